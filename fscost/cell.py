@@ -1,0 +1,157 @@
+"""A cell: one point of a grid, named by its content."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from fscost.errors import ConfigError
+
+CELL_SCHEMA = 1
+"""Part of every id; a new number means that old results no longer answer new questions."""
+
+AXES = ("method", "model", "data", "clients", "rounds", "seed")
+
+_SIZES = {("mlp", 16): "mlp_s", ("mlp", 64): "mlp_m", ("mlp", 256): "mlp_l", ("convnet2", 64): "convnet2"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """An engine and the FederatedScope configuration it is to run.
+
+    `fs` holds what differs from FederatedScope's defaults, and always the options that name the axes.
+    `protocol` is the FederatedScope release whose messages are sent. Raises ConfigError with every broken rule.
+    """
+
+    engine: str
+    protocol: str
+    fs: Mapping[str, Any] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        if problems := list(_problems(self)):
+            raise ConfigError("; ".join(problems))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the option with this dotted name, or `default` where the cell leaves FederatedScope's."""
+        node: Any = self.fs
+        for section in name.split("."):
+            if not isinstance(node, Mapping) or section not in node:
+                return default
+            node = node[section]
+        return node
+
+    @cached_property
+    def id(self) -> str:
+        """The first 12 hex digits of the sha256 of the cell's canonical JSON; no clock, no order, no host."""
+        content = {"schema": CELL_SCHEMA, "engine": self.engine, "protocol": self.protocol, "fs": _canonical(self.fs)}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @cached_property
+    def axes(self) -> dict[str, Any]:
+        """The values that label the cell in frames and tables, read from the configuration itself."""
+        return {
+            "method": method_of(self),
+            "model": model_of(self),
+            "data": data_of(self),
+            "clients": self.get("federate.client_num"),
+            "rounds": self.get("federate.total_round_num"),
+            "seed": self.get("seed"),
+        }
+
+    def axis(self, name: str) -> Any:
+        """Return an axis by name; ``fs.…`` reads any option of the configuration."""
+        return self.axes[name] if name in self.axes else self.get(name.removeprefix("fs."))
+
+    @property
+    def name(self) -> str:
+        """The name of the cell's run directory."""
+        a = self.axes
+        return f"{_slug(a['method'])}-{_slug(a['model'])}-{_slug(a['data'])}-c{a['clients']}-s{a['seed']}-{self.id}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the cell as JSON values, axes first."""
+        return {"axes": self.axes, "engine": self.engine, "protocol": self.protocol, "fs": self.fs}
+
+
+def method_of(cell: Cell) -> str:
+    """Return the method: the sections that are switched on (``fedprox.use``), else ``federate.method``."""
+    used = [name for name, section in cell.fs.items() if isinstance(section, Mapping) and section.get("use") is True]
+    base = str(cell.get("federate.method")).lower()
+    names = ([] if base == "fedavg" and used else [base]) + sorted(used)
+    return "+".join(dict.fromkeys(names))
+
+
+def model_of(cell: Cell) -> str:
+    """Return the model's name: its type, with the hidden size where the type has one."""
+    kind, hidden, layers = (cell.get(f"model.{key}") for key in ("type", "hidden", "layer"))
+    if kind == "lr":
+        return "lr"
+    name = _SIZES.get((kind, hidden)) or (f"{kind}_h{hidden}" if hidden else str(kind))
+    return f"{name}_l{layers}" if kind == "mlp" and layers not in (None, 2) else name
+
+
+def data_of(cell: Cell) -> str:
+    """Return the data's name, with the size it is scaled to and the Dirichlet alpha of its split if it has them."""
+    name = str(cell.get("data.type")).removesuffix("_flat")
+    arguments = {key: value for item in cell.get("data.args", []) for key, value in item.items()}
+    split = {key: value for item in cell.get("data.splitter_args", []) for key, value in item.items()}
+    if "resize" in arguments:
+        name += f"_{arguments['resize']}px"
+    if cell.get("data.splitter") == "lda":
+        name += f"_a{split.get('alpha', 0.5):g}"
+    return name
+
+
+def _canonical(value: Any) -> Any:
+    """Return `value` such that ``1`` and ``1.0`` are the same; a cell must not depend on how a number is written."""
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _slug(text: Any) -> str:
+    return re.sub(r"[^A-Za-z0-9_.+]", "_", str(text))
+
+
+_COUNTS = {
+    "federate.client_num": "clients",
+    "federate.total_round_num": "rounds",
+    "dataloader.batch_size": "fs.dataloader.batch_size",
+    "train.local_update_steps": "fs.train.local_update_steps",
+    "eval.freq": "fs.eval.freq",
+}
+
+
+def _problems(cell: Cell) -> Iterator[str]:
+    for name in ("seed", "federate.client_num", "federate.total_round_num", "federate.method", "model.type"):
+        if cell.get(name) is None:
+            yield f"fs.{name} is not set; every cell needs it"
+    for name, shown in _COUNTS.items():
+        if not _is_count(value := cell.get(name, 1)):
+            yield f"{shown}={value}: must be a whole number of at least 1"
+    if not isinstance(seed := cell.get("seed"), int) or seed < 0:
+        yield f"seed={seed}: must be a whole number of at least 0"
+    yield from _sampling_problems(cell)
+
+
+def _sampling_problems(cell: Cell) -> Iterator[str]:
+    clients, sampled = cell.get("federate.client_num"), cell.get("federate.sample_client_num", -1)
+    if sampled != -1 and not _is_count(sampled):
+        yield f"clients_per_round={sampled}: must be at least 1, or -1 for all clients"
+    elif _is_count(clients) and sampled > clients:
+        yield f"clients_per_round={sampled}: must not exceed clients={clients}"
+    rate = cell.get("federate.sample_client_rate", -1)
+    if rate != -1 and not (isinstance(rate, int | float) and 0 < rate <= 1):
+        yield f"fs.federate.sample_client_rate={rate}: must be in (0, 1], or -1 for no sampling by rate"
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -1,0 +1,34 @@
+"""What a user can do wrong: every error is one line that names the value, the rule and the next step."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class FscostError(Exception):
+    """A user's mistake; printed as one line, without a traceback, and the command exits with 2."""
+
+
+class ConfigError(FscostError):
+    """A cell that cannot be: an unknown name, a value out of its range, an option nobody implements."""
+
+
+class StoreError(FscostError):
+    """The store cannot be read or written."""
+
+
+class CollectError(FscostError):
+    """A run's file does not hold what it should; the message starts with its path and line."""
+
+
+class TableError(FscostError):
+    """A table that cannot be made: an unknown column or template name, values that must not be averaged."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Return `` (did you mean a, b?)`` for the choices closest to `name`, or an empty string."""
+    choices = sorted(choices)
+    by_last_word = {choice.rsplit(".", 1)[-1]: choice for choice in choices}
+    close = get_close_matches(name, choices, n=3, cutoff=0.6)
+    if not close:
+        close = [by_last_word[word] for word in get_close_matches(name.rsplit(".", 1)[-1], by_last_word, n=3)]
+    return f" (did you mean {', '.join(close)}?)" if close else ""

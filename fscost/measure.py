@@ -1,0 +1,78 @@
+"""What is counted: links, traffic classes, measures and units."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Link(StrEnum):
+    """Who sends to whom."""
+
+    UPLINK = "uplink"
+    DOWNLINK = "downlink"
+    PEER = "peer"
+
+
+SERVER: Final = 0
+"""The server's worker id; clients are 1, 2, … in the order in which they join."""
+
+
+def link_between(sender: int, receiver: int) -> Link:
+    """Return the link of a message; its direction is who sent it, whatever its type."""
+    if sender == SERVER:
+        return Link.DOWNLINK
+    return Link.UPLINK if receiver == SERVER else Link.PEER
+
+
+class Traffic(StrEnum):
+    """Why a message is sent."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+    CONTROL = "control"
+
+
+_TRAFFIC: Final = {
+    "model_para": Traffic.TRAINING,
+    "ss_model_para": Traffic.TRAINING,
+    "evaluate": Traffic.EVALUATION,
+    "metrics": Traffic.EVALUATION,
+}
+
+
+def traffic_of(msg_type: str) -> Traffic:
+    """Return the traffic class of one of FederatedScope's message types."""
+    return _TRAFFIC.get(msg_type, Traffic.CONTROL)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One way to count the bytes of a message's content."""
+
+    key: str
+    meaning: str
+
+    @property
+    def column(self) -> str:
+        """The measure's name in ledgers and frames; always plain bytes."""
+        return f"{self.key}_bytes"
+
+
+MEASURES: Final = {
+    m.key: m
+    for m in (
+        Measure("payload", "tensors only, elements × bytes per element"),
+        Measure("scalar", "numbers (8 bytes each) and strings beside the tensors"),
+        Measure("reported", "pympler's asizeof of the content, as FederatedScope counts it: blind to tensor storage"),
+        Measure("wire", "the protobuf message of FederatedScope's distributed mode"),
+    )
+}
+COLUMNS: Final = tuple(m.column for m in MEASURES.values())
+
+UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+"""Bytes per unit; text never mixes the decimal with the binary ones."""
+
+
+def total_column(traffic: str, link: str, measure: str) -> str:
+    """Return the name of a total in the frames, as ``training_uplink_payload_bytes``."""
+    return f"{traffic}_{link}_{MEASURES[measure].column}"

@@ -1,0 +1,127 @@
+"""The ledger of a run: every message by round, type and link, and what each worker sent and received."""
+
+# ledger.jsonl history: 1 - first version
+# line 1 is the header, then one line per (round, type, link), one line per worker, and a digest of all lines above.
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fscost.errors import CollectError
+from fscost.measure import COLUMNS, Link, link_between
+from fscost.metering.message import Message, Sizes
+
+LEDGER_FORMAT = 1
+
+
+@dataclass
+class Tally:
+    """A number of messages and their bytes."""
+
+    messages: int = 0
+    sizes: Sizes = Sizes(0, 0, 0, 0)
+
+    def add(self, copies: int, each: Sizes) -> None:
+        """Add `copies` messages of the same sizes."""
+        self.messages += copies
+        self.sizes = self.sizes.plus(each.times(copies))
+
+    def as_dict(self) -> dict[str, int | None]:
+        """Return the tally as JSON values, unknown bytes as null."""
+        return {"messages": self.messages} | dict(zip(COLUMNS, self.sizes.values, strict=True))
+
+
+@dataclass
+class Ledger:
+    """Adds up messages; `header` says what they were counted with."""
+
+    header: dict[str, Any]
+    by_type: dict[tuple[int, str, Link], Tally] = field(default_factory=dict)
+    sent: dict[int, Tally] = field(default_factory=dict)
+    received: dict[int, Tally] = field(default_factory=dict)
+
+    def record(self, message: Message, each: Sizes) -> None:
+        """Count one message to all its receivers; `each` are the bytes of one copy."""
+        for receiver in message.receivers:
+            self.received.setdefault(receiver, Tally()).add(1, each)
+        self.sent.setdefault(message.sender, Tally()).add(len(message.receivers), each)
+        link = link_between(message.sender, message.receivers[0])
+        self.by_type.setdefault((message.state, message.msg_type, link), Tally()).add(len(message.receivers), each)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of ``ledger.jsonl``; the last holds the digest of those before it."""
+        digest = hashlib.sha256()
+        for row in self._rows():
+            line = json.dumps(row)
+            digest.update(f"{line}\n".encode())
+            yield line
+        yield json.dumps({"sha256": digest.hexdigest()})
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        yield {"format": LEDGER_FORMAT} | self.header
+        for (state, msg_type, link), tally in self.by_type.items():
+            yield {"round": state, "type": msg_type, "link": str(link)} | tally.as_dict()
+        for worker in sorted(self.sent.keys() | self.received.keys()):
+            sent, received = self.sent.get(worker, Tally()), self.received.get(worker, Tally())
+            yield {"worker": worker, "sent": sent.as_dict(), "received": received.as_dict()}
+
+
+@dataclass(frozen=True)
+class LedgerFile:
+    """A ledger as read back: the header, rows per (round, type, link) and rows per worker."""
+
+    header: dict[str, Any]
+    messages: list[dict[str, Any]]
+    workers: list[dict[str, Any]]
+
+
+def read_ledger(path: Path) -> LedgerFile:
+    """Read ``ledger.jsonl`` and check it against its own digest.
+
+    Raises CollectError with file and line for a line that is no record, and for a file that was cut or edited.
+    """
+    rows, digest, found = [], hashlib.sha256(), ""
+    lines = _lines_of(path)
+    for number, line in enumerate(lines, start=1):
+        row = _row(line, path, number)
+        if set(row) == {"sha256"}:
+            found = row["sha256"]
+            break
+        digest.update(f"{line}\n".encode())
+        rows.append(row)
+    _check_header(rows, path)
+    if found != digest.hexdigest():
+        what = "the file was edited" if found else "the file ends too early"
+        raise CollectError(f"{path}:{len(lines)}: {what}, its digest does not match; rerun the cell")
+    return LedgerFile(rows[0], [r for r in rows[1:] if "type" in r], [r for r in rows[1:] if "worker" in r])
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CollectError(f"{path}: cannot be read: {error}; rerun the cell") from error
+
+
+def _row(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise CollectError(f"{path}:{number}: no JSON ({error.msg}); rerun the cell") from error
+    if not isinstance(row, dict) or not {"format", "type", "worker", "sha256"} & set(row):
+        raise CollectError(f"{path}:{number}: no record of a ledger; rerun the cell")
+    return row
+
+
+def _check_header(rows: Iterable[dict[str, Any]], path: Path) -> None:
+    version = next(iter(rows), {}).get("format")
+    if version == LEDGER_FORMAT:
+        return
+    if version is None:
+        raise CollectError(f"{path}:1: no header with a format version; rerun the cell")
+    newer = isinstance(version, int) and version > LEDGER_FORMAT
+    cure = "upgrade fscost" if newer else "rerun the cell"
+    raise CollectError(f"{path}:1: format {version}, this fscost reads format {LEDGER_FORMAT}; {cure}")

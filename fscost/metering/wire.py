@@ -1,0 +1,141 @@
+r"""The size of the protobuf message FederatedScope's distributed mode sends, without building it.
+
+The messages are those of FederatedScope's gRPC schema: a map of six entries (sender, receiver, state, msg_type,
+content, timestamp) whose values nest singles (float32, int32 or string), lists and maps. A field of the wire
+format is a one-byte tag and a value; embedded messages and strings carry their length as a varint before them
+(https://protobuf.dev/programming-guides/encoding). So a float costs 7 bytes, 9 in a list.
+
+Master pickles the tensors of ``model_para`` and sends base64 of that as a string; releases v0.2.0 and v0.3.0, and
+every release for other message types, send nested lists of numbers.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fscost.metering.content import is_tensor
+
+_ADDRESS_DIGITS = 14
+"""A pickled tensor names its storage by its address, a decimal string of mostly 14 digits, twice."""
+
+_FRAME_TARGET, _FRAME_HEADER, _OUTSIDE_FRAME = 64 * 1024, 9, 12
+"""Pickle starts another frame when one has reached 64 KiB; protocol mark, first header and stop lie outside it."""
+
+
+class Unencodable(ValueError):
+    """FederatedScope's encoder has no encoding for this content (None, an empty mapping, a bool, a large integer)."""
+
+
+def message_bytes(*, sender: int, receivers: list[int], state: int, msg_type: str, content: Any, pickled: bool) -> int:
+    """Return the bytes of one copy of a message; every copy carries the whole list of receivers.
+
+    `pickled` chooses master's encoding of ``model_para`` tensors. A single receiver of an uplink message is a list of
+    one, as FederatedScope sends it. Raises Unencodable where FederatedScope cannot send the content.
+    """
+    as_pickle = pickled and msg_type == "model_para"
+    entries = {
+        "sender": _value(sender),
+        "receiver": _value(receivers),
+        "state": _value(state),
+        "msg_type": _value(msg_type),
+        "content": _value(content, as_pickle),
+        "timestamp": _value(0),
+    }
+    return sum(_field(_field(len(key)) + _field(size)) for key, size in entries.items())
+
+
+def pickled_tensor_bytes(shape: tuple[int, ...], dtype: str, itemsize: int) -> int:
+    """Return the length of ``pickle.dumps`` of a contiguous CPU tensor (pickle protocol 4, torch 2).
+
+    Exact but for the digits of the storage's address: two bytes per digit more or less than 14.
+    """
+    numel = math.prod(shape)
+    storage = 209 + len(_storage_name(dtype)) + 2 * _ADDRESS_DIGITS + _pickled_int(numel) + numel * itemsize
+    header = 2 if storage < 2**8 else 5 if storage < 2**32 else 9
+    strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    total = 133 + header + storage + _pickled_ints(shape) + _pickled_ints(strides)
+    return total + (_FRAME_HEADER if total - _OUTSIDE_FRAME >= _FRAME_TARGET else 0)
+
+
+def _storage_name(dtype: str) -> str:
+    names = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long"}
+    names |= {"int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}
+    if dtype not in names:
+        raise Unencodable(f"no size known for a pickled tensor of {dtype}")
+    return f"{names[dtype]}Storage"
+
+
+def _pickled_int(value: int) -> int:
+    if value < 2**8:
+        return 2
+    if value < 2**16:
+        return 3
+    return 5 if value < 2**31 else 2 + (value.bit_length() + 8) // 8
+
+
+def _pickled_ints(values: Any) -> int:
+    body = sum(_pickled_int(int(value)) for value in values)
+    count = len(values)
+    return 1 if count == 0 else body + 2 if count <= 3 else body + 3
+
+
+def _varint(value: int) -> int:
+    if not -(2**31) <= value < 2**31:
+        raise Unencodable(f"{value} does not fit the schema's int32")
+    return 10 if value < 0 else max(1, math.ceil(value.bit_length() / 7))
+
+
+def _field(length: int) -> int:
+    """Return tag + length varint + the `length` bytes of an embedded message or a string."""
+    return 1 + max(1, math.ceil(length.bit_length() / 7)) + length
+
+
+_FLOAT = 7
+"""A float as a value: tag and length of the single, tag and 4 bytes of the float."""
+
+
+def _value(value: Any, as_pickle: bool = False) -> int:
+    """Return the size of one MsgValue."""
+    if is_tensor(value):
+        return _tensor(value, as_pickle)
+    if isinstance(value, Mapping):
+        return _mapping(value, as_pickle)
+    if isinstance(value, list | tuple):
+        return _field(sum(_field(_value(item, as_pickle)) for item in value))
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, bool) or not isinstance(value, int | float | str | bytes):
+        raise Unencodable(f"FederatedScope cannot encode {type(value).__name__}")
+    if isinstance(value, float):
+        return _FLOAT
+    if isinstance(value, int):
+        return _field(1 + _varint(value))
+    return _field(_field(len(value.encode() if isinstance(value, str) else value)))
+
+
+def _mapping(value: Mapping[Any, Any], as_pickle: bool) -> int:
+    if not value:
+        raise Unencodable("FederatedScope cannot encode an empty mapping")
+    total = 0
+    for key, item in value.items():
+        key_size = _field(len(key.encode())) if isinstance(key, str) else 1 + _varint(int(key))
+        total += _field(key_size + _field(_value(item, as_pickle)))
+    return _field(total)
+
+
+def _tensor(tensor: Any, as_pickle: bool) -> int:
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    shape = tuple(int(size) for size in tensor.shape)
+    if as_pickle:
+        itemsize = tensor.element_size() if hasattr(tensor, "element_size") else tensor.itemsize
+        return _field(_field(4 * math.ceil(pickled_tensor_bytes(shape, dtype, itemsize) / 3)))
+    if "float" in dtype:
+        return _floats(shape)
+    return _value(tensor.tolist())
+
+
+def _floats(shape: tuple[int, ...]) -> int:
+    """Return the size of nested lists of floats; all items of a dimension are equally large."""
+    if not shape:
+        return _FLOAT
+    return _field(shape[0] * _field(_floats(shape[1:])))

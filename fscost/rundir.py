@@ -1,0 +1,186 @@
+"""A run directory: every file name in one class, every file written whole."""
+
+# cell.json, outcome.json history: 1 - first version
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fscost.cell import Cell
+from fscost.errors import CollectError, ConfigError, StoreError
+from fscost.record import Outcome, Status
+
+FORMAT = 1
+
+
+def write_whole(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file such that it exists complete or not at all: write beside it, fsync, rename."""
+    part = path.with_name(f".{path.name}.part-{os.getpid()}")
+    with part.open("w") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def cell_file(self) -> Path:
+        """What was to be computed; written first."""
+        return self.path / "cell.json"
+
+    @property
+    def ledger(self) -> Path:
+        """The messages by round, type and link; see `fscost.metering.ledger`."""
+        return self.path / "ledger.jsonl"
+
+    @property
+    def system_metrics(self) -> Path:
+        """What each worker reports, in FederatedScope's format."""
+        return self.path / "system_metrics.log"
+
+    @property
+    def eval_results(self) -> Path:
+        """The evaluations, in FederatedScope's format."""
+        return self.path / "eval_results.log"
+
+    @property
+    def engine_log(self) -> Path:
+        """Whatever the engine printed; after a failure, the traceback."""
+        return self.path / "engine.log"
+
+    @property
+    def outcome_file(self) -> Path:
+        """How the run ended; written last, so a directory without it was interrupted."""
+        return self.path / "outcome.json"
+
+    def write_cell(self, cell: Cell) -> None:
+        """Create the directory and write the cell into it."""
+        self.path.mkdir(parents=True)
+        _write_json(self.cell_file, {"format": FORMAT, "id": cell.id} | cell.as_dict())
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Close the run."""
+        _write_json(self.outcome_file, {"format": FORMAT} | outcome.as_dict())
+
+    def read_cell(self) -> Cell:
+        """Read the cell and hash it again; raises CollectError for a file that is no cell or was edited."""
+        content = _read_json(self.cell_file)
+        try:
+            cell = Cell(engine=content["engine"], protocol=content["protocol"], fs=content["fs"])
+        except (KeyError, AttributeError, ConfigError) as error:
+            raise CollectError(f"{self.cell_file}:1: no valid cell: {error}; rerun the cell") from error
+        if cell.id != content.get("id"):
+            line = 1 + self.cell_file.read_text().split('"id"')[0].count("\n")
+            raise CollectError(
+                f"{self.cell_file}:{line}: the file was edited: its content hashes to {cell.id}, "
+                f"not to its id {content.get('id')}; rerun the cell"
+            )
+        return cell
+
+    def read_outcome(self) -> dict[str, Any]:
+        """Read how the run ended, as JSON values; ``status`` is interrupted where no outcome was written."""
+        if not self.outcome_file.exists():
+            return {"status": Status.INTERRUPTED, "reason": "the run was interrupted"}
+        content = _read_json(self.outcome_file)
+        if content.get("status") not in set(Status):
+            raise CollectError(f"{self.outcome_file}:1: no known status; rerun the cell")
+        return content
+
+    def status(self) -> Status:
+        """Return how far the run is, CORRUPT where its files cannot be believed."""
+        if not self.path.is_dir():
+            return Status.MISSING
+        try:
+            self.read_cell()
+            return Status(self.read_outcome()["status"])
+        except CollectError:
+            return Status.CORRUPT
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of run directories; a cell's results are found by its id."""
+
+    path: Path
+
+    def check_writable(self) -> None:
+        """Raise StoreError unless directories can be made here; leaves nothing behind."""
+        existing = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+        if not existing.is_dir():
+            raise StoreError(f"store={self.path}: {existing} is a file, not a folder; choose another store")
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise StoreError(f"store={self.path}: {existing} is not writable; choose another with store=PATH")
+
+    def of(self, cell: Cell) -> RunDir:
+        """Return the directory of the cell's run, whether or not it exists."""
+        run = RunDir(self.path / cell.name)
+        replaced = _aside(run)
+        if not run.path.exists() and replaced.exists():  # a swap was cut off between its two renames
+            replaced.rename(run.path)
+        return run
+
+    def begin(self, cell: Cell) -> RunDir:
+        """Create a fresh directory for a new run of the cell, beside whatever result there is."""
+        fresh = RunDir(self.path / f".{cell.name}.new-{os.getpid()}")
+        try:
+            shutil.rmtree(fresh.path, ignore_errors=True)
+            fresh.write_cell(cell)
+        except OSError as error:
+            raise StoreError(f"store={self.path}: cannot write there: {error}") from error
+        return fresh
+
+    def publish(self, fresh: RunDir, cell: Cell) -> RunDir:
+        """Make a fresh run the cell's result, unless it failed and there is one that is done.
+
+        A failed rerun is kept as ``<name>.failed`` for its log, a corrupt directory as ``<name>.corrupt``.
+        """
+        current = self.of(cell)
+        before, after = current.status(), fresh.status()
+        if before is Status.DONE and after is not Status.DONE:
+            return _move(fresh, current.path.with_name(f"{cell.name}.failed"))
+        if before is Status.CORRUPT:
+            _move(current, current.path.with_name(f"{cell.name}.corrupt"))
+        if current.path.exists():
+            shutil.rmtree(_aside(current), ignore_errors=True)
+            current.path.rename(_aside(current))
+        fresh.path.rename(current.path)
+        shutil.rmtree(_aside(current), ignore_errors=True)
+        return current
+
+
+def _aside(run: RunDir) -> Path:
+    return run.path.with_name(f".{run.path.name}.replaced")
+
+
+def _move(run: RunDir, to: Path) -> RunDir:
+    shutil.rmtree(to, ignore_errors=True)
+    run.path.rename(to)
+    return RunDir(to)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_whole(path, [json.dumps(content, indent=1)])
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise CollectError(f"{path}:{error.lineno}: no JSON ({error.msg}); rerun the cell") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CollectError(f"{path}: cannot be read: {error}; rerun the cell") from error
+    if not isinstance(content, dict) or "format" not in content:
+        raise CollectError(f"{path}:1: no format version; rerun the cell")
+    if content["format"] != FORMAT:
+        raise CollectError(f"{path}:1: format {content['format']}, this fscost reads format {FORMAT}; upgrade fscost")
+    return content

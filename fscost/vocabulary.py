@@ -1,0 +1,77 @@
+"""FederatedScope's configuration vocabulary: which options exist, and what they are when nobody sets them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from fscost.errors import ConfigError, nearest
+
+IRRELEVANT = {"outdir", "expname", "expname_tag", "verbose", "print_decimal_digits", "cfg_file"}
+"""Options that say where and how loudly FederatedScope writes; fscost decides them, no result depends on them."""
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return cast(dict[str, Any], json.loads(Path(__file__).with_name("fs_options.json").read_text()))
+
+
+def options() -> Mapping[str, Any]:
+    """Return every option by its dotted name with FederatedScope's default."""
+    return cast(dict[str, Any], _table()["options"])
+
+
+def default(name: str) -> Any:
+    """Return FederatedScope's default of an option, or None for one below an open section."""
+    return options().get(name)
+
+
+def is_open(name: str) -> bool:
+    """Return whether FederatedScope lets anyone add this option (``train.optimizer.momentum``)."""
+    return any(name.startswith(f"{section}.") for section in _table()["open"])
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every leaf of a nested configuration as (dotted name, value)."""
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and name not in options():
+            yield from leaves(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the nested form of dotted names, the inverse of `leaves`."""
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *sections, last = name.split(".")
+        node = tree
+        for section in sections:
+            node = node.setdefault(section, {})
+        node[last] = value
+    return tree
+
+
+def check(name: str, value: Any, shown: str = "fs.") -> None:
+    """Refuse an option FederatedScope does not have, or a value of another type than its default's.
+
+    Raises ConfigError with the nearest names, or with the type that is expected.
+    """
+    if name not in options():
+        if not is_open(name):
+            raise ConfigError(f"{shown}{name}: FederatedScope has no such option{nearest(name, options())}")
+        return
+    expected = options()[name]
+    if expected is None or value is None or _same_kind(value, expected):
+        return
+    raise ConfigError(f"{shown}{name}={value!r}: expected {type(expected).__name__}, as its default {expected!r} is")
+
+
+def _same_kind(value: Any, expected: Any) -> bool:
+    if isinstance(value, bool) or isinstance(expected, bool):
+        return isinstance(value, bool) and isinstance(expected, bool)
+    if isinstance(expected, float):
+        return isinstance(value, int | float)
+    return isinstance(value, type(expected))
