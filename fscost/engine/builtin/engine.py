@@ -1,0 +1,88 @@
+"""From a cell to a run directory."""
+
+import logging
+import platform
+import resource
+import sys
+import time
+import traceback
+from importlib.metadata import version
+
+import torch
+
+from fscost.cell import Cell
+from fscost.engine.builtin.course import Course, model_header
+from fscost.engine.builtin.data import load_federation
+from fscost.engine.builtin.logs import CourseLogs
+from fscost.engine.builtin.models import build_model, forward_flops
+from fscost.engine.builtin.network import Network
+from fscost.engine.builtin.options import Options, check_options
+from fscost.metering import Ledger
+from fscost.record import Outcome, Provenance, Status
+from fscost.rundir import RunDir, write_whole
+
+
+class BuiltinEngine:
+    """Trains for real, in this process, on the CPU."""
+
+    def check(self, cell: Cell) -> None:
+        """Raise ConfigError for options this engine does not understand or that contradict each other."""
+        check_options(cell)
+
+    def run(self, cell: Cell, into: RunDir) -> Outcome:
+        """Run one cell and write its ledger and logs; what goes wrong becomes the outcome's reason."""
+        begin_s = time.monotonic()
+        status, reason = Status.DONE, ""
+        with into.engine_log.open("w") as file:
+            handler = logging.StreamHandler(file)
+            logger = logging.getLogger(__package__)
+            logger.setLevel(logging.INFO)
+            logger.propagate = False
+            logger.addHandler(handler)
+            try:
+                _train(Options(cell), into)
+            except Exception as error:
+                status, reason = Status.FAILED, _one_line(error)
+                traceback.print_exc(file=file)
+            finally:
+                logger.removeHandler(handler)
+        return Outcome(
+            status=status,
+            reason=reason,
+            wall_s=time.monotonic() - begin_s,
+            peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            provenance=_provenance(cell),
+        )
+
+
+def _train(options: Options, into: RunDir) -> None:
+    torch.set_num_threads(1)  # the models are small: threads cost more than they bring, and sums depend on them
+    federation = load_federation(options)
+    sample = federation.clients[1]["train"].x[0]
+    model = build_model(options, sample)
+    header = model_header(model) | {"protocol": options.cell.protocol, "clients": options.clients}
+    flops = forward_flops(model, sample) if options["eval.count_flops"] else 0
+    network = Network(Ledger(header), options.cell.protocol)
+    logs = CourseLogs(header["params"], flops)
+    Course(options, federation, network, logs).run()
+    write_whole(into.system_metrics, logs.system_lines())
+    write_whole(into.eval_results, logs.eval_lines())
+    write_whole(into.ledger, network.ledger.lines())
+
+
+def _one_line(error: Exception) -> str:
+    first, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _provenance(cell: Cell) -> Provenance:
+    packages = ("fscost", "torch", "numpy", "pympler", "scikit-learn")
+    return Provenance(
+        engine=cell.engine,
+        protocol=cell.protocol,
+        fs_commit=None,
+        versions={"python": sys.version.split()[0]} | {name: version(name) for name in packages},
+        host=platform.node(),
+        device="cpu",
+        seed=cell.get("seed"),
+    )

@@ -1,0 +1,103 @@
+"""``system_metrics.log`` and ``eval_results.log`` as FederatedScope writes them."""
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from fscost.engine.builtin.network import Network
+
+
+class CourseLogs:
+    """Collects the lines of both logs.
+
+    Both directions are counted, as FederatedScope documents it and as v0.2.0 was the last release to do; the
+    round in which a worker's line is written decides which messages it misses (see `Network`).
+    """
+
+    def __init__(self, params: int, flops_per_sample: float) -> None:
+        self.params, self.flops_per_sample = params, flops_per_sample
+        self.begin_s = time.monotonic()
+        self.flops: dict[int, float] = {}
+        self.stop: tuple[int, float] | None = None
+        self.evaluations: list[dict[str, Any]] = []
+        self.workers: list[dict[str, Any]] = []
+
+    def trained(self, client: int, samples: int) -> None:
+        """Note a local update of `samples` samples."""
+        self.flops[client] = self.flops.get(client, 0.0) + self.flops_per_sample * samples
+
+    def converged(self, state: int) -> None:
+        """Note an early stop."""
+        self.stop = state, self._minutes()
+
+    def server_round(self, state: int, forms: Mapping[str, Any]) -> None:
+        """Add the server's line of one evaluation; rounds count from 0 with clients' evaluations, from 1 without."""
+        named = {f"Results_{form}": _plain(results) for form, results in forms.items()}
+        self.evaluations.append({"Role": "Server #", "Round": state, **named})
+
+    def server_final(self, best: Mapping[str, Any]) -> None:
+        """Add the line of the best results."""
+        self.evaluations.append({"Role": "Server #", "Round": "Final", "Results_raw": {form: _plain(results) for form, results in best.items()}})
+
+    def client_finals(self, state: int, metrics: Mapping[int, Mapping[str, Any]]) -> None:
+        """Add each client's last evaluation."""
+        for client, results in metrics.items():
+            self.evaluations.append({"Role": f"Client #{client}", "Round": state, "Results_raw": _plain(results)})
+
+    def worker(self, worker: int, network: Network) -> None:
+        """Add a worker's line; call it where FederatedScope writes it: before the server sends, after a client gets
+        ``finish``."""
+        reported = network.reported[worker]
+        stop_round, stop_minutes = self.stop or (0, 0)
+        self.workers.append(
+            {
+                "id": worker,
+                "fl_end_time_minutes": self._minutes(),
+                "total_model_size": self.params if worker in self.flops else 0,
+                "total_flops": self.flops.get(worker, 0),
+                "total_upload_bytes": reported.upload_bytes,
+                "total_download_bytes": reported.download_bytes,
+                "global_convergence_round": stop_round,
+                "local_convergence_round": 0,
+                "global_convergence_time_minutes": stop_minutes,
+                "local_convergence_time_minutes": 0,
+            }
+        )
+
+    def eval_lines(self) -> Iterator[str]:
+        """Yield ``eval_results.log``: one Python dict per line."""
+        return (repr(line) for line in self.evaluations)
+
+    def system_lines(self) -> Iterator[str]:
+        """Yield ``system_metrics.log``: one JSON object per worker, then the mean and the standard deviation."""
+        yield from (json.dumps(line) for line in self.workers)
+        for name, statistic in (("sys_avg", np.mean), ("sys_std", np.std)):
+            merged: dict[str, Any] = {"id": name}
+            for key in list(self.workers[0])[1:]:
+                value = float(statistic([line[key] for line in self.workers]))
+                merged[f"{name}/{key}"] = _binary_text(value) if _is_size(key) else value
+            yield json.dumps(merged)
+
+    def _minutes(self) -> float:
+        return (time.monotonic() - self.begin_s) / 60
+
+
+def _plain(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `results` with Python's numbers, whose repr is the number alone."""
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in results.items()}
+
+
+def _is_size(key: str) -> bool:
+    return any(word in key for word in ("flops", "bytes", "size"))
+
+
+def _binary_text(size: float) -> str:
+    """Return a size as FederatedScope prints it: 1024-based, two decimals, ``11.69K``."""
+    if size <= 0:
+        return str(size)
+    power = math.floor(math.log(size, 1024))
+    return f"{round(size / 1024**power, 2)}{['', 'K', 'M', 'G', 'T', 'P'][power]}"

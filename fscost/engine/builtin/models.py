@@ -1,0 +1,118 @@
+"""FederatedScope's models: the same state_dict names, shapes and dtypes."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fscost.engine.builtin.options import Options
+
+
+def build_model(options: Options, sample: Tensor) -> nn.Module:
+    """Return the cell's model for inputs like `sample` (without the batch axis)."""
+    outputs, hidden, dropout = options["model.out_channels"], options["model.hidden"], options["model.dropout"]
+    match options["model.type"]:
+        case "lr":
+            return LogisticRegression(sample.shape[-1], outputs, bias=options["model.use_bias"])
+        case "mlp":
+            return Mlp([sample.shape[-1]] + [hidden] * (options["model.layer"] - 1) + [outputs], dropout)
+        case "convnet2":
+            return ConvNet2(sample.shape, hidden, outputs, dropout)
+        case unknown:
+            raise ValueError(f"no model {unknown}")
+
+
+class LogisticRegression(nn.Module):
+    """One linear layer, ``fc``."""
+
+    def __init__(self, inputs: int, outputs: int, bias: bool) -> None:
+        super().__init__()
+        self.fc = nn.Linear(inputs, outputs, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, inputs) to (n, outputs)."""
+        out: Tensor = self.fc(x)
+        return out
+
+
+class Mlp(nn.Module):
+    """Linear layers with batch norm, ReLU and dropout between them.
+
+    There is a norm behind the last layer too: never used, but part of the state_dict, and so of every message.
+    """
+
+    def __init__(self, widths: list[int], dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths[1:])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, widths[0]) to (n, widths[-1])."""
+        x = self.linears[0](x)
+        for linear, norm in zip(list(self.linears)[1:], list(self.norms)[:-1], strict=True):
+            x = functional.dropout(functional.relu(norm(x)), self.dropout, self.training)
+            x = linear(x)
+        return x
+
+
+class ConvNet2(nn.Module):
+    """Two 5×5 convolutions with batch norm, ReLU and 2×2 max pooling, then two linear layers."""
+
+    def __init__(self, shape: torch.Size, hidden: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.dropout = dropout
+        self.conv1 = nn.Conv2d(channels, 32, 5, padding=2)
+        self.conv2 = nn.Conv2d(32, 64, 5, padding=2)
+        self.bn1 = nn.BatchNorm2d(32)
+        self.bn2 = nn.BatchNorm2d(64)
+        self.fc1 = nn.Linear(64 * (height // 4) * (width // 4), hidden)
+        self.fc2 = nn.Linear(hidden, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, channels, height, width) to (n, outputs)."""
+        x = functional.max_pool2d(functional.relu(self.bn1(self.conv1(x))), 2)
+        x = functional.max_pool2d(functional.relu(self.bn2(self.conv2(x))), 2)
+        x = functional.dropout(x.flatten(1), self.dropout, self.training)
+        x = functional.dropout(functional.relu(self.fc1(x)), self.dropout, self.training)
+        out: Tensor = self.fc2(x)
+        return out
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Return the model size: the number of trainable parameters."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def forward_flops(model: nn.Module, sample: Tensor) -> int:
+    """Return the multiply-adds of one training forward pass of one sample, counted as fvcore does.
+
+    Linear and convolution layers count one per multiplied weight, batch norm five per element.
+    """
+    counts: list[int] = []
+    hooks = [module.register_forward_hook(_counter(counts)) for module in _leaves(model)]
+    model.eval()
+    with torch.no_grad():
+        model(sample[None])
+    for hook in hooks:
+        hook.remove()
+    return sum(counts)
+
+
+def _leaves(model: nn.Module) -> Iterator[nn.Module]:
+    return (module for module in model.modules() if not list(module.children()))
+
+
+def _counter(counts: list[int]):  # type: ignore[no-untyped-def]  # torch types hooks loosely
+    def count(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if isinstance(module, nn.Linear):
+            counts.append(module.weight.numel())
+        elif isinstance(module, nn.Conv2d):
+            counts.append(module.weight.numel() * output[0, 0].numel())
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            counts.append(5 * output.numel())
+
+    return count

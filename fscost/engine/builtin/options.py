@@ -1,0 +1,207 @@
+"""The part of FederatedScope's options that the builtin engine understands."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fscost import vocabulary
+from fscost.cell import Cell
+from fscost.errors import ConfigError
+from fscost.metering import PROTOCOLS
+
+DATA_SAMPLES = {"digits": 1797, "digits_flat": 1797, "toy": None}
+"""Samples of each data set before its split; toy makes its own for every client."""
+
+METRICS = ("loss", "avg_loss", "total", "acc", "correct", "mse", "rmse", "loss_regular")
+"""What an evaluation can tell; the first three always are, as in FederatedScope."""
+
+_OPTIMIZERS = ("SGD", "Adam", "AdamW", "Adagrad", "RMSprop")
+
+_ANY = None
+_UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
+    "seed": _ANY,
+    "use_gpu": _ANY,
+    "device": _ANY,
+    "backend": ("torch",),
+    "federate.client_num": _ANY,
+    "federate.sample_client_num": _ANY,
+    "federate.sample_client_rate": _ANY,
+    "federate.total_round_num": _ANY,
+    "federate.mode": ("standalone",),
+    "federate.method": ("FedAvg", "fedavg", "FedOpt", "fedopt"),
+    "federate.make_global_eval": _ANY,
+    "federate.merge_test_data": _ANY,
+    "federate.ignore_weight": _ANY,
+    "data.type": tuple(DATA_SAMPLES),
+    "data.args": _ANY,
+    "data.root": _ANY,
+    "data.splits": _ANY,
+    "data.splitter": ("iid_fixed", "lda", ""),
+    "data.splitter_args": _ANY,
+    "data.consistent_label_distribution": _ANY,
+    "dataloader.type": ("base",),
+    "dataloader.batch_size": _ANY,
+    "dataloader.shuffle": _ANY,
+    "dataloader.drop_last": _ANY,
+    "dataloader.num_workers": _ANY,
+    "model.type": ("lr", "mlp", "convnet2"),
+    "model.hidden": _ANY,
+    "model.layer": _ANY,
+    "model.dropout": _ANY,
+    "model.out_channels": _ANY,
+    "model.use_bias": _ANY,
+    "model.task": _ANY,
+    "criterion.type": ("CrossEntropyLoss", "MSELoss"),
+    "trainer.type": ("general", "cvtrainer"),
+    "train.local_update_steps": _ANY,
+    "train.batch_or_epoch": ("batch", "epoch"),
+    "train.optimizer.type": _OPTIMIZERS,
+    "grad.grad_clip": _ANY,
+    "fedprox.use": _ANY,
+    "fedprox.mu": _ANY,
+    "fedopt.use": _ANY,
+    "fedopt.optimizer.type": _OPTIMIZERS,
+    "personalization.share_non_trainable_para": _ANY,
+    "early_stop.patience": _ANY,
+    "early_stop.delta": _ANY,
+    "early_stop.improve_indicator_mode": ("best",),
+    "eval.freq": _ANY,
+    "eval.metrics": _ANY,
+    "eval.split": _ANY,
+    "eval.count_flops": _ANY,
+    "eval.best_res_update_round_wise_key": _ANY,
+}
+_OPEN = ("train.optimizer.", "fedopt.optimizer.")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Typed access to a cell's options, FederatedScope's default where the cell leaves it."""
+
+    cell: Cell
+
+    def __getitem__(self, name: str) -> Any:
+        return self.cell.get(name, vocabulary.default(name))
+
+    @property
+    def clients(self) -> int:
+        """N, the number of clients."""
+        return int(self["federate.client_num"])
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds of training there are unless an early stop ends them."""
+        return int(self["federate.total_round_num"])
+
+    @property
+    def clients_per_round(self) -> int:
+        """The clients sampled in one round; FederatedScope lets the rate win over the number."""
+        if 0 < (rate := self["federate.sample_client_rate"]) <= 1:
+            return max(1, int(rate * self.clients))
+        number = int(self["federate.sample_client_num"])
+        return number if number > 0 else self.clients
+
+    @property
+    def global_evaluation(self) -> bool:
+        """Whether the server evaluates on its own data, without any message."""
+        return bool(self["federate.make_global_eval"] or self["federate.merge_test_data"])
+
+    @property
+    def uploads_buffers(self) -> bool:
+        """Whether clients upload running statistics too: always before FederatedScope's master of July 2023."""
+        return self.cell.protocol != "master" or bool(self["personalization.share_non_trainable_para"])
+
+    @property
+    def server_optimizer(self) -> dict[str, Any] | None:
+        """The optimizer of FedOpt with its arguments, None for plain averaging."""
+        used = self["fedopt.use"] or str(self["federate.method"]).lower() == "fedopt"
+        return self._optimizer("fedopt.optimizer") if used else None
+
+    @property
+    def optimizer(self) -> dict[str, Any]:
+        """The optimizer of the local update with its arguments."""
+        return self._optimizer("train.optimizer")
+
+    def _optimizer(self, section: str) -> dict[str, Any]:
+        defaults = {key: vocabulary.default(f"{section}.{key}") for key in ("type", "lr")}
+        return defaults | dict(self.cell.get(section, {}))
+
+    def argument(self, option: str, name: str, default: Any = None) -> Any:
+        """Return one entry of a list of mappings, as ``data.args: [{resize: 32}]``."""
+        merged = {key: value for item in self[option] for key, value in item.items()}
+        return merged.get(name, default)
+
+    @property
+    def split_sizes(self) -> dict[str, int] | None:
+        """The samples in train, val and test before they are split over clients; None where each client has its own."""
+        samples = DATA_SAMPLES[self["data.type"]]
+        if samples is None:
+            return None
+        train, val = (int(share * samples) for share in self["data.splits"][:2])
+        return {"train": train, "val": val, "test": samples - train - val}
+
+
+def check_options(cell: Cell) -> None:
+    """Raise ConfigError for a cell the builtin engine cannot run, naming the option and the engine that can."""
+    problems = [*_not_understood(cell)]
+    problems = problems or [*_contradictions(Options(cell))]
+    if problems:
+        raise ConfigError("; ".join(problems))
+
+
+def _not_understood(cell: Cell) -> Iterator[str]:
+    if cell.protocol not in PROTOCOLS:
+        yield f"engine.protocol={cell.protocol}: must be one of {', '.join(PROTOCOLS)}"
+    for name, value in vocabulary.leaves(cell.fs):
+        if name.startswith(_OPEN) and name not in _UNDERSTOOD:
+            continue
+        if name not in _UNDERSTOOD:
+            yield f"fs.{name}={value}: engine=builtin does not implement it; engine=federatedscope does"
+        elif (allowed := _UNDERSTOOD[name]) is not None and value not in allowed:
+            known = ", ".join(str(a) for a in allowed if a != "")
+            yield f"fs.{name}={value}: engine=builtin knows {known}; engine=federatedscope has the others"
+
+
+def _contradictions(options: Options) -> Iterator[str]:
+    data, model, criterion = options["data.type"], options["model.type"], options["criterion.type"]
+    if model == "convnet2" and data != "digits":
+        yield f"model=convnet2 takes images, data {data} has none; take data=digits or another model"
+    if model != "convnet2" and data == "digits":
+        yield f"model={model} takes vectors, fs.data.type=digits has images; set fs.data.type=digits_flat"
+    if data == "toy" and model != "lr":
+        yield f"data=toy is a linear regression; model={model} does not fit it, take model=lr"
+    if (criterion == "MSELoss") != (data == "toy"):
+        yield f"fs.criterion.type={criterion} does not fit data {data}"
+    if data != "toy" and not options["data.splitter"]:
+        yield f"fs.data.splitter is not set; data {data} is split over clients by iid_fixed or lda"
+    alpha = options.argument("data.splitter_args", "alpha", 0.5)
+    if not isinstance(alpha, int | float) or alpha <= 0:
+        yield f"alpha={alpha}: must be a number above 0"
+    yield from _metric_problems(options)
+    yield from _sample_problems(options)
+
+
+def _metric_problems(options: Options) -> Iterator[str]:
+    names = [*METRICS[:3], *options["eval.metrics"]]
+    for name in names:
+        if name not in METRICS:
+            yield f"fs.eval.metrics: engine=builtin has no {name}; it has {', '.join(METRICS)}"
+    for split in options["eval.split"]:
+        if split not in ("train", "val", "test"):
+            yield f"fs.eval.split: no split {split}; there are train, val, test"
+    key = options["eval.best_res_update_round_wise_key"]
+    if not any(key == f"{split}_{name}" for split in options["eval.split"] for name in names):
+        yield f"fs.eval.best_res_update_round_wise_key={key}: no evaluation tells it; take {options['eval.split'][0]}_loss"
+
+
+def _sample_problems(options: Options) -> Iterator[str]:
+    if (sizes := options.split_sizes) is None:
+        return
+    needed = {"train"} | (set() if options.global_evaluation else set(options["eval.split"]))
+    for split in ("train", "val", "test"):
+        if split in needed and sizes[split] < options.clients:
+            yield (
+                f"clients={options.clients}: {options['data.type']} has {sizes[split]} {split} samples, "
+                f"and every client needs one; take at most {sizes[split]} clients"
+            )
+            return
