@@ -54,11 +54,11 @@ class Plan:
     """The cells of a grid, and what else its configuration says."""
 
     cells: tuple[Planned, ...]
-    swept: tuple[str, ...]
     name: str
     store: Path
     out: Path
     table: dict[str, Any]
+    auto_engine: bool
 
 
 @contextmanager
@@ -101,11 +101,11 @@ def _plan(lines: list[str], engine_named: Callable[[str], str]) -> Plan:
     _refuse_twins(planned)
     return Plan(
         cells=tuple(planned),
-        swept=tuple(o.key_or_group for o in parsed if o.is_sweep_override()),
         name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), configs[0].table.name),
         store=Path(configs[0].store),
         out=Path(configs[0].out),
         table=cast(dict[str, Any], OmegaConf.to_container(configs[0].table, resolve=True)),
+        auto_engine=any(config.engine.name == "auto" for config in configs),
     )
 
 

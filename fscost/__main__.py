@@ -1,0 +1,94 @@
+"""The command line: ``python -m fscost [VERB] OVERRIDE…``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fscost import __version__
+from fscost.errors import FscostError
+
+VERBS = {
+    "plan": "list the cells of a grid, their ids and what is done, missing or failed; runs nothing",
+    "rerun": "compute cells again; an old result stays until the new one is done",
+    "collect": "merge runs into frames: messages, workers, rounds, cells (CSV and Parquet)",
+    "table": "print the table of a grid or of folders with runs",
+}
+_FORMATS = ("latex", "markdown", "csv", "text")
+_HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p",
+                "--shell-completion", "-sc")  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 all done, 1 some cell failed, 2 the user's mistake."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except FscostError as error:
+        print(f"fscost: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fscost: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if words == ["--version"]:
+        print(f"fscost {__version__}")
+        return 0
+    if words and words[0] in VERBS:
+        return _verb(words[0], [_plain(word) for word in words[1:]])
+    if any(word.split("=")[0] in _HYDRA_FLAGS for word in words):
+        return _hydra(words)
+    unknown = [w for w in words if "=" not in w and w not in ("-m", "--multirun") and not w.startswith("~")]
+    if unknown:
+        raise FscostError(f"{unknown[0]}: no such verb; there are {', '.join(VERBS)}, and overrides like clients=3,10")
+    from fscost import app
+
+    return app.run_sweep([_plain(word) for word in words if "=" in word or word.startswith("~")])
+
+
+def _plain(word: str) -> str:
+    """Return an override without its leading +: every name is known here, so nothing is ever appended."""
+    return word.lstrip("+") if "=" in word else word
+
+
+def _hydra(words: list[str]) -> int:
+    from fscost import app
+
+    sys.argv[1:] = [_plain(word) for word in words]
+    app.hydra_flags()
+    return 0
+
+
+def _verb(verb: str, words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog=f"fscost {verb}", description=VERBS[verb], allow_abbrev=False)
+    parser.add_argument("selection", nargs="*", help="overrides that name a grid, or folders; nothing = the last sweep")
+    if verb == "rerun":
+        parser.add_argument("--failed", action="store_true", help="only cells that failed or cannot be believed")
+        parser.add_argument("--missing", action="store_true", help="only cells that were never finished")
+    if verb == "collect":
+        parser.add_argument("--out", type=Path, help="folder for the frames")
+    if verb == "table":
+        parser.add_argument("--format", choices=_FORMATS, default="text", help="default: text")
+        parser.add_argument("--template", type=Path, metavar="FILE", help="your own Jinja2 template")
+        parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
+    given = parser.parse_intermixed_args(words)
+    from fscost import app
+
+    match verb:
+        case "plan":
+            return app.show_plan(given.selection)
+        case "rerun":
+            return app.rerun(given.selection, failed=given.failed, missing=given.missing)
+        case "collect":
+            return app.collect(given.selection, given.out)
+        case _:
+            return app.table(given.selection, given.format, given.template, given.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""Cells into engines into the store, and the store into tables: what the verbs do."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+
+from fscost.cell import Cell
+from fscost.collect import Frames, gather, runs_below, write_frames
+from fscost.engine import engine_for, engine_named
+from fscost.errors import ConfigError, StoreError
+from fscost.paths import conf
+from fscost.plan import Plan, Planned, configuration, plan
+from fscost.record import Outcome, Status
+from fscost.rundir import RunDir, Store, write_whole
+from fscost.tables import FORMATS, TableSpec, build, render, varying_options
+
+
+@hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")
+def hydra_flags(_config: DictConfig) -> None:
+    """Answer Hydra's own flags (--help, --cfg job, --info, …); cells never run through here."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs that a verb is about, and the plan they come from."""
+
+    runs: tuple[tuple[Cell | None, RunDir], ...]
+    plan: Plan
+    planned: dict[str, Planned]
+
+    def command_for(self, cell: Cell) -> str:
+        """Return the command that computes a cell."""
+        return self.planned[cell.id].command if cell.id in self.planned else f"python -m fscost rerun {cell.name}"
+
+
+def planned(overrides: Sequence[str]) -> Plan:
+    """Expand overrides; every cell is checked by the engine that would run it."""
+    with configuration():
+        made = plan(overrides, engine_named)
+    for cell in made.cells:
+        engine_for(cell.cell).check(cell.cell)
+    return made
+
+
+def select(words: Sequence[str]) -> Selection:
+    """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
+    overrides, folders = [w for w in words if "=" in w], [w for w in words if "=" not in w]
+    if folders:
+        runs = [run for folder in folders for run in runs_below(Path(folder))]
+        with configuration():
+            made = plan(overrides, engine_named)
+        return Selection(tuple(runs), made, {})
+    if not [o for o in overrides if not o.startswith(("store=", "out=", "table"))]:
+        overrides = [*_last_sweep(overrides), *overrides]
+    made = planned(overrides)
+    store = Store(made.store)
+    runs = [(p.cell, store.of(p.cell)) for p in made.cells]
+    return Selection(tuple(runs), made, {p.cell.id: p for p in made.cells})
+
+
+# --- running -----------------------------------------------------------------------------------------------------------
+
+
+def run_sweep(overrides: Sequence[str]) -> int:
+    """Run the cells that are not done, then print the table and where it was written; return the exit code."""
+    made = planned(overrides)
+    store = Store(made.store)
+    store.check_writable()
+    _say_engine(made)
+    pending = [p for p in made.cells if store.of(p.cell).status() is not Status.DONE]
+    _say(f"{len(made.cells)} cells: {len(made.cells) - len(pending)} done, {len(pending)} to run, store {store.path}")
+    _remember(store, overrides)
+    failed = run_cells(pending, store)
+    selection = Selection(
+        tuple((p.cell, store.of(p.cell)) for p in made.cells), made, {p.cell.id: p for p in made.cells}
+    )
+    print(_table_of(selection, frames := _frames(selection), "text"))
+    for path in write_results(selection, frames):
+        print(f"wrote {path}")
+    return 1 if failed else 0
+
+
+def run_cells(cells: Sequence[Planned], store: Store) -> list[Planned]:
+    """Compute each cell into the store, one after another; return those that did not end well."""
+    failed = []
+    for number, one in enumerate(cells, start=1):
+        outcome, run = execute(one.cell, store)
+        line = f"[{number}/{len(cells)}] {one.cell.name}: {outcome.status} in {outcome.wall_s:.1f} s"
+        if outcome.status is not Status.DONE:
+            failed.append(one)
+            line += f": {outcome.reason}; log: {run.engine_log}"
+        _say(line)
+    return failed
+
+
+def execute(cell: Cell, store: Store) -> tuple[Outcome, RunDir]:
+    """Compute one cell beside its old result and swap when it is done; an interrupt leaves an interrupted run."""
+    fresh = store.begin(cell)
+    try:
+        outcome = engine_for(cell).run(cell, fresh)
+        fresh.write_outcome(outcome)
+    except OSError as error:
+        raise StoreError(f"store={store.path}: cannot write {cell.name}: {error}") from error
+    except KeyboardInterrupt:
+        store.publish(fresh, cell)
+        raise
+    return outcome, store.publish(fresh, cell)
+
+
+def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
+    """Compute the selected cells again, all of them or only those in the given states; return the exit code."""
+    selection = select(words)
+    runs = [(cell, run) for cell, run in selection.runs if cell is not None]
+    if failed or missing:
+        runs = [(cell, run) for cell, run in runs if _is_wanted(run.status(), failed, missing)]
+    if not runs:
+        _say("no such cell; nothing was computed")
+        return 0
+    store = Store(runs[0][1].path.parent)
+    store.check_writable()
+    return 1 if run_cells([Planned(cell, ()) for cell, _ in runs], store) else 0
+
+
+def _is_wanted(status: Status, failed: bool, missing: bool) -> bool:
+    if failed and status in (Status.FAILED, Status.TIMEOUT, Status.CORRUPT):
+        return True
+    return missing and status in (Status.MISSING, Status.INTERRUPTED)
+
+
+# --- results -----------------------------------------------------------------------------------------------------------
+
+
+def show_plan(words: Sequence[str]) -> int:
+    """List the cells with their ids and how far each is; runs nothing."""
+    selection = select(words)
+    for cell, run in selection.runs:
+        print(f"{run.status():12} {cell.name if cell else run.path}")
+    states = [run.status() for _, run in selection.runs]
+    print(", ".join([f"{len(states)} cells", *(f"{states.count(s)} {s}" for s in Status if s in states)]))
+    return 0
+
+
+def collect(words: Sequence[str], out: Path | None) -> int:
+    """Write the frames of the selected runs and print their paths."""
+    selection = select(words)
+    for path in write_frames(_frames(selection), out or _frames_folder(selection)):
+        print(f"wrote {path}")
+    return 0
+
+
+def table(words: Sequence[str], format: str, template: Path | None, out: Path | None) -> int:
+    """Print the table of the selected runs, or write it to `out`."""
+    selection = select(words)
+    text = _table_of(selection, _frames(selection), format, template)
+    if out is None:
+        print(text, end="")
+    else:
+        _write(out, text)
+        print(f"wrote {out}")
+    return 0
+
+
+def write_results(selection: Selection, frames: Frames) -> list[Path]:
+    """Write the table in every format and the frames behind it; return the paths."""
+    paths = []
+    for format, suffix in FORMATS.items():
+        path = selection.plan.out / f"{selection.plan.name}{suffix}"
+        _write(path, _table_of(selection, frames, format))
+        paths.append(path)
+    return [*paths, *(p for p in write_frames(frames, _frames_folder(selection)) if p.suffix == ".csv")]
+
+
+def _frames(selection: Selection) -> Frames:
+    frames = gather(selection.runs)
+    for warning in frames.warnings:
+        _say(f"warning: {warning}")
+    return frames
+
+
+def _frames_folder(selection: Selection) -> Path:
+    return selection.plan.out / f"{selection.plan.name}.frames"
+
+
+def _table_of(selection: Selection, frames: Frames, format: str, template: Path | None = None) -> str:
+    cells = [cell for cell, _ in selection.runs if cell is not None]
+    undone = set(frames.cells.loc[frames.cells["status"] != Status.DONE, "cell"]) if len(frames.cells) else set()
+    to_do = [f"{selection.command_for(cell)}" for cell in cells if cell.id in undone]
+    spec = TableSpec.from_config(selection.plan.table)
+    made = build(frames.cells, spec, varying_options(cells), to_do)
+    text = render(made, format, template)
+    return text if format != "text" else text + "".join(f"to do: {line}\n" for line in to_do)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.splitlines())
+    except OSError as error:
+        raise StoreError(f"out={path}: cannot be written: {error.strerror}; choose another with out=PATH") from error
+
+
+# --- the last sweep ----------------------------------------------------------------------------------------------------
+
+
+def _remember(store: Store, overrides: Sequence[str]) -> None:
+    store.path.mkdir(parents=True, exist_ok=True)
+    write_whole(store.path / "last_sweep.json", [json.dumps({"format": 1, "overrides": list(overrides)})])
+
+
+def _last_sweep(overrides: Iterable[str]) -> list[str]:
+    with configuration():
+        store = plan([o for o in overrides if o.startswith("store=")], engine_named).store
+    try:
+        content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox") from error
+    return [str(override) for override in content["overrides"]]
+
+
+def _say_engine(made: Plan) -> None:
+    if made.auto_engine:
+        _say(f"engine=auto: {made.cells[0].cell.engine}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,194 @@
+"""Merge run directories into four tidy frames; every number in a table comes from these."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fscost.cell import Cell
+from fscost.collect.fs_logs import read_eval_results, read_system_metrics
+from fscost.errors import CollectError, StoreError
+from fscost.measure import COLUMNS, Link, Traffic, traffic_of
+from fscost.metering import LedgerFile, read_ledger
+from fscost.record import Status
+from fscost.rundir import RunDir
+
+_MESSAGE_COLUMNS = ["cell", "round", "type", "link", "traffic", "messages", *COLUMNS]
+_COUNTS = ["messages", *COLUMNS]
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Frames:
+    """What was collected; `warnings` are one line each, with file and line.
+
+    messages: per cell, round, type and link. workers: FederatedScope's own counters. rounds: metrics after each
+    evaluated round beside cumulative bytes. cells: one row per cell with its axes, totals and metrics.
+    """
+
+    messages: pd.DataFrame
+    workers: pd.DataFrame
+    rounds: pd.DataFrame
+    cells: pd.DataFrame
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Rows:
+    messages: list[pd.DataFrame] = field(default_factory=list)
+    workers: list[pd.DataFrame] = field(default_factory=list)
+    rounds: list[pd.DataFrame] = field(default_factory=list)
+    cells: list[Row] = field(default_factory=list)
+
+
+def gather(runs: Iterable[tuple[Cell | None, RunDir]]) -> Frames:
+    """Read every run; a cell without a run is ``missing``, a run that cannot be believed is ``corrupt``.
+
+    Neither stops the others: what is wrong becomes a warning, and numbers that are not known stay empty.
+    """
+    rows, warnings = _Rows(), []
+    for cell, run in runs:
+        try:
+            rows.cells.append(_gather_run(cell, run, rows, warnings.append))
+        except CollectError as error:
+            warnings.append(str(error))
+            rows.cells.append(_identity(cell, run) | {"status": str(Status.CORRUPT), "reason": str(error)})
+    return Frames(
+        messages=_stack(rows.messages, _MESSAGE_COLUMNS),
+        workers=_stack(rows.workers, ["cell", "worker"]),
+        rounds=_stack(rows.rounds, ["cell", "round"]),
+        cells=_whole_numbers(pd.DataFrame(rows.cells)),
+        warnings=warnings,
+    )
+
+
+def runs_below(folder: Path) -> list[tuple[Cell | None, RunDir]]:
+    """Return every run directory below `folder`; None for a cell that cannot be read."""
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: no such folder; give a store, a run directory or overrides")
+    found = sorted(path.parent for path in folder.rglob("cell.json"))
+    runs = [RunDir(path) for path in found if not path.name.startswith(".") and path.suffix not in _SET_ASIDE]
+    return [(_cell_or_none(run), run) for run in runs]
+
+
+_SET_ASIDE = (".failed", ".corrupt")
+
+
+def _cell_or_none(run: RunDir) -> Cell | None:
+    try:
+        return run.read_cell()
+    except CollectError:
+        return None
+
+
+def write_frames(frames: Frames, out: Path) -> list[Path]:
+    """Write the frames as CSV and Parquet and return their paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name in ("messages", "workers", "rounds", "cells"):
+        frame: pd.DataFrame = getattr(frames, name)
+        for suffix, write in ((".csv", _write_csv), (".parquet", _write_parquet)):
+            part, path = out / f".{name}{suffix}.part", out / f"{name}{suffix}"
+            write(frame, part)
+            part.replace(path)
+            paths.append(path)
+    return paths
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_csv(path, index=False)
+
+
+def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_parquet(path, index=False)
+
+
+def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str], None]) -> Row:
+    """Add one run's messages, workers and rounds to `rows` and return its row of cells."""
+    if not run.path.exists():
+        return _identity(cell, run) | {"status": str(Status.MISSING), "reason": "not computed yet"}
+    cell = run.read_cell()
+    outcome = run.read_outcome()
+    row = _identity(cell, run) | {"status": str(outcome["status"]), "reason": outcome.get("reason", "")}
+    if row["status"] != Status.DONE:
+        return row
+    ledger = read_ledger(run.ledger)
+    messages = _messages(cell, ledger)
+    evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn))
+    workers = pd.DataFrame(read_system_metrics(run.system_metrics, warn))
+    workers.insert(0, "cell", cell.id)
+    rows.messages.append(messages)
+    rows.workers.append(workers)
+    rows.rounds.append(_rounds(cell, messages, evaluations))
+    sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
+    return row | sizes | _totals(messages) | _metrics(evaluations) | {"wall_s": outcome["wall_s"]}
+
+
+def _identity(cell: Cell | None, run: RunDir) -> Row:
+    if cell is None:
+        return {"cell": run.path.name.rsplit("-", 1)[-1]}
+    return {"cell": cell.id, "engine": cell.engine, "protocol": cell.protocol} | cell.axes
+
+
+def _messages(cell: Cell, ledger: LedgerFile) -> pd.DataFrame:
+    frame = pd.DataFrame(ledger.messages)
+    frame.insert(0, "cell", cell.id)
+    frame.insert(4, "traffic", [str(traffic_of(msg_type)) for msg_type in frame["type"]])
+    frame[_COUNTS] = frame[_COUNTS].astype("Int64")
+    return frame[_MESSAGE_COLUMNS]
+
+
+def _sums(messages: pd.DataFrame) -> Row:
+    """Return messages and bytes per traffic class and link; a sum with an unknown part is unknown."""
+    sums: Row = {}
+    for traffic in Traffic:
+        for link in Link:
+            part = messages[(messages["traffic"] == traffic) & (messages["link"] == link)]
+            for count in _COUNTS:
+                sums[f"{traffic}_{link}_{count}"] = part[count].sum(skipna=False) if len(part) else 0
+    return sums
+
+
+def _totals(messages: pd.DataFrame) -> Row:
+    trained = messages.loc[messages["traffic"] == Traffic.TRAINING, "round"]
+    return {"rounds_trained": int(trained.nunique())} | _sums(messages)
+
+
+def _rounds(cell: Cell, messages: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per evaluated round: metrics, and all bytes sent up to and including that round."""
+    if evaluations.empty:
+        return pd.DataFrame(columns=["cell", "round"])
+    counted = messages[messages["traffic"] != Traffic.CONTROL]
+    sums = [_sums(counted[counted["round"] < trained]) for trained in evaluations["round"]]
+    columns = [name for name in sums[0] if not name.startswith(str(Traffic.CONTROL))]
+    frame = evaluations.join(pd.DataFrame(sums, columns=columns))
+    frame.insert(0, "cell", cell.id)
+    return frame
+
+
+def _metrics(evaluations: pd.DataFrame) -> Row:
+    """Return each metric after the last round and the best of all rounds (accuracies up, everything else down)."""
+    found: Row = {}
+    for name in evaluations.columns.drop("round", errors="ignore"):
+        values = evaluations[name]
+        larger = name.endswith(("_acc", "_correct"))
+        found[f"final_{name}"] = values.iloc[-1]
+        found[f"best_{name}"] = values.max() if larger else values.min()
+    return found
+
+
+def _stack(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    filled = [frame for frame in frames if not frame.empty]
+    return _whole_numbers(pd.concat(filled, ignore_index=True)) if filled else pd.DataFrame(columns=columns)
+
+
+def _whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep counts whole where some are unknown: pandas would turn them into floats."""
+    counts = [name for name in frame if name.endswith(("_bytes", "messages")) or name in _WHOLE]
+    return frame.astype(dict.fromkeys(counts, "Int64"))
+
+
+_WHOLE = ("params", "clients", "rounds", "rounds_trained", "seed", "round", "worker")

@@ -1,0 +1,109 @@
+"""What a table shows, and the table itself: strings with the numbers they come from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from fscost.errors import TableError, nearest
+from fscost.measure import MEASURES, UNITS, Traffic
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSpec:
+    """One layout, as in ``conf/table/``; raises TableError for a value that is none of the choices."""
+
+    name: str
+    traffic: str = "training"
+    measure: str = "payload"
+    unit: str = "MB"
+    digits: int = 3
+    metric: str = "test_acc"
+    title: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _one_of("traffic", self.traffic, [str(t) for t in Traffic])
+        _one_of("measure", self.measure, MEASURES)
+        _one_of("unit", self.unit, UNITS)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "TableSpec":
+        """Return the layout of a configuration's ``table`` section."""
+        known = {f.name for f in fields(cls)}
+        for key in config:
+            if key not in known:
+                raise TableError(f"table.{key}: a table has no such setting{nearest(key, known)}")
+        return cls(**config)
+
+    def label(self, value: Any) -> str:
+        """Return what a value is called in print."""
+        return self.labels.get(str(value), str(value))
+
+
+def _one_of(key: str, value: str, choices: Any) -> None:
+    if value not in choices:
+        raise TableError(f"table.{key}={value}: must be one of {', '.join(choices)}{nearest(value, choices)}")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: `group` is the heading it shares with its neighbours, `tex` its LaTeX column type."""
+
+    key: str
+    head: str
+    group: str = ""
+    unit: str = ""
+    numeric: bool = True
+    tex: str = "r"
+
+    @property
+    def full_head(self) -> str:
+        """The heading in one line, for formats without grouped headings."""
+        words = f"{self.head}, {self.group}" if self.group else self.head
+        return f"{words} ({self.unit})" if self.unit else words
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What stands in a table: text, the value behind it, and how many rows it spans (0 = covered from above).
+
+    A `mark` stands for a number that is not there: missing, failed, …
+    """
+
+    text: str
+    value: Any = None
+    span: int = 1
+    mark: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row; `rule` is the column from which a line separates it from the row above, None for no line."""
+
+    entries: tuple[Entry, ...]
+    rule: int | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """All that a template needs: it loops, and decides nothing."""
+
+    name: str
+    title: str
+    counted: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    to_do: tuple[str, ...]
+    provenance: tuple[str, ...]
+
+    @property
+    def groups(self) -> list[tuple[str, int, int]]:
+        """The shared headings as (heading, first column, last column), counted from 1; '' where there is none."""
+        spans: list[tuple[str, int, int]] = []
+        for number, column in enumerate(self.columns, start=1):
+            if spans and column.group and spans[-1][0] == column.group:
+                spans[-1] = (column.group, spans[-1][1], number)
+            else:
+                spans.append((column.group, number, number))
+        return spans
