@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from fscost.errors import TableError
-from fscost.measure import MEASURES, UNITS, total_column
+from fscost.measure import MEASURES, UNITS, Traffic, total_column
 from fscost.record import Status
 from fscost.tables.spec import Column, Entry, Row, Table, TableSpec
 
-_KEYS = {"model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "rounds": "Rounds asked"}
+_HEADS = {"model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "method": "Method"}
 _MARKS = {
     Status.MISSING: "not computed yet",
     Status.FAILED: "the run failed",
@@ -21,7 +21,6 @@ _MARKS = {
     Status.CORRUPT: "the run's files cannot be believed",
 }
 _UNKNOWN = "n/a"
-_UNIT_MEANING = {unit: f"{unit} = {size:,} bytes" for unit, size in UNITS.items() if unit != "B"}
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,14 @@ def build(cells: pd.DataFrame, spec: TableSpec, extra: Mapping[str, Mapping[str,
     cells = cells.assign(**{name: cells["cell"].map(values) for name, values in extra.items()})
     lines = list(_lines(cells, [*extra]))
     shown = _numbers(lines, spec)
-    varying = [key for key in ("data", "rounds") if cells[key].nunique() > 1]
-    keys = ["model", "params", *(k for k in varying if k == "data"), "clients", *extra, "method"]
+    data = ["data"] if cells["data"].nunique() > 1 else []
+    keys = ["model", "params", *data, "clients", *extra, "method"]
     columns = _columns(spec, keys, shown)
     return Table(
         name=spec.name,
         title=spec.title,
-        counted=_counted(cells, spec),
+        counted=_counted(spec),
+        reading=tuple(_reading(cells, spec)),
         columns=tuple(columns),
         rows=tuple(_rows(lines, keys, [*extra], shown, spec)),
         notes=tuple(_notes(lines)),
@@ -168,17 +168,15 @@ def _deviation(values: list[float]) -> float:
 def _columns(spec: TableSpec, keys: list[str], shown: Mapping[str, list[list[float] | None]]) -> Iterator[Column]:
     for key in keys:
         numeric = key in ("params", "clients")
-        yield Column(key, _KEYS.get(key, key.capitalize() if "." not in key else key), numeric=numeric,
-                     tex="r" if numeric else "l")
+        yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric, tex="r" if numeric else "l")
     share = "per client and round"
-    metric = spec.metric.replace("_", " ").removesuffix(" acc") + " accuracy" * spec.metric.endswith("_acc")
     heads = {
         "uplink": Column("uplink", "Uplink", share, spec.unit),
         "downlink": Column("downlink", "Downlink", share, spec.unit),
         "total": Column("total", "Total", "", spec.unit),
-        "ratio": Column("ratio", "Ratio", "", "×"),
+        "ratio": Column("ratio", "Ratio"),
         "rounds": Column("rounds", "Rounds"),
-        "metric": Column("metric", metric.capitalize(), "", "%" if spec.metric.endswith("_acc") else ""),
+        "metric": Column("metric", _metric_name(spec), "", "%" if spec.metric.endswith("_acc") else ""),
     }
     for key, column in heads.items():
         yield replace(column, tex=_siunitx(shown[key], _decimals(key, shown[key], spec)))
@@ -257,7 +255,7 @@ def _span(labels: list[list[Any]], number: int, key: int) -> int:
 def _text(value: Any, spec: TableSpec) -> str:
     if value is None:
         return _UNKNOWN
-    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else spec.label(value)
+    return f"{value:,}" if isinstance(value, int) and value >= 1000 else spec.label(value)
 
 
 def _entry(values: list[float] | None, decimals: int, status: Status) -> Entry:
@@ -273,19 +271,30 @@ def _entry(values: list[float] | None, decimals: int, status: Status) -> Entry:
 # --- words -------------------------------------------------------------------------------------------------------------
 
 
-def _counted(cells: pd.DataFrame, spec: TableSpec) -> str:
-    """Return the sentence that says what the numbers count."""
+def _counted(spec: TableSpec) -> str:
+    """Return what the numbers count, for the caption."""
+    return f"{spec.measure} of {spec.traffic} messages"
+
+
+def _reading(cells: pd.DataFrame, spec: TableSpec) -> Iterator[str]:
+    """Yield the sentences that say how to read the columns."""
+    others = " and ".join(str(t) for t in Traffic if t != spec.traffic)
+    yield f"{spec.measure.capitalize()}: {MEASURES[spec.measure].meaning}; {others} messages are not counted."
+    yield f"Uplink, downlink: per participating client and round. Total: all clients and rounds, both directions{_unit(spec)}."
+    yield "Ratio: total relative to the first method of the group."
     seeds = cells.groupby(["model", "data", "clients", "rounds", "method"])["seed"].nunique().max()
-    others = ", ".join(t for t in ("training", "evaluation", "control") if t != spec.traffic)
-    sentences = [
-        f"{spec.measure.capitalize()} of {spec.traffic} messages ({MEASURES[spec.measure].meaning}); not counted: {others}",
-        "uplink and downlink per participating client and round; total over all clients and rounds, both directions",
-        "ratio to the first method of the group",
-    ]
-    if spec.unit in _UNIT_MEANING:
-        sentences.append(_UNIT_MEANING[spec.unit])
-    sentences.append(f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed")
-    return "; ".join(sentences) + "."
+    across = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+    yield f"{_metric_name(spec)}: after the last round, weighted by samples; {across}."
+
+
+def _unit(spec: TableSpec) -> str:
+    powers = {"kB": "10³", "MB": "10⁶", "GB": "10⁹", "KiB": "2¹⁰", "MiB": "2²⁰", "GiB": "2³⁰"}
+    return f"; {spec.unit} = {powers[spec.unit]} bytes" if spec.unit in powers else ""
+
+
+def _metric_name(spec: TableSpec) -> str:
+    name = spec.metric.replace("_", " ")
+    return (f"{name.removesuffix(' acc')} accuracy" if name.endswith(" acc") else name).capitalize()
 
 
 def _notes(lines: list[_Line]) -> Iterator[str]:

@@ -23,6 +23,7 @@ _TEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", "×": r"$\times$", "±": r"$\pm$", "\n": " ",
 }  # fmt: skip
+_TEX |= {character: f"$^{digit}$" for digit, character in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$])")
 
 
@@ -43,13 +44,14 @@ def render(table: Table, format: str, template: Path | None = None) -> str:
     folder, name = (template.parent, template.name) if template else (templates(), f"{table.name}{suffix}.j2")
     try:
         found = _environment(suffix, folder).get_template(name)
-        return found.render(table=table, widths=_widths(table))
+        widths = _widths(table, grouped=suffix == ".txt")
+        return found.render(table=table, widths=widths, headings=_headings(table, widths))
     except TemplateNotFound as error:
         raise TableError(f"{folder / name}: no such template; give one with --template FILE") from error
     except TemplateSyntaxError as error:
         raise TableError(f"{folder / name}:{error.lineno}: {error.message}") from error
     except (TemplateError, TypeError, AttributeError) as error:
-        raise TableError(f"{folder / name}:{_line_of(error, name)}: {error}; a template knows table, widths") from error
+        raise TableError(f"{folder / name}:{_line_of(error, name)}: {error}; a template knows table, widths, headings") from error
 
 
 def _line_of(error: Exception, name: str) -> int:
@@ -118,12 +120,15 @@ def _comment(text: str) -> _Raw:
     return _Raw(re.sub(r"\s+", " ", text).replace("-->", "--&gt;"))
 
 
-def _widths(table: Table) -> list[int]:
+def _widths(table: Table, grouped: bool) -> list[int]:
     """Return the width of each column in characters, for formats that align with spaces."""
-    return [
-        max(len(column.full_head), *(len(row.entries[i].text) for row in table.rows)) if table.rows else 0
-        for i, column in enumerate(table.columns)
-    ]
+    heads = [column.own_head if grouped else column.full_head for column in table.columns]
+    return [max(len(head), *(len(row.entries[i].text) for row in table.rows)) for i, head in enumerate(heads)]
+
+
+def _headings(table: Table, widths: list[int]) -> list[str]:
+    """Return the shared headings, each centred over its columns, two spaces between columns."""
+    return [group.center(sum(widths[first - 1 : last]) + 2 * (last - first)) for group, first, last in table.groups]
 
 
 def _padded(text: str, width: int, numeric: bool) -> str:

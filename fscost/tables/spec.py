@@ -16,7 +16,7 @@ class TableSpec:
     traffic: str = "training"
     measure: str = "payload"
     unit: str = "MB"
-    digits: int = 3
+    digits: int = 4
     metric: str = "test_acc"
     title: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +57,11 @@ class Column:
     tex: str = "r"
 
     @property
+    def own_head(self) -> str:
+        """The heading below the shared one."""
+        return f"{self.head} ({self.unit})" if self.unit else self.head
+
+    @property
     def full_head(self) -> str:
         """The heading in one line, for formats without grouped headings."""
         words = f"{self.head}, {self.group}" if self.group else self.head
@@ -91,6 +96,7 @@ class Table:
     name: str
     title: str
     counted: str
+    reading: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]

@@ -1,5 +1,20 @@
 """The builtin engine: federated training with torch that follows FederatedScope's message protocol."""
 
-from fscost.engine.builtin.engine import BuiltinEngine
+from fscost.cell import Cell
+from fscost.engine.builtin.options import check_options
+from fscost.record import Outcome
+from fscost.rundir import RunDir
 
-__all__ = ["BuiltinEngine"]
+
+class BuiltinEngine:
+    """Trains for real, in this process, on the CPU."""
+
+    def check(self, cell: Cell) -> None:
+        """Raise ConfigError for options this engine does not understand or that contradict each other."""
+        check_options(cell)
+
+    def run(self, cell: Cell, into: RunDir) -> Outcome:
+        """Run one cell and write its ledger and logs; what goes wrong becomes the outcome's reason."""
+        from fscost.engine.builtin.run import run_cell  # torch takes seconds to import, and a plan needs none
+
+        return run_cell(cell, into)

@@ -16,43 +16,36 @@ from fscost.engine.builtin.data import load_federation
 from fscost.engine.builtin.logs import CourseLogs
 from fscost.engine.builtin.models import build_model, forward_flops
 from fscost.engine.builtin.network import Network
-from fscost.engine.builtin.options import Options, check_options
+from fscost.engine.builtin.options import Options
 from fscost.metering import Ledger
 from fscost.record import Outcome, Provenance, Status
 from fscost.rundir import RunDir, write_whole
 
 
-class BuiltinEngine:
-    """Trains for real, in this process, on the CPU."""
-
-    def check(self, cell: Cell) -> None:
-        """Raise ConfigError for options this engine does not understand or that contradict each other."""
-        check_options(cell)
-
-    def run(self, cell: Cell, into: RunDir) -> Outcome:
-        """Run one cell and write its ledger and logs; what goes wrong becomes the outcome's reason."""
-        begin_s = time.monotonic()
-        status, reason = Status.DONE, ""
-        with into.engine_log.open("w") as file:
-            handler = logging.StreamHandler(file)
-            logger = logging.getLogger(__package__)
-            logger.setLevel(logging.INFO)
-            logger.propagate = False
-            logger.addHandler(handler)
-            try:
-                _train(Options(cell), into)
-            except Exception as error:
-                status, reason = Status.FAILED, _one_line(error)
-                traceback.print_exc(file=file)
-            finally:
-                logger.removeHandler(handler)
-        return Outcome(
-            status=status,
-            reason=reason,
-            wall_s=time.monotonic() - begin_s,
-            peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            provenance=_provenance(cell),
-        )
+def run_cell(cell: Cell, into: RunDir) -> Outcome:
+    """Train one cell and write its ledger and logs; never raises for a run that failed."""
+    begin_s = time.monotonic()
+    status, reason = Status.DONE, ""
+    with into.engine_log.open("w") as file:
+        handler = logging.StreamHandler(file)
+        logger = logging.getLogger(__package__)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        logger.addHandler(handler)
+        try:
+            _train(Options(cell), into)
+        except Exception as error:
+            status, reason = Status.FAILED, _one_line(error)
+            traceback.print_exc(file=file)
+        finally:
+            logger.removeHandler(handler)
+    return Outcome(
+        status=status,
+        reason=reason,
+        wall_s=time.monotonic() - begin_s,
+        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        provenance=_provenance(cell),
+    )
 
 
 def _train(options: Options, into: RunDir) -> None:

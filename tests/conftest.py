@@ -1,0 +1,71 @@
+"""What every test shares: a folder of its own, and the command line in this process or in a fresh one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fscost.__main__ import main
+from fscost.cell import Cell
+from fscost.plan import configuration, plan
+
+DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FSCOST_STORE", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def fscost(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """The command line, run in this process."""
+
+    def run(*words: str) -> Result:
+        capsys.readouterr()
+        try:
+            code = main(words)
+        except SystemExit as stop:  # argparse
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return run
+
+
+def in_process(*words: str, cwd: Path, env: dict[str, str] | None = None) -> Result:
+    """The command line, run as a user runs it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fscost", *words], cwd=cwd, env=os.environ | (env or {}), capture_output=True, text=True
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def cell_of(*overrides: str) -> Cell:
+    """The one cell of some overrides."""
+    (only,) = cells_of(*overrides)
+    return only
+
+
+def cells_of(*overrides: str) -> list[Cell]:
+    with configuration():
+        return [p.cell for p in plan(overrides, lambda name: "builtin").cells]
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Every file with its content, to see whether anything was written or changed."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
