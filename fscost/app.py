@@ -192,7 +192,7 @@ def _table_of(selection: Selection, frames: Frames, format: str, template: Path 
     undone = set(frames.cells.loc[frames.cells["status"] != Status.DONE, "cell"]) if len(frames.cells) else set()
     to_do = [f"{selection.command_for(cell)}" for cell in cells if cell.id in undone]
     spec = TableSpec.from_config(selection.plan.table)
-    made = build(frames.cells, spec, varying_options(cells), to_do)
+    made = build(frames.cells, spec, label=selection.plan.name, extra=varying_options(cells), to_do=to_do)
     text = render(made, format, template)
     return text if format != "text" else text + "".join(f"to do: {line}\n" for line in to_do)
 

@@ -37,7 +37,14 @@ class _Line:
         return Status(others[0]) if others else Status.DONE
 
 
-def build(cells: pd.DataFrame, spec: TableSpec, extra: Mapping[str, Mapping[str, Any]], to_do: Sequence[str]) -> Table:
+def build(
+    cells: pd.DataFrame,
+    spec: TableSpec,
+    *,
+    label: str,
+    extra: Mapping[str, Mapping[str, Any]] | None = None,
+    to_do: Sequence[str] = (),
+) -> Table:
     """Return the table of `cells`, the frame of `fscost.collect`.
 
     `extra` maps options that vary beyond the axes to their value per cell id; each becomes a column. `to_do` are the
@@ -49,6 +56,7 @@ def build(cells: pd.DataFrame, spec: TableSpec, extra: Mapping[str, Mapping[str,
     if cells.empty:
         raise TableError("none of the selected runs can be read; see the warnings")
     _refuse_mixture(cells)
+    extra = extra or {}
     cells = cells.assign(**{name: cells["cell"].map(values) for name, values in extra.items()})
     lines = list(_lines(cells, [*extra]))
     shown = _numbers(lines, spec)
@@ -56,7 +64,8 @@ def build(cells: pd.DataFrame, spec: TableSpec, extra: Mapping[str, Mapping[str,
     keys = ["model", "params", *data, "clients", *extra, "method"]
     columns = _columns(spec, keys, shown)
     return Table(
-        name=spec.name,
+        layout=spec.name,
+        label=label,
         title=spec.title,
         counted=_counted(spec),
         reading=tuple(_reading(cells, spec)),
@@ -169,7 +178,7 @@ def _columns(spec: TableSpec, keys: list[str], shown: Mapping[str, list[list[flo
     for key in keys:
         numeric = key in ("params", "clients")
         yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric, tex="r" if numeric else "l")
-    share = "per client and round"
+    share = f"{spec.unit}/client/round"
     heads = {
         "uplink": Column("uplink", "Uplink", share, spec.unit),
         "downlink": Column("downlink", "Downlink", share, spec.unit),
@@ -179,12 +188,14 @@ def _columns(spec: TableSpec, keys: list[str], shown: Mapping[str, list[list[flo
         "metric": Column("metric", _metric_name(spec), "", "%" if spec.metric.endswith("_acc") else ""),
     }
     for key, column in heads.items():
-        yield replace(column, tex=_siunitx(shown[key], _decimals(key, shown[key], spec)))
+        yield replace(column, tex=_tex_column(shown[key], _decimals(key, shown[key], spec)))
 
 
 def _decimals(key: str, column: list[list[float] | None], spec: TableSpec) -> int:
     """Return one number of decimals for a whole column: enough for the smallest value's significant digits."""
-    if key in ("ratio", "metric"):
+    if key == "metric":
+        return 1 if _varies(column) else 2  # a deviation of whole percents makes more decimals noise
+    if key == "ratio":
         return 2
     values = [abs(value) for part in column if part for value in part if value]
     if key == "rounds" or not values or all(value.is_integer() and spec.unit == "B" for value in values):
@@ -192,12 +203,17 @@ def _decimals(key: str, column: list[list[float] | None], spec: TableSpec) -> in
     return max(0, min(9, spec.digits - 1 - math.floor(math.log10(min(values)))))
 
 
-def _siunitx(column: list[list[float] | None], decimals: int) -> str:
-    values = [_mean(part) for part in column if part]
-    whole = max((len(f"{abs(value):.0f}") for value in values), default=1)
-    spread = max((_deviation(part) for part in column if part), default=0.0)
-    uncertainty = f"({len(f'{spread:.{decimals}f}'.replace('.', '').lstrip('0')) or 1})" if spread else ""
-    return f"S[table-format={whole}.{decimals}{uncertainty}]"
+def _varies(column: list[list[float] | None]) -> bool:
+    """Return whether any line's values differ between seeds; rounding in a sum is no difference."""
+    return any(part and _deviation(part) > 1e-9 * abs(_mean(part)) for part in column)
+
+
+def _tex_column(column: list[list[float] | None], decimals: int) -> str:
+    """Return siunitx's column aligned at the decimal point; means with deviations, all equally long, stand right."""
+    if _varies(column):
+        return "r"
+    whole = max((len(f"{abs(_mean(part)):.0f}") for part in column if part), default=1)
+    return f"S[table-format={whole}.{decimals}]"
 
 
 # --- rows --------------------------------------------------------------------------------------------------------------
@@ -216,7 +232,10 @@ def _rows(
             Entry(_text(value, spec), value, _span(labels, number, k) if k < len(keys) - 1 else 1)
             for k, value in enumerate(labels[number])
         ]
-        entries += [_entry(column[number], decimals[key], line.status) for key, column in shown.items()]
+        entries += [
+            _entry(column[number], decimals[key], line.status, with_deviation=_varies(column))
+            for key, column in shown.items()
+        ]
         yield Row(tuple(entries), rule=depth if number and depth < len(keys) - 1 else None)
 
 
@@ -258,14 +277,15 @@ def _text(value: Any, spec: TableSpec) -> str:
     return f"{value:,}" if isinstance(value, int) and value >= 1000 else spec.label(value)
 
 
-def _entry(values: list[float] | None, decimals: int, status: Status) -> Entry:
+def _entry(values: list[float] | None, decimals: int, status: Status, *, with_deviation: bool) -> Entry:
     if status is not Status.DONE:
         return Entry(str(status), None, mark=True)
     if values is None or any(math.isnan(value) for value in values):
         return Entry(_UNKNOWN, None, mark=True)
-    mean, deviation = _mean(values), _deviation(values)
-    text = f"{mean:.{decimals}f}"
-    return Entry(f"{text} ± {deviation:.{decimals}f}" if deviation > 1e-12 * abs(mean) else text, mean)
+    text = f"{_mean(values):.{decimals}f}"
+    if with_deviation and len(values) > 1:
+        text += f" ± {_deviation(values):.{decimals}f}"
+    return Entry(text, _mean(values))
 
 
 # --- words -------------------------------------------------------------------------------------------------------------
@@ -294,7 +314,7 @@ def _unit(spec: TableSpec) -> str:
 
 def _metric_name(spec: TableSpec) -> str:
     name = spec.metric.replace("_", " ")
-    return (f"{name.removesuffix(' acc')} accuracy" if name.endswith(" acc") else name).capitalize()
+    return "Accuracy" if name == "test acc" else name.replace(" acc", " accuracy").capitalize()
 
 
 def _notes(lines: list[_Line]) -> Iterator[str]:

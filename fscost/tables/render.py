@@ -13,7 +13,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from fscost.errors import TableError
 from fscost.paths import templates
-from fscost.tables.spec import Column, Entry, Table
+from fscost.tables.spec import Column, Entry, Heading, Table
 
 FORMATS = {"latex": ".tex", "markdown": ".md", "text": ".txt", "csv": ".csv"}
 """Format → the suffix of its files and templates."""
@@ -41,7 +41,7 @@ def render(table: Table, format: str, template: Path | None = None) -> str:
     if format == "csv" and template is None:
         return _csv(table)
     suffix = FORMATS[format]
-    folder, name = (template.parent, template.name) if template else (templates(), f"{table.name}{suffix}.j2")
+    folder, name = (template.parent, template.name) if template else (templates(), f"{table.layout}{suffix}.j2")
     try:
         found = _environment(suffix, folder).get_template(name)
         widths = _widths(table, grouped=suffix == ".txt")
@@ -106,7 +106,7 @@ def _entry_in(suffix: str) -> Callable[[Entry, Column], str]:
         if entry.span > 1:
             return _Raw(rf"\multirow{{{entry.span}}}{{*}}{{{text}}}")
         if column.tex.startswith("S"):
-            return _Raw(f"{{{text}}}" if entry.mark else entry.text.replace(" ± ", " +- "))
+            return _Raw(f"{{{text}}}" if entry.mark else entry.text)
         return _Raw(text)
 
     def plain(entry: Entry, column: Column) -> str:
@@ -122,13 +122,26 @@ def _comment(text: str) -> _Raw:
 
 def _widths(table: Table, grouped: bool) -> list[int]:
     """Return the width of each column in characters, for formats that align with spaces."""
-    heads = [column.own_head if grouped else column.full_head for column in table.columns]
-    return [max(len(head), *(len(row.entries[i].text) for row in table.rows)) for i, head in enumerate(heads)]
+    heads = [column.bottom if grouped else column.full_head for column in table.columns]
+    widths = [max(len(head), *(len(row.entries[i].text) for row in table.rows)) for i, head in enumerate(heads)]
+    if grouped:
+        for heading in table.headings:
+            widths[heading.last - 1] += max(0, len(heading.text) - _span_width(heading, widths))
+    return widths
+
+
+def _span_width(heading: Heading, widths: list[int]) -> int:
+    return sum(widths[heading.first - 1 : heading.last]) + 2 * (heading.last - heading.first)
 
 
 def _headings(table: Table, widths: list[int]) -> list[str]:
-    """Return the shared headings, each centred over its columns, two spaces between columns."""
-    return [group.center(sum(widths[first - 1 : last]) + 2 * (last - first)) for group, first, last in table.groups]
+    """Return the upper line of the head: shared headings centred, others to the right, two spaces between columns."""
+    return [
+        heading.text.rjust(_span_width(heading, widths))
+        if heading.first == heading.last
+        else heading.text.center(_span_width(heading, widths))
+        for heading in table.headings
+    ]
 
 
 def _padded(text: str, width: int, numeric: bool) -> str:

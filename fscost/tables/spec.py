@@ -16,7 +16,7 @@ class TableSpec:
     traffic: str = "training"
     measure: str = "payload"
     unit: str = "MB"
-    digits: int = 4
+    digits: int = 3
     metric: str = "test_acc"
     title: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ def _one_of(key: str, value: str, choices: Any) -> None:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: `group` is the heading it shares with its neighbours, `tex` its LaTeX column type."""
+    """A column: `group` is the heading with unit that it shares with its neighbours, `tex` its LaTeX column type."""
 
     key: str
     head: str
@@ -57,15 +57,22 @@ class Column:
     tex: str = "r"
 
     @property
-    def own_head(self) -> str:
-        """The heading below the shared one."""
-        return f"{self.head} ({self.unit})" if self.unit else self.head
+    def top(self) -> str:
+        """The upper line of a head of two lines: the shared heading with its unit, or the name of a column with one."""
+        if self.group:
+            return self.group
+        return self.head if self.unit else ""
+
+    @property
+    def bottom(self) -> str:
+        """The lower line: the name, or the unit where the name stands above."""
+        return f"({self.unit})" if self.unit and not self.group else self.head
 
     @property
     def full_head(self) -> str:
         """The heading in one line, for formats without grouped headings."""
-        words = f"{self.head}, {self.group}" if self.group else self.head
-        return f"{words} ({self.unit})" if self.unit else words
+        unit = self.group or self.unit
+        return f"{self.head} ({unit})" if unit else self.head
 
 
 @dataclass(frozen=True)
@@ -90,10 +97,20 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
-    """All that a template needs: it loops, and decides nothing."""
+class Heading:
+    """A heading over the columns `first` to `last`, counted from 1."""
 
-    name: str
+    text: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """All that a template needs: it loops, and decides nothing. `layout` names the templates, `label` the table."""
+
+    layout: str
+    label: str
     title: str
     counted: str
     reading: tuple[str, ...]
@@ -104,12 +121,12 @@ class Table:
     provenance: tuple[str, ...]
 
     @property
-    def groups(self) -> list[tuple[str, int, int]]:
-        """The shared headings as (heading, first column, last column), counted from 1; '' where there is none."""
-        spans: list[tuple[str, int, int]] = []
+    def headings(self) -> list[Heading]:
+        """The upper line of the head; neighbours of one group share a heading."""
+        found: list[Heading] = []
         for number, column in enumerate(self.columns, start=1):
-            if spans and column.group and spans[-1][0] == column.group:
-                spans[-1] = (column.group, spans[-1][1], number)
+            if found and column.group and found[-1].text == column.top:
+                found[-1] = Heading(column.top, found[-1].first, number)
             else:
-                spans.append((column.group, number, number))
-        return spans
+                found.append(Heading(column.top, number, number))
+        return found
