@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from fscost import __version__
 from fscost.errors import FscostError
@@ -64,8 +65,13 @@ def _hydra(words: list[str]) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise FscostError(f"{message}; see {self.prog} --help")
+
+
 def _verb(verb: str, words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog=f"fscost {verb}", description=VERBS[verb], allow_abbrev=False)
+    parser = _Parser(prog=f"fscost {verb}", description=VERBS[verb], allow_abbrev=False)
     parser.add_argument("selection", nargs="*", help="overrides that name a grid, or folders; nothing = the last sweep")
     if verb == "rerun":
         parser.add_argument("--failed", action="store_true", help="only cells that failed or cannot be believed")

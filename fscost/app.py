@@ -45,6 +45,7 @@ def planned(overrides: Sequence[str]) -> Plan:
         made = plan(overrides, engine_named)
     for cell in made.cells:
         engine_for(cell.cell).check(cell.cell)
+    TableSpec.from_config(made.table)
     return made
 
 
@@ -64,7 +65,7 @@ def select(words: Sequence[str]) -> Selection:
     return Selection(tuple(runs), made, {p.cell.id: p for p in made.cells})
 
 
-# --- running -----------------------------------------------------------------------------------------------------------
+# --- running --------------------------------------------------------------------------------------
 
 
 def run_sweep(overrides: Sequence[str]) -> int:
@@ -133,7 +134,7 @@ def _is_wanted(status: Status, failed: bool, missing: bool) -> bool:
     return missing and status in (Status.MISSING, Status.INTERRUPTED)
 
 
-# --- results -----------------------------------------------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------------------
 
 
 def show_plan(words: Sequence[str]) -> int:
@@ -205,11 +206,10 @@ def _write(path: Path, text: str) -> None:
         raise StoreError(f"out={path}: cannot be written: {error.strerror}; choose another with out=PATH") from error
 
 
-# --- the last sweep ----------------------------------------------------------------------------------------------------
+# --- the last sweep -------------------------------------------------------------------------------
 
 
 def _remember(store: Store, overrides: Sequence[str]) -> None:
-    store.path.mkdir(parents=True, exist_ok=True)
     write_whole(store.path / "last_sweep.json", [json.dumps({"format": 1, "overrides": list(overrides)})])
 
 

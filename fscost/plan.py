@@ -79,12 +79,14 @@ def plan(overrides: Sequence[str], engine_named: Callable[[str], str]) -> Plan:
     try:
         return _plan(list(overrides), engine_named)
     except (HydraException, OmegaConfBaseException) as error:
+        if isinstance(error.__cause__, ConfigError):
+            raise error.__cause__ from None
         first, *_ = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
         raise ConfigError(f"{first.rstrip('.')}; see python -m fscost --help") from error
 
 
 def _plan(lines: list[str], engine_named: Callable[[str], str]) -> Plan:
-    given = _parse(lines)
+    given = list({override.key_or_group: override for override in _parse(lines)}.values())  # the last word wins
     for override in given:
         _check_name(override)
     swept_by_file = _sweep_params(given)
@@ -109,7 +111,7 @@ def _plan(lines: list[str], engine_named: Callable[[str], str]) -> Plan:
     )
 
 
-# --- names ------------------------------------------------------------------------------------------------------------
+# --- names ----------------------------------------------------------------------------------------
 
 
 def _parse(lines: list[str]) -> list[Override]:
@@ -130,7 +132,7 @@ def _check_name(override: Override) -> None:
     elif key.startswith("fs."):
         _check_fs(key.removeprefix("fs."))
     elif not _exists(key):
-        raise ConfigError(f"{override.input_line}: there is no {key}{nearest(key, _knobs())}; see python -m fscost --help")
+        raise ConfigError(f"{override.input_line}: there is no {key}{nearest(key, _knobs())}; see fscost --help")
 
 
 def _values(override: Override) -> list[str]:
@@ -153,13 +155,13 @@ def _check_fs(name: str) -> None:
 
 
 def _exists(key: str) -> bool:
-    return OmegaConf.select(_composed(()), key, throw_on_missing=False, default=_ABSENT) is not _ABSENT or key in _knobs()
+    return OmegaConf.select(_composed(()), key, default=_ABSENT) is not _ABSENT or key in _knobs()
 
 
 def _knobs() -> list[str]:
     """Return every name that can stand before ``=``: knobs, groups and FederatedScope's options."""
     composed = [str(key) for key in _composed(()) if key not in ("fs", "hydra")]
-    return [*composed, *GROUPS, *_data_knobs(), *(f"fs.{option}" for option in vocabulary.options())]
+    return [*{*composed, *GROUPS, *_data_knobs()}, *(f"fs.{option}" for option in vocabulary.options())]
 
 
 def _data_knobs() -> set[str]:
@@ -172,7 +174,7 @@ def _data_knobs() -> set[str]:
 _ABSENT: Any = object()
 
 
-# --- composing --------------------------------------------------------------------------------------------------------
+# --- composing ------------------------------------------------------------------------------------
 
 
 @cache
@@ -215,7 +217,7 @@ def _raw(group: str, option: str) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(result.config, resolve=False))
 
 
-# --- cells ------------------------------------------------------------------------------------------------------------
+# --- cells ----------------------------------------------------------------------------------------
 
 
 def _cell(config: DictConfig, parsed: list[Override], engine_named: Callable[[str], str]) -> Cell:
@@ -270,9 +272,7 @@ def _named(config: DictConfig, parsed: list[Override], flat: Mapping[str, Any]) 
     of_groups = {name for option in own for name, _ in vocabulary.leaves(option.get("fs", {}))}
     sections = tuple(o.key_or_group.removeprefix("fs.") for o in parsed if o.key_or_group.startswith("fs."))
     raw = cast(dict[str, Any], OmegaConf.to_container(config.fs, resolve=False))
-    of_knobs = {
-        name for name, value in vocabulary.leaves(raw) if any(f"${{{knob}}}" in str(value) for knob in knobs)
-    }
+    of_knobs = {name for name, value in vocabulary.leaves(raw) if any(f"${{{knob}}}" in str(value) for knob in knobs)}
     by_itself = {name for name in flat if name in sections or name.startswith(tuple(f"{s}." for s in sections))}
     return [name for name in flat if name in of_groups | of_knobs | by_itself]
 
@@ -287,10 +287,16 @@ def _refuse_twins(planned: list[Planned]) -> None:
 
 
 def _quoted(override: str) -> str:
-    return f"'{override}'" if set(override) & set(" {}[]()$&|;<>*?\"") else override
+    return f"'{override}'" if set(override) & set(' {}[]()$&|;<>*?"') else override
+
+
+def _alpha(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise ConfigError(f"alpha={value}: must be a number above 0, or null for an iid split")
+    return float(value)
 
 
 _RESOLVERS: dict[str, Callable[..., Any]] = {
     "splitter_for": lambda alpha: "iid_fixed" if alpha is None else "lda",
-    "splitter_args_for": lambda alpha: [] if alpha is None else [{"alpha": float(alpha)}],
+    "splitter_args_for": lambda alpha: [] if alpha is None else [{"alpha": _alpha(alpha)}],
 }

@@ -114,12 +114,15 @@ class Store:
     path: Path
 
     def check_writable(self) -> None:
-        """Raise StoreError unless directories can be made here; leaves nothing behind."""
-        existing = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
-        if not existing.is_dir():
-            raise StoreError(f"store={self.path}: {existing} is a file, not a folder; choose another store")
-        if not os.access(existing, os.W_OK | os.X_OK):
-            raise StoreError(f"store={self.path}: {existing} is not writable; choose another with store=PATH")
+        """Raise StoreError unless files can be made here; makes the folder, and nothing where that fails."""
+        probe = self.path / f".probe-{os.getpid()}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            why = error.strerror or error
+            raise StoreError(f"store={self.path}: cannot be written: {why}; choose another with store=PATH") from error
 
     def of(self, cell: Cell) -> RunDir:
         """Return the directory of the cell's run, whether or not it exists."""

@@ -49,7 +49,8 @@ def gather(runs: Iterable[tuple[Cell | None, RunDir]]) -> Frames:
 
     Neither stops the others: what is wrong becomes a warning, and numbers that are not known stay empty.
     """
-    rows, warnings = _Rows(), []
+    rows = _Rows()
+    warnings: list[str] = []
     for cell, run in runs:
         try:
             rows.cells.append(_gather_run(cell, run, rows, warnings.append))
@@ -112,7 +113,7 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
         return _identity(cell, run) | {"status": str(Status.MISSING), "reason": "not computed yet"}
     cell = run.read_cell()
     outcome = run.read_outcome()
-    row = _identity(cell, run) | {"status": str(outcome["status"]), "reason": outcome.get("reason", "")}
+    row = _identity(cell, run) | {"status": str(outcome["status"]), "reason": outcome.get("reason") or None}
     if row["status"] != Status.DONE:
         return row
     ledger = read_ledger(run.ledger)
@@ -187,7 +188,7 @@ def _stack(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 
 def _whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     """Keep counts whole where some are unknown: pandas would turn them into floats."""
-    counts = [name for name in frame if name.endswith(("_bytes", "messages")) or name in _WHOLE]
+    counts = [name for name in map(str, frame) if name.endswith(("_bytes", "messages")) or name in _WHOLE]
     return frame.astype(dict.fromkeys(counts, "Int64"))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pympler import asizeof
+from pympler.asizeof import asizeof
 
 from fscost.metering.content import Opaque, measure_content
 from fscost.metering.wire import Unencodable, message_bytes
@@ -57,7 +57,7 @@ def meter(message: Message, protocol: str) -> Sizes:
 
 
 def _reported(message: Message) -> int:
-    return int(asizeof.asizeof(message.content))
+    return int(asizeof(message.content))
 
 
 def _wire(message: Message, protocol: str) -> int | None:

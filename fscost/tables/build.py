@@ -83,7 +83,7 @@ def _refuse_mixture(cells: pd.DataFrame) -> None:
             raise TableError(f"the selected cells differ in {key}: {values[0]} and {values[1]}; make one table of each")
 
 
-# --- lines and their numbers -------------------------------------------------------------------------------------------
+# --- lines and their numbers ----------------------------------------------------------------------
 
 
 def _lines(cells: pd.DataFrame, extra: list[str]) -> Iterator[_Line]:
@@ -171,7 +171,7 @@ def _deviation(values: list[float]) -> float:
     return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-# --- columns -----------------------------------------------------------------------------------------------------------
+# --- columns --------------------------------------------------------------------------------------
 
 
 def _columns(spec: TableSpec, keys: list[str], shown: Mapping[str, list[list[float] | None]]) -> Iterator[Column]:
@@ -216,7 +216,7 @@ def _tex_column(column: list[list[float] | None], decimals: int) -> str:
     return f"S[table-format={whole}.{decimals}]"
 
 
-# --- rows --------------------------------------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------
 
 
 def _rows(
@@ -288,7 +288,7 @@ def _entry(values: list[float] | None, decimals: int, status: Status, *, with_de
     return Entry(text, _mean(values))
 
 
-# --- words -------------------------------------------------------------------------------------------------------------
+# --- words ----------------------------------------------------------------------------------------
 
 
 def _counted(spec: TableSpec) -> str:
@@ -300,7 +300,8 @@ def _reading(cells: pd.DataFrame, spec: TableSpec) -> Iterator[str]:
     """Yield the sentences that say how to read the columns."""
     others = " and ".join(str(t) for t in Traffic if t != spec.traffic)
     yield f"{spec.measure.capitalize()}: {MEASURES[spec.measure].meaning}; {others} messages are not counted."
-    yield f"Uplink, downlink: per participating client and round. Total: all clients and rounds, both directions{_unit(spec)}."
+    yield "Uplink, downlink: per participating client and round."
+    yield f"Total: all clients and rounds, both directions{_unit(spec)}."
     yield "Ratio: total relative to the first method of the group."
     seeds = cells.groupby(["model", "data", "clients", "rounds", "method"])["seed"].nunique().max()
     across = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "one seed"

@@ -51,7 +51,7 @@ def render(table: Table, format: str, template: Path | None = None) -> str:
     except TemplateSyntaxError as error:
         raise TableError(f"{folder / name}:{error.lineno}: {error.message}") from error
     except (TemplateError, TypeError, AttributeError) as error:
-        raise TableError(f"{folder / name}:{_line_of(error, name)}: {error}; a template knows table, widths, headings") from error
+        raise TableError(f"{folder / name}:{_line_of(error, name)}: {error}; it has table, widths, headings") from error
 
 
 def _line_of(error: Exception, name: str) -> int:
@@ -152,7 +152,7 @@ def _csv(table: Table) -> str:
     """Return the raw numbers, unrounded, in the column's unit; a mark stands where there is no number."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([f"{column.key}_{column.unit}" if column.unit in _CSV_UNITS else column.key for column in table.columns])
+    writer.writerow([f"{c.key}_{c.unit}" if c.unit in _CSV_UNITS else c.key for c in table.columns])
     for row in table.rows:
         writer.writerow([entry.text if entry.value is None else _number(entry.value) for entry in row.entries])
     return file.getvalue()

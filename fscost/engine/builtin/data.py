@@ -117,7 +117,7 @@ def _by_dirichlet(
         merged = [np.concatenate(share) for share in shares]
         if min(len(share) for share in merged) > 0:
             return _shuffled(merged, rng)
-    raise ValueError(f"alpha={alpha} leaves one of {clients} clients without samples; raise alpha or take fewer clients")
+    raise ValueError(f"alpha={alpha} leaves a client of {clients} without samples; raise alpha or take fewer clients")
 
 
 def _by_counts(

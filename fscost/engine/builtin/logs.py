@@ -41,7 +41,8 @@ class CourseLogs:
 
     def server_final(self, best: Mapping[str, Any]) -> None:
         """Add the line of the best results."""
-        self.evaluations.append({"Role": "Server #", "Round": "Final", "Results_raw": {form: _plain(results) for form, results in best.items()}})
+        plain = {form: _plain(results) for form, results in best.items()}
+        self.evaluations.append({"Role": "Server #", "Round": "Final", "Results_raw": plain})
 
     def client_finals(self, state: int, metrics: Mapping[int, Mapping[str, Any]]) -> None:
         """Add each client's last evaluation."""
@@ -49,8 +50,7 @@ class CourseLogs:
             self.evaluations.append({"Role": f"Client #{client}", "Round": state, "Results_raw": _plain(results)})
 
     def worker(self, worker: int, network: Network) -> None:
-        """Add a worker's line; call it where FederatedScope writes it: before the server sends, after a client gets
-        ``finish``."""
+        """Add a worker's line, when FederatedScope does: before the server sends ``finish``, after a client got it."""
         reported = network.reported[worker]
         stop_round, stop_minutes = self.stop or (0, 0)
         self.workers.append(

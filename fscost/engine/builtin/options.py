@@ -191,17 +191,16 @@ def _metric_problems(options: Options) -> Iterator[str]:
             yield f"fs.eval.split: no split {split}; there are train, val, test"
     key = options["eval.best_res_update_round_wise_key"]
     if not any(key == f"{split}_{name}" for split in options["eval.split"] for name in names):
-        yield f"fs.eval.best_res_update_round_wise_key={key}: no evaluation tells it; take {options['eval.split'][0]}_loss"
+        yield f"fs.eval.best_res_update_round_wise_key={key}: no evaluation tells it; take test_loss"
 
 
 def _sample_problems(options: Options) -> Iterator[str]:
     if (sizes := options.split_sizes) is None:
         return
     needed = {"train"} | (set() if options.global_evaluation else set(options["eval.split"]))
-    for split in ("train", "val", "test"):
-        if split in needed and sizes[split] < options.clients:
-            yield (
-                f"clients={options.clients}: {options['data.type']} has {sizes[split]} {split} samples, "
-                f"and every client needs one; take at most {sizes[split]} clients"
-            )
-            return
+    split = min(needed & sizes.keys(), key=lambda name: (sizes[name], name))
+    if sizes[split] < options.clients:
+        yield (
+            f"clients={options.clients}: {options['data.type']} has {sizes[split]} {split} samples "
+            f"and every client needs one; take at most {sizes[split]} clients"
+        )

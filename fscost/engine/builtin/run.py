@@ -53,10 +53,11 @@ def _train(options: Options, into: RunDir) -> None:
     federation = load_federation(options)
     sample = federation.clients[1]["train"].x[0]
     model = build_model(options, sample)
-    header = model_header(model) | {"protocol": options.cell.protocol, "clients": options.clients}
+    sizes = model_header(model)
+    header = sizes | {"protocol": options.cell.protocol, "clients": options.clients}
     flops = forward_flops(model, sample) if options["eval.count_flops"] else 0
     network = Network(Ledger(header), options.cell.protocol)
-    logs = CourseLogs(header["params"], flops)
+    logs = CourseLogs(sizes["params"], flops)
     Course(options, federation, network, logs).run()
     write_whole(into.system_metrics, logs.system_lines())
     write_whole(into.eval_results, logs.eval_lines())

@@ -35,8 +35,9 @@ class Aggregator:
     def aggregate(self, updates: list[Update]) -> None:
         """Move the global model to the average of the updates, weighted by sample_size unless ``ignore_weight``."""
         weights = [1.0 if self.options["federate.ignore_weight"] else float(size) for size, _ in updates]
+        shares = [weight / sum(weights) for weight in weights]
         average = {
-            name: sum(weight * update[name] for weight, (_, update) in zip(weights, updates, strict=True)) / sum(weights)
+            name: sum(share * update[name] for share, (_, update) in zip(shares, updates, strict=True))
             for name in updates[0][1]
         }
         if self.optimizer is None:

@@ -24,9 +24,12 @@ def local_update(model: nn.Module, samples: Samples, options: Options, generator
     mu = options["fedprox.mu"] if options["fedprox.use"] else 0.0
     start = [p.detach().clone() for p in model.parameters()] if mu else []
     clip = options["grad.grad_clip"]
+    needs_two = any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
     model.train()
     seen = 0
     for batch in batches(len(samples), options, generator):
+        if needs_two and len(batch) < 2:
+            raise ValueError("batch norm cannot train on a batch of one sample; set fs.dataloader.drop_last=true")
         optimizer.zero_grad()
         loss = criterion(model(samples.x[batch]), samples.y[batch])
         if mu:
@@ -59,8 +62,7 @@ def batches(samples: int, options: Options, generator: torch.Generator) -> Itera
     left = steps * per_epoch if options["train.batch_or_epoch"] == "epoch" else steps
     while left > 0:
         order = torch.randperm(samples, generator=generator) if options["dataloader.shuffle"] else torch.arange(samples)
-        for batch in order.split(size)[: min(left, per_epoch)]:
-            yield batch
+        yield from torch.split(order, size)[: min(left, per_epoch)]
         left -= min(left, per_epoch)
 
 

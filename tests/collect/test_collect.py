@@ -1,0 +1,174 @@
+"""Frames hold what the files say, what cannot be read is named, and no problem becomes a number."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fscost.app import execute
+from fscost.collect import Frames, gather, runs_below, write_frames
+from fscost.collect.fs_logs import read_eval_results, read_system_metrics
+from fscost.errors import StoreError
+from fscost.metering import read_ledger
+from fscost.rundir import RunDir, Store
+from tests.conftest import DATA, cell_of, cells_of
+
+OVERRIDES = ("clients=2,3", "rounds=3", "eval_every=2", "model=lr")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    made = Store(tmp_path_factory.mktemp("collect") / "runs")
+    for cell in cells_of(*OVERRIDES):
+        execute(cell, made)
+    return made
+
+
+@pytest.fixture
+def frames(store: Store) -> Frames:
+    return gather([(cell, store.of(cell)) for cell in cells_of(*OVERRIDES)])
+
+
+def test_the_frames_have_the_columns_of_the_contract(frames: Frames) -> None:
+    assert list(frames.messages) == [
+        "cell", "round", "type", "link", "traffic", "messages",
+        "payload_bytes", "scalar_bytes", "reported_bytes", "wire_bytes"]  # fmt: skip
+    assert list(frames.workers)[:2] == ["cell", "worker"]
+    assert list(frames.rounds)[:2] == ["cell", "round"]
+    first = ["cell", "engine", "protocol", "method", "model", "data", "clients", "rounds", "seed", "status", "reason"]
+    assert list(frames.cells)[: len(first)] == first
+    assert {"params", "training_uplink_payload_bytes", "final_test_acc", "best_test_acc", "wall_s"} <= {*frames.cells}
+    assert not frames.warnings
+
+
+def test_totals_are_sums_of_the_ledgers(frames: Frames, store: Store) -> None:
+    for cell in cells_of(*OVERRIDES):
+        rows = read_ledger(store.of(cell).ledger).messages
+        found = frames.cells.set_index("cell").loc[cell.id]
+        for link in ("uplink", "downlink"):
+            training = [r for r in rows if r["type"] == "model_para" and r["link"] == link]
+            assert found[f"training_{link}_payload_bytes"] == sum(r["payload_bytes"] for r in training)
+            assert found[f"training_{link}_messages"] == cell.axes["clients"] * 3
+        assert found["training_peer_payload_bytes"] == 0
+        assert found["rounds_trained"] == 3
+        assert found["params"] == 650
+
+
+def test_rounds_hold_metrics_beside_all_bytes_up_to_them(frames: Frames) -> None:
+    one = frames.rounds[frames.rounds["cell"] == cell_of(*OVERRIDES, "clients=3").id]
+    assert list(one["round"]) == [2, 3]
+    assert list(one["training_uplink_payload_bytes"]) == [2 * 3 * 2600, 3 * 3 * 2600]
+    assert list(one["evaluation_downlink_payload_bytes"]) == [3 * 2600, 2 * 3 * 2600]
+    assert one["test_acc"].between(0, 1).all()
+
+
+def test_workers_hold_federatedscopes_own_keys(frames: Frames) -> None:
+    one = frames.workers[frames.workers["cell"] == cell_of(*OVERRIDES, "clients=3").id]
+    assert list(one["worker"]) == [0, 1, 2, 3]
+    assert {"total_upload_bytes", "total_download_bytes", "total_flops"} <= {*one}
+
+
+def test_unknown_bytes_stay_empty(frames: Frames, tmp_path: Path) -> None:
+    join_in = frames.messages[frames.messages["type"] == "join_in"]
+    assert join_in["wire_bytes"].isna().all()
+    assert frames.cells["control_uplink_wire_bytes"].isna().all()
+    write_frames(frames, tmp_path)
+    for line in (tmp_path / "messages.csv").read_text().splitlines():
+        if ",join_in," in line:
+            assert line.endswith(",")
+
+
+def test_csv_and_parquet_hold_the_same(frames: Frames, tmp_path: Path) -> None:
+    write_frames(frames, tmp_path)
+    for name in ("messages", "workers", "rounds", "cells"):
+        left, right = pd.read_csv(tmp_path / f"{name}.csv"), pd.read_parquet(tmp_path / f"{name}.parquet")
+        pd.testing.assert_frame_equal(left, right.replace({None: float("nan")}), check_dtype=False)
+    assert len(list(tmp_path.iterdir())) == 8
+
+
+@pytest.mark.parametrize("name", ["cell.json", "ledger.jsonl", "outcome.json"])
+def test_one_spoilt_file_costs_one_cell(store: Store, tmp_path: Path, name: str) -> None:
+    import shutil
+
+    copy = tmp_path / "runs"
+    shutil.copytree(store.path, copy)
+    spoilt = RunDir(sorted(p for p in copy.iterdir() if p.is_dir())[0])
+    text = (spoilt.path / name).read_text()
+    (spoilt.path / name).write_text(text[: len(text) // 2])
+    found = gather(runs_below(copy))
+    assert sorted(found.cells["status"]) == ["corrupt", "done"]
+    assert len(found.warnings) == 1
+    assert f"{spoilt.path / name}:" in found.warnings[0]
+    assert found.messages["cell"].nunique() == 1
+
+
+def test_runs_set_aside_are_not_collected(store: Store, tmp_path: Path) -> None:
+    for name in ("a.failed", "a.corrupt", ".a.new-1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cell.json").write_text("{}")
+    assert runs_below(tmp_path) == []
+    with pytest.raises(StoreError, match="no such folder"):
+        runs_below(tmp_path / "nowhere")
+
+
+def test_a_missing_run_is_missing(tmp_path: Path) -> None:
+    cell = cell_of()
+    found = gather([(cell, RunDir(tmp_path / "nothing"))])
+    assert list(found.cells["status"]) == ["missing"]
+    assert "training_uplink_payload_bytes" not in found.cells
+
+
+class TestFederatedScopesLogs:
+    """Verbatim logs of real FederatedScope runs."""
+
+    def test_workers(self) -> None:
+        rows = read_system_metrics(DATA / "fs_system_metrics.log", pytest.fail)
+        assert [row["worker"] for row in rows] == [*range(11)]
+        assert rows[0]["total_download_bytes"] == 70104
+        assert rows[1]["total_flops"] == 647168.0
+
+    def test_evaluations_of_clients_count_rounds_from_0(self) -> None:
+        rows = read_eval_results(DATA / "fs_eval_results.log", pytest.fail)
+        assert [row["round"] for row in rows] == [1, 2, 3, 4]
+        assert rows[-1]["test_acc"] == 0.6077348066298343
+
+    def test_evaluations_of_the_server_count_rounds_from_1(self) -> None:
+        rows = read_eval_results(DATA / "fs_eval_results_global.log", pytest.fail)
+        assert [row["round"] for row in rows] == [1, 2, 3, 4, 5]
+        assert rows[-1]["test_avg_loss"] == 6.812046756744385
+
+    @pytest.mark.parametrize(
+        ("text", "rows", "warned"),
+        [
+            ('{"id": 0, "total_upload_bytes": 1}\n{"id": "1", "total', [0], [":2: no JSON"]),
+            ('{"id": "2"}\n\n{"id": "sys_avg"}\n', [2], []),
+            ("[1]\n{}\n", [], [":1: no worker's id", ":2: no worker's id"]),
+            ("", [], []),
+        ],
+    )
+    def test_lines_that_cannot_be_read_are_named(
+        self, tmp_path: Path, text: str, rows: list[int], warned: list[str]
+    ) -> None:
+        path, warnings = tmp_path / "log", list[str]()
+        path.write_text(text)
+        assert [row["worker"] for row in read_system_metrics(path, warnings.append)] == rows
+        assert len(warnings) == len(warned)
+        assert all(words in warning for words, warning in zip(warned, warnings, strict=True))
+
+    def test_nan_and_inf(self, tmp_path: Path) -> None:
+        path, warnings = tmp_path / "log", list[str]()
+        line = "{'Role': 'Server #', 'Round': 0, 'Results_avg': {'test_loss': %s, 'test_nan_acc': %s}}\n"
+        path.write_text(line % ("nan", "-inf") + line % ("inf", "1.0") + "{'Role': 'Ser")
+        rows: list[dict[str, Any]] = read_eval_results(path, warnings.append)
+        assert math.isnan(rows[0]["test_loss"])
+        assert rows[0]["test_nan_acc"] == -math.inf
+        assert rows[1]["test_loss"] == math.inf
+        assert len(warnings) == 1
+        assert ":3: no Python dict" in warnings[0]
+
+    def test_a_missing_log_is_named(self, tmp_path: Path) -> None:
+        warnings = list[str]()
+        assert read_system_metrics(tmp_path / "none.log", warnings.append) == []
+        assert "none.log: cannot be read" in warnings[0]

@@ -1,0 +1,307 @@
+"""The builtin engine learns, repeats itself, and refuses what it cannot do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fscost.collect.fs_logs import read_eval_results
+from fscost.engine.builtin import BuiltinEngine
+from fscost.engine.builtin.data import load_federation
+from fscost.engine.builtin.options import Options
+from fscost.engine.builtin.results import EarlyStop, summaries
+from fscost.engine.builtin.training import batches
+from fscost.errors import ConfigError
+from fscost.metering import LedgerFile, read_ledger
+from fscost.record import Status
+from fscost.rundir import RunDir
+from tests.conftest import cell_of, files_below
+
+
+def computed(folder: Path, *overrides: str) -> RunDir:
+    cell = cell_of(*overrides)
+    run = RunDir(folder)
+    run.write_cell(cell)
+    outcome = BuiltinEngine().run(cell, run)
+    assert outcome.status is Status.DONE, outcome.reason
+    return run
+
+
+def messages(ledger: LedgerFile, msg_type: str, link: str) -> list[dict[str, Any]]:
+    return [row for row in ledger.messages if (row["type"], row["link"]) == (msg_type, link)]
+
+
+def total(ledger: LedgerFile, msg_type: str, link: str, key: str = "payload_bytes") -> int:
+    return sum(row[key] for row in messages(ledger, msg_type, link))
+
+
+def accuracies(run: RunDir) -> list[float]:
+    return [row["test_acc"] for row in read_eval_results(run.eval_results, pytest.fail)]
+
+
+def test_accuracy_rises_to_90_percent(tmp_path: Path) -> None:
+    found = accuracies(computed(tmp_path / "run", "model=mlp_m", "clients=3", "rounds=20"))
+    assert len(found) == 20
+    assert found[-1] >= 0.90
+    assert found[-1] > found[0] + 0.05
+
+
+@pytest.mark.parametrize("method", ["fedavg", "fedprox", "fedopt"])
+@pytest.mark.parametrize("model", ["lr", "mlp_s", "convnet2"])
+def test_every_method_learns_every_model(tmp_path: Path, method: str, model: str) -> None:
+    found = accuracies(computed(tmp_path / "run", f"method={method}", f"model={model}", "rounds=8"))
+    assert found[-1] >= 0.80
+
+
+def test_the_toy_regression_gets_better(tmp_path: Path) -> None:
+    run = computed(tmp_path / "run", "data=toy", "model=lr", "lr=0.01", "clients=2")
+    losses = [row["test_avg_loss"] for row in read_eval_results(run.eval_results, pytest.fail)]
+    assert losses[-1] < losses[0] / 10
+
+
+def test_methods_differ_in_what_they_learn_not_in_what_they_send(tmp_path: Path) -> None:
+    runs = [computed(tmp_path / m, f"method={m}", "rounds=3") for m in ("fedavg", "fedprox", "fedopt")]
+    assert len({run.ledger.read_text() for run in runs}) == 1
+    assert len({run.eval_results.read_text() for run in runs}) == 3
+
+
+def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
+    first, second = (computed(tmp_path / name, "rounds=3", "model=convnet2", "fs.model.dropout=0.3") for name in "ab")
+    other = computed(tmp_path / "c", "rounds=3", "model=convnet2", "fs.model.dropout=0.3", "seed=1")
+    for name in ("ledger.jsonl", "eval_results.log", "engine.log"):
+        assert files_below(first.path)[name] == files_below(second.path)[name]
+    assert first.eval_results.read_text() != other.eval_results.read_text()
+
+
+class TestBytesGrowWithTheModel:
+    """An uplink message is 4 B per trainable parameter; a downlink message adds the batch-norm buffers."""
+
+    @pytest.mark.parametrize(("model", "hidden"), [("mlp_s", 16), ("mlp_m", 64), ("mlp_l", 256)])
+    def test_of_the_mlp(self, tmp_path: Path, model: str, hidden: int) -> None:
+        ledger = read_ledger(computed(tmp_path / "run", f"model={model}", "clients=4", "rounds=2").ledger)
+        linears = (64 * hidden + hidden) + (hidden * 10 + 10)
+        norms = 2 * hidden + 2 * 10  # a weight and a bias each, also behind the last layer
+        buffers = 2 * hidden * 4 + 8 + 2 * 10 * 4 + 8  # float32 mean and variance, an int64 count, per norm
+        uplink, downlink = 4 * (linears + norms), 4 * (linears + norms) + buffers
+        assert ledger.header["params"] == linears + norms
+        for row in messages(ledger, "model_para", "uplink"):
+            assert (row["messages"], row["payload_bytes"]) == (4, 4 * uplink)
+        for row in messages(ledger, "model_para", "downlink"):
+            assert (row["messages"], row["payload_bytes"]) == (4, 4 * downlink)
+
+    def test_of_lr_which_has_no_buffers(self, tmp_path: Path) -> None:
+        ledger = read_ledger(computed(tmp_path / "run", "model=lr", "rounds=1").ledger)
+        each = 4 * (64 * 10 + 10)
+        assert total(ledger, "model_para", "uplink") == total(ledger, "model_para", "downlink") == 3 * each
+
+
+class TestProtocol:
+    """The number of messages of each type, from the rules and not from the engine."""
+
+    def test_sampling_evaluates_at_all_clients(self, tmp_path: Path) -> None:
+        run = computed(tmp_path / "run", "clients=10", "clients_per_round=3", "rounds=5", "eval_every=2")
+        ledger = read_ledger(run.ledger)
+        evaluations = len([r for r in range(1, 5) if r % 2 == 0]) + 1
+        count = {
+            ("join_in", "uplink"): 10,
+            ("model_para", "downlink"): 5 * 3,
+            ("model_para", "uplink"): 5 * 3,
+            ("evaluate", "downlink"): evaluations * 10,
+            ("metrics", "uplink"): evaluations * 10,
+            ("finish", "downlink"): 10,
+        }
+        assert {key: total(ledger, *key, "messages") for key in count} == count
+        assert {(row["type"], row["link"]) for row in ledger.messages} == set(count)
+
+    def test_a_global_evaluation_sends_nothing(self, tmp_path: Path) -> None:
+        ledger = read_ledger(computed(tmp_path / "run", "fs.federate.make_global_eval=true", "rounds=2").ledger)
+        assert {row["type"] for row in ledger.messages} == {"join_in", "model_para", "finish"}
+
+    @pytest.mark.parametrize("every", [1, 2, 3])
+    def test_an_early_stop_trains_one_round_more_than_it_uses(self, tmp_path: Path, every: int) -> None:
+        run = computed(
+            tmp_path / "run", "lr=30", "rounds=20", f"eval_every={every}", "fs.early_stop.patience=1", "model=mlp_m"
+        )
+        ledger = read_ledger(run.ledger)
+        lines = [json.loads(line) for line in run.system_metrics.read_text().splitlines()]
+        stop = lines[0]["global_convergence_round"]
+        assert 0 < stop < 20
+        assert total(ledger, "model_para", "downlink", "messages") == 3 * (stop + 1)
+        assert total(ledger, "model_para", "uplink", "messages") == 3 * (stop + 1)
+        assert total(ledger, "evaluate", "downlink", "messages") == 3 * (stop // every)
+        assert total(ledger, "converged", "downlink", "messages") == 3
+        assert messages(ledger, "finish", "downlink")[0]["round"] == 21
+
+    @pytest.mark.parametrize("protocol", ["v0.2.0", "v0.3.0"])
+    def test_older_releases_upload_the_buffers_too(self, tmp_path: Path, protocol: str) -> None:
+        ledger = read_ledger(computed(tmp_path / "run", f"engine.protocol={protocol}", "rounds=2").ledger)
+        assert total(ledger, "model_para", "uplink") == total(ledger, "model_para", "downlink")
+
+
+class TestLogs:
+    """What FederatedScope's monitor counts, recomputed from the ledger."""
+
+    def test_both_directions_are_counted_but_for_the_message_being_handled(self, tmp_path: Path) -> None:
+        rounds, clients = 4, 3
+        run = computed(tmp_path / "run", f"rounds={rounds}", f"clients={clients}")
+        ledger = read_ledger(run.ledger)
+        server, *others = (json.loads(line) for line in run.system_metrics.read_text().splitlines()[:-2])
+
+        def each(msg_type: str, link: str) -> int:
+            rows = messages(ledger, msg_type, link)
+            return int(rows[0]["reported_bytes"] // rows[0]["messages"])
+
+        down = (each("model_para", "downlink") + each("evaluate", "downlink")) * rounds
+        assert server["total_upload_bytes"] == clients * down  # without finish, sent after the line is written
+        received = sum(total(ledger, t, "uplink", "reported_bytes") for t in ("join_in", "model_para", "metrics"))
+        missed = received - server["total_download_bytes"]  # the last metrics message
+        assert 1000 < missed < 1300
+        for other in others:
+            assert other["total_download_bytes"] == down  # without finish, being handled
+            sent = next(w for w in ledger.workers if w["worker"] == other["id"])["sent"]["reported_bytes"]
+            assert other["total_upload_bytes"] == sent
+
+    def test_the_merged_line_is_a_mean_over_server_and_clients_in_binary_units(self, tmp_path: Path) -> None:
+        run = computed(tmp_path / "run", "rounds=2")
+        *workers, average, deviation = (json.loads(line) for line in run.system_metrics.read_text().splitlines())
+        values = [w["total_download_bytes"] for w in workers]
+        assert average["sys_avg/total_download_bytes"] == f"{round(np.mean(values) / 1024, 2)}K"
+        assert deviation["sys_std/total_download_bytes"] == str(round(np.std(values), 2))
+        assert [w["id"] for w in workers] == [0, 1, 2, 3]
+
+    def test_the_published_average_is_reproduced(self) -> None:
+        """A server at 114072 and three clients at 39504 were published as 56.78K."""
+        from fscost.engine.builtin.logs import _binary_text
+
+        assert _binary_text(float(np.mean([114072, 39504, 39504, 39504]))) == "56.78K"
+        assert _binary_text(4.5) == "4.5"
+        assert _binary_text(0.0) == "0.0"
+
+
+class TestData:
+    @pytest.mark.parametrize("splitter", ["alpha=null", "alpha=0.5"])
+    @pytest.mark.parametrize("clients", [1, 3, 10])
+    def test_every_sample_is_given_to_one_client(self, splitter: str, clients: int) -> None:
+        federation = load_federation(Options(cell_of(splitter, f"clients={clients}")))
+        for split, size in (("train", 1437), ("val", 179), ("test", 181)):
+            parts = [c[split] for c in federation.clients.values()]
+            assert sum(len(part) for part in parts) == len(federation.server[split]) == size
+            mine = torch.cat([part.x for part in parts]).sum(0)
+            assert torch.allclose(mine, federation.server[split].x.sum(0), atol=1e-2)
+            assert min(len(part) for part in parts) > 0
+
+    def test_a_small_alpha_skews_the_labels(self) -> None:
+        def largest_share(override: str) -> float:
+            federation = load_federation(Options(cell_of(override, "clients=5")))
+            counts = [torch.bincount(c["train"].y, minlength=10) for c in federation.clients.values()]
+            return float(np.mean([float(c.max() / c.sum()) for c in counts]))
+
+        assert largest_share("alpha=0.1") > 2 * largest_share("alpha=null")
+
+    def test_val_follows_the_labels_of_train(self) -> None:
+        federation = load_federation(Options(cell_of("alpha=0.3", "clients=3")))
+        for splits in federation.clients.values():
+            train, val = (torch.bincount(splits[s].y, minlength=10) / len(splits[s]) for s in ("train", "val"))
+            assert float(torch.corrcoef(torch.stack([train, val]))[0, 1]) > 0.85
+
+    def test_an_image_is_scaled_up_by_its_nearest_pixels(self) -> None:
+        small = load_federation(Options(cell_of("model=convnet2")))
+        large = load_federation(Options(cell_of("model=convnet2", "fs.data.args=[{resize: 32}]")))
+        x = large.clients[1]["train"].x
+        assert x.shape[1:] == (1, 32, 32)
+        assert torch.equal(x[:, :, ::4, ::4], small.clients[1]["train"].x)
+
+    def test_toy_clients_share_their_test_split(self) -> None:
+        federation = load_federation(Options(cell_of("data=toy", "model=lr", "clients=4")))
+        assert all(torch.equal(c["test"].x, federation.server["test"].x) for c in federation.clients.values())
+        spread = [float(federation.clients[k]["train"].x.std()) for k in (1, 2, 3, 4)]
+        assert spread == pytest.approx([0.5, 1.0, 1.5, 2.0], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sizes"),
+    [
+        (["local_unit=batch", "local_steps=2"], [32, 32]),
+        (["local_unit=batch", "local_steps=5"], [32, 32, 16, 32, 32]),
+        (["local_unit=epoch", "local_steps=2"], [32, 32, 16, 32, 32, 16]),
+        (["local_unit=epoch", "fs.dataloader.drop_last=true"], [32, 32]),
+    ],
+)
+def test_batches_of_80_samples(overrides: list[str], sizes: list[int]) -> None:
+    drawn = list(batches(80, Options(cell_of(*overrides)), torch.Generator().manual_seed(0)))
+    assert [len(batch) for batch in drawn] == sizes
+    first_pass = torch.cat(drawn[:3])
+    assert len(set(first_pass.tolist())) == len(first_pass)
+
+
+def test_summaries_over_clients() -> None:
+    forms = summaries(
+        [
+            {"test_loss": 8.0, "test_total": 10, "test_acc": 0.5, "test_correct": 5.0},
+            {"test_loss": 2.0, "test_total": 30, "test_acc": 0.9, "test_correct": 27.0},
+        ]
+    )
+    assert forms["weighted_avg"] == pytest.approx(
+        {"test_loss": 3.5, "test_total": 20, "test_acc": 0.8, "test_correct": 16}
+    )
+    assert forms["avg"]["test_acc"] == pytest.approx(0.7)
+    assert forms["fairness"]["test_acc_min"] == 0.5
+    assert forms["fairness"]["test_acc_std"] == pytest.approx(0.2)
+
+
+def test_early_stop_counts_evaluations_without_progress() -> None:
+    stop = EarlyStop(patience=2, delta=0.0, larger=False)
+    assert [stop.after(v) for v in (3.0, 2.0, 2.5, 1.9, 2.0, 2.1)] == [False, False, False, False, False, True]
+    assert not any(EarlyStop(0, 0.0, False).after(v) for v in (1.0, 2.0, 3.0))
+    assert not any(EarlyStop(1, 0.0, False).after(v) for v in (1.0, float("nan")))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["fs.asyn.use=true"], ["fs.asyn.use=True", "engine=federatedscope does"]),
+        (["fs.federate.method=Ditto"], ["fs.federate.method=Ditto", "engine=builtin knows FedAvg"]),
+        (["fs.data.type=femnist"], ["fs.data.type=femnist", "digits_flat"]),
+        (["fs.data.splitter=iid"], ["fs.data.splitter=iid", "iid_fixed"]),
+        (["clients=10000"], ["clients=10000", "179 val samples", "at most 179"]),
+        (["clients=180"], ["clients=180", "at most 179"]),
+        (["clients=1438", "fs.federate.make_global_eval=true"], ["1437 train samples"]),
+        (["data=toy"], ["take model=lr"]),
+        (["model=convnet2", "fs.data.type=digits_flat"], ["takes images"]),
+        (["fs.criterion.type=MSELoss"], ["does not fit data"]),
+        (["fs.eval.metrics=[f1]"], ["has no f1", "acc"]),
+        (["fs.eval.best_res_update_round_wise_key=test_f1"], ["no evaluation tells it"]),
+        (["fs.eval.split=[tset]"], ["no split tset"]),
+        (["engine.protocol=v9"], ["engine.protocol=v9", "v0.3.0"]),
+    ],
+)
+def test_what_it_cannot_do_is_refused_before_anything_runs(overrides: list[str], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        BuiltinEngine().check(cell_of(*overrides))
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["alpha=0.001", "clients=100"], "alpha=0.001 leaves a client"),
+        (["clients=43"], "one sample"),
+        (["fs.train.optimizer.momentumm=0.9"], "momentumm"),
+    ],
+)
+def test_a_run_that_fails_is_an_outcome_with_a_reason_and_a_log(
+    tmp_path: Path, overrides: list[str], words: str
+) -> None:
+    cell = cell_of(*overrides)
+    run = RunDir(tmp_path / "run")
+    run.write_cell(cell)
+    outcome = BuiltinEngine().run(cell, run)
+    assert outcome.status is Status.FAILED
+    assert words in outcome.reason
+    assert "\n" not in outcome.reason
+    assert "Traceback" in run.engine_log.read_text()
+    assert not run.ledger.exists()

@@ -1,0 +1,156 @@
+"""The wire formulas against real protobuf encoding, of FederatedScope's gRPC schema written out here."""
+
+import math
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fscost.metering.wire import Unencodable, message_bytes, pickled_tensor_bytes
+
+FIELD = descriptor_pb2.FieldDescriptorProto
+
+
+def _message_class() -> Any:
+    """Return the class of a MessageRequest: a map of values; a value is a single, a list, or one of two maps."""
+    file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
+
+    def add(name: str, fields: list[tuple[str, int, Any]], oneof: bool = False, parent: Any = None) -> Any:
+        message = (parent.nested_type if parent else file.message_type).add(name=name)
+        if oneof:
+            message.oneof_decl.add(name="type")
+        for number, (field, label, kind) in enumerate(fields, start=1):
+            added = message.field.add(name=field, number=number, label=label)
+            if isinstance(kind, str):
+                added.type, added.type_name = FIELD.TYPE_MESSAGE, f".t.{kind}"
+            else:
+                added.type = kind
+            if oneof:
+                added.oneof_index = 0
+        return message
+
+    def add_map(name: str, field: str, key: Any) -> None:
+        entry = "".join(word.capitalize() for word in field.split("_")) + "Entry"
+        outer = add(name, [(field, FIELD.LABEL_REPEATED, f"{name}.{entry}")])
+        one = FIELD.LABEL_OPTIONAL
+        add(entry, [("key", one, key), ("value", one, "Value")], parent=outer).options.map_entry = True
+
+    one = FIELD.LABEL_OPTIONAL
+    singles = [("float_value", one, FIELD.TYPE_FLOAT), ("int_value", one, FIELD.TYPE_INT32)]
+    add("Single", [*singles, ("str_value", one, FIELD.TYPE_STRING)], oneof=True)
+    add("List", [("list_value", FIELD.LABEL_REPEATED, "Value")])
+    add_map("StrMap", "dict_value", FIELD.TYPE_STRING)
+    add_map("IntMap", "dict_value", FIELD.TYPE_INT32)
+    kinds = [("single_msg", one, "Single"), ("list_msg", one, "List")]
+    add("Value", [*kinds, ("str_map", one, "StrMap"), ("int_map", one, "IntMap")], oneof=True)
+    add_map("Request", "msg", FIELD.TYPE_STRING)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("t.Request"))
+
+
+REQUEST = _message_class()
+
+
+def fill(target: Any, value: Any, tensor: Callable[[Any], Any]) -> None:
+    """Write a value into a Value message, tensors as `tensor` turns them."""
+    if hasattr(value, "tolist"):
+        value = tensor(value)
+    if isinstance(value, dict):
+        chosen = target.str_map if isinstance(next(iter(value)), str) else target.int_map
+        for key, item in value.items():
+            fill(chosen.dict_value[key], item, tensor)
+    elif isinstance(value, list | tuple):
+        target.list_msg.SetInParent()
+        for item in value:
+            fill(target.list_msg.list_value.add(), item, tensor)
+    elif isinstance(value, float):
+        target.single_msg.float_value = value
+    elif isinstance(value, int):
+        target.single_msg.int_value = value
+    else:
+        target.single_msg.str_value = value
+
+
+def encoded(entries: dict[str, Any], tensor: Callable[[Any], Any] = lambda t: t.tolist()) -> int:
+    request = REQUEST()
+    for key, value in entries.items():
+        fill(request.msg[key], value, tensor)
+    return len(request.SerializeToString())
+
+
+def both(content: Any, *, receivers: list[int], state: int, msg_type: str = "evaluate") -> tuple[int, int]:
+    entries = {"sender": 0, "receiver": receivers, "state": state, "msg_type": msg_type, "content": content}
+    formula = message_bytes(
+        sender=0, receivers=receivers, state=state, msg_type=msg_type, content=content, pickled=False
+    )
+    return formula, encoded(entries | {"timestamp": 0})
+
+
+numbers = st.integers(-(2**31), 2**31 - 1) | st.floats(width=32, allow_nan=False) | st.text(max_size=200)
+contents = st.recursive(
+    numbers,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(min_size=1, max_size=40), inner, min_size=1, max_size=4)
+        | st.dictionaries(st.integers(1, 10**6), inner, min_size=1, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(content=contents, receivers=st.lists(st.integers(0, 10**6), min_size=1, max_size=5), state=st.integers(0, 10**5))
+def test_any_content_is_as_long_as_protobuf_makes_it(content: Any, receivers: list[int], state: int) -> None:
+    formula, real = both(content, receivers=receivers, state=state)
+    assert formula == real
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (15,), (16,), (300,), (3, 4), (2, 3, 4), (5, 1, 5, 5), (0,), (2, 0)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
+def test_tensors_travel_as_nested_lists(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    tensor = (torch.arange(math.prod(shape)) * 37).reshape(shape).to(dtype)
+    formula, real = both({"w": tensor, "n": np.asarray(tensor)}, receivers=[1, 2, 3], state=7)
+    assert formula == real
+
+
+ADDRESS = re.compile(rb"X(.)\x00\x00\x00\d{10,}", re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (1,), (64,), (255,), (256,), (10, 64), (64, 32, 5, 5), (2, 3, 4), (16300,), (70000,)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.float16, torch.bfloat16, torch.int8])
+def test_a_pickled_tensor_is_as_long_as_pickle_makes_it(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    tensor = torch.zeros(shape, dtype=dtype)
+    real = pickle.dumps(tensor)
+    found = ADDRESS.search(real)
+    assert found
+    digits = found[1][0]
+    name = str(dtype).removeprefix("torch.")
+    assert pickled_tensor_bytes(shape, name, tensor.element_size()) + 2 * (digits - 14) == len(real)
+
+
+def test_master_sends_tensors_of_model_para_as_base64_of_their_pickle() -> None:
+    content = (64, {"fc.weight": torch.zeros(10, 64), "fc.bias": torch.zeros(10)})
+    entries = {"sender": 1, "receiver": [0], "state": 2, "msg_type": "model_para", "content": content, "timestamp": 0}
+
+    def as_base64(tensor: torch.Tensor) -> str:
+        length = pickled_tensor_bytes(tuple(tensor.shape), "float32", 4)
+        return "x" * (4 * math.ceil(length / 3))
+
+    common = {"sender": 1, "receivers": [0], "state": 2, "content": content, "pickled": True}
+    assert message_bytes(msg_type="model_para", **common) == encoded(entries, as_base64)
+    assert message_bytes(msg_type="evaluate", **common) == encoded(entries | {"msg_type": "evaluate"})
+
+
+@pytest.mark.parametrize("content", [None, {}, {"a": None}, [True], 2**31, object(), {"a": {}}])
+def test_what_federatedscope_cannot_encode_has_no_size(content: Any) -> None:
+    with pytest.raises(Unencodable):
+        both(content, receivers=[1], state=0)

@@ -1,0 +1,54 @@
+"""Imports point down, from the verbs to the nouns."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import fscost
+
+PACKAGE = Path(fscost.__file__).parent
+LAYERS = [
+    {"__main__", "app"},
+    {"plan", "engine", "collect", "tables"},
+    {"rundir", "metering", "vocabulary"},
+    {"cell", "record", "measure", "errors", "paths"},
+]
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_modules(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    names = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    names |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
+    names |= {f"fscost.{a.name}" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module == "fscost"
+              for a in n.names}  # fmt: skip
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    room = room_of(path)
+    ours = {name.split(".")[1] for name in imported_modules(path) if name.startswith("fscost.")} & LEVEL.keys()
+    for other in ours - {room}:
+        below = LEVEL[other] > LEVEL[room]
+        beside = LEVEL[other] == LEVEL[room] and LEVEL[room] in (0, 2, 3)
+        assert below or beside, f"{path.name} imports {other}, which is not below {room}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_frozen_nouns_know_no_framework(path: Path) -> None:
+    if LEVEL[room_of(path)] == 3:
+        heavy = {name.split(".")[0] for name in imported_modules(path)} & {"torch", "hydra", "omegaconf", "pandas"}
+        assert not heavy
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_hydra_ends_in_plan_and_app(path: Path) -> None:
+    if room_of(path) not in ("plan", "app"):
+        assert not {name.split(".")[0] for name in imported_modules(path)} & {"hydra", "omegaconf"}

@@ -1,0 +1,230 @@
+"""The commands as a user types them: what they print, write, leave alone, and return."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Result, cell_of, files_below, in_process
+
+FAST = ("model=lr", "rounds=1")
+
+
+def runs(folder: Path = Path("runs")) -> dict[str, int]:
+    """The run directories and when each was finished."""
+    return {p.parent.name: p.stat().st_mtime_ns for p in folder.glob("*/outcome.json")}
+
+
+def test_a_sweep_prints_its_table_and_writes_it(here: Path, fscost: Callable[..., Result]) -> None:
+    done = fscost("-m", "method=fedavg,fedprox", "clients=2,3", *FAST)
+    assert done.code == 0
+    assert "FedProx" in done.out
+    assert "4 cells: 0 done, 4 to run" in done.err
+    for line in (line for line in done.out.splitlines() if line.startswith("wrote ")):
+        assert Path(line.removeprefix("wrote ")).is_file()
+    assert {p.name for p in Path("tables").iterdir()} == {
+        "comm_cost.tex", "comm_cost.md", "comm_cost.txt", "comm_cost.csv", "comm_cost.frames"}  # fmt: skip
+    (one, *_) = Path("runs").glob("fedavg-lr-digits-c2-s0-*")
+    files = ["cell.json", "engine.log", "eval_results.log", "ledger.jsonl", "outcome.json", "system_metrics.log"]
+    assert sorted(p.name for p in one.iterdir()) == files
+
+
+def test_the_same_command_again_computes_nothing(here: Path, fscost: Callable[..., Result]) -> None:
+    first = fscost("-m", "clients=2,3", *FAST)
+    before = runs()
+    again = fscost("-m", *reversed(FAST), "clients=3,2", "seed=0")
+    assert "2 cells: 2 done, 0 to run" in again.err
+    assert runs() == before
+    assert sorted(again.out.splitlines()) == sorted(first.out.splitlines())
+
+
+def test_another_axis_value_computes_only_the_new_cells(here: Path, fscost: Callable[..., Result]) -> None:
+    fscost("clients=2,3", *FAST)
+    before = runs()
+    more = fscost("clients=2,3,4", *FAST)
+    assert "3 cells: 2 done, 1 to run" in more.err
+    assert before.items() < runs().items()
+
+
+def test_a_setting_that_matters_gives_new_cells(here: Path, fscost: Callable[..., Result]) -> None:
+    fscost(*FAST)
+    assert "1 cells: 0 done, 1 to run" in fscost(*FAST, "lr=0.2").err
+    assert "1 cells: 0 done, 1 to run" in fscost("model=lr", "rounds=2").err
+    assert len(runs()) == 3
+
+
+def test_rerun_computes_exactly_the_named_cell(here: Path, fscost: Callable[..., Result]) -> None:
+    fscost("method=fedavg,fedprox", "clients=2,3", *FAST)
+    before = runs()
+    assert fscost("rerun", "method=fedprox", "clients=3", *FAST).code == 0
+    changed = {name for name, stamp in runs().items() if before[name] != stamp}
+    assert [name.rsplit("-", 1)[0] for name in changed] == ["fedprox-lr-digits-c3-s0"]
+
+
+def test_a_failed_cell_is_told_and_the_others_are_computed(here: Path, fscost: Callable[..., Result]) -> None:
+    done = fscost("model=mlp_s", "rounds=1", "clients=2,43")  # 43 clients: a last batch of one sample
+    assert done.code == 1
+    assert "failed in" in done.err
+    assert "batch of one sample" in done.err
+    assert "engine.log" in done.err
+    assert done.out.count("failed") >= 6
+    assert fscost("plan").out.splitlines()[-1] == "2 cells, 1 done, 1 failed"
+
+
+def test_rerun_failed_and_missing_restrict(here: Path, fscost: Callable[..., Result]) -> None:
+    grid = ("model=mlp_s", "rounds=1", "clients=2,43,3")
+    fscost("model=mlp_s", "rounds=1", "clients=2,43")
+    before = runs()
+    assert fscost("rerun", *grid, "--missing").code == 0
+    assert len(runs()) == 3
+    assert fscost("rerun", *grid, "--failed").code == 1
+    after = runs()
+    assert [name for name, stamp in before.items() if after[name] != stamp] == [cell_of(*grid[:2], "clients=43").name]
+    assert "nothing was computed" in fscost("rerun", *grid, "--missing").err
+
+
+def test_an_old_result_survives_a_rerun_that_fails(here: Path, fscost: Callable[..., Result]) -> None:
+    fscost(*FAST)
+    (old,) = (p for p in Path("runs").iterdir() if p.is_dir())
+    before = files_below(old)
+    failing = in_process("rerun", *FAST, cwd=here, env={"PYTHONPATH": str(_broken_sklearn(here))})
+    assert failing.code == 1
+    assert "no digits today" in failing.err
+    assert files_below(old) == before
+
+
+def _broken_sklearn(folder: Path) -> Path:
+    (folder / "broken" / "sklearn").mkdir(parents=True)
+    (folder / "broken" / "sklearn" / "__init__.py").write_text("raise RuntimeError('no digits today')")
+    return folder / "broken"
+
+
+def test_plan_runs_nothing(here: Path, fscost: Callable[..., Result]) -> None:
+    done = fscost("plan", "clients=2,3", *FAST)
+    assert done.code == 0
+    assert done.out.splitlines()[0].split()[0] == "missing"
+    assert done.out.splitlines()[-1] == "2 cells, 2 missing"
+    assert not list(here.iterdir())
+
+
+def test_collect_writes_the_frames_of_a_folder(here: Path, fscost: Callable[..., Result]) -> None:
+    fscost("clients=2,3", *FAST)
+    done = fscost("collect", "runs", "--out", "frames")
+    assert done.code == 0
+    assert {p.name for p in Path("frames").iterdir()} >= {"messages.csv", "workers.csv", "rounds.csv", "cells.csv"}
+
+
+def test_a_sweep_file_names_its_table(here: Path, fscost: Callable[..., Result]) -> None:
+    assert fscost("+sweeps=quickstart", *FAST, "clients=2").code == 0
+    assert Path("tables/quickstart.tex").is_file()
+    assert r"\label{tab:quickstart}" in Path("tables/quickstart.tex").read_text()
+
+
+BAD = [
+    (["method=fedavgg"], "did you mean fedavg"),
+    (["model=mpl_s"], "did you mean mlp_s"),
+    (["clinets=3"], "did you mean clients"),
+    (["sweeps=nope"], "no such sweeps"),
+    (["clients=0"], "clients=0: must be"),
+    (["clients=-1"], "clients=-1: must be"),
+    (["clients=10000"], "every client needs one"),
+    (["rounds=0"], "rounds=0: must be"),
+    (["clients=3", "clients_per_round=4"], "must not exceed clients=3"),
+    (["fs_config=nope.yaml"], "cannot be read"),
+    (["fs.asyn.use=true"], "engine=federatedscope does"),
+    (["store=/proc/fscost"], "cannot be written"),
+    (["table.unit=XB"], "must be one of B, kB"),
+    (["frobnicate"], "no such verb"),
+    (["table", "nowhere"], "no such folder"),
+    (["table", "--template"], "expected one argument"),
+    (["table", "--format", "docx"], "invalid choice"),
+    (["plan"], "no sweep was run"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"), BAD, ids=lambda value: "_".join(value) if isinstance(value, list) else ""
+)
+def test_bad_input_gets_one_line_and_nothing_is_written(
+    here: Path, fscost: Callable[..., Result], words: list[str], sentence: str
+) -> None:
+    done = fscost(*words)
+    assert done.code == 2
+    assert done.out == ""
+    (line,) = done.err.strip().splitlines()
+    assert line.startswith("fscost: ")
+    assert sentence in line
+    assert not list(here.iterdir())
+
+
+def test_bad_input_leaves_old_results_alone(here: Path, fscost: Callable[..., Result]) -> None:
+    fscost(*FAST)
+    before = files_below(here)
+    for words, _ in BAD:
+        if words != ["plan"]:
+            assert fscost(*words).code == 2
+    assert files_below(here) == before
+
+
+def test_a_corrupt_cell_is_named_the_others_collected_and_a_run_mends_it(
+    here: Path, fscost: Callable[..., Result]
+) -> None:
+    fscost("clients=2,3", *FAST)
+    (ledger,) = Path("runs").glob("*-c2-*/ledger.jsonl")
+    ledger.write_text(ledger.read_text().replace('"messages": 2', '"messages": 3', 1))
+    done = fscost("table", "clients=2,3", *FAST)
+    assert done.code == 0
+    assert f"warning: {ledger}:" in done.err
+    assert "corrupt" in done.out
+    assert "0.00260" in done.out
+    assert fscost("rerun", "clients=2", *FAST).code == 0
+    assert "corrupt" not in fscost("table", "clients=2,3", *FAST).out
+
+
+def test_hydras_own_flags_work(here: Path) -> None:
+    shown = in_process("--cfg", "job", "method=fedprox", "clients=7", cwd=here)
+    assert "mu: 0.1" in shown.out
+    assert "clients: 7" in shown.out
+    usage = in_process("--help", cwd=here)
+    assert "fedavg, fedopt, fedprox" in usage.out
+    assert "VERB is plan" in usage.out
+    assert in_process("--version", cwd=here).out.startswith("fscost 0.")
+    assert not list(here.iterdir())
+
+
+def test_a_killed_sweep_goes_on_where_it_stopped(here: Path) -> None:
+    words = [sys.executable, "-m", "fscost", "model=convnet2", "rounds=2", "seed=range(0,6)"]
+    process = subprocess.Popen(words, cwd=here, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(runs(here / "runs")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = runs(here / "runs")
+    assert len(before) < 6
+    done = in_process(*words[3:], cwd=here, env=dict(os.environ))
+    assert done.code == 0
+    assert f"6 cells: {len(before)} done" in done.err
+    assert before.items() <= runs(here / "runs").items()
+    assert all(json.loads(p.read_text())["status"] == "done" for p in (here / "runs").glob("*/outcome.json"))
+
+
+def test_an_interrupt_ends_in_one_line(here: Path) -> None:
+    words = [sys.executable, "-m", "fscost", "model=convnet2", "rounds=200"]
+    process = subprocess.Popen(words, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((here).glob("runs/.*/engine.log")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip().splitlines()[-1].startswith("fscost: interrupted")
+    assert "Traceback" not in err
+    assert "interrupted" in in_process("plan", cwd=here).out

@@ -1,0 +1,149 @@
+"""Grids become cells: order, defaults and spelling change nothing, and what is unknown is refused by name."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fscost.errors import ConfigError
+from fscost.plan import configuration, plan
+from tests.conftest import cell_of, cells_of
+
+
+def refusal(*overrides: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        cells_of(*overrides)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_grid_is_the_product_of_its_axes() -> None:
+    cells = cells_of("method=fedavg,fedprox", "clients=3,10", "seed=range(0,3)")
+    assert len({cell.id for cell in cells}) == 12
+    assert {(c.axes["method"], c.axes["clients"]) for c in cells} == {
+        ("fedavg", 3), ("fedavg", 10), ("fedprox", 3), ("fedprox", 10)}  # fmt: skip
+
+
+def test_order_and_defaults_do_not_change_a_cell() -> None:
+    plain = cell_of("method=fedprox", "clients=10")
+    assert cell_of("clients=10", "method=fedprox").id == plain.id
+    assert cell_of("method=fedprox", "clients=10", "rounds=10", "seed=0", "model=mlp_m").id == plain.id
+    assert cell_of("method=fedprox", "clients=10", "clients_per_round=10").id == plain.id
+    assert cell_of("method=fedprox", "clients=10", "fs.grad.grad_clip=-1").id == plain.id
+    assert cell_of("method=fedprox", "clients=10", "fs.outdir=elsewhere").id == plain.id
+    assert cell_of("method=fedprox", "fs.federate.client_num=10").id == plain.id
+
+
+@pytest.mark.parametrize("override", ["rounds=11", "lr=0.2", "fs.train.optimizer.momentum=0.9", "alpha=0.5", "seed=1"])
+def test_a_setting_that_matters_makes_another_cell(override: str) -> None:
+    assert cell_of(override).id != cell_of().id
+
+
+def test_twins_are_refused() -> None:
+    assert "are the same cell" in refusal("clients=3", "clients_per_round=-1,3")
+
+
+def test_a_sweep_file_is_a_grid_and_the_command_line_wins() -> None:
+    from_file = cells_of("sweeps=quickstart")
+    assert [c.id for c in from_file] == [c.id for c in cells_of("method=fedavg,fedprox", "clients=3,10")]
+    assert {c.axes["clients"] for c in cells_of("sweeps=quickstart", "clients=5")} == {5}
+    assert len(cells_of("sweeps=quickstart", "seed=0,1")) == 8
+
+
+def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
+    with configuration():
+        grid = plan(["sweeps=quickstart", "fs.eval.split=[test]", "rounds=2"], lambda _: "builtin")
+    for planned in grid.cells:
+        assert cell_of(*planned.overrides).id == planned.cell.id
+        assert planned.command.startswith("python -m fscost ")
+        assert "'fs.eval.split=[test]'" in planned.command
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("method=fedavgg", ["no such method", "did you mean fedavg", "fedopt, fedprox"]),
+        ("model=mlp", ["no such model", "mlp_s"]),
+        ("sweeps=quikstart", ["no such sweeps", "did you mean quickstart"]),
+        ("clinets=3", ["there is no clinets", "did you mean clients"]),
+        ("fs.federate.cleint_num=3", ["no such option", "did you mean federate.client_num"]),
+        ("fs.federate=3", ["no such option"]),
+        ("clients=three", ["'three'", "expected int"]),
+        ("clients=[3,10]", ["[3, 10]", "expected int"]),
+        ("lr=fast", ["'fast'", "expected float"]),
+        ("fs.fedprox.use=1", ["1", "expected bool"]),
+        ("alpha=x", ["alpha=x: must be a number above 0"]),
+        ("~seed", ["nothing can be deleted"]),
+        ("hydra/launcher=joblib", ["one after another"]),
+    ],
+)
+def test_the_unknown_is_refused_by_name(override: str, words: list[str]) -> None:
+    message = refusal(override)
+    for word in words:
+        assert word in message
+
+
+def test_a_knob_of_another_option_is_not_silently_dropped() -> None:
+    assert "alpha=0.5: has no effect" in refusal("data=toy", "model=lr", "alpha=0.5")
+
+
+class TestFsConfig:
+    """A FederatedScope YAML is the base; only what the command line names is laid over it."""
+
+    FILE = {
+        "seed": 7,
+        "outdir": "exp",
+        "federate": {"client_num": 10, "total_round_num": 4, "sample_client_num": 3},
+        "data": {"type": "digits_flat", "splitter": "lda", "splitter_args": [{"alpha": 0.5}]},
+        "model": {"type": "mlp", "hidden": 16, "out_channels": 10},
+        "criterion": {"type": "CrossEntropyLoss"},
+        "fedprox": {"use": True, "mu": 0.3},
+        "train": {"optimizer": {"lr": 0.7, "momentum": 0.9}},
+    }
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> str:
+        path = tmp_path / "fs.yaml"
+        path.write_text(yaml.safe_dump(self.FILE))
+        return f"fs_config={path}"
+
+    def test_our_defaults_do_not_override_it(self, file: str) -> None:
+        cell = cell_of(file)
+        labels = {"method": "fedprox", "model": "mlp_s", "data": "digits_a0.5"}
+        assert cell.axes == labels | {"clients": 10, "rounds": 4, "seed": 7}
+        assert cell.get("train.optimizer") == {"lr": 0.7, "momentum": 0.9}
+        assert cell.get("early_stop.patience") is None  # FederatedScope's own default stays
+        assert cell.get("outdir") is None
+
+    def test_what_the_command_line_names_does(self, file: str) -> None:
+        cell = cell_of(file, "clients=5", "model=convnet2", "lr=0.2", "fs.fedprox.mu=0.9")
+        assert cell.axes["clients"] == 5
+        assert cell.axes["model"] == "convnet2"
+        assert cell.get("data.type") == "digits"  # the model names the form of its digits
+        assert cell.get("train.optimizer") == {"lr": 0.2, "momentum": 0.9}
+        assert cell.get("fedprox.mu") == 0.9
+        assert cell.axes["rounds"] == 4
+
+    def test_naming_our_default_counts_as_naming(self, file: str) -> None:
+        assert cell_of(file, "clients=3").axes["clients"] == 3
+        assert cell_of(file, "alpha=null").axes["data"] == "digits"
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("a: [", ["fs_config=", "no YAML"]),
+            ("- 1", ["fs_config=", "no FederatedScope configuration"]),
+            ("federate: {cleint_num: 3}", ["fs_config=", "did you mean federate.client_num"]),
+            ("federate: {client_num: many}", ["fs_config=", "expected int"]),
+        ],
+    )
+    def test_a_bad_file_is_named(self, tmp_path: Path, text: str, words: list[str]) -> None:
+        path = tmp_path / "bad.yaml"
+        path.write_text(text)
+        message = refusal(f"fs_config={path}")
+        for word in words:
+            assert word in message
+
+    def test_a_missing_file_is_named(self) -> None:
+        assert "fs_config=nowhere.yaml: cannot be read" in refusal("fs_config=nowhere.yaml")

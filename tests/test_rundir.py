@@ -1,0 +1,120 @@
+"""The store: files appear whole, and nothing computed is lost by what fails later."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fscost.cell import Cell
+from fscost.errors import CollectError, StoreError
+from fscost.record import Outcome, Status
+from fscost.rundir import RunDir, Store, write_whole
+from tests.test_cell import cell
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "runs")
+
+
+def run(store: Store, one: Cell, status: Status | None, log: str = "") -> RunDir:
+    fresh = store.begin(one)
+    fresh.engine_log.write_text(log)
+    if status:
+        fresh.write_outcome(Outcome(status=status))
+    return store.publish(fresh, one)
+
+
+def test_a_cell_is_read_back_as_it_was_written(store: Store) -> None:
+    made = run(store, cell(), Status.DONE)
+    assert made.read_cell() == cell()
+    assert made.path.name == f"fedavg-mlp_m-digits-c3-s0-{cell().id}"
+    assert store.of(cell()).status() is Status.DONE
+
+
+def test_without_an_outcome_a_run_was_interrupted(store: Store) -> None:
+    assert store.of(cell()).status() is Status.MISSING
+    assert run(store, cell(), None).status() is Status.INTERRUPTED
+
+
+def test_a_failed_rerun_does_not_lose_the_old_result(store: Store) -> None:
+    run(store, cell(), Status.DONE, log="first")
+    failed = run(store, cell(), Status.FAILED, log="second")
+    assert store.of(cell()).status() is Status.DONE
+    assert store.of(cell()).engine_log.read_text() == "first"
+    assert failed.engine_log.read_text() == "second"
+
+
+def test_a_rerun_that_is_done_replaces_the_old_result(store: Store) -> None:
+    for status in (Status.FAILED, Status.DONE, Status.DONE):
+        run(store, cell(), status, log=str(status))
+    assert store.of(cell()).engine_log.read_text() == "done"
+    assert [p.name for p in store.path.iterdir()] == [cell().name]
+
+
+def test_a_run_under_way_leaves_the_old_result_in_place(store: Store) -> None:
+    run(store, cell(), Status.DONE, log="first")
+    store.begin(cell())  # and the process dies here
+    assert store.of(cell()).engine_log.read_text() == "first"
+
+
+def test_a_swap_cut_off_between_its_renames_is_mended(store: Store) -> None:
+    made = run(store, cell(), Status.DONE)
+    made.path.rename(made.path.with_name(f".{made.path.name}.replaced"))
+    assert store.of(cell()).status() is Status.DONE
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda text: text.replace('"client_num": 3', '"client_num": 4'), "was edited"),
+        (lambda text: text[:40], "no JSON"),
+        (lambda text: text.replace('"format": 1', '"format": 9'), "upgrade fscost"),
+        (lambda text: text.replace('"fs"', '"sf"'), "no valid cell"),
+        (lambda text: text.replace('"client_num": 3', '"client_num": 0'), "clients=0"),
+        (lambda text: "[]", "no format version"),
+    ],
+)
+def test_a_cell_that_was_edited_is_named_with_its_line(store: Store, spoil: Any, words: str) -> None:
+    made = run(store, cell(), Status.DONE)
+    made.cell_file.write_text(spoil(made.cell_file.read_text()))
+    assert made.status() is Status.CORRUPT
+    with pytest.raises(CollectError, match=r"cell\.json:\d+: ") as error:
+        made.read_cell()
+    assert words in str(error.value)
+
+
+def test_a_corrupt_run_is_set_aside_when_its_cell_is_computed_again(store: Store) -> None:
+    made = run(store, cell(), Status.DONE, log="old")
+    made.cell_file.write_text("{}")
+    run(store, cell(), Status.DONE, log="new")
+    assert store.of(cell()).engine_log.read_text() == "new"
+    assert (store.path / f"{cell().name}.corrupt" / "engine.log").read_text() == "old"
+
+
+def test_a_store_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "deeper", Path("/proc/fscost")):
+        with pytest.raises(StoreError, match="cannot be written"):
+            Store(path).check_writable()
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_file_is_replaced_only_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_whole(path, ["one"])
+
+    def lines() -> Any:
+        yield "two"
+        raise RuntimeError("cut off")
+
+    with pytest.raises(RuntimeError):
+        write_whole(path, lines())
+    assert path.read_text() == "one\n"
+
+
+def test_an_outcome_without_a_known_status_is_not_believed(store: Store) -> None:
+    made = run(store, cell(), Status.DONE)
+    made.outcome_file.write_text(json.dumps({"format": 1, "status": "fine"}))
+    assert made.status() is Status.CORRUPT

@@ -1,0 +1,33 @@
+"""Every file in sweeps/ plans, and every option in conf/ is called in tables what it is called on the command line."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fscost.engine import engine_for
+from fscost.paths import conf, root
+from tests.conftest import cell_of, cells_of
+
+SWEEPS = sorted((root() / "sweeps").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", SWEEPS, ids=lambda f: f.stem)
+def test_every_sweep_plans_as_many_cells_as_its_comment_says(file: Path) -> None:
+    cells = cells_of(f"sweeps={file.stem}")
+    for cell in cells:
+        engine_for(cell).check(cell)
+    said = re.search(r"(\d+) cells", file.read_text().splitlines()[1])
+    assert said, "the first comment of a sweep says how many cells it has"
+    assert len(cells) == int(said[1])
+
+
+@pytest.mark.parametrize("group", ["method", "model"])
+def test_an_options_name_is_read_back_from_its_configuration(group: str) -> None:
+    for option in (file.stem for file in (conf() / group).glob("*.yaml")):
+        assert cell_of(f"{group}={option}").axes[group] == option
+
+
+def test_data_is_read_back_too() -> None:
+    assert cell_of("data=digits", "model=convnet2").axes["data"] == "digits"
+    assert cell_of("data=toy", "model=lr").axes["data"] == "toy"
