@@ -15,7 +15,7 @@ pytestmark = [
 ]
 
 PAGE = r"""\documentclass{article}
-\usepackage{booktabs,multirow,siunitx,threeparttable}
+\usepackage{adjustbox,booktabs,multirow,siunitx,threeparttable}
 \begin{document}
 \input{table.tex}
 \end{document}
