@@ -238,10 +238,9 @@ def _sparse(flat: Mapping[str, Any]) -> dict[str, Any]:
         del always["model.hidden"]
     if flat.get("federate.sample_client_num") == always["federate.client_num"]:
         flat = {name: value for name, value in flat.items() if name != "federate.sample_client_num"}
-    relevant = {name: value for name, value in flat.items() if name not in vocabulary.IRRELEVANT}
     differing = {
         name: value
-        for name, value in relevant.items()
+        for name, value in vocabulary.asked(flat).items()
         if name not in vocabulary.options() or value != vocabulary.default(name)
     }
     return dict(sorted((differing | always).items()))

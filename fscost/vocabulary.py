@@ -8,8 +8,18 @@ from typing import Any, cast
 
 from fscost.errors import ConfigError, nearest
 
-IRRELEVANT = {"outdir", "expname", "expname_tag", "verbose", "print_decimal_digits", "cfg_file"}
-"""Options that say where and how loudly FederatedScope writes; fscost decides them, no result depends on them."""
+IRRELEVANT = {
+    "outdir", "expname", "expname_tag", "verbose", "print_decimal_digits", "cfg_file",
+    "federate.process_num", "federate.master_addr", "federate.master_port",
+}  # fmt: skip
+"""Options that say where FederatedScope writes and in how many processes it runs; no result depends on them."""
+
+_COPIES = {
+    "personalization.local_update_steps": "train.local_update_steps",
+    "personalization.lr": "train.optimizer.lr",
+    "regularizer.mu": "fedprox.mu",
+}
+"""Options that FederatedScope itself fills from others before it dumps its effective configuration."""
 
 
 @cache
@@ -52,6 +62,17 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
             node = node.setdefault(section, {})
         node[last] = value
     return tree
+
+
+def asked(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options somebody asked for: without those FederatedScope adds when it dumps what it used."""
+    used = {name: value for name, value in flat.items() if name not in IRRELEVANT}
+    for copy, original in _COPIES.items():
+        if copy in used and used[copy] == used.get(original, default(original)):
+            del used[copy]
+    if used.get("fedprox.use") and used.get("regularizer.type") == "proximal_regularizer":
+        del used["regularizer.type"]
+    return used
 
 
 def check(name: str, value: Any, shown: str = "fs.") -> None:

@@ -7,7 +7,7 @@ import yaml
 
 from fscost.errors import ConfigError
 from fscost.plan import configuration, plan
-from tests.conftest import cell_of, cells_of
+from tests.conftest import DATA, cell_of, cells_of
 
 
 def refusal(*overrides: str) -> str:
@@ -144,6 +144,12 @@ class TestFsConfig:
         message = refusal(f"fs_config={path}")
         for word in words:
             assert word in message
+
+    def test_the_configuration_federatedscope_dumped_is_the_cell_that_was_asked_for(self) -> None:
+        """Two files of one real run: what it was given, and the config.yaml it wrote with every default filled in."""
+        asked, dumped = (cell_of(f"fs_config={DATA / name}") for name in ("fs_config.yaml", "fs_effective_config.yaml"))
+        assert dumped.fs == asked.fs
+        assert dumped.axes["method"] == "fedprox"
 
     def test_a_missing_file_is_named(self) -> None:
         assert "fs_config=nowhere.yaml: cannot be read" in refusal("fs_config=nowhere.yaml")

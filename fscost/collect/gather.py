@@ -175,7 +175,7 @@ def _metrics(evaluations: pd.DataFrame) -> Row:
     found: Row = {}
     for name in evaluations.columns.drop("round", errors="ignore"):
         values = evaluations[name]
-        larger = name.endswith(("_acc", "_correct"))
+        larger = name.endswith(("_acc", "_correct", "_f1"))
         found[f"final_{name}"] = values.iloc[-1]
         found[f"best_{name}"] = values.max() if larger else values.min()
     return found

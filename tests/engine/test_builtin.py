@@ -1,5 +1,6 @@
 """The builtin engine learns, repeats itself, and refuses what it cannot do."""
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from fscost.errors import ConfigError
 from fscost.metering import LedgerFile, read_ledger
 from fscost.record import Status
 from fscost.rundir import RunDir
-from tests.conftest import cell_of, files_below
+from tests.conftest import DATA, cell_of, files_below
 
 
 def computed(folder: Path, *overrides: str) -> RunDir:
@@ -116,6 +117,16 @@ class TestProtocol:
         assert {key: total(ledger, *key, "messages") for key in count} == count
         assert {(row["type"], row["link"]) for row in ledger.messages} == set(count)
 
+    def test_unseen_clients_only_evaluate(self, tmp_path: Path) -> None:
+        run = computed(tmp_path / "run", "clients=10", "fs.federate.unseen_clients_rate=0.2", "rounds=3", "model=lr")
+        ledger = read_ledger(run.ledger)
+        assert total(ledger, "model_para", "uplink", "messages") == 3 * 8
+        assert total(ledger, "metrics", "uplink", "messages") == 3 * 10
+        uploads = [w["sent"]["payload_bytes"] for w in ledger.workers if w["worker"] > 0]
+        assert sorted(uploads) == [0, 0, *[3 * 2600] * 8]
+        assert "Results_weighted_avg_unseen" in run.eval_results.read_text()
+        assert len(accuracies(run)) == 3
+
     def test_a_global_evaluation_sends_nothing(self, tmp_path: Path) -> None:
         ledger = read_ledger(computed(tmp_path / "run", "fs.federate.make_global_eval=true", "rounds=2").ledger)
         assert {row["type"] for row in ledger.messages} == {"join_in", "model_para", "finish"}
@@ -171,6 +182,26 @@ class TestLogs:
         assert average["sys_avg/total_download_bytes"] == f"{round(np.mean(values) / 1024, 2)}K"
         assert deviation["sys_std/total_download_bytes"] == str(round(np.std(values), 2))
         assert [w["id"] for w in workers] == [0, 1, 2, 3]
+
+    def test_lines_and_keys_are_federatedscopes(self, tmp_path: Path) -> None:
+        """Against the logs of a real run: 10 clients of which 3 are sampled, 4 rounds."""
+        run = computed(tmp_path / "run", f"fs_config={DATA / 'fs_sampled_config.yaml'}")
+
+        def shape(line: str) -> list[Any]:
+            content = ast.literal_eval(line.replace("nan", "None"))
+            results = {key: sorted(value) for key, value in content.items() if key.startswith("Results")}
+            return [content["Role"], content["Round"], results]
+
+        ours, theirs = (p.read_text().splitlines() for p in (run.eval_results, DATA / "fs_eval_results.log"))
+        assert [shape(line) for line in ours] == [shape(line) for line in theirs]
+
+        ours, theirs = (p.read_text().splitlines() for p in (run.system_metrics, DATA / "fs_system_metrics.log"))
+        workers, real = ([json.loads(line) for line in lines] for lines in (ours, theirs))
+        assert [list(line) for line in workers] == [list(line) for line in real]
+        assert [line["id"] for line in workers] == [line["id"] for line in real]
+        flops = [sum(line.get("total_flops", 0) for line in lines) for lines in (workers, real)]
+        assert flops[0] == flops[1]
+        assert {line.get("total_model_size") for line in workers} == {line.get("total_model_size") for line in real}
 
     def test_the_published_average_is_reproduced(self) -> None:
         """A server at 114072 and three clients at 39504 were published as 56.78K."""
@@ -272,9 +303,11 @@ def test_early_stop_counts_evaluations_without_progress() -> None:
         (["data=toy"], ["take model=lr"]),
         (["model=convnet2", "fs.data.type=digits_flat"], ["takes images"]),
         (["fs.criterion.type=MSELoss"], ["does not fit data"]),
-        (["fs.eval.metrics=[f1]"], ["has no f1", "acc"]),
+        (["fs.eval.metrics=[roc_auc]"], ["has no roc_auc", "acc"]),
         (["fs.eval.best_res_update_round_wise_key=test_f1"], ["no evaluation tells it"]),
         (["fs.eval.split=[tset]"], ["no split tset"]),
+        (["fs.federate.unseen_clients_rate=0.5", "clients=4", "clients_per_round=3"], ["the 2 clients that are not"]),
+        (["fs.federate.unseen_clients_rate=1.5"], ["must be in [0, 1)"]),
         (["engine.protocol=v9"], ["engine.protocol=v9", "v0.3.0"]),
     ],
 )

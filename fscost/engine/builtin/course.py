@@ -37,6 +37,7 @@ class Course:
         self.aggregator = Aggregator(self.model, options)
         self.kept = dict.fromkeys(self.clients, self.aggregator.kept(self.model))
         self.sampling = np.random.default_rng(options["seed"])
+        self.unseen = set(self.sampling.choice(self.clients, options.unseen_clients, replace=False).tolist())
         self.shuffling = {c: torch.Generator().manual_seed(options["seed"] * 1_000_003 + c) for c in self.clients}
         deciding = options["eval.best_res_update_round_wise_key"]
         self.best = Best(deciding)
@@ -67,8 +68,8 @@ class Course:
 
     def _broadcast_model(self, state: int) -> list[int]:
         """Send the global model to the clients sampled for this round."""
-        count = self.options.clients_per_round
-        sampled = sorted(self.sampling.choice(self.clients, size=count, replace=False).tolist())
+        seen = [client for client in self.clients if client not in self.unseen]
+        sampled = sorted(self.sampling.choice(seen, size=self.options.clients_per_round, replace=False).tolist())
         self.network.send("model_para", SERVER, sampled, state, self.model.state_dict())
         return sampled
 
@@ -105,13 +106,21 @@ class Course:
             splits = self.federation.clients[client]
             self.metrics[client] = evaluate(self.local_model, splits, self.options, self.shuffling[client])
             self.network.send("metrics", client, [SERVER], state - 1, self.metrics[client])
-        forms = summaries(list(self.metrics.values()))
-        self.best.update_individual(columns_of(list(self.metrics.values())))
+        seen = self._summarize(state, [m for c, m in self.metrics.items() if c not in self.unseen])
+        if self.unseen:
+            self._summarize(state, [m for c, m in self.metrics.items() if c in self.unseen], "unseen")
+        self._tell(state, seen)
+        return self.early_stop.after(seen[self.best.deciding])
+
+    def _summarize(self, state: int, per_client: list[Metrics], kind: str = "") -> Metrics:
+        """Log one evaluation over clients, update the best results and return the mean weighted by samples."""
+        forms = summaries(per_client)
+        before, after = (f"{kind}_", f"_{kind}") if kind else ("", "")
+        self.best.update_individual(f"{before}client_best_individual", columns_of(per_client))
         for form, results in forms.items():
-            self.best.update(f"client_summarized_{form}", results)
-        self.logs.server_round(state - 1, forms)
-        self._tell(state, forms["weighted_avg"])
-        return self.early_stop.after(forms["weighted_avg"][self.best.deciding])
+            self.best.update(f"{before}client_summarized_{form}", results)
+        self.logs.server_round(state - 1, {f"{form}{after}": results for form, results in forms.items()})
+        return forms["weighted_avg"]
 
     def _finish(self, state: int, sampled: list[int], *, stopped: bool, last: bool) -> None:
         """Send the final model to all clients; after an early stop drop the round that is already under way."""

@@ -12,7 +12,7 @@ from fscost.metering import PROTOCOLS
 DATA_SAMPLES = {"digits": 1797, "digits_flat": 1797, "toy": None}
 """Samples of each data set before its split; toy makes its own for every client."""
 
-METRICS = ("loss", "avg_loss", "total", "acc", "correct", "mse", "rmse", "loss_regular")
+METRICS = ("loss", "avg_loss", "total", "acc", "correct", "f1", "mse", "rmse", "loss_regular")
 """What an evaluation can tell; the first three always are, as in FederatedScope."""
 
 _OPTIMIZERS = ("SGD", "Adam", "AdamW", "Adagrad", "RMSprop")
@@ -29,6 +29,7 @@ _UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
     "federate.total_round_num": _ANY,
     "federate.mode": ("standalone",),
     "federate.method": ("FedAvg", "fedavg", "FedOpt", "fedopt"),
+    "federate.unseen_clients_rate": _ANY,
     "federate.make_global_eval": _ANY,
     "federate.merge_test_data": _ANY,
     "federate.ignore_weight": _ANY,
@@ -94,12 +95,23 @@ class Options:
         return int(self["federate.total_round_num"])
 
     @property
+    def participants(self) -> int:
+        """The clients that may be sampled: all but the unseen ones, which only evaluate."""
+        return max(1, int((1 - self["federate.unseen_clients_rate"]) * self.clients))
+
+    @property
+    def unseen_clients(self) -> int:
+        """The clients that never train, kept apart to see how the model generalises to them."""
+        rate = self["federate.unseen_clients_rate"]
+        return max(1, int(rate * self.clients)) if rate > 0 else 0
+
+    @property
     def clients_per_round(self) -> int:
         """The clients sampled in one round; FederatedScope lets the rate win over the number."""
         if 0 < (rate := self["federate.sample_client_rate"]) <= 1:
-            return max(1, int(rate * self.clients))
+            return max(1, int(rate * self.participants))
         number = int(self["federate.sample_client_num"])
-        return number if number > 0 else self.clients
+        return number if number > 0 else self.participants
 
     @property
     def global_evaluation(self) -> bool:
@@ -177,8 +189,16 @@ def _contradictions(options: Options) -> Iterator[str]:
     alpha = options.argument("data.splitter_args", "alpha", 0.5)
     if not isinstance(alpha, int | float) or alpha <= 0:
         yield f"alpha={alpha}: must be a number above 0"
+    yield from _unseen_problems(options)
     yield from _metric_problems(options)
     yield from _sample_problems(options)
+
+
+def _unseen_problems(options: Options) -> Iterator[str]:
+    if not 0 <= (rate := options["federate.unseen_clients_rate"]) < 1:
+        yield f"fs.federate.unseen_clients_rate={rate}: must be in [0, 1)"
+    elif options.clients_per_round > (seen := options.clients - options.unseen_clients):
+        yield f"clients_per_round={options.clients_per_round}: must not exceed the {seen} clients that are not unseen"
 
 
 def _metric_problems(options: Options) -> Iterator[str]:

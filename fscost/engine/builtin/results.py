@@ -10,7 +10,7 @@ from fscost.engine.builtin.training import Metrics
 
 Summary = dict[str, Any]
 
-LARGER_IS_BETTER = {"acc": True, "correct": True}
+LARGER_IS_BETTER = {"acc": True, "correct": True, "f1": True}
 """Direction per metric; every other one is better when smaller, ``total`` included, as in FederatedScope."""
 
 
@@ -82,10 +82,10 @@ class Best:
         if better:
             self.results[form] = dict(results)
 
-    def update_individual(self, columns: Mapping[str, Any]) -> None:
+    def update_individual(self, form: str, columns: Mapping[str, Any]) -> None:
         """Take the best client of each metric, if the deciding metric's best client improved."""
         best = {key: float(v.max() if larger_is_better(key) else v.min()) for key, v in columns.items()}
-        self.update("client_best_individual", best)
+        self.update(form, best)
 
 
 def _scalar(value: Any) -> float:

@@ -99,6 +99,10 @@ def _metric(name: str, output: Tensor, target: Tensor) -> float:
             return np.float64((output.argmax(1) == target).sum().item())
         case "acc":
             return float((output.argmax(1) == target).double().mean())
+        case "f1":
+            from sklearn.metrics import f1_score
+
+            return float(f1_score(target.numpy(), output.argmax(1).numpy(), average="macro"))
         case "mse":
             return float(((output - target) ** 2).mean())
         case "rmse":
