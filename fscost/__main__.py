@@ -1,6 +1,7 @@
 """The command line: ``python -m fscost [VERB] OVERRIDE…``."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ _HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 all done, 1 some cell failed, 2 the user's mistake."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = _with_config_dir(list(sys.argv[1:] if argv is None else argv))
     try:
         return _dispatch(words)
     except FscostError as error:
@@ -50,6 +51,14 @@ def _dispatch(words: list[str]) -> int:
     from fscost import app
 
     return app.run_sweep([_plain(word) for word in words if "=" in word or word.startswith("~")])
+
+
+def _with_config_dir(words: list[str]) -> list[str]:
+    """Turn Hydra's ``--config-dir DIR`` into an override, unless one of Hydra's own flags wants it as it is."""
+    if any(word in _HYDRA_FLAGS for word in words):
+        return words
+    turned = re.sub(r"(?:^|(?<=\0))(?:--config-dir|-cd)[\0=]([^\0]+)", r"config_dir=\1", "\0".join(words))
+    return turned.split("\0") if words else words
 
 
 def _plain(word: str) -> str:

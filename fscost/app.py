@@ -15,7 +15,7 @@ from fscost.collect import Frames, gather, runs_below, write_frames
 from fscost.engine import engine_for, engine_named
 from fscost.errors import ConfigError, StoreError
 from fscost.paths import conf
-from fscost.plan import Plan, Planned, configuration, plan
+from fscost.plan import Plan, Planned, plan
 from fscost.record import Outcome, Status
 from fscost.rundir import RunDir, Store, write_whole
 from fscost.tables import FORMATS, TableSpec, build, render, varying_options
@@ -41,8 +41,7 @@ class Selection:
 
 def planned(overrides: Sequence[str]) -> Plan:
     """Expand overrides; every cell is checked by the engine that would run it."""
-    with configuration():
-        made = plan(overrides, engine_named)
+    made = plan(overrides, engine_named)
     for cell in made.cells:
         engine_for(cell.cell).check(cell.cell)
     TableSpec.from_config(made.table)
@@ -54,8 +53,7 @@ def select(words: Sequence[str]) -> Selection:
     overrides, folders = [w for w in words if "=" in w], [w for w in words if "=" not in w]
     if folders:
         runs = [run for folder in folders for run in runs_below(Path(folder))]
-        with configuration():
-            made = plan(overrides, engine_named)
+        made = plan(overrides, engine_named)
         return Selection(tuple(runs), made, {})
     if not [o for o in overrides if not o.startswith(("store=", "out=", "table"))]:
         overrides = [*_last_sweep(overrides), *overrides]
@@ -214,8 +212,7 @@ def _remember(store: Store, overrides: Sequence[str]) -> None:
 
 
 def _last_sweep(overrides: Iterable[str]) -> list[str]:
-    with configuration():
-        store = plan([o for o in overrides if o.startswith("store=")], engine_named).store
+    store = plan([o for o in overrides if o.startswith("store=")], engine_named).store
     try:
         content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
     except (OSError, json.JSONDecodeError) as error:

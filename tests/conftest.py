@@ -11,7 +11,7 @@ import pytest
 
 from fscost.__main__ import main
 from fscost.cell import Cell
-from fscost.plan import configuration, plan
+from fscost.plan import plan
 
 DATA = Path(__file__).parent / "data"
 
@@ -62,8 +62,7 @@ def cell_of(*overrides: str) -> Cell:
 
 
 def cells_of(*overrides: str) -> list[Cell]:
-    with configuration():
-        return [p.cell for p in plan(overrides, lambda name: "builtin").cells]
+    return [p.cell for p in plan(overrides, lambda name: "builtin").cells]
 
 
 def files_below(folder: Path) -> dict[str, bytes]:

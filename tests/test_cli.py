@@ -191,11 +191,18 @@ def test_hydras_own_flags_work(here: Path) -> None:
     shown = in_process("--cfg", "job", "method=fedprox", "clients=7", cwd=here)
     assert "mu: 0.1" in shown.out
     assert "clients: 7" in shown.out
+    (here / "more" / "model").mkdir(parents=True)
+    (here / "more" / "model" / "wide.yaml").write_text(
+        "# @package _global_\ndigits: digits_flat\nfs: {model: {type: mlp, hidden: 99}}\n"
+    )
+    for words in (["--config-dir", "more"], ["--config-dir=more"], ["-cd", "more"]):
+        assert "mlp_h99" in in_process("plan", *words, "model=wide", cwd=here).out
+    assert "hidden: 99" in in_process("--config-dir", "more", "--cfg", "job", "model=wide", cwd=here).out
     usage = in_process("--help", cwd=here)
     assert "fedavg, fedopt, fedprox" in usage.out
     assert "VERB is plan" in usage.out
     assert in_process("--version", cwd=here).out.startswith("fscost 0.")
-    assert not list(here.iterdir())
+    assert [p.name for p in here.iterdir()] == ["more"]
 
 
 def test_a_killed_sweep_goes_on_where_it_stopped(here: Path) -> None:

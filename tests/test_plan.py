@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from fscost.errors import ConfigError
-from fscost.plan import configuration, plan
+from fscost.plan import plan
 from tests.conftest import DATA, cell_of, cells_of
 
 
@@ -52,8 +52,7 @@ def test_a_sweep_file_is_a_grid_and_the_command_line_wins() -> None:
 
 
 def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
-    with configuration():
-        grid = plan(["sweeps=quickstart", "fs.eval.split=[test]", "rounds=2"], lambda _: "builtin")
+    grid = plan(["sweeps=quickstart", "fs.eval.split=[test]", "rounds=2"], lambda _: "builtin")
     for planned in grid.cells:
         assert cell_of(*planned.overrides).id == planned.cell.id
         assert planned.command.startswith("python -m fscost ")
@@ -86,6 +85,17 @@ def test_the_unknown_is_refused_by_name(override: str, words: list[str]) -> None
 
 def test_a_knob_of_another_option_is_not_silently_dropped() -> None:
     assert "alpha=0.5: has no effect" in refusal("data=toy", "model=lr", "alpha=0.5")
+
+
+def test_a_folder_adds_options_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "method").mkdir()
+    (tmp_path / "method" / "fedprox_strong.yaml").write_text(
+        "# @package _global_\nfs:\n  federate: {method: FedAvg}\n  fedprox: {use: true, mu: 5.0}\n"
+    )
+    cell = cell_of("method=fedprox_strong", f"config_dir={tmp_path}")
+    assert cell.get("fedprox.mu") == 5.0
+    assert "no such method" in refusal("method=fedprox_strong")
+    assert "no such folder" in refusal("config_dir=nowhere")
 
 
 class TestFsConfig:

@@ -1,0 +1,59 @@
+"""Refusing names that nobody knows, with the nearest ones."""
+
+from hydra.core.override_parser.types import Override
+from omegaconf import OmegaConf
+
+from fscost import vocabulary
+from fscost.errors import ConfigError, nearest
+from fscost.plan.compose import ABSENT, GROUPS, composed, group_options, raw_option
+
+
+def check_name(override: Override) -> None:
+    """Refuse a name that is no knob, no group, no option of a group and no option of FederatedScope."""
+    key = override.key_or_group
+    if override.is_delete():
+        raise ConfigError(f"{override.input_line}: nothing can be deleted from the configuration; set it instead")
+    if key in GROUPS:
+        for option in _values(override):
+            _check_option(key, option)
+    elif key.startswith("hydra"):
+        raise ConfigError(f"{override.input_line}: fscost runs cells one after another; leave hydra.* out")
+    elif key.startswith("fs."):
+        _check_fs(key.removeprefix("fs."))
+    elif not _exists(key):
+        raise ConfigError(f"{override.input_line}: there is no {key}{nearest(key, _knobs())}; see fscost --help")
+
+
+def _values(override: Override) -> list[str]:
+    if override.is_sweep_override():
+        return [str(value) for value in override.sweep_string_iterator()]
+    return [str(override.value())]
+
+
+def _check_option(group: str, option: str) -> None:
+    options = group_options(group)
+    if option not in options and option not in ("null", "None"):
+        close = nearest(option, options)
+        raise ConfigError(f"{group}={option}: no such {group}{close}; there are {', '.join(sorted(options))}")
+
+
+def _check_fs(name: str) -> None:
+    sections = tuple(option for option in vocabulary.options() if option.startswith(f"{name}."))
+    if not sections and name not in vocabulary.options() and not vocabulary.is_open(name):
+        vocabulary.check(name, None)
+
+
+def _exists(key: str) -> bool:
+    return OmegaConf.select(composed(()), key, default=ABSENT) is not ABSENT or key in _knobs()
+
+
+def _knobs() -> list[str]:
+    """Return every name that can stand before ``=``: knobs, groups and FederatedScope's options."""
+    knobs = [str(key) for key in composed(()) if key not in ("fs", "hydra")]
+    return [*{*knobs, *GROUPS, *_data_knobs()}, *(f"fs.{option}" for option in vocabulary.options())]
+
+
+def _data_knobs() -> set[str]:
+    """Return the knobs that single options bring along, as data=digits brings alpha."""
+    raw = (raw_option(group, option) for group in GROUPS[:3] for option in group_options(group))
+    return {str(key) for option in raw for key in option if key not in ("fs", "defaults")}
