@@ -1,0 +1,113 @@
+"""The rows of a table as numbers: which runs stand behind each, and what is computed from them."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+import pandas as pd
+
+from fscost.measure import UNITS, total_column
+from fscost.record import Status
+from fscost.tables.spec import TableSpec
+
+Numbers = dict[str, list[list[float] | None]]
+"""Per column, one list of values over seeds for each line; None where there is no number."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """The runs behind one row: same axes but for the seed."""
+
+    axes: tuple[Any, ...]
+    cells: pd.DataFrame
+
+    @property
+    def status(self) -> Status:
+        """DONE if all seeds are, else the first other status."""
+        others = [status for status in self.cells["status"] if status != Status.DONE]
+        return Status(others[0]) if others else Status.DONE
+
+
+def lines_of(cells: pd.DataFrame, extra: list[str]) -> Iterator[Line]:
+    """Yield the rows in the order in which their models, data, clients, options and methods were first named."""
+    keys = ["model", "data", "clients", "rounds", *extra, "method"]
+    rank = {key: {value: i for i, value in enumerate(_distinct(cells[key]))} for key in keys}
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for position, axes in enumerate(cells[keys].itertuples(index=False, name=None)):
+        groups.setdefault(tuple(_hashable(a) for a in axes), []).append(position)
+    ordered = sorted(groups, key=lambda axes: [rank[key][a] for key, a in zip(keys, axes, strict=True)])
+    for axes in ordered:
+        yield Line(axes, cells.iloc[groups[axes]])
+
+
+def _distinct(values: Any) -> list[Any]:
+    return list(dict.fromkeys(_hashable(value) for value in values))
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return str(value)
+    return None if value is None or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def numbers_of(lines: list[Line], spec: TableSpec) -> Numbers:
+    """Return per column one list of values over seeds for each line, None where there is no number."""
+    return {
+        "uplink": [_per_message(line, "uplink", spec) for line in lines],
+        "downlink": [_per_message(line, "downlink", spec) for line in lines],
+        "total": [_total(line, spec) for line in lines],
+        "ratio": _ratios(lines, spec),
+        "rounds": [_values(line, "rounds_trained") for line in lines],
+        "metric": [_percent(_values(line, f"final_{spec.metric}"), spec) for line in lines],
+    }
+
+
+def _values(line: Line, column: str) -> list[float] | None:
+    if line.status is not Status.DONE or column not in line.cells or line.cells[column].isna().any():
+        return None
+    return [float(value) for value in line.cells[column]]
+
+
+def _per_message(line: Line, link: str, spec: TableSpec) -> list[float] | None:
+    """Return the mean size of a message: what one participating client sends or receives in one round."""
+    size = _values(line, total_column(spec.traffic, link, spec.measure))
+    count = _values(line, f"{spec.traffic}_{link}_messages")
+    if size is None or count is None or 0 in count:
+        return None
+    return [total / messages / UNITS[spec.unit] for total, messages in zip(size, count, strict=True)]
+
+
+def _total(line: Line, spec: TableSpec) -> list[float] | None:
+    """Return uplink, downlink and peer bytes of all clients and rounds."""
+    parts = [_values(line, total_column(spec.traffic, link, spec.measure)) for link in ("uplink", "downlink", "peer")]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    return [sum(values) / UNITS[spec.unit] for values in zip(*known, strict=True)]
+
+
+def _ratios(lines: list[Line], spec: TableSpec) -> list[list[float] | None]:
+    """Return each line's total relative to the first method of its model, data, clients and rounds."""
+    ratios: list[list[float] | None] = []
+    baseline: dict[tuple[Any, ...], float | None] = {}
+    for line in lines:
+        total = _total(line, spec)
+        first = baseline.setdefault(line.axes[:4], fmean(total) if total else None)
+        ratios.append([value / first for value in total] if total and first else None)
+    return ratios
+
+
+def _percent(values: list[float] | None, spec: TableSpec) -> list[float] | None:
+    return [100 * value for value in values] if values and spec.metric.endswith("_acc") else values
+
+
+def deviation(values: list[float]) -> float:
+    """Return the sample standard deviation, 0 for one value."""
+    return stdev(values) if len(values) > 1 else 0.0
+
+
+def varies(column: list[list[float] | None]) -> bool:
+    """Return whether any line's values differ between seeds; rounding in a sum is no difference."""
+    return any(part and deviation(part) > 1e-9 * abs(fmean(part)) for part in column)

@@ -1,0 +1,65 @@
+"""What a table says about itself: what is counted, how to read it, what its marks mean, where it comes from."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from fscost.measure import MEASURES, Traffic
+from fscost.record import Status
+from fscost.tables.lines import Line
+from fscost.tables.spec import TableSpec
+
+MARKS = {
+    Status.MISSING: "not computed yet",
+    Status.FAILED: "the run failed",
+    Status.TIMEOUT: "the run took too long",
+    Status.INTERRUPTED: "the run was cut off",
+    Status.CORRUPT: "the run's files cannot be believed",
+}
+
+
+def counted(spec: TableSpec) -> str:
+    """Return what the numbers count, for the caption."""
+    return f"{spec.measure} of {spec.traffic} messages"
+
+
+def reading(cells: pd.DataFrame, spec: TableSpec) -> Iterator[str]:
+    """Yield the sentences that say how to read the columns."""
+    others = " and ".join(str(t) for t in Traffic if t != spec.traffic)
+    yield f"{spec.measure.capitalize()}: {MEASURES[spec.measure].meaning}; {others} messages are not counted."
+    yield "Uplink, downlink: per participating client and round."
+    yield f"Total: all clients and rounds, both directions{_unit(spec)}."
+    yield "Ratio: total relative to the first method of the group."
+    yield f"{metric_name(spec)}: after the last round, over all samples; {_seeds(cells)}."
+
+
+def _seeds(cells: pd.DataFrame) -> str:
+    counts = cells.groupby(["model", "data", "clients", "rounds", "method"])["seed"].nunique()
+    fewest, most = counts.min(), counts.max()
+    if most == 1:
+        return "one seed"
+    return f"mean ± sample standard deviation over {most if fewest == most else f'{fewest} to {most}'} seeds"
+
+
+def _unit(spec: TableSpec) -> str:
+    powers = {"kB": "10³", "MB": "10⁶", "GB": "10⁹", "KiB": "2¹⁰", "MiB": "2²⁰", "GiB": "2³⁰"}
+    return f"; {spec.unit} = {powers[spec.unit]} bytes" if spec.unit in powers else ""
+
+
+def metric_name(spec: TableSpec) -> str:
+    """Return what the metric's column is called."""
+    name = spec.metric.replace("_", " ")
+    return "Accuracy" if name == "test acc" else name.replace(" acc", " accuracy").capitalize()
+
+
+def notes(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield what each mark in the table means."""
+    for status in dict.fromkeys(line.status for line in lines if line.status is not Status.DONE):
+        yield f"{status}: {MARKS[status]}"
+
+
+def provenance(cells: pd.DataFrame) -> Iterator[str]:
+    """Yield what the numbers depend on besides the caption: for a comment in the file."""
+    first = cells.iloc[0]
+    yield f"engine {first['engine']}, message protocol of FederatedScope {first['protocol']}"
+    yield f"{(cells['status'] == Status.DONE).sum()} of {len(cells)} cells done: {' '.join(cells['cell'])}"
