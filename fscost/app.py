@@ -11,7 +11,7 @@ import hydra
 from omegaconf import DictConfig
 
 from fscost.cell import Cell
-from fscost.collect import Frames, gather, runs_below, write_frames
+from fscost.collect import Frames, Run, gather, runs_below, write_frames
 from fscost.engine import engine_for, engine_named
 from fscost.errors import ConfigError, StoreError
 from fscost.paths import conf
@@ -30,13 +30,17 @@ def hydra_flags(_config: DictConfig) -> None:
 class Selection:
     """The runs that a verb is about, and the plan they come from."""
 
-    runs: tuple[tuple[Cell | None, RunDir], ...]
+    runs: tuple[tuple[Cell | None, Run], ...]
     plan: Plan
     planned: dict[str, Planned]
 
-    def command_for(self, cell: Cell) -> str:
-        """Return the command that computes a cell."""
-        return self.planned[cell.id].command if cell.id in self.planned else f"python -m fscost rerun {cell.name}"
+    def to_do(self) -> list[str]:
+        """Return the commands that would compute what is not done; what fscost did not launch has none."""
+        undone = [(c, r) for c, r in self.runs if c and isinstance(r, RunDir) and r.status() is not Status.DONE]
+        return [
+            self.planned[cell.id].command if cell.id in self.planned else f"python -m fscost rerun {run.path}"
+            for cell, run in undone
+        ]
 
 
 def planned(overrides: Sequence[str]) -> Plan:
@@ -115,7 +119,7 @@ def execute(cell: Cell, store: Store) -> tuple[Outcome, RunDir]:
 def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
     """Compute the selected cells again, all of them or only those in the given states; return the exit code."""
     selection = select(words)
-    runs = [(cell, run) for cell, run in selection.runs if cell is not None]
+    runs = [(cell, run) for cell, run in selection.runs if cell is not None and isinstance(run, RunDir)]
     if failed or missing:
         runs = [(cell, run) for cell, run in runs if _is_wanted(run.status(), failed, missing)]
     if not runs:
@@ -188,8 +192,7 @@ def _frames_folder(selection: Selection) -> Path:
 
 def _table_of(selection: Selection, frames: Frames, format: str, template: Path | None = None) -> str:
     cells = [cell for cell, _ in selection.runs if cell is not None]
-    undone = set(frames.cells.loc[frames.cells["status"] != Status.DONE, "cell"]) if len(frames.cells) else set()
-    to_do = [f"{selection.command_for(cell)}" for cell in cells if cell.id in undone]
+    to_do = selection.to_do()
     spec = TableSpec.from_config(selection.plan.table)
     made = build(frames.cells, spec, label=selection.plan.name, extra=varying_options(cells), to_do=to_do)
     text = render(made, format, template)

@@ -1,5 +1,6 @@
 """What is counted: links, traffic classes, measures and units."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -71,6 +72,14 @@ COLUMNS: Final = tuple(m.column for m in MEASURES.values())
 
 UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 """Bytes per unit; text never mixes the decimal with the binary ones."""
+
+
+def binary_text(size: float) -> str:
+    """Return a size as FederatedScope prints it: 1024-based, two decimals, ``11.69K``."""
+    if size <= 0:
+        return str(size)
+    power = math.floor(math.log(size, 1024))
+    return f"{round(size / 1024**power, 2)}{['', 'K', 'M', 'G', 'T', 'P', 'E'][power]}"
 
 
 def total_column(traffic: str, link: str, measure: str) -> str:

@@ -64,6 +64,29 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
+_ALWAYS = (
+    "seed",
+    "federate.client_num",
+    "federate.total_round_num",
+    "federate.method",
+    "model.type",
+    "model.hidden",
+    "data.type",
+)
+"""Options a cell always spells out, because they name its axes."""
+
+
+def sparse(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what differs from FederatedScope's defaults, so that spelling one out does not change a cell."""
+    always = {name: flat.get(name, default(name)) for name in _ALWAYS}
+    if always["model.type"] == "lr":
+        del always["model.hidden"]
+    if flat.get("federate.sample_client_num") == always["federate.client_num"]:
+        flat = {name: value for name, value in flat.items() if name != "federate.sample_client_num"}
+    differing = {name: value for name, value in asked(flat).items() if name not in options() or value != default(name)}
+    return dict(sorted((differing | always).items()))
+
+
 def asked(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options somebody asked for: without those FederatedScope adds when it dumps what it used."""
     used = {name: value for name, value in flat.items() if name not in IRRELEVANT}

@@ -8,9 +8,16 @@ holds a Python dict per line, with bare ``nan`` and ``inf``. Its rounds count fr
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import yaml
+
+from fscost.measure import binary_text
+from fscost.vocabulary import leaves
 
 Row = dict[str, Any]
 Warn = Callable[[str], None]
@@ -20,22 +27,53 @@ _FORMS = ("Results_weighted_avg", "Results_avg", "Results_raw")
 
 
 def read_system_metrics(path: Path, warn: Warn) -> list[Row]:
-    """Return one row per worker, FederatedScope's keys as they are and ``id`` as ``worker`` (0 = server).
+    """Return one row per worker's line: ``worker`` (0 = server), ``run``, and FederatedScope's keys as they are.
 
-    Lines that are no worker's are told to `warn` with file and line, and left out.
+    ``run`` is 1, and more where a worker is there again: a second run was appended to the file, or the server of
+    distributed mode wrote twice. Such lines, and those that are no worker's, are told to `warn` with file and line.
     """
-    rows = []
+    rows: list[Row] = []
+    seen: Counter[int] = Counter()
     for number, line in _lines(path, warn):
         try:
             content = json.loads(line)
         except json.JSONDecodeError as error:
             warn(f"{path}:{number}: no JSON ({error.msg}), line left out")
             continue
-        if not isinstance(content, dict) or "id" not in content:
-            warn(f"{path}:{number}: no worker's id, line left out")
-        elif content["id"] not in ("sys_avg", "sys_std"):
-            rows.append({"worker": int(content.pop("id"))} | content)
+        if not isinstance(content, dict) or not str(content.get("id")).isdigit():
+            if not isinstance(content, dict) or content.get("id") not in ("sys_avg", "sys_std"):
+                warn(f"{path}:{number}: no worker's id, line left out")
+            continue
+        worker = int(content.pop("id"))
+        seen[worker] += 1
+        if seen[worker] > 1:
+            warn(f"{path}:{number}: worker {worker} is there again, so the file holds more than one run of it")
+        rows.append({"worker": worker, "run": seen[worker]} | content)
     return rows
+
+
+def read_config(path: Path, warn: Warn) -> dict[str, Any] | None:
+    """Return the options of a ``config.yaml`` by dotted name, None where it is none of FederatedScope's."""
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        first, *_ = str(error).splitlines() or [""]
+        warn(f"{path}: cannot be read: {first}")
+        return None
+    if not isinstance(tree, dict) or not {"federate", "data", "vertical"} & tree.keys():
+        return None
+    return dict(leaves(tree))
+
+
+def merged(rows: list[Row], key: str) -> str | None:
+    """Return FederatedScope's sys_avg of a counter: the mean over server and clients, 1024-based, to the character.
+
+    None where a worker is there twice, as FederatedScope then merges nothing, or where the counter is missing.
+    """
+    values = [float(row[key]) for row in rows if isinstance(row.get(key), int | float)]
+    if not values or len(values) < len(rows) or any(row["run"] > 1 for row in rows):
+        return None
+    return binary_text(float(np.mean(values)))
 
 
 def read_eval_results(path: Path, warn: Warn) -> list[Row]:

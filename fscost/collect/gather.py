@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from fscost.cell import Cell
-from fscost.collect.fs_logs import read_eval_results, read_system_metrics
+from fscost.collect.foreign import ForeignRun, foreign_runs_below
+from fscost.collect.fs_logs import merged, read_eval_results, read_system_metrics
 from fscost.errors import CollectError, StoreError
 from fscost.measure import COLUMNS, Link, Traffic, traffic_of
 from fscost.metering import LedgerFile, read_ledger
@@ -44,7 +45,10 @@ class _Rows:
     cells: list[Row] = field(default_factory=list)
 
 
-def gather(runs: Iterable[tuple[Cell | None, RunDir]]) -> Frames:
+Run = RunDir | ForeignRun
+
+
+def gather(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
     """Read every run; a cell without a run is ``missing``, a run that cannot be believed is ``corrupt``.
 
     Neither stops the others: what is wrong becomes a warning, and numbers that are not known stay empty.
@@ -52,6 +56,9 @@ def gather(runs: Iterable[tuple[Cell | None, RunDir]]) -> Frames:
     rows = _Rows()
     warnings: list[str] = []
     for cell, run in runs:
+        if isinstance(run, ForeignRun):
+            rows.cells.append(_gather_foreign(run, rows, warnings.append))
+            continue
         try:
             rows.cells.append(_gather_run(cell, run, rows, warnings.append))
         except CollectError as error:
@@ -66,13 +73,18 @@ def gather(runs: Iterable[tuple[Cell | None, RunDir]]) -> Frames:
     )
 
 
-def runs_below(folder: Path) -> list[tuple[Cell | None, RunDir]]:
-    """Return every run directory below `folder`; None for a cell that cannot be read."""
+def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
+    """Return every run directory and every output of FederatedScope below `folder`; None for an unknown cell."""
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such folder; give a store, a run directory or overrides")
     found = sorted(path.parent for path in folder.rglob("cell.json"))
     runs = [RunDir(path) for path in found if not path.name.startswith(".") and path.suffix not in _SET_ASIDE]
-    return [(_cell_or_none(run), run) for run in runs]
+    foreign = [(run.cell(_nobody), run) for run in foreign_runs_below(folder)]
+    return [*((_cell_or_none(run), run) for run in runs), *foreign]
+
+
+def _nobody(_warning: str) -> None:
+    """Keep a warning to itself that `gather` gives again."""
 
 
 _SET_ASIDE = (".failed", ".corrupt")
@@ -119,13 +131,53 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     ledger = read_ledger(run.ledger)
     messages = _messages(cell, ledger)
     evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn))
-    workers = pd.DataFrame(read_system_metrics(run.system_metrics, warn))
-    workers.insert(0, "cell", cell.id)
+    workers = read_system_metrics(run.system_metrics, warn)
     rows.messages.append(messages)
-    rows.workers.append(workers)
+    rows.workers.append(_workers(cell.id, workers))
     rows.rounds.append(_rounds(cell, messages, evaluations))
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
-    return row | sizes | _totals(messages) | _metrics(evaluations) | {"wall_s": outcome["wall_s"]}
+    told = _fs_view(workers) | _metrics(evaluations) | {"wall_s": outcome["wall_s"]}
+    return row | sizes | _totals(messages) | told
+
+
+def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -> Row:
+    """Add what FederatedScope logged of a run; without a ledger no bytes are known but those it reports."""
+    cell = run.cell(warn)
+    status, reason = run.ending()
+    taken = {row["cell"] for row in rows.cells}
+    name = _unique(cell.id if cell else run.id_without_config(), taken)
+    identity = {"cell": name, "engine": "federatedscope"} | ({"protocol": cell.protocol} | cell.axes if cell else {})
+    row = identity | {"status": str(status), "reason": reason, "path": str(run.path)}
+    if reason:
+        warn(f"{run.path}: {reason}")
+    workers = read_system_metrics(run.system_metrics, warn) if run.system_metrics.exists() else []
+    evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn) if run.eval_results.exists() else [])
+    if any(worker["run"] > 1 for worker in workers if worker["worker"]):
+        warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
+        evaluations = pd.DataFrame()
+    rows.workers.append(_workers(name, workers))
+    if not evaluations.empty:
+        rows.rounds.append(pd.concat([pd.Series(name, evaluations.index, name="cell"), evaluations], axis="columns"))
+    return row | _fs_view(workers) | (_metrics(evaluations) if status is Status.DONE else {})
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """Return the name, numbered where another run computed the same cell, as FederatedScope's ``sub_exp_…`` do."""
+    number = 2
+    unique = name
+    while unique in taken:
+        unique, number = f"{name}-{number}", number + 1
+    return unique
+
+
+def _workers(cell: str, workers: list[Row]) -> pd.DataFrame:
+    return pd.DataFrame([{"cell": cell} | worker for worker in workers])
+
+
+def _fs_view(workers: list[Row]) -> Row:
+    """Return FederatedScope's own averages over server and clients, as it prints them."""
+    keys = ("total_upload_bytes", "total_download_bytes")
+    return {f"sys_avg_{key}": merged(workers, key) for key in keys}
 
 
 def _identity(cell: Cell | None, run: RunDir) -> Row:
@@ -188,8 +240,12 @@ def _stack(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 
 def _whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     """Keep counts whole where some are unknown: pandas would turn them into floats."""
-    counts = [name for name in map(str, frame) if name.endswith(("_bytes", "messages")) or name in _WHOLE]
+    counts = [
+        name
+        for name in map(str, frame)
+        if (name.endswith(("_bytes", "messages")) or name in _WHOLE) and not name.startswith("sys_avg")
+    ]
     return frame.astype(dict.fromkeys(counts, "Int64"))
 
 
-_WHOLE = ("params", "clients", "rounds", "rounds_trained", "seed", "round", "worker")
+_WHOLE = ("params", "clients", "rounds", "rounds_trained", "seed", "round", "worker", "run")

@@ -13,17 +13,6 @@ from fscost.cell import Cell
 from fscost.errors import ConfigError
 from fscost.plan.compose import GROUPS, raw_option
 
-_ALWAYS = (
-    "seed",
-    "federate.client_num",
-    "federate.total_round_num",
-    "federate.method",
-    "model.type",
-    "model.hidden",
-    "data.type",
-)
-"""Options a cell always spells out, because they name its axes."""
-
 
 def cell_from(config: DictConfig, parsed: list[Override], engine_named: Callable[[str], str]) -> Cell:
     """Return the cell of one configuration; `parsed` are the overrides that made it.
@@ -37,22 +26,7 @@ def cell_from(config: DictConfig, parsed: list[Override], engine_named: Callable
     for name, value in flat.items():
         vocabulary.check(name, value)
     engine = engine_named(str(config.engine.name))
-    return Cell(engine=engine, protocol=str(config.engine.protocol), fs=vocabulary.nested(_sparse(flat)))
-
-
-def _sparse(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what differs from FederatedScope's defaults, so that spelling one out does not change a cell."""
-    always = {name: flat.get(name, vocabulary.default(name)) for name in _ALWAYS}
-    if always["model.type"] == "lr":
-        del always["model.hidden"]
-    if flat.get("federate.sample_client_num") == always["federate.client_num"]:
-        flat = {name: value for name, value in flat.items() if name != "federate.sample_client_num"}
-    differing = {
-        name: value
-        for name, value in vocabulary.asked(flat).items()
-        if name not in vocabulary.options() or value != vocabulary.default(name)
-    }
-    return dict(sorted((differing | always).items()))
+    return Cell(engine=engine, protocol=str(config.engine.protocol), fs=vocabulary.nested(vocabulary.sparse(flat)))
 
 
 def _file_leaves(path: str) -> dict[str, Any]:

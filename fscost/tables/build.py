@@ -12,10 +12,9 @@ from fscost.errors import TableError
 from fscost.record import Status
 from fscost.tables.lines import Line, deviation, lines_of, numbers_of, varies
 from fscost.tables.spec import Column, Entry, Row, Table, TableSpec
-from fscost.tables.words import counted, metric_name, notes, provenance, reading
+from fscost.tables.words import UNKNOWN, counted, metric_name, notes, provenance, reading
 
 _HEADS = {"model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "method": "Method"}
-_UNKNOWN = "n/a"
 
 
 def build(
@@ -38,12 +37,14 @@ def build(
         raise TableError("none of the selected runs can be read; see the warnings")
     _refuse_mixture(cells)
     extra = extra or {}
-    cells = cells.assign(**{name: cells["cell"].map(values) for name, values in extra.items()})
+    cells = cells.assign(**{name: cells["cell"].str.split("-").str[0].map(values) for name, values in extra.items()})
     lines = list(lines_of(cells, [*extra]))
+    _refuse_twins(lines)
     shown = numbers_of(lines, spec)
     data = ["data"] if cells["data"].nunique() > 1 else []
     keys = ["model", "params", *data, "clients", *extra, "method"]
     columns = _columns(spec, keys, shown)
+    rows = tuple(_rows(lines, keys, [*extra], shown, spec))
     return Table(
         layout=spec.name,
         label=label,
@@ -51,11 +52,20 @@ def build(
         counted=counted(spec),
         reading=tuple(reading(cells, spec)),
         columns=tuple(columns),
-        rows=tuple(_rows(lines, keys, [*extra], shown, spec)),
-        notes=tuple(notes(lines)),
+        rows=rows,
+        notes=tuple(notes(rows)),
         to_do=tuple(to_do),
         provenance=tuple(provenance(cells)),
     )
+
+
+def _refuse_twins(lines: Sequence[Line]) -> None:
+    for line in lines:
+        again = line.cells[line.cells["seed"].duplicated(keep=False)]
+        if len(again):
+            raise TableError(
+                f"{again['cell'].iloc[0]} and {again['cell'].iloc[1]} are runs of the same cell; select one"
+            )
 
 
 def _refuse_mixture(cells: pd.DataFrame) -> None:
@@ -155,7 +165,7 @@ def _span(labels: list[list[Any]], number: int, key: int) -> int:
 
 def _text(value: Any, spec: TableSpec) -> str:
     if value is None:
-        return _UNKNOWN
+        return UNKNOWN
     return f"{value:,}" if isinstance(value, int) and value >= 1000 else spec.label(value)
 
 
@@ -163,7 +173,7 @@ def _entry(values: list[float] | None, decimals: int, status: Status, *, with_de
     if status is not Status.DONE:
         return Entry(str(status), None, mark=True)
     if values is None or any(math.isnan(value) for value in values):
-        return Entry(_UNKNOWN, None, mark=True)
+        return Entry(UNKNOWN, None, mark=True)
     text = f"{fmean(values):.{decimals}f}"
     if with_deviation and len(values) > 1:
         text += f" ± {deviation(values):.{decimals}f}"

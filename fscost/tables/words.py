@@ -6,15 +6,17 @@ import pandas as pd
 
 from fscost.measure import MEASURES, Traffic
 from fscost.record import Status
-from fscost.tables.lines import Line
-from fscost.tables.spec import TableSpec
+from fscost.tables.spec import Row, TableSpec
 
-MARKS = {
-    Status.MISSING: "not computed yet",
-    Status.FAILED: "the run failed",
-    Status.TIMEOUT: "the run took too long",
-    Status.INTERRUPTED: "the run was cut off",
-    Status.CORRUPT: "the run's files cannot be believed",
+UNKNOWN = "n/a"
+
+_MARKS = {
+    str(Status.MISSING): "not computed yet",
+    str(Status.FAILED): "the run failed",
+    str(Status.TIMEOUT): "the run took too long",
+    str(Status.INTERRUPTED): "the run was cut off",
+    str(Status.CORRUPT): "the run's files cannot be believed",
+    UNKNOWN: "not known",
 }
 
 
@@ -52,10 +54,10 @@ def metric_name(spec: TableSpec) -> str:
     return "Accuracy" if name == "test acc" else name.replace(" acc", " accuracy").capitalize()
 
 
-def notes(lines: Sequence[Line]) -> Iterator[str]:
+def notes(rows: Sequence[Row]) -> Iterator[str]:
     """Yield what each mark in the table means."""
-    for status in dict.fromkeys(line.status for line in lines if line.status is not Status.DONE):
-        yield f"{status}: {MARKS[status]}"
+    for mark in dict.fromkeys(entry.text for row in rows for entry in row.entries if entry.mark):
+        yield f"{mark}: {_MARKS[mark]}"
 
 
 def provenance(cells: pd.DataFrame) -> Iterator[str]:

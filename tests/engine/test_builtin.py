@@ -16,6 +16,7 @@ from fscost.engine.builtin.options import Options
 from fscost.engine.builtin.results import EarlyStop, summaries
 from fscost.engine.builtin.training import batches
 from fscost.errors import ConfigError
+from fscost.measure import binary_text
 from fscost.metering import LedgerFile, read_ledger
 from fscost.record import Status
 from fscost.rundir import RunDir
@@ -205,11 +206,9 @@ class TestLogs:
 
     def test_the_published_average_is_reproduced(self) -> None:
         """A server at 114072 and three clients at 39504 were published as 56.78K."""
-        from fscost.engine.builtin.logs import _binary_text
-
-        assert _binary_text(float(np.mean([114072, 39504, 39504, 39504]))) == "56.78K"
-        assert _binary_text(4.5) == "4.5"
-        assert _binary_text(0.0) == "0.0"
+        assert binary_text(float(np.mean([114072, 39504, 39504, 39504]))) == "56.78K"
+        assert binary_text(4.5) == "4.5"
+        assert binary_text(0.0) == "0.0"
 
 
 class TestData:

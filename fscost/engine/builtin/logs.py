@@ -1,7 +1,6 @@
 """``system_metrics.log`` and ``eval_results.log`` as FederatedScope writes them."""
 
 import json
-import math
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fscost.engine.builtin.network import Network
+from fscost.measure import binary_text
 
 
 class CourseLogs:
@@ -79,7 +79,7 @@ class CourseLogs:
             merged: dict[str, Any] = {"id": name}
             for key in list(self.workers[0])[1:]:
                 value = float(statistic([line[key] for line in self.workers]))
-                merged[f"{name}/{key}"] = _binary_text(value) if _is_size(key) else value
+                merged[f"{name}/{key}"] = binary_text(value) if _is_size(key) else value
             yield json.dumps(merged)
 
     def _minutes(self) -> float:
@@ -93,11 +93,3 @@ def _plain(results: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_size(key: str) -> bool:
     return any(word in key for word in ("flops", "bytes", "size"))
-
-
-def _binary_text(size: float) -> str:
-    """Return a size as FederatedScope prints it: 1024-based, two decimals, ``11.69K``."""
-    if size <= 0:
-        return str(size)
-    power = math.floor(math.log(size, 1024))
-    return f"{round(size / 1024**power, 2)}{['', 'K', 'M', 'G', 'T', 'P'][power]}"
