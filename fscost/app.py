@@ -125,9 +125,12 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
     if not runs:
         _say("no such cell; nothing was computed")
         return 0
-    store = Store(runs[0][1].path.parent)
-    store.check_writable()
-    return 1 if run_cells([Planned(cell, ()) for cell, _ in runs], store) else 0
+    not_well = []
+    for folder in dict.fromkeys(run.path.parent for _, run in runs):
+        store = Store(folder)
+        store.check_writable()
+        not_well += run_cells([Planned(cell, ()) for cell, run in runs if run.path.parent == folder], store)
+    return 1 if not_well else 0
 
 
 def _is_wanted(status: Status, failed: bool, missing: bool) -> bool:
@@ -218,9 +221,9 @@ def _last_sweep(overrides: Iterable[str]) -> list[str]:
     store = plan([o for o in overrides if o.startswith("store=")], engine_named).store
     try:
         content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        return [str(override) for override in content["overrides"]]
+    except (OSError, json.JSONDecodeError, KeyError) as error:
         raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox") from error
-    return [str(override) for override in content["overrides"]]
 
 
 def _say_engine(made: Plan) -> None:

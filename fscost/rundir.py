@@ -12,6 +12,7 @@ from typing import Any
 
 from fscost.cell import Cell
 from fscost.errors import CollectError, ConfigError, StoreError
+from fscost.metering import read_ledger
 from fscost.record import Outcome, Status
 
 FORMAT = 1
@@ -102,9 +103,12 @@ class RunDir:
             return Status.MISSING
         try:
             self.read_cell()
-            return Status(self.read_outcome()["status"])
+            status = Status(self.read_outcome()["status"])
+            if status is Status.DONE:
+                read_ledger(self.ledger)
         except CollectError:
             return Status.CORRUPT
+        return status
 
 
 @dataclass(frozen=True)

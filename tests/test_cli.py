@@ -183,8 +183,10 @@ def test_a_corrupt_cell_is_named_the_others_collected_and_a_run_mends_it(
     assert f"warning: {ledger}:" in done.err
     assert "corrupt" in done.out
     assert "0.00260" in done.out
-    assert fscost("rerun", "clients=2", *FAST).code == 0
+    assert "to do: python -m fscost clients=2" in done.out
+    assert "2 cells: 1 done, 1 to run" in fscost("clients=2,3", *FAST).err
     assert "corrupt" not in fscost("table", "clients=2,3", *FAST).out
+    assert list(Path("runs").glob("*-c2-*.corrupt/ledger.jsonl"))  # set aside, not thrown away
 
 
 def test_hydras_own_flags_work(here: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from fscost.cell import Cell
 from fscost.errors import CollectError, StoreError
+from fscost.metering import Ledger
 from fscost.record import Outcome, Status
 from fscost.rundir import RunDir, Store, write_whole
 from tests.test_cell import cell
@@ -21,6 +22,7 @@ def store(tmp_path: Path) -> Store:
 def run(store: Store, one: Cell, status: Status | None, log: str = "") -> RunDir:
     fresh = store.begin(one)
     fresh.engine_log.write_text(log)
+    write_whole(fresh.ledger, Ledger({}).lines())
     if status:
         fresh.write_outcome(Outcome(status=status))
     return store.publish(fresh, one)
