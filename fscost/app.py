@@ -56,6 +56,8 @@ def select(words: Sequence[str]) -> Selection:
     """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
     overrides, folders = [w for w in words if "=" in w], [w for w in words if "=" not in w]
     if folders:
+        if lost := [o for o in overrides if not o.startswith(("table", "out="))]:
+            raise ConfigError(f"{lost[0]}: a folder names its runs itself; only table.… and out=… go with it")
         runs = [run for folder in folders for run in runs_below(Path(folder))]
         made = plan(overrides, engine_named)
         return Selection(tuple(runs), made, {})
@@ -120,6 +122,11 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
     """Compute the selected cells again, all of them or only those in the given states; return the exit code."""
     selection = select(words)
     runs = [(cell, run) for cell, run in selection.runs if cell is not None and isinstance(run, RunDir)]
+    for cell, run in selection.runs:
+        if cell is None:
+            _say(f"{run.path}: its cell cannot be read; name it by overrides to compute it again")
+        elif isinstance(run, RunDir) and run.path.name != cell.name:
+            raise ConfigError(f"{run.path}: was renamed; rename it back to {cell.name} to compute it again")
     if failed or missing:
         runs = [(cell, run) for cell, run in runs if _is_wanted(run.status(), failed, missing)]
     if not runs:
@@ -206,8 +213,9 @@ def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text.splitlines())
-    except OSError as error:
-        raise StoreError(f"out={path}: cannot be written: {error.strerror}; choose another with out=PATH") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise StoreError(f"out={path}: cannot be written: {why}; choose another with out=PATH") from error
 
 
 # --- the last sweep -------------------------------------------------------------------------------
@@ -222,7 +230,7 @@ def _last_sweep(overrides: Iterable[str]) -> list[str]:
     try:
         content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
         return [str(override) for override in content["overrides"]]
-    except (OSError, json.JSONDecodeError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox") from error
 
 

@@ -93,7 +93,7 @@ class RunDir:
         if not self.outcome_file.exists():
             return {"status": Status.INTERRUPTED, "reason": "the run was interrupted"}
         content = _read_json(self.outcome_file)
-        if content.get("status") not in set(Status):
+        if content.get("status") not in [str(status) for status in Status]:
             raise CollectError(f"{self.outcome_file}:1: no known status; rerun the cell")
         return content
 

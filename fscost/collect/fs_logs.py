@@ -82,16 +82,22 @@ def read_eval_results(path: Path, warn: Warn) -> list[Row]:
     for number, line in _lines(path, warn):
         try:
             content = _parse(line)
-        except (SyntaxError, ValueError):
-            warn(f"{path}:{number}: no Python dict, line left out")
+            row = _evaluation(content)
+        except (SyntaxError, ValueError, TypeError, AttributeError):
+            warn(f"{path}:{number}: no Python dict of numbers, line left out")
             continue
-        if content.get("Role") != "Server #" or not isinstance(content.get("Round"), int):
-            continue
-        form = next((form for form in _FORMS if form in content), None)
-        if form is not None:
-            trained = content["Round"] + (form != "Results_raw")
-            rows.append({"round": trained} | {key: _number(value) for key, value in content[form].items()})
+        if row is not None:
+            rows.append(row)
     return rows
+
+
+def _evaluation(content: Row) -> Row | None:
+    """Return a line's round and metrics, None for a line that is not the server's evaluation of one round."""
+    form = next((form for form in _FORMS if form in content), None)
+    if content.get("Role") != "Server #" or not isinstance(content.get("Round"), int) or form is None:
+        return None
+    trained = content["Round"] + (form != "Results_raw")
+    return {"round": trained} | {key: _number(value) for key, value in content[form].items()}
 
 
 def _lines(path: Path, warn: Warn) -> Iterator[tuple[int, str]]:

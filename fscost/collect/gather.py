@@ -99,16 +99,20 @@ def _cell_or_none(run: RunDir) -> Cell | None:
 
 def write_frames(frames: Frames, out: Path) -> list[Path]:
     """Write the frames as CSV and Parquet and return their paths."""
-    out.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name in ("messages", "workers", "rounds", "cells"):
-        frame: pd.DataFrame = getattr(frames, name)
-        for suffix, write in ((".csv", _write_csv), (".parquet", _write_parquet)):
-            part, path = out / f".{name}{suffix}.part", out / f"{name}{suffix}"
-            write(frame, part)
-            part.replace(path)
-            paths.append(path)
-    return paths
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return [_write(frames, name, out, suffix) for name in _FRAMES for suffix in (".csv", ".parquet")]
+    except OSError as error:
+        raise StoreError(f"{out}: cannot be written: {error.strerror}; choose another folder") from error
+
+
+_FRAMES = ("messages", "workers", "rounds", "cells")
+
+
+def _write(frames: Frames, name: str, out: Path, suffix: str) -> Path:
+    part, path = out / f".{name}{suffix}.part", out / f"{name}{suffix}"
+    (_write_csv if suffix == ".csv" else _write_parquet)(getattr(frames, name), part)
+    return part.replace(path)
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -136,7 +140,8 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     rows.workers.append(_workers(cell.id, workers))
     rows.rounds.append(_rounds(cell, messages, evaluations))
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
-    told = _fs_view(workers) | _metrics(evaluations) | {"wall_s": outcome["wall_s"]}
+    evaluations = _complete(evaluations, cell, workers, run, warn)
+    told = _fs_view(workers) | _metrics(evaluations) | {"wall_s": outcome.get("wall_s")}
     return row | sizes | _totals(messages) | told
 
 
@@ -156,9 +161,22 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
         evaluations = pd.DataFrame()
     rows.workers.append(_workers(name, workers))
+    evaluations = _complete(evaluations, cell, workers, run, warn)
     if not evaluations.empty:
         rows.rounds.append(pd.concat([pd.Series(name, evaluations.index, name="cell"), evaluations], axis="columns"))
     return row | _fs_view(workers) | (_metrics(evaluations) if status is Status.DONE else {})
+
+
+def _complete(
+    evaluations: pd.DataFrame, cell: Cell | None, workers: list[Row], run: Run, warn: Callable[[str], None]
+) -> pd.DataFrame:
+    """Return the evaluations, none where the last round's is missing: an earlier one is not the final result."""
+    stopped = any(worker.get("global_convergence_round") for worker in workers)
+    if evaluations.empty or cell is None or stopped or evaluations["round"].max() >= cell.axes["rounds"]:
+        return evaluations
+    last = evaluations["round"].max()
+    warn(f"{run.eval_results}: ends with round {last} of {cell.axes['rounds']}; its metrics are taken as unknown")
+    return evaluations.iloc[:0]
 
 
 def _unique(name: str, taken: set[str]) -> str:

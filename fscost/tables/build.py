@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fscost.errors import TableError
+from fscost.measure import Traffic
 from fscost.record import Status
 from fscost.tables.lines import Line, deviation, lines_of, numbers_of, varies
 from fscost.tables.spec import Column, Entry, Row, Table, TableSpec
@@ -50,7 +51,7 @@ def build(
         label=label,
         title=spec.title,
         counted=counted(spec),
-        reading=tuple(reading(cells, spec)),
+        reading=tuple(reading(lines, spec)),
         columns=tuple(columns),
         rows=rows,
         notes=tuple(notes(rows)),
@@ -78,7 +79,7 @@ def _columns(spec: TableSpec, keys: list[str], shown: Mapping[str, list[list[flo
     for key in keys:
         numeric = key in ("params", "clients")
         yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric, tex="r" if numeric else "l")
-    share = f"{spec.unit}/client/round"
+    share = f"{spec.unit}/client/round" if spec.traffic == Traffic.TRAINING else f"{spec.unit}/message"
     heads = {
         "uplink": Column("uplink", "Uplink", share, spec.unit),
         "downlink": Column("downlink", "Downlink", share, spec.unit),
@@ -116,7 +117,7 @@ def _rows(
 ) -> Iterator[Row]:
     names = ["model", "data", "clients", "rounds", *extra, "method"]
     labels = [_labels(line, dict(zip(names, line.axes, strict=True)), keys) for line in lines]
-    _fill_params(labels, keys)
+    _fill_params(lines, labels, keys.index("params"))
     decimals = {key: _decimals(key, column, spec) for key, column in shown.items()}
     for number, line in enumerate(lines):
         depth = _first_change(labels, number, len(keys) - 1)
@@ -137,12 +138,12 @@ def _labels(line: Line, axes: Mapping[str, Any], keys: list[str]) -> list[Any]:
     return [params if key == "params" else axes[key] for key in keys]
 
 
-def _fill_params(labels: list[list[Any]], keys: list[str]) -> None:
-    """Give lines without a run the model size that another line of the same model tells."""
-    model, params = keys.index("model"), keys.index("params")
-    known = {label[model]: label[params] for label in labels if label[params] is not None}
-    for label in labels:
-        label[params] = label[params] if label[params] is not None else known.get(label[model])
+def _fill_params(lines: Sequence[Line], labels: list[list[Any]], params: int) -> None:
+    """Give lines without a run the model size that another line of the same model, data and options tells."""
+    models = [(*line.axes[:2], *line.axes[4:-1]) for line in lines]
+    known = {model: label[params] for model, label in zip(models, labels, strict=True) if label[params] is not None}
+    for model, label in zip(models, labels, strict=True):
+        label[params] = known.get(model)
 
 
 def _first_change(labels: list[list[Any]], number: int, keys: int) -> int:

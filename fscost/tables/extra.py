@@ -8,16 +8,28 @@ from fscost.cell import AXES, Cell
 
 
 def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
-    """Return each option that differs between cells that differ in nothing else a table shows but the seed.
+    """Return each option that differs between cells a table compares: of one model, data, clients and rounds.
 
-    The values are by cell id; where a cell leaves FederatedScope's default, it is that default.
+    Methods may differ in the options that make them, unless they differ within one method. The values are by cell id; where a cell leaves FederatedScope's default, it is that default.
     """
     cells = list(cells)
+    same = dict.fromkeys(name for group in _groups(cells, "seed") for name in _differing(group))
+    compared = (name for group in _groups(cells, "seed", "method") for name in _differing(group))
+    names = same | dict.fromkeys(name for name in compared if not _makes_a_method(name))
+    return {name: {cell.id: _value(cell, name) for cell in cells} for name in names}
+
+
+def _groups(cells: list[Cell], *but: str) -> list[list[Cell]]:
+    """Return the cells that agree in all axes but some."""
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(tuple(cell.axes[axis] for axis in AXES if axis != "seed"), []).append(cell)
-    names = dict.fromkeys(name for group in groups.values() for name in _differing(group))
-    return {name: {cell.id: _value(cell, name) for cell in cells} for name in names}
+        groups.setdefault(tuple(cell.axes[axis] for axis in AXES if axis not in but), []).append(cell)
+    return list(groups.values())
+
+
+def _makes_a_method(name: str) -> bool:
+    """Return whether an option belongs to a method, as all of a section with ``use`` do."""
+    return name == "federate.method" or f"{name.split('.')[0]}.use" in vocabulary.options()
 
 
 def _differing(group: list[Cell]) -> list[str]:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from fscost.measure import MEASURES, Traffic
 from fscost.record import Status
+from fscost.tables.lines import Line
 from fscost.tables.spec import Row, TableSpec
 
 UNKNOWN = "n/a"
@@ -25,19 +26,19 @@ def counted(spec: TableSpec) -> str:
     return f"{spec.measure} of {spec.traffic} messages"
 
 
-def reading(cells: pd.DataFrame, spec: TableSpec) -> Iterator[str]:
+def reading(lines: Sequence[Line], spec: TableSpec) -> Iterator[str]:
     """Yield the sentences that say how to read the columns."""
     others = " and ".join(str(t) for t in Traffic if t != spec.traffic)
     yield f"{spec.measure.capitalize()}: {MEASURES[spec.measure].meaning}; {others} messages are not counted."
-    yield "Uplink, downlink: per participating client and round."
+    per = "per participating client and round" if spec.traffic == Traffic.TRAINING else "the mean of a message"
+    yield f"Uplink, downlink: {per}."
     yield f"Total: all clients and rounds, both directions{_unit(spec)}."
-    yield "Ratio: total relative to the first method of the group."
-    yield f"{metric_name(spec)}: after the last round, over all samples; {_seeds(cells)}."
+    yield "Ratio: total relative to the first row of the same model and clients."
+    yield f"{metric_name(spec)}: after the last round, over all samples; {_seeds(lines)}."
 
 
-def _seeds(cells: pd.DataFrame) -> str:
-    counts = cells.groupby(["model", "data", "clients", "rounds", "method"])["seed"].nunique()
-    fewest, most = counts.min(), counts.max()
+def _seeds(lines: Sequence[Line]) -> str:
+    fewest, most = min(len(line.cells) for line in lines), max(len(line.cells) for line in lines)
     if most == 1:
         return "one seed"
     return f"mean ± sample standard deviation over {most if fewest == most else f'{fewest} to {most}'} seeds"
