@@ -97,8 +97,8 @@ def model_of(cell: Cell) -> str:
 def data_of(cell: Cell) -> str:
     """Return the data's name, with the size it is scaled to and the Dirichlet alpha of its split if it has them."""
     name = str(cell.get("data.type")).removesuffix("_flat")
-    arguments = {key: value for item in cell.get("data.args", []) for key, value in item.items()}
-    split = {key: value for item in cell.get("data.splitter_args", []) for key, value in item.items()}
+    arguments = {key: value for item in (cell.get("data.args") or []) for key, value in item.items()}
+    split = {key: value for item in (cell.get("data.splitter_args") or []) for key, value in item.items()}
     if "resize" in arguments:
         name += f"_{arguments['resize']}px"
     if cell.get("data.splitter") == "lda":
@@ -114,7 +114,7 @@ def _canonical(value: Any) -> Any:
         return [_canonical(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def _slug(text: Any) -> str:
@@ -137,8 +137,11 @@ def _problems(cell: Cell) -> Iterator[str]:
     for name, shown in _COUNTS.items():
         if not _is_count(value := cell.get(name, 1)):
             yield f"{shown}={value}: must be a whole number of at least 1"
-    if not isinstance(seed := cell.get("seed"), int) or seed < 0:
-        yield f"seed={seed}: must be a whole number of at least 0"
+    if not isinstance(seed := cell.get("seed"), int) or not 0 <= seed < 2**32:
+        yield f"seed={seed}: must be a whole number of at least 0 and below 2^32"
+    for name in ("data.args", "data.splitter_args"):
+        if not all(isinstance(item, Mapping) for item in cell.get(name) or []):
+            yield f"fs.{name}={cell.get(name)}: must be a list of mappings, as [{{resize: 32}}]"
     yield from _sampling_problems(cell)
 
 

@@ -1,6 +1,7 @@
 """FederatedScope's configuration vocabulary: which options exist, and what they are when nobody sets them."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,8 @@ IRRELEVANT = {
     "federate.process_num", "federate.master_addr", "federate.master_port",
 }  # fmt: skip
 """Options that say where FederatedScope writes and in how many processes it runs; no result depends on them."""
+
+_METHODS = {"fedavg": "FedAvg", "fedopt": "FedOpt"}
 
 _COPIES = {
     "personalization.local_update_steps": "train.local_update_steps",
@@ -78,18 +81,26 @@ _ALWAYS = (
 
 def sparse(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return what differs from FederatedScope's defaults, so that spelling one out does not change a cell."""
-    always = {name: flat.get(name, default(name)) for name in _ALWAYS}
-    if always["model.type"] == "lr":
-        del always["model.hidden"]
-    if flat.get("federate.sample_client_num") == always["federate.client_num"]:
-        flat = {name: value for name, value in flat.items() if name != "federate.sample_client_num"}
-    differing = {name: value for name, value in asked(flat).items() if name not in options() or value != default(name)}
-    return dict(sorted((differing | always).items()))
+    used = asked(flat)
+    always = {name: used.get(name, default(name)) for name in _ALWAYS}
+    if used.get("federate.sample_client_num") == always["federate.client_num"]:
+        del used["federate.sample_client_num"]
+    differing = {n: value for n, value in used.items() if n not in options() or value != default(n)}
+    found = differing | always
+    if found["model.type"] == "lr":
+        del found["model.hidden"]  # it has no hidden layer
+    return dict(sorted(found.items()))
 
 
 def asked(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options somebody asked for: without those FederatedScope adds when it dumps what it used."""
     used = {name: value for name, value in flat.items() if name not in IRRELEVANT}
+    if str(method := used.get("federate.method")).lower() in _METHODS:  # FederatedScope does not mind the case
+        used["federate.method"] = _METHODS[str(method).lower()]
+    if used.get("federate.sample_client_rate") == 1:
+        del used["federate.sample_client_rate"]
+    if used.get("data.splitter") == "lda" and not used.get("data.splitter_args"):
+        used["data.splitter_args"] = [{"alpha": 0.5}]  # FederatedScope's own default
     for copy, original in _COPIES.items():
         if copy in used and used[copy] == used.get(original, default(original)):
             del used[copy]
@@ -108,7 +119,9 @@ def check(name: str, value: Any, shown: str = "fs.") -> None:
             raise ConfigError(f"{shown}{name}: FederatedScope has no such option{nearest(name, options())}")
         return
     expected = options()[name]
-    if expected is None or value is None or _same_kind(value, expected):
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{shown}{name}={value}: must be a finite number")
+    if expected is None or _same_kind(value, expected):
         return
     raise ConfigError(f"{shown}{name}={value!r}: expected {type(expected).__name__}, as its default {expected!r} is")
 

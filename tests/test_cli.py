@@ -142,6 +142,7 @@ BAD = [
     (["table.unit=XB"], "must be one of B, kB"),
     (["frobnicate"], "no such verb"),
     (["table", "nowhere"], "no such folder"),
+    (["rerun", ".", "clients=77"], "a folder names its runs itself"),
     (["table", "--template"], "expected one argument"),
     (["table", "--format", "docx"], "invalid choice"),
     (["plan"], "no sweep was run"),

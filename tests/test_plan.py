@@ -32,6 +32,10 @@ def test_order_and_defaults_do_not_change_a_cell() -> None:
     assert cell_of("method=fedprox", "clients=10", "clients_per_round=10").id == plain.id
     assert cell_of("method=fedprox", "clients=10", "fs.grad.grad_clip=-1").id == plain.id
     assert cell_of("method=fedprox", "clients=10", "fs.outdir=elsewhere").id == plain.id
+    assert cell_of("method=fedprox", "clients=10", "fs.federate.method=fedavg").id == plain.id
+    assert cell_of("method=fedprox", "clients=10", "fs.federate.sample_client_rate=1.0").id == plain.id
+    assert cell_of("fs.data.splitter=lda").id == cell_of("alpha=0.5").id
+    assert cell_of("model=lr", "fs.model.hidden=64").id == cell_of("model=lr").id
     assert cell_of("method=fedprox", "fs.federate.client_num=10").id == plain.id
 
 
@@ -73,6 +77,14 @@ def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
         ("lr=fast", ["'fast'", "expected float"]),
         ("fs.fedprox.use=1", ["1", "expected bool"]),
         ("alpha=x", ["alpha=x: must be a number above 0"]),
+        ("alpha=nan", ["alpha=nan: must be a number above 0"]),
+        ("lr=nan", ["lr=nan: must be a finite number"]),
+        ("store=null", ["store=null: needs a value"]),
+        ("method=null", ["method=null: needs a value"]),
+        ("=3", ["=3: names nothing"]),
+        ("fs.eval.metrics=null", ["fs.eval.metrics=None: expected list"]),
+        ("fs.data.args=[resize]", ["must be a list of mappings"]),
+        ("seed=99999999999", ["below 2^32"]),
         ("~seed", ["nothing can be deleted"]),
         ("hydra/launcher=joblib", ["one after another"]),
     ],
@@ -134,6 +146,15 @@ class TestFsConfig:
         assert cell.get("train.optimizer") == {"lr": 0.2, "momentum": 0.9}
         assert cell.get("fedprox.mu") == 0.9
         assert cell.axes["rounds"] == 4
+
+    def test_a_model_names_the_form_of_digits_and_of_no_other_data(self) -> None:
+        cell = cell_of(f"fs_config={DATA / 'fs_config.yaml'}", "model=lr")
+        assert cell.axes["data"] == "toy"
+
+    def test_a_number_that_yaml_takes_for_text(self, tmp_path: Path) -> None:
+        path = tmp_path / "fs.yaml"
+        path.write_text((DATA / "fs_config.yaml").read_text().replace("lr: 0.001", "lr: 1e-3"))
+        assert cell_of(f"fs_config={path}").id == cell_of(f"fs_config={DATA / 'fs_config.yaml'}").id
 
     def test_naming_our_default_counts_as_naming(self, file: str) -> None:
         assert cell_of(file, "clients=3").axes["clients"] == 3

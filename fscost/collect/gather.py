@@ -176,7 +176,7 @@ def _complete(
         return evaluations
     last = evaluations["round"].max()
     warn(f"{run.eval_results}: ends with round {last} of {cell.axes['rounds']}; its metrics are taken as unknown")
-    return evaluations.iloc[:0]
+    return pd.DataFrame()
 
 
 def _unique(name: str, taken: set[str]) -> str:

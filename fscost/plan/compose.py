@@ -1,5 +1,6 @@
 """Composing with Hydra: the configuration folder, the options of its groups, and one configuration per combination."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -82,6 +83,8 @@ def sweep_params(given: list[Override]) -> dict[str, str]:
     chosen = tuple(str(o.input_line) for o in given if o.key_or_group == "sweeps")
     params = OmegaConf.to_container(composed(chosen).hydra.sweeper.params or OmegaConf.create({}))
     for key, value in cast(dict[str, Any], params).items():
+        if value is None:
+            raise ConfigError(f"{chosen[0]}: {key}: has no values in the sweep file")
         if isinstance(value, list):
             raise ConfigError(f"{chosen[0]}: {key}: write the values as one string, '{','.join(map(str, value))}'")
     return cast(dict[str, str], params)
@@ -96,7 +99,7 @@ def raw_option(group: str, option: str) -> dict[str, Any]:
 
 
 def _alpha(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise ConfigError(f"alpha={value}: must be a number above 0, or null for an iid split")
     return float(value)
 

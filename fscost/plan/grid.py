@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -50,9 +51,11 @@ def plan(overrides: Sequence[str], engine_named: Callable[[str], str]) -> Plan:
     try:
         with configuration(_config_dir(overrides)):
             return _plan(list(overrides), engine_named)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"a configuration file is no YAML: {' '.join(str(error).split())}") from error
     except (HydraException, OmegaConfBaseException) as error:
-        if isinstance(error.__cause__, ConfigError):
-            raise error.__cause__ from None
+        if isinstance(error.__context__, ConfigError):  # raised by one of our own resolvers
+            raise error.__context__ from None
         first, *_ = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
         raise ConfigError(f"{first.rstrip('.')}; see python -m fscost --help") from error
 

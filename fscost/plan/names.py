@@ -7,21 +7,32 @@ from fscost import vocabulary
 from fscost.errors import ConfigError, nearest
 from fscost.plan.compose import ABSENT, GROUPS, composed, group_options, raw_option
 
+_NULLABLE = ("alpha", "fs_config", "config_dir", "sweeps")
+
 
 def check_name(override: Override) -> None:
     """Refuse a name that is no knob, no group, no option of a group and no option of FederatedScope."""
     key = override.key_or_group
-    if override.is_delete():
-        raise ConfigError(f"{override.input_line}: nothing can be deleted from the configuration; set it instead")
+    _check_form(override)
     if key in GROUPS:
         for option in _values(override):
             _check_option(key, option)
-    elif key.startswith("hydra"):
-        raise ConfigError(f"{override.input_line}: fscost runs cells one after another; leave hydra.* out")
     elif key.startswith("fs."):
         _check_fs(key.removeprefix("fs."))
     elif not _exists(key):
         raise ConfigError(f"{override.input_line}: there is no {key}{nearest(key, _knobs())}; see fscost --help")
+
+
+def _check_form(override: Override) -> None:
+    key = override.key_or_group
+    if override.is_delete():
+        raise ConfigError(f"{override.input_line}: nothing can be deleted from the configuration; set it instead")
+    if not key:
+        raise ConfigError(f"{override.input_line}: names nothing to set")
+    if override.value() is None and key not in _NULLABLE and not key.startswith("fs."):
+        raise ConfigError(f"{override.input_line}: needs a value")
+    if key.startswith("hydra"):
+        raise ConfigError(f"{override.input_line}: fscost runs cells one after another; leave hydra.* out")
 
 
 def _values(override: Override) -> list[str]:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.errors import ConfigError
-from fscost.plan.compose import GROUPS, raw_option
+from fscost.plan.compose import GROUPS, group_options, raw_option
 
 
 def cell_from(config: DictConfig, parsed: list[Override], engine_named: Callable[[str], str]) -> Cell:
@@ -22,7 +22,8 @@ def cell_from(config: DictConfig, parsed: list[Override], engine_named: Callable
     resolved = cast(dict[str, Any], OmegaConf.to_container(config.fs, resolve=True))
     flat = dict(vocabulary.leaves(resolved))
     if config.fs_config is not None:
-        flat = _file_leaves(str(config.fs_config)) | {name: flat[name] for name in _named(config, parsed, flat)}
+        file = _file_leaves(str(config.fs_config))
+        flat = file | {name: flat[name] for name in _named(config, parsed, flat, file)}
     for name, value in flat.items():
         vocabulary.check(name, value)
     engine = engine_named(str(config.engine.name))
@@ -41,21 +42,42 @@ def _file_leaves(path: str) -> dict[str, Any]:
         raise ConfigError(f"fs_config={where}: no YAML: {getattr(error, 'problem', error)}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"fs_config={path}: no FederatedScope configuration: expected sections with options")
-    flat = dict(vocabulary.leaves(tree))
+    flat = {name: _number(value, vocabulary.default(name)) for name, value in vocabulary.leaves(tree)}
     for name, value in flat.items():
         vocabulary.check(name, value, shown=f"fs_config={path}: ")
     return flat
 
 
-def _named(config: DictConfig, parsed: list[Override], flat: Mapping[str, Any]) -> list[str]:
+def _number(value: Any, default: Any) -> Any:
+    """Return ``1e-3``, text to YAML 1.1, as the number that FederatedScope reads in it."""
+    if not isinstance(value, str) or not isinstance(default, float):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _named(config: DictConfig, parsed: list[Override], flat: Mapping[str, Any], file: Mapping[str, Any]) -> list[str]:
     """Return the options that the command line names: by themselves, by a group, or by a knob they are made from."""
-    own = [
-        raw_option(o.key_or_group, str(o.value())) for o in parsed if o.key_or_group in GROUPS and o.value() is not None
-    ]
-    knobs = {o.key_or_group for o in parsed} | {key for option in own for key in option if key != "fs"}
+    chosen = [o for o in parsed if o.key_or_group in GROUPS and o.value() is not None]
+    own = [raw_option(o.key_or_group, str(o.value())) for o in chosen]
     of_groups = {name for option in own for name, _ in vocabulary.leaves(option.get("fs", {}))}
     sections = tuple(o.key_or_group.removeprefix("fs.") for o in parsed if o.key_or_group.startswith("fs."))
-    raw = cast(dict[str, Any], OmegaConf.to_container(config.fs, resolve=False))
-    of_knobs = {name for name, value in vocabulary.leaves(raw) if any(f"${{{knob}}}" in str(value) for knob in knobs)}
     by_itself = {name for name in flat if name in sections or name.startswith(tuple(f"{s}." for s in sections))}
-    return [name for name in flat if name in of_groups | of_knobs | by_itself]
+    of_knobs = set(_made_from(config, {o.key_or_group for o in parsed}))
+    brought = {key for option in own for key in option if key != "fs"}
+    of_options = {name for name in _made_from(config, brought) if _is_one_of_ours(file.get(name), brought, chosen)}
+    return [name for name in flat if name in of_groups | by_itself | of_knobs | of_options]
+
+
+def _made_from(config: DictConfig, knobs: set[str]) -> list[str]:
+    """Return the options whose value is an interpolation of one of these knobs."""
+    raw = cast(dict[str, Any], OmegaConf.to_container(config.fs, resolve=False))
+    return [name for name, value in vocabulary.leaves(raw) if any(f"${{{knob}}}" in str(value) for knob in knobs)]
+
+
+def _is_one_of_ours(value: Any, knobs: set[str], chosen: list[Override]) -> bool:
+    """Return whether the file's value is one that such a knob takes: a model names the form of *its* digits only."""
+    options = [raw_option(o.key_or_group, name) for o in chosen for name in group_options(o.key_or_group)]
+    return value is None or value in [option.get(knob) for option in options for knob in knobs]

@@ -10,7 +10,8 @@ from fscost.cell import AXES, Cell
 def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
     """Return each option that differs between cells a table compares: of one model, data, clients and rounds.
 
-    Methods may differ in the options that make them, unless they differ within one method. The values are by cell id; where a cell leaves FederatedScope's default, it is that default.
+    Methods may differ in the options that make them, unless these differ within one method. The values are by cell
+    id; where a cell leaves FederatedScope's default, it is that default.
     """
     cells = list(cells)
     same = dict.fromkeys(name for group in _groups(cells, "seed") for name in _differing(group))

@@ -4,11 +4,12 @@ import csv
 import io
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
 from fscost.errors import TableError
@@ -21,8 +22,12 @@ FORMATS = {"latex": ".tex", "markdown": ".md", "text": ".txt", "csv": ".csv"}
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "×": r"$\times$", "±": r"$\pm$", "\n": " ",
+    "|": r"\textbar{}", "[": "{[}", "]": "{]}", "×": r"$\times$", "±": r"$\pm$", "\n": " ",
 }  # fmt: skip
+_GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
+_TEX |= {
+    unicodedata.lookup(f"GREEK SMALL LETTER {name.replace('mbd', 'md')}"): rf"$\{name}$" for name in _GREEK.split()
+}
 _TEX |= {character: f"$^{digit}$" for digit, character in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$])")
 
@@ -50,7 +55,7 @@ def render(table: Table, format: str, template: Path | None = None) -> str:
         raise TableError(f"{folder / name}: no such template; give one with --template FILE") from error
     except TemplateSyntaxError as error:
         raise TableError(f"{folder / name}:{error.lineno}: {error.message}") from error
-    except (TemplateError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever a user's template does is the user's mistake
         raise TableError(f"{folder / name}:{_line_of(error, name)}: {error}; it has table, widths, headings") from error
 
 
@@ -79,7 +84,13 @@ def _environment(suffix: str, folder: Path) -> SandboxedEnvironment:
         keep_trailing_newline=True,
         **delimiters,
     )
-    environment.filters |= {"entry": _entry_in(suffix), "raw": _Raw, "padded": _padded, "comment": _comment}
+    environment.filters |= {
+        "entry": _entry_in(suffix),
+        "label": _label,
+        "raw": _Raw,
+        "padded": _padded,
+        "comment": _comment,
+    }
     return environment
 
 
@@ -118,6 +129,11 @@ def _entry_in(suffix: str) -> Callable[[Entry, Column], str]:
 def _comment(text: str) -> _Raw:
     """Return text for a comment of the format: one line, nothing in it is syntax."""
     return _Raw(re.sub(r"\s+", " ", text).replace("-->", "--&gt;"))
+
+
+def _label(text: str) -> _Raw:
+    """Return text as the name of a LaTeX label, which takes no special characters."""
+    return _Raw(re.sub(r"[^A-Za-z0-9:._-]", "-", text))
 
 
 def _widths(table: Table, grouped: bool) -> list[int]:

@@ -25,6 +25,13 @@ class TableSpec:
         _one_of("traffic", self.traffic, [str(t) for t in Traffic])
         _one_of("measure", self.measure, MEASURES)
         _one_of("unit", self.unit, UNITS)
+        if not isinstance(self.digits, int) or not 1 <= self.digits <= 9:
+            raise TableError(f"table.digits={self.digits}: must be a whole number from 1 to 9")
+        if not isinstance(self.labels, Mapping):
+            raise TableError(f"table.labels={self.labels}: must be a mapping, as {{mlp_s: MLP-16}}")
+        for key in ("name", "metric", "title"):
+            if not isinstance(getattr(self, key), str):
+                raise TableError(f"table.{key}={getattr(self, key)}: must be text")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "TableSpec":
@@ -37,12 +44,12 @@ class TableSpec:
 
     def label(self, value: Any) -> str:
         """Return what a value is called in print."""
-        return self.labels.get(str(value), str(value))
+        return str(self.labels.get(str(value), value))
 
 
 def _one_of(key: str, value: str, choices: Any) -> None:
     if value not in choices:
-        raise TableError(f"table.{key}={value}: must be one of {', '.join(choices)}{nearest(value, choices)}")
+        raise TableError(f"table.{key}={value}: must be one of {', '.join(choices)}{nearest(str(value), choices)}")
 
 
 @dataclass(frozen=True)

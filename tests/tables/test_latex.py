@@ -27,7 +27,7 @@ PAGE = r"""\documentclass{article}
     [
         ("method=fedavg,fedprox", "model=lr,mlp_s", "clients=2,3", "rounds=1", "seed=0,1"),
         ("model=lr", "rounds=1", "lr=0.1,0.3"),
-        ("model=lr", "rounds=1", "fs.federate.method=FedAvg", "table.labels={lr: 'a_b&c%d#$^~{}<>|×±⁶'}"),
+        ("model=lr", "rounds=1", "fs.federate.method=FedAvg", "table.labels={lr: '[a_b&c%d#$^~{}<>|×±⁶α]'}"),
     ],
 )
 def test_a_table_compiles_and_fits_the_page(here: Path, fscost: Callable[..., Result], grid: tuple[str, ...]) -> None:

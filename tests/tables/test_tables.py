@@ -120,6 +120,35 @@ def test_an_option_that_varies_becomes_a_column(here: Path, fscost: Callable[...
     assert sorted(row["train.optimizer.lr"] for row in from_folder) == ["0.1", "0.3"]
 
 
+def test_methods_are_not_compared_across_settings_unseen(here: Path, fscost: Callable[..., Result]) -> None:
+    """A method that sampled fewer clients must not look cheaper than one that sampled all."""
+    fscost("model=lr", "rounds=1", "method=fedavg", "clients_per_round=1")
+    fscost("model=lr", "rounds=1", "method=fedprox")
+    rows = rows_of(fscost("table", "runs", "--format", "csv").out)
+    assert sorted(row["federate.sample_client_num"] for row in rows) == ["-1", "1"]
+
+
+def test_a_missing_cell_takes_no_size_from_other_data(here: Path, fscost: Callable[..., Result]) -> None:
+    fscost("model=lr", "rounds=1")
+    rows = rows_of(fscost("table", "model=lr", "rounds=1", "data=digits,toy", "--format", "csv").out)
+    assert {row["data"]: row["params"] for row in rows} == {"digits": "650", "toy": "n/a"}
+
+
+def test_other_traffic_than_training_is_told_per_message(store: Store, fscost: Callable[..., Result]) -> None:
+    text = fscost("table", *GRID, f"store={store.path}", "table.traffic=control").out
+    assert "MB/message" in text
+    assert "per participating client" not in text
+
+
+def test_an_accuracy_of_an_earlier_round_is_not_the_final_one(here: Path, fscost: Callable[..., Result]) -> None:
+    fscost("model=lr", "rounds=2")
+    (log,) = Path("runs").glob("*/eval_results.log")
+    log.write_text("".join(line for line in log.read_text().splitlines(True) if "'Round': 1," not in line))
+    done = fscost("table")
+    assert "ends with round 1 of 2" in done.err
+    assert done.out.splitlines()[5].endswith("n/a")
+
+
 def test_engines_and_protocols_are_not_mixed(here: Path, fscost: Callable[..., Result]) -> None:
     done = fscost("model=lr", "rounds=1", "engine.protocol=master,v0.3.0")
     assert done.code == 2
@@ -139,6 +168,7 @@ def test_a_users_template(here: Path, store: Store, fscost: Callable[..., Result
         ("one\n{{ nope }}", ["bad.md.j2:2:", "'nope' is undefined"]),
         ("{{ table.nope }}", ["bad.md.j2:1:", "nope"]),
         ("{% for %}", ["bad.md.j2:1:"]),
+        ("{{ 1/0 }}", ["bad.md.j2:1:", "division by zero"]),
         ("{{ ''.__class__.__mro__ }}", ["bad.md.j2:1:", "unsafe"]),
     ],
 )
@@ -170,6 +200,7 @@ def test_hostile_names_are_text() -> None:
 def test_escapes() -> None:
     assert escape_tex(r"\~^_&%$#{}") == (r"\textbackslash{}\textasciitilde{}\textasciicircum{}\_\&\%\$\#\{\}")
     assert escape_tex("10⁶ × 2²⁰") == r"10$^6$ $\times$ 2$^2$$^0$"
+    assert escape_tex("[α]") == r"{[}$\alpha${]}"
     assert escape_markdown("a|b_c*d`e") == r"a\|b\_c\*d\`e"
 
 
@@ -179,6 +210,9 @@ def test_escapes() -> None:
         ({"measure": "payloads"}, "did you mean payload"),
         ({"traffic": "all"}, "must be one of training, evaluation, control"),
         ({"unit": "Mb"}, "must be one of B, kB, MB"),
+        ({"digits": "abc"}, "must be a whole number from 1 to 9"),
+        ({"labels": "abc"}, "must be a mapping"),
+        ({"metric": 5}, "must be text"),
         ({"units": "MB"}, "no such setting (did you mean unit"),
     ],
 )

@@ -186,12 +186,19 @@ def _contradictions(options: Options) -> Iterator[str]:
         yield f"fs.criterion.type={criterion} does not fit data {data}"
     if data != "toy" and not options["data.splitter"]:
         yield f"fs.data.splitter is not set; data {data} is split over clients by iid_fixed or lda"
-    alpha = options.argument("data.splitter_args", "alpha", 0.5)
-    if not isinstance(alpha, int | float) or alpha <= 0:
-        yield f"alpha={alpha}: must be a number above 0"
+    yield from _number_problems(options)
     yield from _unseen_problems(options)
     yield from _metric_problems(options)
     yield from _sample_problems(options)
+
+
+def _number_problems(options: Options) -> Iterator[str]:
+    alpha = options.argument("data.splitter_args", "alpha", 0.5)
+    if not isinstance(alpha, int | float) or alpha <= 0:
+        yield f"alpha={alpha}: must be a number above 0"
+    for name in ("train.optimizer.lr", "fedopt.optimizer.lr"):
+        if not options[name] > 0:
+            yield f"fs.{name}={options[name]}: must be above 0"
 
 
 def _unseen_problems(options: Options) -> Iterator[str]:
@@ -215,6 +222,10 @@ def _metric_problems(options: Options) -> Iterator[str]:
 
 
 def _sample_problems(options: Options) -> Iterator[str]:
+    shares = options["data.splits"]
+    if len(shares) != 3 or not all(isinstance(s, int | float) and s >= 0 for s in shares) or sum(shares[:2]) >= 1:
+        yield f"fs.data.splits={shares}: must be three shares, train and val together below 1"
+        return
     if (sizes := options.split_sizes) is None:
         return
     needed = {"train"} | (set() if options.global_evaluation else set(options["eval.split"]))
