@@ -151,6 +151,14 @@ class TestFsConfig:
         cell = cell_of(f"fs_config={DATA / 'fs_config.yaml'}", "model=lr")
         assert cell.axes["data"] == "toy"
 
+    def test_a_sweep_file_names_what_it_sets(self, file: str, tmp_path: Path) -> None:
+        (tmp_path / "sweeps").mkdir()
+        (tmp_path / "sweeps" / "long.yaml").write_text(
+            '# @package _global_\nrounds: 9\nhydra: {sweeper: {params: {seed: "1,2"}}}\n'
+        )
+        cells = cells_of(file, "sweeps=long", f"config_dir={tmp_path}")
+        assert [(c.axes["rounds"], c.axes["seed"], c.axes["clients"]) for c in cells] == [(9, 1, 10), (9, 2, 10)]
+
     def test_a_number_that_yaml_takes_for_text(self, tmp_path: Path) -> None:
         path = tmp_path / "fs.yaml"
         path.write_text((DATA / "fs_config.yaml").read_text().replace("lr: 0.001", "lr: 1e-3"))

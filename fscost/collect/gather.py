@@ -79,11 +79,11 @@ def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
         raise StoreError(f"{folder}: no such folder; give a store, a run directory or overrides")
     found = sorted(path.parent for path in folder.rglob("cell.json"))
     runs = [RunDir(path) for path in found if not path.name.startswith(".") and path.suffix not in _SET_ASIDE]
-    foreign = [(run.cell(_nobody), run) for run in foreign_runs_below(folder)]
+    foreign = [(run.cell(_ignore), run) for run in foreign_runs_below(folder)]
     return [*((_cell_or_none(run), run) for run in runs), *foreign]
 
 
-def _nobody(_warning: str) -> None:
+def _ignore(_warning: str) -> None:
     """Keep a warning to itself that `gather` gives again."""
 
 

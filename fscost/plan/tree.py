@@ -65,8 +65,9 @@ def _named(config: DictConfig, parsed: list[Override], flat: Mapping[str, Any], 
     of_groups = {name for option in own for name, _ in vocabulary.leaves(option.get("fs", {}))}
     sections = tuple(o.key_or_group.removeprefix("fs.") for o in parsed if o.key_or_group.startswith("fs."))
     by_itself = {name for name in flat if name in sections or name.startswith(tuple(f"{s}." for s in sections))}
-    of_knobs = set(_made_from(config, {o.key_or_group for o in parsed}))
-    brought = {key for option in own for key in option if key != "fs"}
+    sweep = {key for o in chosen if o.key_or_group == "sweeps" for key in raw_option("sweeps", str(o.value()))}
+    of_knobs = set(_made_from(config, sweep | {o.key_or_group for o in parsed}))
+    brought = {key for option in own for key in option if key != "fs"} - sweep
     of_options = {name for name in _made_from(config, brought) if _is_one_of_ours(file.get(name), brought, chosen)}
     return [name for name in flat if name in of_groups | by_itself | of_knobs | of_options]
 
