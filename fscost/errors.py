@@ -1,5 +1,7 @@
 """What a user can do wrong: every error is one line that names the value, the rule and the next step."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from difflib import get_close_matches
 

@@ -1,12 +1,21 @@
 """What is counted: links, traffic classes, measures and units."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 from typing import Final
 
 
-class Link(StrEnum):
+class _Word(str, Enum):
+    """An enumeration whose members are, and print as, their values; `enum.StrEnum` needs Python 3.11."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Link(_Word):
     """Who sends to whom."""
 
     UPLINK = "uplink"
@@ -25,7 +34,7 @@ def link_between(sender: int, receiver: int) -> Link:
     return Link.UPLINK if receiver == SERVER else Link.PEER
 
 
-class Traffic(StrEnum):
+class Traffic(_Word):
     """Why a message is sent."""
 
     TRAINING = "training"

@@ -11,7 +11,7 @@ PACKAGE = Path(fscost.__file__).parent
 LAYERS = [
     {"__main__", "app"},
     {"plan", "engine", "collect", "tables"},
-    {"rundir", "metering", "vocabulary"},
+    {"rundir", "metering", "vocabulary", "digits", "worker"},
     {"cell", "record", "measure", "errors", "paths"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

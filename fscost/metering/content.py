@@ -1,5 +1,7 @@
 """The tensors, numbers and strings of a message's content, whatever they are nested in."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,13 +34,13 @@ def measure_content(content: Any) -> tuple[int, int]:
         return 0, 0
     if is_tensor(content):
         return tensor_bytes(content), 0
-    if isinstance(content, str | bytes):
+    if isinstance(content, (str, bytes)):
         return 0, len(content.encode() if isinstance(content, str) else content)
-    if isinstance(content, bool | int | float | complex) or hasattr(content, "dtype"):
+    if isinstance(content, (bool, int, float, complex)) or hasattr(content, "dtype"):
         return 0, NUMBER_BYTES
     if isinstance(content, Mapping):
         content = list(content.values())
-    if isinstance(content, list | tuple | set | frozenset):
+    if isinstance(content, (list, tuple, set, frozenset)):
         parts = [measure_content(part) for part in content]
         return sum(payload for payload, _ in parts), sum(scalar for _, scalar in parts)
     raise Opaque(f"{type(content).__name__} is no tensor, number, string or container of them")

@@ -3,6 +3,8 @@
 # ledger.jsonl history: 1 - first version
 # line 1 is the header, then one line per (round, type, link), one line per worker, and a digest of all lines above.
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
@@ -31,7 +33,7 @@ class Tally:
 
     def as_dict(self) -> dict[str, int | None]:
         """Return the tally as JSON values, unknown bytes as null."""
-        return {"messages": self.messages} | dict(zip(COLUMNS, self.sizes.values, strict=True))
+        return {"messages": self.messages, **dict(zip(COLUMNS, self.sizes.values))}
 
 
 @dataclass
@@ -61,9 +63,9 @@ class Ledger:
         yield json.dumps({"sha256": digest.hexdigest()})
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        yield {"format": LEDGER_FORMAT} | self.header
+        yield {"format": LEDGER_FORMAT, **self.header}
         for (state, msg_type, link), tally in self.by_type.items():
-            yield {"round": state, "type": msg_type, "link": str(link)} | tally.as_dict()
+            yield {"round": state, "type": msg_type, "link": str(link), **tally.as_dict()}
         for worker in sorted(self.sent.keys() | self.received.keys()):
             sent, received = self.sent.get(worker, Tally()), self.received.get(worker, Tally())
             yield {"worker": worker, "sent": sent.as_dict(), "received": received.as_dict()}

@@ -1,9 +1,11 @@
 """One message of the federated course, and the bytes of one copy of it under every measure."""
 
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-from pympler.asizeof import asizeof
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from typing import Any
 
 from fscost.metering.content import Opaque, measure_content
 from fscost.metering.wire import Unencodable, message_bytes
@@ -21,6 +23,7 @@ class Message:
     receivers: tuple[int, ...]
     state: int
     content: Any
+    timestamp: float = 0
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,13 @@ class Sizes:
     reported_bytes: int | None
     wire_bytes: int | None
 
-    def times(self, copies: int) -> "Sizes":
+    def times(self, copies: int) -> Sizes:
         """Return the bytes of `copies` copies."""
         return Sizes(*(None if size is None else size * copies for size in self.values))
 
-    def plus(self, other: "Sizes") -> "Sizes":
+    def plus(self, other: Sizes) -> Sizes:
         """Return the sum; a sum with an unknown part is unknown."""
-        pairs = zip(self.values, other.values, strict=True)
+        pairs = zip(self.values, other.values)
         return Sizes(*(None if a is None or b is None else a + b for a, b in pairs))
 
     @property
@@ -47,20 +50,50 @@ class Sizes:
         return self.payload_bytes, self.scalar_bytes, self.reported_bytes, self.wire_bytes
 
 
-def meter(message: Message, protocol: str) -> Sizes:
-    """Return the bytes of one copy of `message`, encoded as the FederatedScope release `protocol` does."""
+def meter(message: Message, *, pickled: bool) -> Sizes:
+    """Return the bytes of one copy of `message`.
+
+    `pickled` says whether this FederatedScope pickles the tensors of ``model_para``, as master does.
+    """
     try:
         payload, scalar = measure_content(message.content)
     except Opaque:
-        return Sizes(None, None, _reported(message), _wire(message, protocol))
-    return Sizes(payload, scalar, _reported(message), _wire(message, protocol))
+        return Sizes(None, None, _reported(message), _wire(message, pickled))
+    return Sizes(payload, scalar, _reported(message), _wire(message, pickled))
 
 
-def _reported(message: Message) -> int:
-    return int(asizeof(message.content))
+def pickles(protocol: str) -> bool:
+    """Return whether a release pickles the tensors of ``model_para`` instead of sending lists of numbers."""
+    return protocol == "master"
 
 
-def _wire(message: Message, protocol: str) -> int | None:
+def _private_asizeof() -> Any:
+    """Load pympler's asizeof a second time.
+
+    It caches the types it has seen, and what it returns for arrays depends on that cache; FederatedScope counts with
+    the first one, and its figures must not depend on ours.
+    """
+    found = find_spec("pympler.asizeof")
+    spec = spec_from_file_location("fscost._asizeof", found.origin) if found and found.origin else None
+    if spec is None or spec.loader is None:
+        raise ImportError("pympler.asizeof has no source file")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # it looks itself up there
+    spec.loader.exec_module(module)
+    return module.asizeof
+
+
+_asizeof = _private_asizeof()
+
+
+def _reported(message: Message) -> int | None:
+    try:
+        return int(_asizeof(message.content))
+    except ValueError:  # pympler 1.1 cannot size some views of arrays
+        return None
+
+
+def _wire(message: Message, pickled: bool) -> int | None:
     try:
         return message_bytes(
             sender=message.sender,
@@ -68,7 +101,8 @@ def _wire(message: Message, protocol: str) -> int | None:
             state=message.state,
             msg_type=message.msg_type,
             content=message.content,
-            pickled=protocol == "master",
+            pickled=pickled,
+            timestamp=message.timestamp,
         )
     except Unencodable:
         return None

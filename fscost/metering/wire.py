@@ -9,7 +9,10 @@ Master pickles the tensors of ``model_para`` and sends base64 of that as a strin
 every release for other message types, send nested lists of numbers.
 """
 
+from __future__ import annotations
+
 import math
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +29,9 @@ class Unencodable(ValueError):
     """FederatedScope's encoder has no encoding for this content (None, an empty mapping, a bool, a large integer)."""
 
 
-def message_bytes(*, sender: int, receivers: list[int], state: int, msg_type: str, content: Any, pickled: bool) -> int:
+def message_bytes(
+    *, sender: int, receivers: list[int], state: int, msg_type: str, content: Any, pickled: bool, timestamp: float = 0
+) -> int:
     """Return the bytes of one copy of a message; every copy carries the whole list of receivers.
 
     `pickled` chooses master's encoding of ``model_para`` tensors. A single receiver of an uplink message is a list of
@@ -39,7 +44,7 @@ def message_bytes(*, sender: int, receivers: list[int], state: int, msg_type: st
         "state": _value(state),
         "msg_type": _value(msg_type),
         "content": _value(content, as_pickle),
-        "timestamp": _value(0),
+        "timestamp": _value(timestamp),
     }
     return sum(_field(_field(len(key)) + _field(size)) for key, size in entries.items())
 
@@ -59,7 +64,7 @@ def pickled_tensor_bytes(shape: tuple[int, ...], dtype: str, itemsize: int) -> i
 
 def _storage_name(dtype: str) -> str:
     names = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long"}
-    names |= {"int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"}
+    names.update({"int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool"})
     if dtype not in names:
         raise Unencodable(f"no size known for a pickled tensor of {dtype}")
     return f"{names[dtype]}Storage"
@@ -96,15 +101,19 @@ _FLOAT = 7
 
 def _value(value: Any, as_pickle: bool = False) -> int:
     """Return the size of one MsgValue."""
+    if as_pickle and hasattr(value, "tolist"):
+        return _pickled(value)
     if is_tensor(value):
-        return _tensor(value, as_pickle)
+        return _tensor(value)
     if isinstance(value, Mapping):
         return _mapping(value, as_pickle)
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return _field(sum(_field(_value(item, as_pickle)) for item in value))
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, bool) or not isinstance(value, int | float | str | bytes):
+    return _single(value.tolist() if hasattr(value, "tolist") else value)
+
+
+def _single(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, bytes)):
         raise Unencodable(f"FederatedScope cannot encode {type(value).__name__}")
     if isinstance(value, float):
         return _FLOAT
@@ -123,15 +132,20 @@ def _mapping(value: Mapping[Any, Any], as_pickle: bool) -> int:
     return _field(total)
 
 
-def _tensor(tensor: Any, as_pickle: bool) -> int:
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    shape = tuple(int(size) for size in tensor.shape)
-    if as_pickle:
-        itemsize = tensor.element_size() if hasattr(tensor, "element_size") else tensor.itemsize
-        return _field(_field(4 * math.ceil(pickled_tensor_bytes(shape, dtype, itemsize) / 3)))
-    if "float" in dtype:
-        return _floats(shape)
+def _tensor(tensor: Any) -> int:
+    if "float" in str(tensor.dtype):
+        return _floats(tuple(tensor.shape))
     return _value(tensor.tolist())
+
+
+def _pickled(value: Any) -> int:
+    """Return the size of a tensor, an array or a number that is sent as base64 of its pickle."""
+    if hasattr(value, "element_size"):
+        dtype = str(value.dtype).replace("torch.", "")
+        size = pickled_tensor_bytes(tuple(map(int, value.shape)), dtype, value.element_size())
+    else:
+        size = len(pickle.dumps(value))
+    return _field(_field(4 * math.ceil(size / 3)))
 
 
 def _floats(shape: tuple[int, ...]) -> int:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fscost.errors import CollectError
-from fscost.metering import Ledger, Message, Sizes, meter, read_ledger
+from fscost.metering import PROTOCOLS, Ledger, Message, Sizes, meter, pickles, read_ledger
 from fscost.metering.content import Opaque, measure_content
 
 
@@ -39,20 +39,20 @@ def test_payload_is_tensors_and_scalar_what_stands_beside_them(content: Any, pay
 def test_an_opaque_object_is_unknown_not_zero() -> None:
     with pytest.raises(Opaque):
         measure_content({"key": object()})
-    sizes = meter(Message("public_keys", 0, (1,), 0, object()), "master")
+    sizes = meter(Message("public_keys", 0, (1,), 0, object()), pickled=True)
     assert (sizes.payload_bytes, sizes.scalar_bytes, sizes.wire_bytes) == (None, None, None)
 
 
 def test_reported_is_blind_to_tensor_storage_and_payload_is_not() -> None:
-    small, large = (meter(Message("evaluate", 0, (1,), 0, {"w": torch.zeros(n)}), "master") for n in (1, 10**6))
+    small, large = (meter(Message("evaluate", 0, (1,), 0, {"w": torch.zeros(n)}), pickled=True) for n in (1, 10**6))
     assert small.reported_bytes == large.reported_bytes
     assert (small.payload_bytes, large.payload_bytes) == (4, 4_000_000)
 
 
 def test_releases_encode_model_para_differently() -> None:
     message = Message("model_para", 0, (1,), 0, {"w": torch.zeros(1000)})
-    assert meter(message, "v0.2.0").wire_bytes == meter(message, "v0.3.0").wire_bytes
-    assert meter(message, "master").wire_bytes != meter(message, "v0.3.0").wire_bytes
+    assert [pickles(protocol) for protocol in PROTOCOLS] == [True, False, False]
+    assert meter(message, pickled=True).wire_bytes != meter(message, pickled=False).wire_bytes
 
 
 EACH = Sizes(100, 8, 48, 150)

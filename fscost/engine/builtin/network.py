@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from fscost.metering import Ledger, Message, Sizes, meter
+from fscost.metering import Ledger, Message, Sizes, meter, pickles
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Network:
     def send(self, msg_type: str, sender: int, receivers: list[int], state: int, content: Any) -> None:
         """Meter one message to each of `receivers`; nothing is copied, serialised or moved."""
         message = Message(msg_type, sender, tuple(receivers), state, content)
-        each = meter(message, self.protocol)
+        each = meter(message, pickled=pickles(self.protocol))
         self.ledger.record(message, each)
         self._report(sender, receivers, each)
 

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fscost import vocabulary
+from fscost import digits, vocabulary
 from fscost.cell import Cell
 from fscost.errors import ConfigError
 from fscost.metering import PROTOCOLS
 
-DATA_SAMPLES = {"digits": 1797, "digits_flat": 1797, "toy": None}
-"""Samples of each data set before its split; toy makes its own for every client."""
+DATA_TYPES = (*digits.DATA_TYPES, "toy")
 
 METRICS = ("loss", "avg_loss", "total", "acc", "correct", "f1", "mse", "rmse", "loss_regular")
 """What an evaluation can tell; the first three always are, as in FederatedScope."""
@@ -33,11 +32,11 @@ _UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
     "federate.make_global_eval": _ANY,
     "federate.merge_test_data": _ANY,
     "federate.ignore_weight": _ANY,
-    "data.type": tuple(DATA_SAMPLES),
+    "data.type": DATA_TYPES,
     "data.args": _ANY,
     "data.root": _ANY,
     "data.splits": _ANY,
-    "data.splitter": ("iid_fixed", "lda", ""),
+    "data.splitter": (*digits.SPLITTERS, ""),
     "data.splitter_args": _ANY,
     "data.consistent_label_distribution": _ANY,
     "dataloader.type": ("base",),
@@ -144,13 +143,16 @@ class Options:
         return merged.get(name, default)
 
     @property
-    def split_sizes(self) -> dict[str, int] | None:
-        """The samples in train, val and test before they are split over clients; None where each client has its own."""
-        samples = DATA_SAMPLES[self["data.type"]]
-        if samples is None:
-            return None
-        train, val = (int(share * samples) for share in self["data.splits"][:2])
-        return {"train": train, "val": val, "test": samples - train - val}
+    def split(self) -> digits.Split:
+        """How the digits are split over clients."""
+        alpha = self.argument("data.splitter_args", "alpha", 0.5) if self["data.splitter"] == "lda" else None
+        return digits.Split(
+            clients=self.clients,
+            shares=tuple(self["data.splits"][:2]),
+            alpha=alpha,
+            consistent=self["data.consistent_label_distribution"],
+            seed=self["seed"],
+        )
 
 
 def check_options(cell: Cell) -> None:
@@ -226,8 +228,9 @@ def _sample_problems(options: Options) -> Iterator[str]:
     if len(shares) != 3 or not all(isinstance(s, int | float) and s >= 0 for s in shares) or sum(shares[:2]) >= 1:
         yield f"fs.data.splits={shares}: must be three shares, train and val together below 1"
         return
-    if (sizes := options.split_sizes) is None:
+    if options["data.type"] == "toy":  # every client makes its own
         return
+    sizes = digits.split_sizes(shares)
     needed = {"train"} | (set() if options.global_evaluation else set(options["eval.split"]))
     split = min(needed & sizes.keys(), key=lambda name: (sizes[name], name))
     if sizes[split] < options.clients:
