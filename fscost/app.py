@@ -12,12 +12,13 @@ from omegaconf import DictConfig
 
 from fscost.cell import Cell
 from fscost.collect import Frames, Run, gather, runs_below, write_frames
-from fscost.engine import engine_for, engine_named
+from fscost.engine import Engine, Engines, EngineSettings, described, identify
 from fscost.errors import ConfigError, StoreError
+from fscost.files import write_whole
 from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Outcome, Status
-from fscost.rundir import RunDir, Store, write_whole
+from fscost.rundir import RunDir, Store
 from fscost.tables import FORMATS, TableSpec, build, render, varying_options
 
 
@@ -45,9 +46,10 @@ class Selection:
 
 def planned(overrides: Sequence[str]) -> Plan:
     """Expand overrides; every cell is checked by the engine that would run it."""
-    made = plan(overrides, engine_named)
-    for cell in made.cells:
-        engine_for(cell.cell).check(cell.cell)
+    made = plan(overrides, identify)
+    with _engines(made) as engines:
+        for cell in made.cells:
+            engines.of(cell.cell).check(cell.cell)
     TableSpec.from_config(made.table)
     return made
 
@@ -56,10 +58,10 @@ def select(words: Sequence[str]) -> Selection:
     """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
     overrides, folders = [w for w in words if "=" in w], [w for w in words if "=" not in w]
     if folders:
-        if lost := [o for o in overrides if not o.startswith(("table", "out="))]:
-            raise ConfigError(f"{lost[0]}: a folder names its runs itself; only table.… and out=… go with it")
+        if lost := [o for o in overrides if not o.startswith(("table", "out=", "engine."))]:
+            raise ConfigError(f"{lost[0]}: a folder names its runs itself; only table.…, engine.… and out=… go with it")
         runs = [run for folder in folders for run in runs_below(Path(folder))]
-        made = plan(overrides, engine_named)
+        made = plan(overrides, identify)
         return Selection(tuple(runs), made, {})
     if not [o for o in overrides if not o.startswith(("store=", "out=", "table"))]:
         overrides = [*_last_sweep(overrides), *overrides]
@@ -81,7 +83,8 @@ def run_sweep(overrides: Sequence[str]) -> int:
     pending = [p for p in made.cells if store.of(p.cell).status() is not Status.DONE]
     _say(f"{len(made.cells)} cells: {len(made.cells) - len(pending)} done, {len(pending)} to run, store {store.path}")
     _remember(store, overrides)
-    failed = run_cells(pending, store)
+    with _engines(made) as engines:
+        failed = run_cells(pending, store, engines)
     selection = Selection(
         tuple((p.cell, store.of(p.cell)) for p in made.cells), made, {p.cell.id: p for p in made.cells}
     )
@@ -91,24 +94,28 @@ def run_sweep(overrides: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def run_cells(cells: Sequence[Planned], store: Store) -> list[Planned]:
+def run_cells(cells: Sequence[Planned], store: Store, engines: Engines) -> list[Planned]:
     """Compute each cell into the store, one after another; return those that did not end well."""
     failed = []
+    for one in cells:
+        engines.of(one.cell).prepare(one.cell)
     for number, one in enumerate(cells, start=1):
-        outcome, run = execute(one.cell, store)
+        outcome, run = execute(one.cell, store, engines.of(one.cell))
         line = f"[{number}/{len(cells)}] {one.cell.name}: {outcome.status} in {outcome.wall_s:.1f} s"
         if outcome.status is not Status.DONE:
             failed.append(one)
             line += f": {outcome.reason}; log: {run.engine_log}"
         _say(line)
+        for warning in outcome.warnings:
+            _say(f"warning: {one.cell.name}: {warning}")
     return failed
 
 
-def execute(cell: Cell, store: Store) -> tuple[Outcome, RunDir]:
+def execute(cell: Cell, store: Store, engine: Engine) -> tuple[Outcome, RunDir]:
     """Compute one cell beside its old result and swap when it is done; an interrupt leaves an interrupted run."""
     fresh = store.begin(cell)
     try:
-        outcome = engine_for(cell).run(cell, fresh)
+        outcome = engine.run(cell, fresh)
         fresh.write_outcome(outcome)
     except OSError as error:
         raise StoreError(f"store={store.path}: cannot write {cell.name}: {error}") from error
@@ -133,10 +140,12 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
         _say("no such cell; nothing was computed")
         return 0
     not_well = []
-    for folder in dict.fromkeys(run.path.parent for _, run in runs):
-        store = Store(folder)
-        store.check_writable()
-        not_well += run_cells([Planned(cell, ()) for cell, run in runs if run.path.parent == folder], store)
+    with _engines(selection.plan) as engines:
+        for folder in dict.fromkeys(run.path.parent for _, run in runs):
+            store = Store(folder)
+            store.check_writable()
+            here = [Planned(cell, ()) for cell, run in runs if run.path.parent == folder]
+            not_well += run_cells(here, store, engines)
     return 1 if not_well else 0
 
 
@@ -226,7 +235,7 @@ def _remember(store: Store, overrides: Sequence[str]) -> None:
 
 
 def _last_sweep(overrides: Iterable[str]) -> list[str]:
-    store = plan([o for o in overrides if o.startswith("store=")], engine_named).store
+    store = plan([o for o in overrides if o.startswith("store=")], identify).store
     try:
         content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
         return [str(override) for override in content["overrides"]]
@@ -234,9 +243,13 @@ def _last_sweep(overrides: Iterable[str]) -> list[str]:
         raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox") from error
 
 
+def _engines(made: Plan) -> Engines:
+    return Engines(EngineSettings.from_config(made.engine))
+
+
 def _say_engine(made: Plan) -> None:
-    if made.auto_engine:
-        _say(f"engine=auto: {made.cells[0].cell.engine}")
+    if made.engine["name"] == "auto":
+        _say(f"engine=auto: {described(made.cells[0].cell.engine, EngineSettings.from_config(made.engine))}")
 
 
 def _say(line: str) -> None:

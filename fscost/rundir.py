@@ -5,27 +5,17 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fscost.cell import Cell
 from fscost.errors import CollectError, ConfigError, StoreError
+from fscost.files import write_whole
 from fscost.metering import read_ledger
 from fscost.record import Outcome, Status
 
 FORMAT = 1
-
-
-def write_whole(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file such that it exists complete or not at all: write beside it, fsync, rename."""
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
-    with part.open("w") as file:
-        file.writelines(f"{line}\n" for line in lines)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 
 from fscost.__main__ import main
 from fscost.cell import Cell
+from fscost.engine import identify
 from fscost.plan import plan
 
 DATA = Path(__file__).parent / "data"
@@ -21,6 +22,12 @@ class Result:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def without_federatedscope(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What engine=auto is must not depend on the machine."""
+    monkeypatch.delenv("FSCOST_FS_PYTHON", raising=False)
 
 
 @pytest.fixture
@@ -62,7 +69,7 @@ def cell_of(*overrides: str) -> Cell:
 
 
 def cells_of(*overrides: str) -> list[Cell]:
-    return [p.cell for p in plan(overrides, lambda name: "builtin").cells]
+    return [p.cell for p in plan(overrides, identify).cells]
 
 
 def files_below(folder: Path) -> dict[str, bytes]:

@@ -8,9 +8,10 @@ import pytest
 
 from fscost.cell import Cell
 from fscost.errors import CollectError, StoreError
+from fscost.files import write_whole
 from fscost.metering import Ledger
 from fscost.record import Outcome, Status
-from fscost.rundir import RunDir, Store, write_whole
+from fscost.rundir import RunDir, Store
 from tests.test_cell import cell
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fscost.engine import engine_for
+from fscost.engine import Engines, EngineSettings
 from fscost.paths import conf, root
 from tests.conftest import cell_of, cells_of
 
@@ -16,7 +16,7 @@ SWEEPS = sorted((root() / "sweeps").glob("*.yaml"))
 def test_every_sweep_plans_as_many_cells_as_its_comment_says(file: Path) -> None:
     cells = cells_of(f"sweeps={file.stem}")
     for cell in cells:
-        engine_for(cell).check(cell)
+        Engines(EngineSettings()).of(cell).check(cell)
     said = re.search(r"(\d+) cells", file.read_text().splitlines()[1])
     assert said, "the first comment of a sweep says how many cells it has"
     assert len(cells) == int(said[1])

@@ -1,5 +1,5 @@
 """Engines: each turns a cell into a run directory with a ledger."""
 
-from fscost.engine.choose import Engine, engine_for, engine_named
+from fscost.engine.choose import Engine, Engines, EngineSettings, described, identify
 
-__all__ = ["Engine", "engine_for", "engine_named"]
+__all__ = ["Engine", "EngineSettings", "Engines", "described", "identify"]

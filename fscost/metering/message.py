@@ -16,7 +16,10 @@ PROTOCOLS = ("master", "v0.3.0", "v0.2.0")
 
 @dataclass(frozen=True)
 class Message:
-    """What `sender` sends to `receivers` in round `state`; workers are ids, 0 is the server."""
+    """What `sender` sends to `receivers` in round `state`; workers are ids, 0 is the server.
+
+    Courses of vertical learning name a single receiver without a list around it: then `listed` is False.
+    """
 
     msg_type: str
     sender: int
@@ -24,6 +27,7 @@ class Message:
     state: int
     content: Any
     timestamp: float = 0
+    listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def _wire(message: Message, pickled: bool) -> int | None:
     try:
         return message_bytes(
             sender=message.sender,
-            receivers=list(message.receivers),
+            receivers=list(message.receivers) if message.listed else message.receivers[0],
             state=message.state,
             msg_type=message.msg_type,
             content=message.content,

@@ -30,7 +30,14 @@ class Unencodable(ValueError):
 
 
 def message_bytes(
-    *, sender: int, receivers: list[int], state: int, msg_type: str, content: Any, pickled: bool, timestamp: float = 0
+    *,
+    sender: int,
+    receivers: list[int] | int,
+    state: int,
+    msg_type: str,
+    content: Any,
+    pickled: bool,
+    timestamp: float = 0,
 ) -> int:
     """Return the bytes of one copy of a message; every copy carries the whole list of receivers.
 

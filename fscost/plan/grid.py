@@ -1,6 +1,6 @@
 """Expanding a grid: every combination becomes a cell, all are checked, none is there twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ from fscost.cell import Cell
 from fscost.errors import ConfigError
 from fscost.plan.compose import config_of, configuration, parse, sweep_params
 from fscost.plan.names import check_name
-from fscost.plan.tree import cell_from
+from fscost.plan.tree import Identify, cell_from
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class Plan:
     store: Path
     out: Path
     table: dict[str, Any]
-    auto_engine: bool
+    engine: dict[str, Any]
 
 
-def plan(overrides: Sequence[str], engine_named: Callable[[str], str]) -> Plan:
+def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     """Expand overrides into cells, all of them checked, none twice.
 
-    `engine_named` turns ``auto`` into the engine that will run. Raises ConfigError in one line.
+    `identify` returns the engine and the message protocol of an ``engine`` section. Raises ConfigError in one line.
     """
     try:
         with configuration(_config_dir(overrides)):
-            return _plan(list(overrides), engine_named)
+            return _plan(list(overrides), identify)
     except yaml.YAMLError as error:
         raise ConfigError(f"a configuration file is no YAML: {' '.join(str(error).split())}") from error
     except (HydraException, OmegaConfBaseException) as error:
@@ -60,7 +60,7 @@ def plan(overrides: Sequence[str], engine_named: Callable[[str], str]) -> Plan:
         raise ConfigError(f"{first.rstrip('.')}; see python -m fscost --help") from error
 
 
-def _plan(lines: list[str], engine_named: Callable[[str], str]) -> Plan:
+def _plan(lines: list[str], identify: Identify) -> Plan:
     given = list({override.key_or_group: override for override in parse(lines)}.values())  # the last word wins
     for override in given:
         check_name(override)
@@ -72,7 +72,7 @@ def _plan(lines: list[str], engine_named: Callable[[str], str]) -> Plan:
     combinations = BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]
     configs = [config_of(parse(list(combination))) for combination in combinations]
     planned = [
-        Planned(cell_from(config, parse(list(combination)), engine_named), tuple(combination))
+        Planned(cell_from(config, parse(list(combination)), identify), tuple(combination))
         for config, combination in zip(configs, combinations, strict=True)
     ]
     _refuse_twins(planned)
@@ -82,7 +82,7 @@ def _plan(lines: list[str], engine_named: Callable[[str], str]) -> Plan:
         store=Path(configs[0].store),
         out=Path(configs[0].out),
         table=cast(dict[str, Any], OmegaConf.to_container(configs[0].table, resolve=True)),
-        auto_engine=any(config.engine.name == "auto" for config in configs),
+        engine=cast(dict[str, Any], OmegaConf.to_container(configs[0].engine, resolve=True)),
     )
 
 

@@ -13,8 +13,11 @@ from fscost.cell import Cell
 from fscost.errors import ConfigError
 from fscost.plan.compose import GROUPS, group_options, raw_option
 
+Identify = Callable[[Mapping[str, Any]], tuple[str, str]]
+"""Turns the ``engine`` section of a configuration into the engine's name and its message protocol."""
 
-def cell_from(config: DictConfig, parsed: list[Override], engine_named: Callable[[str], str]) -> Cell:
+
+def cell_from(config: DictConfig, parsed: list[Override], identify: Identify) -> Cell:
     """Return the cell of one configuration; `parsed` are the overrides that made it.
 
     With ``fs_config`` that file is the base, and only the options that the overrides name are laid over it.
@@ -26,8 +29,8 @@ def cell_from(config: DictConfig, parsed: list[Override], engine_named: Callable
         flat = file | {name: flat[name] for name in _named(config, parsed, flat, file)}
     for name, value in flat.items():
         vocabulary.check(name, value)
-    engine = engine_named(str(config.engine.name))
-    return Cell(engine=engine, protocol=str(config.engine.protocol), fs=vocabulary.nested(vocabulary.sparse(flat)))
+    engine, protocol = identify(cast(dict[str, Any], OmegaConf.to_container(config.engine, resolve=True)))
+    return Cell(engine=engine, protocol=protocol, fs=vocabulary.nested(vocabulary.sparse(flat)))
 
 
 def _file_leaves(path: str) -> dict[str, Any]:

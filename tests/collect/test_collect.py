@@ -10,6 +10,7 @@ import pytest
 from fscost.app import execute
 from fscost.collect import Frames, gather, runs_below, write_frames
 from fscost.collect.fs_logs import read_eval_results, read_system_metrics
+from fscost.engine.builtin import BuiltinEngine
 from fscost.errors import StoreError
 from fscost.metering import read_ledger
 from fscost.rundir import RunDir, Store
@@ -22,7 +23,7 @@ OVERRIDES = ("clients=2,3", "rounds=3", "eval_every=2", "model=lr")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     made = Store(tmp_path_factory.mktemp("collect") / "runs")
     for cell in cells_of(*OVERRIDES):
-        execute(cell, made)
+        execute(cell, made, BuiltinEngine())
     return made
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from fscost.app import execute, select
 from fscost.collect import gather
+from fscost.engine.builtin import BuiltinEngine
 from fscost.errors import TableError
 from fscost.rundir import Store
 from fscost.tables import TableSpec, build, render, varying_options
@@ -26,7 +27,7 @@ GRID = ("method=fedavg,fedprox", "model=lr,mlp_s", "clients=2,3", "rounds=2")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     made = Store(tmp_path_factory.mktemp("tables") / "runs")
     for cell in cells_of(*GRID):
-        execute(cell, made)
+        execute(cell, made, BuiltinEngine())
     return made
 
 

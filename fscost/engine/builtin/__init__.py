@@ -13,6 +13,12 @@ class BuiltinEngine:
         """Raise ConfigError for options this engine does not understand or that contradict each other."""
         check_options(cell)
 
+    def prepare(self, cell: Cell) -> None:
+        """Nothing is missing."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
     def run(self, cell: Cell, into: RunDir) -> Outcome:
         """Run one cell and write its ledger and logs; what goes wrong becomes the outcome's reason."""
         from fscost.engine.builtin.run import run_cell  # torch takes seconds to import, and a plan needs none

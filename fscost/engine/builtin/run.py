@@ -17,9 +17,10 @@ from fscost.engine.builtin.logs import CourseLogs
 from fscost.engine.builtin.models import build_model, forward_flops
 from fscost.engine.builtin.network import Network
 from fscost.engine.builtin.options import Options
+from fscost.files import write_whole
 from fscost.metering import Ledger
 from fscost.record import Outcome, Provenance, Status
-from fscost.rundir import RunDir, write_whole
+from fscost.rundir import RunDir
 
 
 def run_cell(cell: Cell, into: RunDir) -> Outcome:

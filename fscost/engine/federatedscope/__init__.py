@@ -1,0 +1,126 @@
+"""The federatedscope engine: real FederatedScope in a worker process, every message metered inside it."""
+
+import platform
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import fscost
+from fscost import vocabulary
+from fscost.cell import Cell
+from fscost.digits import DATA_TYPES, SPLITTERS
+from fscost.engine.federatedscope.effective import broken_claims, own_choices
+from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach
+from fscost.engine.federatedscope.process import Worker, WorkerDied
+from fscost.errors import ConfigError
+from fscost.record import Outcome, Provenance, Status
+from fscost.rundir import RunDir
+
+__all__ = ["FederatedScopeEngine", "interpreter", "is_within_reach"]
+
+_LONGEST_WORDS = 200
+
+
+class FederatedScopeEngine:
+    """Runs cells with FederatedScope, one after another, in a worker that has imported it once.
+
+    `python` names the interpreter that has it, None for this one; `timeout_min` bounds each cell's wall time.
+    """
+
+    def __init__(self, python: str | None, timeout_min: float | None) -> None:
+        self._python, self._timeout_min = python, timeout_min
+        self._worker: Worker | None = None
+
+    def check(self, cell: Cell) -> None:
+        """Raise ConfigError for a cell that FederatedScope would crash on or that cannot be metered."""
+        if problems := list(_problems(cell)):
+            raise ConfigError("; ".join(problems))
+
+    def prepare(self, cell: Cell) -> None:
+        """Start the worker; raises ConfigError where there is none, or one of another release than the cell's."""
+        found = interpreter(self._python)
+        if found.protocol != cell.protocol:
+            raise ConfigError(
+                f"engine.protocol={cell.protocol}: there is {found.description}; name another interpreter with "
+                "engine.python=PATH, or leave engine.protocol out"
+            )
+        if self._worker is None:
+            self._worker = Worker(found.python)
+
+    def run(self, cell: Cell, into: RunDir) -> Outcome:
+        """Run one cell and write its ledger and logs; a worker that dies costs this cell alone."""
+        self.prepare(cell)
+        assert self._worker is not None
+        found, versions = interpreter(self._python), self._worker.versions
+        try:
+            reply = self._worker.ask(self._request(cell, into))
+        except WorkerDied as died:
+            self._worker.close()
+            self._worker = None
+            reply = {"status": "failed", "reason": str(died), "silent": True}
+        return _outcome(cell, into, reply, found, versions)
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def _request(self, cell: Cell, into: RunDir) -> dict[str, Any]:
+        return {
+            "into": str(into.path.resolve()),
+            "log": str(into.engine_log.resolve()),
+            "asked": dict(vocabulary.leaves(cell.fs)),
+            "defaults": dict(vocabulary.options()),
+            "protocol": cell.protocol,
+            "timeout_s": None if self._timeout_min is None else 60 * self._timeout_min,
+        }
+
+
+def _problems(cell: Cell) -> Iterator[str]:
+    if cell.get("federate.mode") == "distributed":
+        yield (
+            "fs.federate.mode=distributed: engine=federatedscope runs FederatedScope's standalone mode, whose messages "
+            "are the same; output of distributed runs can be read with collect"
+        )
+    splitter = cell.get("data.splitter")
+    if splitter == "iid":
+        yield "fs.data.splitter=iid: FederatedScope's own iid splitter crashes; take fs.data.splitter=iid_fixed"
+    elif cell.get("data.type") in DATA_TYPES and splitter not in SPLITTERS:
+        yield f"fs.data.splitter={splitter}: the digits are split over clients by {' or '.join(SPLITTERS)}"
+
+
+def _outcome(cell: Cell, into: RunDir, reply: dict[str, Any], found: Interpreter, versions: dict[str, str]) -> Outcome:
+    status, reason = Status(reply["status"]), str(reply["reason"])
+    warnings = tuple(reply.get("warnings", ()))
+    if status is Status.DONE:
+        warnings += tuple(own_choices(cell, reply["used"]))
+        if broken := list(broken_claims(cell, reply["used"])):
+            status, reason = Status.FAILED, f"this is not the cell that was asked for: {'; '.join(broken)}"
+    elif reply.get("silent") and (words := _last_words(into)):
+        reason += f"; its last words: {words}"
+    return Outcome(
+        status=status,
+        reason=reason,
+        wall_s=reply.get("wall_s", 0.0),
+        peak_rss_bytes=reply.get("peak_rss_bytes"),
+        warnings=warnings,
+        provenance=Provenance(
+            engine=cell.engine,
+            protocol=cell.protocol,
+            fs_commit=found.commit,
+            versions={"fscost": fscost.__version__} | versions,
+            host=platform.node(),
+            device=reply.get("device", "unknown"),
+            seed=cell.get("seed"),
+        ),
+    )
+
+
+def _last_words(into: RunDir) -> str:
+    """Return the last line of the log, without its colours."""
+    if not into.engine_log.exists():
+        return ""
+    lines = [line.strip() for line in into.engine_log.read_text(errors="replace").splitlines() if line.strip()]
+    words = re.sub(r"\x1b\[[0-9;]*m", "", lines[-1]) if lines else ""
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"

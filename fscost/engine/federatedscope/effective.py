@@ -1,0 +1,40 @@
+"""What FederatedScope finally used against what the cell asked: it rewrites options without an error."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fscost import vocabulary
+from fscost.cell import Cell
+
+_DERIVED = {"federate.sample_client_num", "asyn.min_received_num"}
+"""Options that FederatedScope computes from others where nobody names them."""
+
+
+def broken_claims(cell: Cell, used: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each option that the cell names and that FederatedScope used otherwise: the run is not that cell's."""
+    for name, asked in vocabulary.leaves(cell.fs):
+        if name in used and not _same(asked, used[name]) and not _is_one_client(cell, name, used[name]):
+            yield f"fs.{name}={asked}: FederatedScope used {used[name]}"
+
+
+def own_choices(cell: Cell, used: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each option that nobody named and that FederatedScope set to something else than its default."""
+    named = dict(vocabulary.leaves(cell.fs))
+    for name, value in vocabulary.asked(used).items():
+        known = name in vocabulary.options() and vocabulary.default(name) is not None and value is not None
+        if known and name not in named and name not in _DERIVED and not _same(vocabulary.default(name), value):
+            yield f"FederatedScope set fs.{name}={value} by itself"
+    if _is_one_client(cell, "federate.client_num", used.get("federate.client_num")):
+        yield "federate.method=global: FederatedScope gave the data of all clients to one, the only one there was"
+
+
+def _is_one_client(cell: Cell, name: str, used: Any) -> bool:
+    """Return whether this is the centralised training of ``federate.method: global``, which has one client."""
+    is_global = str(cell.get("federate.method")).lower() == "global"
+    return is_global and name == "federate.client_num" and used == 1 != cell.get(name)
+
+
+def _same(asked: Any, used: Any) -> bool:
+    if isinstance(asked, (list, tuple)) and isinstance(used, (list, tuple)):
+        return len(asked) == len(used) and all(map(_same, asked, used))
+    return bool(asked == used)

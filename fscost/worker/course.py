@@ -1,0 +1,159 @@
+"""One course of FederatedScope, from a cell's options to the files of its run directory.
+
+Importing this imports FederatedScope: the worker does so once, before it forks.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import federatedscope
+import numpy as np
+import yaml
+from federatedscope.core.auxiliaries.data_builder import get_data
+from federatedscope.core.auxiliaries.utils import setup_seed
+from federatedscope.core.auxiliaries.worker_builder import get_client_cls, get_server_cls
+from federatedscope.core.configs.config import global_cfg
+
+from fscost.files import write_whole
+from fscost.worker import data
+from fscost.worker.options import in_cell, in_release, leaves, nested
+from fscost.worker.probe import pickles_models
+from fscost.worker.recorder import Recorder
+
+try:  # since v0.3.0
+    from federatedscope.core.auxiliaries.logging import update_logger
+    from federatedscope.core.auxiliaries.runner_builder import get_runner
+except ImportError:
+    from federatedscope.core.auxiliaries.utils import update_logger
+    from federatedscope.core.fed_runner import FedRunner as get_runner
+
+_LOGS = ("system_metrics.log", "eval_results.log", "config.yaml")
+_PACKAGES = ("torch", "numpy", "scikit-learn", "pympler", "protobuf")
+
+
+def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Run one cell and write its ledger and FederatedScope's logs into the folder ``into``.
+
+    The request holds ``asked``, the cell's options by dotted name, and ``defaults`` of all others. Returns what
+    FederatedScope finally used, its device, and warnings.
+    """
+    into = Path(request["into"])
+    config = _configured(request, into)
+    warnings = list(_made_to_work(config))
+    recorder = Recorder(pickles_models(Path(federatedscope.__file__).parent))
+    recorder.attach()
+    runner = _runner(config)
+    runner.run()
+    warnings += _without_effect(runner, recorder)
+    if not config.vertical.use and not any(kind == "finish" for _, kind, _ in recorder.ledger.by_type):
+        raise RuntimeError("the course ended before the server sent finish")
+    for name in _LOGS:
+        if (written := Path(config.outdir, name)).exists():
+            written.replace(into / name)
+    recorder.ledger.header.update(_model_sizes(runner.server), clients=config.federate.client_num)
+    recorder.ledger.header["protocol"] = request["protocol"]
+    write_whole(into / "ledger.jsonl", recorder.ledger.lines())
+    used = in_cell(dict(leaves(runner.cfg)))
+    return {"used": _plain(used), "device": _device(runner), "warnings": warnings}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a run's figures depend on."""
+    found = {"python": sys.version.split()[0], "federatedscope": federatedscope.__version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _configured(request: Mapping[str, Any], into: Path) -> Any:
+    """Return FederatedScope's configuration of the cell, as ``main.py --cfg fs_config.yaml`` makes it."""
+    config = global_cfg.clone()
+    told = in_release(request["asked"], request["defaults"], dict(leaves(config)))
+    file = into / "fs_config.yaml"
+    write_whole(file, [yaml.safe_dump(nested(told)).rstrip()])
+    try:
+        config.merge_from_file(str(file))
+    except KeyError as error:
+        name = str(error.args[0]).rpartition(" ")[2]
+        raise ValueError(f"FederatedScope {federatedscope.__version__} has no option fs.{name}") from error
+    # A folder of its own: FederatedScope writes into sub_exp_… where the one it wants exists.
+    config.outdir, config.expname, config.expname_tag = str(into / "fs"), "run", ""
+    update_logger(config, True)
+    return config
+
+
+def _made_to_work(config: Any) -> Iterator[str]:
+    """Yield what was done about a run that FederatedScope's own counting would crash."""
+    if config.federate.use_ss:
+        from pympler import asizeof
+
+        asizeof.asizeof(np.zeros(1))
+        yield (
+            "secret sharing: pympler cannot size the first array it sees if that is a view, so one other array was "
+            "sized before the run; what FederatedScope reports of arrays depends on such history"
+        )
+
+
+def _runner(config: Any) -> Any:
+    """Return FederatedScope's runner, made as its ``main.py`` makes it."""
+    setup_seed(config.seed)
+    data.register()
+    loaded, modified = get_data(config=config.clone())
+    config.merge_from_other_cfg(modified)
+    config.freeze()
+    return get_runner(
+        data=loaded,
+        server_class=get_server_cls(config),
+        client_class=get_client_cls(config),
+        config=config.clone(),
+    )
+
+
+def _without_effect(runner: Any, recorder: Recorder) -> Iterator[str]:
+    """Yield a line for each option that FederatedScope accepts and that changes nothing with this model."""
+    config = runner.cfg
+    if getattr(config, "quantization", None) and config.quantization.method != "none" and not recorder.quantized:
+        yield (
+            f"quantization.method={config.quantization.method} quantised nothing: FederatedScope does so only for "
+            "weights of layers with fc or conv in their name"
+        )
+    names = list(_state_dict(runner.server))
+    for keyword in config.personalization.local_param:
+        if names and not any(keyword in name for name in names):
+            yield f"personalization.local_param: {keyword} is in no name of the state_dict, so it keeps nothing local"
+
+
+def _state_dict(server: Any) -> dict[str, Any]:
+    model: Any = getattr(server, "model", None)
+    return dict(model.state_dict()) if hasattr(model, "state_dict") else {}
+
+
+def _model_sizes(server: Any) -> dict[str, int]:
+    """Return the size of the server's model as the ledger's header tells it, nothing where it has no tensors."""
+    entries = _state_dict(server)
+    if not entries:
+        return {}
+    trainable = [p for p in server.model.parameters() if p.requires_grad]
+    return {
+        "params": sum(p.numel() for p in trainable),
+        "trainable_bytes": sum(p.numel() * p.element_size() for p in trainable),
+        "state_dict_bytes": sum(v.numel() * v.element_size() for v in entries.values()),
+    }
+
+
+def _device(runner: Any) -> str:
+    return str(getattr(runner.server, "device", "cpu"))
+
+
+def _plain(used: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as JSON has them."""
+    return dict(json.loads(json.dumps(used, default=str)))

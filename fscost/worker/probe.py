@@ -1,0 +1,89 @@
+"""Which FederatedScope there is: found without importing it, so that a plan does not wait for torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+
+def probe() -> dict[str, Any]:
+    """Return folder, version, commit and protocol of this interpreter's FederatedScope, or ``error``."""
+    spec = find_spec("federatedscope")
+    if spec is None or spec.origin is None:
+        return {"error": "it has no module federatedscope"}
+    folder = Path(spec.origin).parent
+    found = re.search(r"__version__ = '(.+)'", _text(folder / "__init__.py"))
+    version = found.group(1) if found else "unknown"
+    commit = commit_of(folder)
+    pickled = pickles_models(folder)
+    return {
+        "folder": str(folder),
+        "version": version,
+        "commit": commit,
+        "pickled": pickled,
+        "protocol": _protocol(version, commit, pickled, _uploads_parameters_only(folder)),
+    }
+
+
+def pickles_models(folder: Path) -> bool:
+    """Return whether distributed mode pickles the tensors of ``model_para``, as since April 2023."""
+    return "b64serializer" in _text(folder / "core" / "message.py")
+
+
+def _uploads_parameters_only(folder: Path) -> bool:
+    """Return whether clients keep running statistics to themselves: since July 2023 the filter looks at names."""
+    return bool(re.search(r"trainable_filter\(\w+\[0\]\)", _text(folder / "core" / "trainers" / "trainer.py")))
+
+
+def _protocol(version: str, commit: str | None, pickled: bool, parameters_only: bool) -> str:
+    """Return the release whose messages this FederatedScope sends; its version alone does not tell.
+
+    v0.3.0 and everything after it call themselves 0.3.0. A commit that is like none of the three is named by itself.
+    """
+    if pickled and parameters_only:
+        return "master"
+    if not pickled and not parameters_only:
+        return f"v{version}"
+    return f"v{version}+{(commit or 'unknown')[:8]}"
+
+
+def commit_of(folder: Path) -> str | None:
+    """Return the git commit of the package in `folder`, with ``+changes`` where its files differ from it.
+
+    A package without a checkout has the commit it was installed from, None if that was not written down.
+    """
+    top, head = _git(folder, "rev-parse", "--show-toplevel"), _git(folder, "rev-parse", "HEAD")
+    if not top or not head or Path(top).resolve() != folder.resolve().parent:
+        return _installed_commit()
+    return f"{head}+changes" if _git(folder, "status", "--porcelain", "-uno", "--", str(folder)) else head
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _installed_commit() -> str | None:
+    try:
+        written = metadata.distribution("federatedscope").read_text("direct_url.json")
+        commit = json.loads(written or "{}").get("vcs_info", {}).get("commit_id")
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    return str(commit) if commit else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
