@@ -15,7 +15,10 @@ from fscost.vocabulary import nested, sparse
 
 ENGINE = "federatedscope"
 UNKNOWN_PROTOCOL = "unknown"
-"""The logs do not tell the release: v0.3.0 and master call themselves the same."""
+"""The output does not tell which release since v0.3.0 wrote it."""
+
+_UNTIL_V020 = "eval.save_data"
+"""An option that v0.3.0 dropped; every release dumps all it has."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class ForeignRun:
         if flat is None:
             return None
         try:
-            return Cell(engine=ENGINE, protocol=UNKNOWN_PROTOCOL, fs=nested(sparse(flat)))
+            return Cell(engine=ENGINE, protocol=_protocol(flat), fs=nested(sparse(flat)))
         except ConfigError as error:
             warn(f"{self.config_file}: {error}; the axes of this run are unknown")
             return None
@@ -78,6 +81,11 @@ class ForeignRun:
         if (self._config[0] or {}).get("vertical.use"):
             return Status.DONE, "FederatedScope logs no metrics of vertical runs"
         return Status.FAILED, "no system_metrics.log, which FederatedScope writes at the end: it crashed or still runs"
+
+
+def _protocol(flat: dict[str, Any]) -> str:
+    """Return the release that dumped a configuration, as far as its options tell."""
+    return "v0.2.0" if _UNTIL_V020 in flat else UNKNOWN_PROTOCOL
 
 
 def foreign_runs_below(folder: Path) -> Iterator[ForeignRun]:

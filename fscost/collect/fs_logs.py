@@ -1,8 +1,8 @@
 """FederatedScope's log dialect; the only module that knows it.
 
 ``system_metrics.log`` holds a JSON object per worker and two merged lines (sys_avg, sys_std). ``eval_results.log``
-holds a Python dict per line, with bare ``nan`` and ``inf``. Its rounds count from 0 where clients evaluate and from
-1 where the server does; here a round is always the number of rounds that were trained.
+holds a Python dict per line, with bare ``nan`` and ``inf``. Since v0.3.0 its rounds count from 0 where clients
+evaluate and from 1 where the server does; here a round is always the number of rounds that were trained.
 """
 
 import ast
@@ -17,6 +17,7 @@ import numpy as np
 import yaml
 
 from fscost.measure import binary_text
+from fscost.metering import first_evaluation_is_round_0
 from fscost.vocabulary import leaves
 
 Row = dict[str, Any]
@@ -76,13 +77,16 @@ def merged(rows: list[Row], key: str) -> str | None:
     return binary_text(float(np.mean(values)))
 
 
-def read_eval_results(path: Path, warn: Warn) -> list[Row]:
-    """Return one row per evaluation of the global model: ``round`` and the metrics, missing ones as nan."""
+def read_eval_results(path: Path, warn: Warn, protocol: str) -> list[Row]:
+    """Return one row per evaluation of the global model: ``round`` and the metrics, missing ones as nan.
+
+    `protocol` is the release that wrote them, as they count rounds differently.
+    """
     rows = []
     for number, line in _lines(path, warn):
         try:
             content = _parse(line)
-            row = _evaluation(content)
+            row = _evaluation(content, first_evaluation_is_round_0(protocol))
         except (SyntaxError, ValueError, TypeError, AttributeError):
             warn(f"{path}:{number}: no Python dict of numbers, line left out")
             continue
@@ -91,12 +95,12 @@ def read_eval_results(path: Path, warn: Warn) -> list[Row]:
     return rows
 
 
-def _evaluation(content: Row) -> Row | None:
+def _evaluation(content: Row, from_0: bool) -> Row | None:
     """Return a line's round and metrics, None for a line that is not the server's evaluation of one round."""
     form = next((form for form in _FORMS if form in content), None)
     if content.get("Role") != "Server #" or not isinstance(content.get("Round"), int) or form is None:
         return None
-    trained = content["Round"] + (form != "Results_raw")
+    trained = content["Round"] + (from_0 and form != "Results_raw")
     return {"round": trained} | {key: _number(value) for key, value in content[form].items()}
 
 

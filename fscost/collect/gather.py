@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from fscost.cell import Cell
-from fscost.collect.foreign import ForeignRun, foreign_runs_below
+from fscost.collect.foreign import UNKNOWN_PROTOCOL, ForeignRun, foreign_runs_below
 from fscost.collect.fs_logs import merged, read_eval_results, read_system_metrics
 from fscost.errors import CollectError, StoreError
 from fscost.measure import COLUMNS, Link, Traffic, traffic_of
-from fscost.metering import LedgerFile, read_ledger
+from fscost.metering import LedgerFile, first_evaluation_is_round_0, read_ledger
 from fscost.record import Status
 from fscost.rundir import RunDir
 
@@ -134,7 +134,7 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
         return row
     ledger = read_ledger(run.ledger)
     messages = _messages(cell, ledger)
-    evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn))
+    evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn, cell.protocol))
     workers = read_system_metrics(run.system_metrics, warn)
     rows.messages.append(messages)
     rows.workers.append(_workers(cell.id, workers))
@@ -156,7 +156,7 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     if reason:
         warn(f"{run.path}: {reason}")
     workers = read_system_metrics(run.system_metrics, warn) if run.system_metrics.exists() else []
-    evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn) if run.eval_results.exists() else [])
+    evaluations = pd.DataFrame(_foreign_evaluations(run, cell, warn))
     if any(worker["run"] > 1 for worker in workers if worker["worker"]):
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
         evaluations = pd.DataFrame()
@@ -165,6 +165,12 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     if not evaluations.empty:
         rows.rounds.append(pd.concat([pd.Series(name, evaluations.index, name="cell"), evaluations], axis="columns"))
     return row | _fs_view(workers) | (_metrics(evaluations) if status is Status.DONE else {})
+
+
+def _foreign_evaluations(run: ForeignRun, cell: Cell | None, warn: Callable[[str], None]) -> list[Row]:
+    if not run.eval_results.exists():
+        return []
+    return read_eval_results(run.eval_results, warn, cell.protocol if cell else UNKNOWN_PROTOCOL)
 
 
 def _complete(
@@ -233,11 +239,16 @@ def _rounds(cell: Cell, messages: pd.DataFrame, evaluations: pd.DataFrame) -> pd
     if evaluations.empty:
         return pd.DataFrame(columns=["cell", "round"])
     counted = messages[messages["traffic"] != Traffic.CONTROL]
-    sums = [_sums(counted[counted["round"] < trained]) for trained in evaluations["round"]]
+    before = counted["round"].where(counted["traffic"] == Traffic.TRAINING, counted["round"] - _named_from_1(cell))
+    sums = [_sums(counted[before < trained]) for trained in evaluations["round"]]
     columns = [name for name in sums[0] if not name.startswith(str(Traffic.CONTROL))]
     frame = evaluations.join(pd.DataFrame(sums, columns=columns))
     frame.insert(0, "cell", cell.id)
     return frame
+
+
+def _named_from_1(cell: Cell) -> int:
+    return not first_evaluation_is_round_0(cell.protocol)
 
 
 def _metrics(evaluations: pd.DataFrame) -> Row:

@@ -1,6 +1,16 @@
 """Counting what one message carries, and adding it up."""
 
 from fscost.metering.ledger import Ledger, LedgerFile, read_ledger
-from fscost.metering.message import PROTOCOLS, Message, Sizes, meter, pickles
+from fscost.metering.message import PROTOCOLS, Message, Sizes, first_evaluation_is_round_0, meter, pickles
 
-__all__ = ["PROTOCOLS", "Ledger", "LedgerFile", "Message", "Sizes", "meter", "pickles", "read_ledger"]
+__all__ = [
+    "PROTOCOLS",
+    "Ledger",
+    "LedgerFile",
+    "Message",
+    "Sizes",
+    "first_evaluation_is_round_0",
+    "meter",
+    "pickles",
+    "read_ledger",
+]

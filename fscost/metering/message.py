@@ -71,6 +71,11 @@ def pickles(protocol: str) -> bool:
     return protocol == "master"
 
 
+def first_evaluation_is_round_0(protocol: str) -> bool:
+    """Return whether a release calls the evaluation after the first round of training that of round 0, not of 1."""
+    return protocol != "v0.2.0"
+
+
 def _private_asizeof() -> Any:
     """Load pympler's asizeof a second time.
 

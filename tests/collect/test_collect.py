@@ -131,12 +131,12 @@ class TestFederatedScopesLogs:
         assert rows[1]["total_flops"] == 647168.0
 
     def test_evaluations_of_clients_count_rounds_from_0(self) -> None:
-        rows = read_eval_results(DATA / "fs_eval_results.log", pytest.fail)
+        rows = read_eval_results(DATA / "fs_eval_results.log", pytest.fail, "master")
         assert [row["round"] for row in rows] == [1, 2, 3, 4]
         assert rows[-1]["test_acc"] == 0.6077348066298343
 
     def test_evaluations_of_the_server_count_rounds_from_1(self) -> None:
-        rows = read_eval_results(DATA / "fs_eval_results_global.log", pytest.fail)
+        rows = read_eval_results(DATA / "fs_eval_results_global.log", pytest.fail, "master")
         assert [row["round"] for row in rows] == [1, 2, 3, 4, 5]
         assert rows[-1]["test_avg_loss"] == 6.812046756744385
 
@@ -162,7 +162,7 @@ class TestFederatedScopesLogs:
         path, warnings = tmp_path / "log", list[str]()
         line = "{'Role': 'Server #', 'Round': 0, 'Results_avg': {'test_loss': %s, 'test_nan_acc': %s}}\n"
         path.write_text(line % ("nan", "-inf") + line % ("inf", "1.0") + "{'Role': 'Ser")
-        rows: list[dict[str, Any]] = read_eval_results(path, warnings.append)
+        rows: list[dict[str, Any]] = read_eval_results(path, warnings.append, "master")
         assert math.isnan(rows[0]["test_loss"])
         assert rows[0]["test_nan_acc"] == -math.inf
         assert rows[1]["test_loss"] == math.inf

@@ -41,7 +41,7 @@ def total(ledger: LedgerFile, msg_type: str, link: str, key: str = "payload_byte
 
 
 def accuracies(run: RunDir) -> list[float]:
-    return [row["test_acc"] for row in read_eval_results(run.eval_results, pytest.fail)]
+    return [row["test_acc"] for row in read_eval_results(run.eval_results, pytest.fail, "master")]
 
 
 def test_accuracy_rises_to_90_percent(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_every_method_learns_every_model(tmp_path: Path, method: str, model: str
 
 def test_the_toy_regression_gets_better(tmp_path: Path) -> None:
     run = computed(tmp_path / "run", "data=toy", "model=lr", "lr=0.01", "clients=2")
-    losses = [row["test_avg_loss"] for row in read_eval_results(run.eval_results, pytest.fail)]
+    losses = [row["test_avg_loss"] for row in read_eval_results(run.eval_results, pytest.fail, "master")]
     assert losses[-1] < losses[0] / 10
 
 

@@ -16,6 +16,7 @@ from fscost.engine.builtin.results import Best, EarlyStop, columns_of, larger_is
 from fscost.engine.builtin.server import Aggregator, Update
 from fscost.engine.builtin.training import Metrics, evaluate, local_update
 from fscost.measure import SERVER
+from fscost.metering import first_evaluation_is_round_0
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Course:
             if due and self.options.global_evaluation:
                 self._evaluate_globally(state)
             if asked:
-                self.network.send("evaluate", SERVER, self.clients, state - 1, self.model.state_dict())
+                self.network.send("evaluate", SERVER, self.clients, self._named(state), self.model.state_dict())
             if not last:
                 sampled = self._broadcast_model(state)
             stop = asked and self._evaluate_at_clients(state)
@@ -105,12 +106,16 @@ class Course:
             self._receive(client)
             splits = self.federation.clients[client]
             self.metrics[client] = evaluate(self.local_model, splits, self.options, self.shuffling[client])
-            self.network.send("metrics", client, [SERVER], state - 1, self.metrics[client])
+            self.network.send("metrics", client, [SERVER], self._named(state), self.metrics[client])
         seen = self._summarize(state, [m for c, m in self.metrics.items() if c not in self.unseen])
         if self.unseen:
             self._summarize(state, [m for c, m in self.metrics.items() if c in self.unseen], "unseen")
         self._tell(state, seen)
         return self.early_stop.after(seen[self.best.deciding])
+
+    def _named(self, state: int) -> int:
+        """Return what the round of an evaluation after `state` rounds of training is called, in messages and logs."""
+        return state - first_evaluation_is_round_0(self.options.cell.protocol)
 
     def _summarize(self, state: int, per_client: list[Metrics], kind: str = "") -> Metrics:
         """Log one evaluation over clients, update the best results and return the mean weighted by samples."""
@@ -119,7 +124,7 @@ class Course:
         self.best.update_individual(f"{before}client_best_individual", columns_of(per_client))
         for form, results in forms.items():
             self.best.update(f"{before}client_summarized_{form}", results)
-        self.logs.server_round(state - 1, {f"{form}{after}": results for form, results in forms.items()})
+        self.logs.server_round(self._named(state), {f"{form}{after}": results for form, results in forms.items()})
         return forms["weighted_avg"]
 
     def _finish(self, state: int, sampled: list[int], *, stopped: bool, last: bool) -> None:
