@@ -19,7 +19,7 @@ from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Outcome, Status
 from fscost.rundir import RunDir, Store
-from fscost.tables import FORMATS, TableSpec, build, render, varying_options
+from fscost.tables import FORMATS, TableSpec, audit, build, render, varying_options
 
 
 @hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")
@@ -213,7 +213,11 @@ def _table_of(selection: Selection, frames: Frames, format: str, template: Path 
     cells = [cell for cell, _ in selection.runs if cell is not None]
     to_do = selection.to_do()
     spec = TableSpec.from_config(selection.plan.table)
-    made = build(frames.cells, spec, label=selection.plan.name, extra=varying_options(cells), to_do=to_do)
+    label, extra = selection.plan.name, varying_options(cells)
+    if spec.layout == "audit":
+        made = audit(frames.cells, frames.workers, spec, label=label, extra=extra, to_do=to_do)
+    else:
+        made = build(frames.cells, spec, label=label, extra=extra, to_do=to_do)
     text = render(made, format, template)
     return text if format != "text" else text + "".join(f"to do: {line}\n" for line in to_do)
 

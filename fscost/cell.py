@@ -15,6 +15,9 @@ CELL_SCHEMA = 1
 
 AXES = ("method", "model", "data", "clients", "rounds", "seed")
 
+_NO_METHODS = ("wandb", "distribute")
+"""Sections with ``use`` that say where results go or how messages travel, not how models are trained."""
+
 _SIZES = {("mlp", 16): "mlp_s", ("mlp", 64): "mlp_m", ("mlp", 256): "mlp_l", ("convnet2", 64): "convnet2"}
 
 
@@ -79,7 +82,8 @@ class Cell:
 
 def method_of(cell: Cell) -> str:
     """Return the method: the sections that are switched on (``fedprox.use``), else ``federate.method``."""
-    used = [name for name, section in cell.fs.items() if isinstance(section, Mapping) and section.get("use") is True]
+    sections = [name for name, section in cell.fs.items() if isinstance(section, Mapping)]
+    used = [name for name in sections if cell.fs[name].get("use") is True and name not in _NO_METHODS]
     base = str(cell.get("federate.method")).lower()
     names = ([] if base == "fedavg" and used else [base]) + sorted(used)
     return "+".join(dict.fromkeys(names))

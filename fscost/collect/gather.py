@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fscost.cell import Cell
+from fscost.collect.doubts import doubts_of, same_bytes_of_other_models
 from fscost.collect.foreign import UNKNOWN_PROTOCOL, ForeignRun, foreign_runs_below
 from fscost.collect.fs_logs import merged, read_eval_results, read_system_metrics
 from fscost.errors import CollectError, StoreError
@@ -55,15 +56,19 @@ def gather(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
     """
     rows = _Rows()
     warnings: list[str] = []
+    logs: dict[str, list[Row]] = {}
     for cell, run in runs:
         if isinstance(run, ForeignRun):
-            rows.cells.append(_gather_foreign(run, rows, warnings.append))
+            row, workers = _gather_foreign(run, rows, warnings.append)
+            logs[row["cell"]] = workers
+            rows.cells.append(row)
             continue
         try:
             rows.cells.append(_gather_run(cell, run, rows, warnings.append))
         except CollectError as error:
             warnings.append(str(error))
             rows.cells.append(_identity(cell, run) | {"status": str(Status.CORRUPT), "reason": str(error)})
+    _doubt(rows.cells, logs, warnings)
     return Frames(
         messages=_stack(rows.messages, _MESSAGE_COLUMNS),
         workers=_stack(rows.workers, ["cell", "worker"]),
@@ -130,6 +135,7 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     cell = run.read_cell()
     outcome = run.read_outcome()
     row = _identity(cell, run) | {"status": str(outcome["status"]), "reason": outcome.get("reason") or None}
+    row["fs_commit"] = (outcome.get("provenance") or {}).get("fs_commit")
     if row["status"] != Status.DONE:
         return row
     ledger = read_ledger(run.ledger)
@@ -137,7 +143,7 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn, cell.protocol))
     workers = read_system_metrics(run.system_metrics, warn)
     rows.messages.append(messages)
-    rows.workers.append(_workers(cell.id, workers))
+    rows.workers.append(_workers(cell.id, workers, ledger))
     rows.rounds.append(_rounds(cell, messages, evaluations))
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
     evaluations = _complete(evaluations, cell, workers, run, warn)
@@ -145,8 +151,11 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     return row | sizes | _totals(messages) | told
 
 
-def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -> Row:
-    """Add what FederatedScope logged of a run; without a ledger no bytes are known but those it reports."""
+def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -> tuple[Row, list[Row]]:
+    """Add what FederatedScope logged of a run and return its row of cells and its workers' lines.
+
+    Without a ledger no bytes are known but those it reports.
+    """
     cell = run.cell(warn)
     status, reason = run.ending()
     taken = {row["cell"] for row in rows.cells}
@@ -161,10 +170,22 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
         evaluations = pd.DataFrame()
     rows.workers.append(_workers(name, workers))
+    row["implausible"] = "; ".join(doubts_of(cell, workers)) or None
     evaluations = _complete(evaluations, cell, workers, run, warn)
     if not evaluations.empty:
         rows.rounds.append(pd.concat([pd.Series(name, evaluations.index, name="cell"), evaluations], axis="columns"))
-    return row | _fs_view(workers) | (_metrics(evaluations) if status is Status.DONE else {})
+    return row | _fs_view(workers) | (_metrics(evaluations) if status is Status.DONE else {}), workers
+
+
+def _doubt(cells: list[Row], logs: dict[str, list[Row]], warnings: list[str]) -> None:
+    """Note, and warn of, figures that cannot be what travelled."""
+    same = same_bytes_of_other_models(logs)
+    for row in cells:
+        if row["cell"] not in logs:
+            continue
+        found = [text for text in (row["implausible"], same.get(row["cell"])) if text]
+        row["implausible"] = "; ".join(found) or None
+        warnings += [f"{row['path']}: implausible: {text}" for text in found]
 
 
 def _foreign_evaluations(run: ForeignRun, cell: Cell | None, warn: Callable[[str], None]) -> list[Row]:
@@ -194,8 +215,19 @@ def _unique(name: str, taken: set[str]) -> str:
     return unique
 
 
-def _workers(cell: str, workers: list[Row]) -> pd.DataFrame:
-    return pd.DataFrame([{"cell": cell} | worker for worker in workers])
+def _workers(cell: str, workers: list[Row], ledger: LedgerFile | None = None) -> pd.DataFrame:
+    """Return FederatedScope's lines, beside them what the ledger says each worker sent and received."""
+    logged = pd.DataFrame([{"cell": cell} | worker for worker in workers])
+    if ledger is None:
+        return logged
+    true = pd.DataFrame([_sent_and_received(row) for row in ledger.workers])
+    if logged.empty:
+        logged = pd.DataFrame({"worker": true["worker"], "run": 1})
+    return logged.merge(true, on="worker", how="outer").assign(cell=cell)
+
+
+def _sent_and_received(row: Row) -> Row:
+    return {"worker": row["worker"]} | {f"{way}_{k}": v for way in ("sent", "received") for k, v in row[way].items()}
 
 
 def _fs_view(workers: list[Row]) -> Row:

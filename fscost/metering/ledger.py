@@ -21,15 +21,17 @@ LEDGER_FORMAT = 1
 
 @dataclass
 class Tally:
-    """A number of messages and their bytes."""
+    """A number of messages and their bytes; `wire_known_bytes` leaves out messages that cannot be encoded."""
 
     messages: int = 0
     sizes: Sizes = Sizes(0, 0, 0, 0)
+    wire_known_bytes: int = 0
 
     def add(self, copies: int, each: Sizes) -> None:
         """Add `copies` messages of the same sizes."""
         self.messages += copies
         self.sizes = self.sizes.plus(each.times(copies))
+        self.wire_known_bytes += copies * (each.wire_bytes or 0)
 
     def as_dict(self) -> dict[str, int | None]:
         """Return the tally as JSON values, unknown bytes as null."""
@@ -68,7 +70,11 @@ class Ledger:
             yield {"round": state, "type": msg_type, "link": str(link), **tally.as_dict()}
         for worker in sorted(self.sent.keys() | self.received.keys()):
             sent, received = self.sent.get(worker, Tally()), self.received.get(worker, Tally())
-            yield {"worker": worker, "sent": sent.as_dict(), "received": received.as_dict()}
+            yield {"worker": worker, "sent": _of_worker(sent), "received": _of_worker(received)}
+
+
+def _of_worker(tally: Tally) -> dict[str, int | None]:
+    return {**tally.as_dict(), "wire_known_bytes": tally.wire_known_bytes}
 
 
 @dataclass(frozen=True)

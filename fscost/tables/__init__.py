@@ -1,8 +1,9 @@
-"""From frames to tables: `build` decides what stands in a cell, `render` how a format writes it."""
+"""From frames to tables: `build` and `audit` decide what stands in a cell, `render` how a format writes it."""
 
+from fscost.tables.audit import audit
 from fscost.tables.build import build
 from fscost.tables.extra import varying_options
 from fscost.tables.render import FORMATS, render
 from fscost.tables.spec import TableSpec
 
-__all__ = ["FORMATS", "TableSpec", "build", "render", "varying_options"]
+__all__ = ["FORMATS", "TableSpec", "audit", "build", "render", "varying_options"]

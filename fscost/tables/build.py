@@ -47,7 +47,7 @@ def build(
     columns = _columns(spec, keys, shown)
     rows = tuple(_rows(lines, keys, [*extra], shown, spec))
     return Table(
-        layout=spec.name,
+        layout=spec.template or spec.name,
         label=label,
         title=spec.title,
         counted=counted(spec),
@@ -70,8 +70,8 @@ def _refuse_twins(lines: Sequence[Line]) -> None:
 
 
 def _refuse_mixture(cells: pd.DataFrame) -> None:
-    for key in ("engine", "protocol"):
-        if len(values := cells[key].dropna().unique()) > 1:
+    for key in ("engine", "protocol", "fs_commit"):
+        if key in cells and len(values := cells[key].dropna().unique()) > 1:
             raise TableError(f"the selected cells differ in {key}: {values[0]} and {values[1]}; make one table of each")
 
 

@@ -7,12 +7,20 @@ from typing import Any
 from fscost.errors import TableError, nearest
 from fscost.measure import MEASURES, UNITS, Traffic
 
+LAYOUTS = ("comm_cost", "audit")
+"""What the rows and columns are: costs per cell, or figures per worker."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableSpec:
-    """One layout, as in ``conf/table/``; raises TableError for a value that is none of the choices."""
+    """One table, as in ``conf/table/``; raises TableError for a value that is none of the choices.
+
+    `template` is the stem of its templates, `name` where it is empty.
+    """
 
     name: str
+    layout: str = "comm_cost"
+    template: str = ""
     traffic: str = "training"
     measure: str = "payload"
     unit: str = "MB"
@@ -22,6 +30,7 @@ class TableSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _one_of("layout", self.layout, LAYOUTS)
         _one_of("traffic", self.traffic, [str(t) for t in Traffic])
         _one_of("measure", self.measure, MEASURES)
         _one_of("unit", self.unit, UNITS)
@@ -29,7 +38,7 @@ class TableSpec:
             raise TableError(f"table.digits={self.digits}: must be a whole number from 1 to 9")
         if not isinstance(self.labels, Mapping):
             raise TableError(f"table.labels={self.labels}: must be a mapping, as {{mlp_s: MLP-16}}")
-        for key in ("name", "metric", "title"):
+        for key in ("name", "template", "metric", "title"):
             if not isinstance(getattr(self, key), str):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be text")
 

@@ -61,8 +61,13 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{mark}: {_MARKS[mark]}"
 
 
+def _commit(cells: pd.DataFrame) -> str:
+    known = cells["fs_commit"].dropna().unique() if "fs_commit" in cells else ()
+    return f", commit {known[0]}" if len(known) else ""
+
+
 def provenance(cells: pd.DataFrame) -> Iterator[str]:
     """Yield what the numbers depend on besides the caption: for a comment in the file."""
     first = cells.iloc[0]
-    yield f"engine {first['engine']}, message protocol of FederatedScope {first['protocol']}"
+    yield f"engine {first['engine']}, message protocol of FederatedScope {first['protocol']}{_commit(cells)}"
     yield f"{(cells['status'] == Status.DONE).sum()} of {len(cells)} cells done: {' '.join(cells['cell'])}"

@@ -2,6 +2,7 @@
 
 import platform
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,12 +53,13 @@ class FederatedScopeEngine:
         self.prepare(cell)
         assert self._worker is not None
         found, versions = interpreter(self._python), self._worker.versions
+        begin_s = time.monotonic()
         try:
             reply = self._worker.ask(self._request(cell, into))
         except WorkerDied as died:
             self._worker.close()
             self._worker = None
-            reply = {"status": "failed", "reason": str(died), "silent": True}
+            reply = {"status": "failed", "reason": str(died), "silent": True, "wall_s": time.monotonic() - begin_s}
         return _outcome(cell, into, reply, found, versions)
 
     def close(self) -> None:
@@ -102,7 +104,7 @@ def _outcome(cell: Cell, into: RunDir, reply: dict[str, Any], found: Interpreter
     return Outcome(
         status=status,
         reason=reason,
-        wall_s=reply.get("wall_s", 0.0),
+        wall_s=reply["wall_s"],
         peak_rss_bytes=reply.get("peak_rss_bytes"),
         warnings=warnings,
         provenance=Provenance(

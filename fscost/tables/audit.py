@@ -1,0 +1,184 @@
+"""The audit: what FederatedScope logged of each worker, beside what it really sent and received."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from fscost.errors import TableError
+from fscost.measure import SERVER
+from fscost.record import Status
+from fscost.tables.reasons import reasons
+from fscost.tables.spec import Column, Entry, Row, Table, TableSpec
+from fscost.tables.words import UNKNOWN, notes, provenance
+
+FIGURES = (
+    ("total_upload_bytes", "Upload", "Reported (B)"),
+    ("total_download_bytes", "Download", "Reported (B)"),
+    ("sent_payload_bytes", "Sent", "Payload (B)"),
+    ("received_payload_bytes", "Received", "Payload (B)"),
+    ("sent_wire_bytes", "Sent", "Wire (B)"),
+    ("received_wire_bytes", "Received", "Wire (B)"),
+)
+"""Column of the frame of workers, head and shared head."""
+
+_HEADS = {key: key.capitalize() for key in ("model", "data", "clients", "method", "seed", "worker")}
+_PARTLY = "+"
+"""Behind a number: some messages are not in it, as FederatedScope cannot encode them."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The numbers of one or several workers of a cell, in the order of `FIGURES`; None where one is not known.
+
+    `partly` says which are sums of those messages only that can be encoded.
+    """
+
+    name: str
+    values: tuple[float | None, ...]
+    partly: tuple[bool, ...]
+
+
+def audit(
+    cells: pd.DataFrame,
+    workers: pd.DataFrame,
+    spec: TableSpec,
+    *,
+    label: str,
+    extra: Mapping[str, Mapping[str, Any]] | None = None,
+    to_do: Sequence[str] = (),
+) -> Table:
+    """Return the audit of `cells` and `workers`, frames of `fscost.collect`: a row per worker, alike clients in one.
+
+    The last row of a cell is FederatedScope's own mean over server and clients, to the character. `extra` and `to_do`
+    are as for `fscost.tables.build`. Raises TableError where no cell is selected.
+    """
+    if cells.empty:
+        raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
+    extra = extra or {}
+    cells = cells.assign(**{name: cells["cell"].str.split("-").str[0].map(values) for name, values in extra.items()})
+    keys = [*_keys(cells), *extra, "method", "worker"]
+    rows = [row for cell in cells.to_dict("records") for row in _rows(cell, workers, keys, spec)]
+    rows[0] = replace(rows[0], rule=None)
+    return Table(
+        layout=spec.template or spec.name,
+        label=label,
+        title=spec.title,
+        counted="bytes of each worker",
+        reading=tuple(reasons(cells, workers)),
+        columns=tuple(_columns(keys, spec)),
+        rows=tuple(rows),
+        notes=tuple(notes(rows)),
+        to_do=tuple(to_do),
+        provenance=tuple(provenance(cells)),
+    )
+
+
+def workers_of(cell: str, workers: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of one cell's workers, the server first."""
+    own = workers[workers["cell"] == cell] if "cell" in workers else workers
+    return [{str(k): v for k, v in row.items()} for row in own.sort_values("worker").to_dict("records")]
+
+
+def grouped(workers: Sequence[Mapping[str, Any]]) -> Iterator[Figures]:
+    """Yield the server and the clients; neighbours with the same numbers share one line."""
+    numbers: list[int] = []
+    for worker, following in zip(workers, [*workers[1:], None], strict=True):
+        numbers.append(int(worker["worker"]))
+        alike = following is not None and _values(following) == _values(worker)
+        if not alike or SERVER in numbers:
+            partly = tuple(_is_partly(worker, column) for column, _, _ in FIGURES)
+            yield Figures(_name(numbers), _values(worker), partly)
+            numbers = []
+
+
+def _values(worker: Mapping[str, Any]) -> tuple[float | None, ...]:
+    return tuple(_value(worker, column) for column, _, _ in FIGURES)
+
+
+def _value(worker: Mapping[str, Any], column: str) -> float | None:
+    """Return a worker's figure; of wire bytes, as much as is known."""
+    return _known(worker.get(_known_part(column) if _is_partly(worker, column) else column))
+
+
+def _is_partly(worker: Mapping[str, Any], column: str) -> bool:
+    return _known(worker.get(column)) is None and _known(worker.get(_known_part(column))) is not None
+
+
+def _known_part(column: str) -> str:
+    return column.replace("_wire_bytes", "_wire_known_bytes")
+
+
+def _name(numbers: list[int]) -> str:
+    if numbers[0] == SERVER:
+        return "server"
+    return f"client {numbers[0]}" if len(numbers) == 1 else f"clients {numbers[0]}–{numbers[-1]}"
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def _keys(cells: pd.DataFrame) -> list[str]:
+    """Return the axes that label a row; data and seed only where they vary."""
+    return ["model", *(k for k in ("data",) if cells[k].nunique() > 1), "clients"] + (
+        ["seed"] if cells["seed"].nunique() > 1 else []
+    )
+
+
+def _columns(keys: Sequence[str], spec: TableSpec) -> Iterator[Column]:
+    for key in keys:
+        numeric = key in ("clients", "seed")
+        yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric, tex="r" if numeric else "l")
+    for column, head, group in FIGURES:
+        yield Column(column, head, group, "B")
+
+
+def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], spec: TableSpec) -> Iterator[Row]:
+    own = workers_of(cell["cell"], workers)
+    lines = list(grouped(own)) if cell["status"] == Status.DONE else []
+    entries = [[_figure(v, partly) for v, partly in zip(line.values, line.partly, strict=True)] for line in lines]
+    names = [line.name for line in lines]
+    if lines:
+        entries.append(_means(cell, own))
+        names.append("sys_avg")
+    else:
+        entries.append([Entry(_mark(cell), mark=True)] * len(FIGURES))
+        names.append("all")
+    axes = [_label(cell[key], spec) for key in keys[:-1]]
+    for number, (name, figures) in enumerate(zip(names, entries, strict=True)):
+        span = len(names) if number == 0 else 0
+        labels = [Entry(text, text, span) for text in axes]
+        yield Row((*labels, Entry(name, name), *figures), rule=None if number else 0)
+
+
+def _mark(cell: Mapping[Any, Any]) -> str:
+    return UNKNOWN if cell["status"] == Status.DONE else str(cell["status"])
+
+
+def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]]) -> list[Entry]:
+    """Return FederatedScope's own two averages as it prints them, and the same mean of the true bytes."""
+    entries = []
+    for column, _, _ in FIGURES:
+        if column.startswith("total_"):
+            printed = cell.get(f"sys_avg_{column}")
+            entries.append(Entry(printed, printed) if isinstance(printed, str) else Entry(UNKNOWN, mark=True))
+            continue
+        known = [value for worker in workers if (value := _value(worker, column)) is not None]
+        mean = fmean(known) if known and len(known) == len(workers) else None
+        entries.append(_figure(mean, any(_is_partly(worker, column) for worker in workers)))
+    return entries
+
+
+def _figure(value: float | None, partly: bool = False) -> Entry:
+    if value is None:
+        return Entry(UNKNOWN, mark=True)
+    return Entry((f"{value:,.0f}" if value.is_integer() else f"{value:,.1f}") + _PARTLY * partly, value)
+
+
+def _label(value: Any, spec: TableSpec) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return UNKNOWN
+    return spec.label(int(value) if isinstance(value, float) and value.is_integer() else value)
