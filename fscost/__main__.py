@@ -14,6 +14,7 @@ VERBS = {
     "plan": "list the cells of a grid, their ids and what is done, missing or failed; runs nothing",
     "rerun": "compute cells again; an old result stays until the new one is done",
     "collect": "merge runs into frames: messages, workers, rounds, cells (CSV and Parquet)",
+    "explain": "show where the numbers of cells come from: what was sent, and what FederatedScope logged of it",
     "table": "print the table of a grid or of folders with runs",
 }
 _FORMATS = ("latex", "markdown", "csv", "text")
@@ -99,6 +100,8 @@ def _verb(verb: str, words: list[str]) -> int:
             return app.show_plan(given.selection)
         case "rerun":
             return app.rerun(given.selection, failed=given.failed, missing=given.missing)
+        case "explain":
+            return app.explain_cells(given.selection)
         case "collect":
             return app.collect(given.selection, given.out)
         case _:

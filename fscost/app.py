@@ -19,7 +19,7 @@ from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Outcome, Status
 from fscost.rundir import RunDir, Store
-from fscost.tables import FORMATS, TableSpec, audit, build, render, varying_options
+from fscost.tables import FORMATS, TableSpec, audit, build, explain, heading, render, varying_options
 
 
 @hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")
@@ -188,6 +188,21 @@ def table(words: Sequence[str], format: str, template: Path | None, out: Path | 
     return 0
 
 
+def explain_cells(words: Sequence[str]) -> int:
+    """Print for each selected cell where its numbers come from: what was sent, and what FederatedScope logged of it."""
+    selection = select([*words, "table=audit"])
+    frames = _frames(selection)
+    for (_, run), row in zip(selection.runs, frames.cells.to_dict("records"), strict=True):
+        print("\n".join(heading(row)))
+        for warning in run.read_outcome().get("warnings", ()) if isinstance(run, RunDir) else ():
+            print(f"warning: {warning}")
+        if row["status"] == Status.DONE:
+            own = frames.of(row["cell"])
+            print("\n".join([*explain(own.messages, own.workers), ""]))
+            print(_table_of(selection, own, "text"))
+    return 0
+
+
 def write_results(selection: Selection, frames: Frames) -> list[Path]:
     """Write the table in every format and the frames behind it; return the paths."""
     paths = []
@@ -215,7 +230,7 @@ def _table_of(selection: Selection, frames: Frames, format: str, template: Path 
     spec = TableSpec.from_config(selection.plan.table)
     label, extra = selection.plan.name, varying_options(cells)
     if spec.layout == "audit":
-        made = audit(frames.cells, frames.workers, spec, label=label, extra=extra, to_do=to_do)
+        made = audit(frames.cells, frames.workers, frames.messages, spec, label=label, extra=extra, to_do=to_do)
     else:
         made = build(frames.cells, spec, label=label, extra=extra, to_do=to_do)
     text = render(made, format, template)

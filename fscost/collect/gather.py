@@ -37,6 +37,11 @@ class Frames:
     cells: pd.DataFrame
     warnings: list[str] = field(default_factory=list)
 
+    def of(self, cell: str) -> "Frames":
+        """Return the part of the frames that is about one cell."""
+        parts = (f[f["cell"] == cell] for f in (self.messages, self.workers, self.rounds, self.cells))
+        return Frames(*parts)
+
 
 @dataclass
 class _Rows:

@@ -2,8 +2,9 @@
 
 from fscost.tables.audit import audit
 from fscost.tables.build import build
+from fscost.tables.explain import explain, heading
 from fscost.tables.extra import varying_options
 from fscost.tables.render import FORMATS, render
 from fscost.tables.spec import TableSpec
 
-__all__ = ["FORMATS", "TableSpec", "audit", "build", "render", "varying_options"]
+__all__ = ["FORMATS", "TableSpec", "audit", "build", "explain", "heading", "render", "varying_options"]

@@ -44,13 +44,14 @@ class Figures:
 def audit(
     cells: pd.DataFrame,
     workers: pd.DataFrame,
+    messages: pd.DataFrame,
     spec: TableSpec,
     *,
     label: str,
     extra: Mapping[str, Mapping[str, Any]] | None = None,
     to_do: Sequence[str] = (),
 ) -> Table:
-    """Return the audit of `cells` and `workers`, frames of `fscost.collect`: a row per worker, alike clients in one.
+    """Return the audit of cells, from the frames of `fscost.collect`: a row per worker, alike clients in one.
 
     The last row of a cell is FederatedScope's own mean over server and clients, to the character. `extra` and `to_do`
     are as for `fscost.tables.build`. Raises TableError where no cell is selected.
@@ -67,7 +68,7 @@ def audit(
         label=label,
         title=spec.title,
         counted="bytes of each worker",
-        reading=tuple(reasons(cells, workers)),
+        reading=tuple(reasons(cells, workers, messages)),
         columns=tuple(_columns(keys, spec)),
         rows=tuple(rows),
         notes=tuple(notes(rows)),

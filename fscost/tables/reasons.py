@@ -1,6 +1,8 @@
-"""Why FederatedScope's own byte counts are not what travels, in words; each is said only where the numbers show it."""
+"""Why FederatedScope's own byte counts are not what travels; each reason is given only where the numbers show it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import pandas as pd
@@ -18,66 +20,93 @@ _TRUTH = (
 )
 _LOGS_ALONE = "No ledger was written, so what really travelled is not known; reported figures are no payload."
 _BLIND = "asizeof does not see tensor storage: a tensor counts the same whatever its size, 144 or 176 bytes."
-_NO_UPLOAD = "Upload 0: FederatedScope counts no upload in standalone mode since v0.3.0."
-_ONLINE = "Download 0 of clients: FederatedScope does not count what federate.online_aggr hands to them."
-_FINISH = "Clients' download misses finish, which carries the whole model: their line is written while it is handled."
-_LAST = "The server's download misses the last message it handles, for the same reason."
 _PARTLY = "+: without join_in and other messages that FederatedScope cannot encode as standalone mode sends them."
-_UNSENT = "The server's upload misses finish: its line is written before that is sent."
 
 
-def reasons(cells: pd.DataFrame, workers: pd.DataFrame) -> Iterator[str]:
-    """Yield how to read the figures of an audit, then every reason that holds in one of the cells."""
-    yield _MEANING
-    done = cells[cells["status"] == Status.DONE]
-    found = [reason for cell in done.to_dict("records") for reason in _of_cell(cell, workers)]
-    if any(reason != _LOGS_ALONE for reason in found):
-        yield _TRUTH
-    yield from dict.fromkeys(found)
-    yield from _doubts(done)
+class Gap(Enum):
+    """Why a worker's log counts less than asizeof of its messages; the value says so in words."""
+
+    NO_UPLOAD = "Upload 0: FederatedScope counts no upload in standalone mode since v0.3.0."
+    UNSENT = "The server's upload misses finish: its line is written before that is sent."
+    ONLINE = "Download 0 of clients: FederatedScope does not count what federate.online_aggr hands to them."
+    FINISH = "Clients' download misses finish, which carries the model: their line is written while it is handled."
+    LAST = "The server's download misses what it still has to handle when its line is written: at least one message."
+    UNKNOWN = "Some figures fall short for a reason that fscost does not know."
 
 
-def _of_cell(cell: Mapping[Any, Any], workers: pd.DataFrame) -> Iterator[str]:
-    own = workers[workers["cell"] == cell["cell"]]
-    if own.empty:
-        return
-    if "sent_payload_bytes" not in own or own["sent_payload_bytes"].isna().all():
-        yield _LOGS_ALONE
-        return
-    missed = {
-        (who, link): _missed(own[is_it], logged, true)
-        for who, is_it in (("server", own["worker"] == SERVER), ("clients", own["worker"] != SERVER))
-        for link, logged, true in _PAIRS
-    }
-    total = own["total_upload_bytes"].sum()
-    if total == 0 and own["sent_reported_bytes"].sum() > 0:
-        yield _NO_UPLOAD
-    elif missed["server", "upload"]:
-        yield _UNSENT
-    if _is_all_zero(own[own["worker"] != SERVER], "total_download_bytes"):
-        yield _ONLINE
-    elif missed["clients", "download"]:
-        yield _FINISH
-    if missed["server", "download"]:
-        yield _LAST
-    if own[["sent_wire_bytes", "received_wire_bytes"]].isna().any(axis=None):
-        yield _PARTLY
-    yield _BLIND
+@dataclass(frozen=True)
+class Count:
+    """What one worker's log says of one direction, and asizeof of all its messages of that direction, in bytes."""
+
+    worker: int
+    link: str
+    logged_bytes: int
+    true_bytes: int
+
+    @property
+    def missed_bytes(self) -> int:
+        """How much the log falls short."""
+        return self.true_bytes - self.logged_bytes
 
 
-_PAIRS = (
+def counts(workers: pd.DataFrame) -> list[Count]:
+    """Return the counts of one cell's workers, those of which both figures are known."""
+    return [
+        Count(int(row["worker"]), link, int(row[logged]), int(row[true]))
+        for row in workers.to_dict("records")
+        for link, logged, true in _COLUMNS
+        if not pd.isna(row.get(logged)) and not pd.isna(row.get(true))
+    ]
+
+
+_COLUMNS = (
     ("upload", "total_upload_bytes", "sent_reported_bytes"),
     ("download", "total_download_bytes", "received_reported_bytes"),
 )
 
 
-def _missed(rows: pd.DataFrame, logged: str, true: str) -> bool:
-    """Return whether the log counts less than the sum of asizeof over the messages."""
-    return bool((rows[true].fillna(0) > rows[logged].fillna(0)).any())
+def gap_of(count: Count, finish_bytes: float, clients: int) -> Gap | None:
+    """Return why a log falls short, None where it does not; `finish_bytes` is asizeof of one finish message."""
+    if count.missed_bytes <= 0:
+        return None
+    if count.link == "upload":
+        missed_finish = count.worker == SERVER and count.missed_bytes == finish_bytes * clients
+        return Gap.UNSENT if missed_finish else Gap.NO_UPLOAD if count.logged_bytes == 0 else Gap.UNKNOWN
+    if count.worker == SERVER:
+        return Gap.LAST
+    if count.missed_bytes == finish_bytes:
+        return Gap.FINISH
+    return Gap.ONLINE if count.logged_bytes == 0 else Gap.UNKNOWN
 
 
-def _is_all_zero(rows: pd.DataFrame, column: str) -> bool:
-    return bool(len(rows) and (rows[column] == 0).all() and (rows["received_messages"] > 0).all())
+def finish_bytes_of(messages: pd.DataFrame) -> float:
+    """Return asizeof of one finish message of a cell, 0 where none was sent."""
+    finish = messages[messages["type"] == "finish"]
+    return float(finish["reported_bytes"].sum() / finish["messages"].sum()) if len(finish) else 0.0
+
+
+def reasons(cells: pd.DataFrame, workers: pd.DataFrame, messages: pd.DataFrame) -> Iterator[str]:
+    """Yield how to read the figures of an audit, then every reason that holds in one of the cells."""
+    yield _MEANING
+    done = cells[cells["status"] == Status.DONE]
+    found = {reason for cell in done.to_dict("records") for reason in _of_cell(cell, workers, messages)}
+    if found - {_LOGS_ALONE}:
+        yield _TRUTH
+    yield from (reason for reason in (*(gap.value for gap in Gap), _BLIND, _PARTLY, _LOGS_ALONE) if reason in found)
+    yield from _doubts(done)
+
+
+def _of_cell(cell: Mapping[Any, Any], workers: pd.DataFrame, messages: pd.DataFrame) -> Iterator[str]:
+    own, sent = workers[workers["cell"] == cell["cell"]], messages[messages["cell"] == cell["cell"]]
+    if sent.empty:
+        yield _LOGS_ALONE
+        return
+    finish_bytes, clients = finish_bytes_of(sent), int((own["worker"] != SERVER).sum())
+    yield from (gap.value for count in counts(own) if (gap := gap_of(count, finish_bytes, clients)))
+    if "sent_wire_known_bytes" in own and own[["sent_wire_bytes", "received_wire_bytes"]].isna().any(axis=None):
+        yield _PARTLY
+    if counts(own):
+        yield _BLIND
 
 
 def _doubts(cells: pd.DataFrame) -> Iterator[str]:

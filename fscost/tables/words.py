@@ -62,8 +62,8 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _commit(cells: pd.DataFrame) -> str:
-    known = cells["fs_commit"].dropna().unique() if "fs_commit" in cells else ()
-    return f", commit {known[0]}" if len(known) else ""
+    known = list(cells["fs_commit"].dropna()) if "fs_commit" in cells else []
+    return f", commit {known[0]}" if known else ""
 
 
 def provenance(cells: pd.DataFrame) -> Iterator[str]:

@@ -1,0 +1,103 @@
+"""Where the numbers of one cell come from, in plain arithmetic."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from fscost.measure import SERVER, binary_text
+from fscost.tables.reasons import Count, Gap, counts, finish_bytes_of, gap_of
+
+_WHY = {
+    Gap.NO_UPLOAD: "not counted in standalone mode since v0.3.0",
+    Gap.UNSENT: "finish, sent after the line was written",
+    Gap.ONLINE: "handed over by federate.online_aggr, which is not counted",
+    Gap.FINISH: "finish, being handled when the line is written",
+    Gap.LAST: "being handled, or still to come, when the line is written",
+    Gap.UNKNOWN: "missing for a reason that fscost does not know",
+}
+
+
+def explain(messages: pd.DataFrame, workers: pd.DataFrame) -> Iterator[str]:
+    """Yield lines that compute the totals of one cell, rows of the frames of messages and workers, from factors."""
+    if len(messages):
+        yield "What was sent (payload):"
+        yield from (f"  {line}" for line in _products(messages))
+    known = counts(workers) if len(messages) else []
+    if known:
+        yield "What FederatedScope logged of it (asizeof):"
+        yield from (f"  {line}" for line in dict.fromkeys(_differences(known, messages)))
+    yield "FederatedScope's averages over server and clients:"
+    yield from (f"  {line}" for line in _averages(workers))
+
+
+def _products(messages: pd.DataFrame) -> Iterator[str]:
+    """Yield each type and link as rounds × messages × bytes, in the order in which they were first sent."""
+    for (traffic, link, kind), group in messages.groupby(["traffic", "link", "type"], sort=False):
+        name = f"{traffic} {link} {kind}:"
+        if group["payload_bytes"].isna().any():
+            yield f"{name:32} {group['messages'].sum():,} messages of unknown payload"
+            continue
+        yield f"{name:32} {_product(group)} = {group['payload_bytes'].sum():,} B"
+
+
+def _product(group: pd.DataFrame) -> str:
+    per_round, each = group["messages"], group["payload_bytes"] / group["messages"]
+    if per_round.nunique() > 1 or each.nunique() > 1:
+        return " + ".join(f"{n:,} × {size:,.0f} B" for n, size in zip(per_round, each, strict=True))
+    rounds = f"{len(group):,} rounds × " if len(group) > 1 else ""
+    return f"{rounds}{per_round.iloc[0]:,} messages × {each.iloc[0]:,.0f} B"
+
+
+def _differences(known: list[Count], messages: pd.DataFrame) -> Iterator[str]:
+    """Yield, for each worker and direction, what was sent or received as logged + missed; alike clients once."""
+    finish_bytes = finish_bytes_of(messages)
+    clients = len({count.worker for count in known} - {SERVER})
+    for count in known:
+        who = "server" if count.worker == SERVER else "client"
+        gap = gap_of(count, finish_bytes, clients)
+        missed = f" + {count.missed_bytes:,} B {_WHY[gap]}" if gap else ""
+        alike = [c.worker for c in known if (c.link, c.logged_bytes, c.true_bytes) == _same(count) and c.worker]
+        name = who if who == "server" else f"client{'s' * (len(alike) > 1)} {_span(alike)}"
+        yield f"{f'{name} {count.link}:':32} {count.true_bytes:,} B = {count.logged_bytes:,} B logged{missed}"
+
+
+def _same(count: Count) -> tuple[str, int, int]:
+    return count.link, count.logged_bytes, count.true_bytes
+
+
+def _span(workers: list[int]) -> str:
+    """Return worker ids with runs of neighbours shortened, as ``1–3, 5``."""
+    spans: list[list[int]] = []
+    for worker in sorted(workers):
+        if spans and worker == spans[-1][-1] + 1:
+            spans[-1].append(worker)
+        else:
+            spans.append([worker])
+    return ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}–{s[-1]}" for s in spans)
+
+
+def _averages(workers: pd.DataFrame) -> Iterator[str]:
+    for link, column in (("upload", "total_upload_bytes"), ("download", "total_download_bytes")):
+        values = workers[column] if column in workers else pd.Series(dtype=float)
+        if not len(values) or values.isna().any() or workers["worker"].duplicated().any():
+            yield f"sys_avg {link}: not known"
+            continue
+        mean = float(values.astype(float).mean())
+        yield f"sys_avg {link}: {_sum(values)} = {values.sum():,} B over {len(values)} workers = {binary_text(mean)}"
+
+
+def _sum(values: pd.Series) -> str:
+    """Return the sum of figures with equal ones counted together."""
+    together: dict[Any, int] = values.value_counts(sort=False).to_dict()
+    return " + ".join(f"{n} × {value:,}" if n > 1 else f"{value:,}" for value, n in together.items())
+
+
+def heading(cell: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield what the cell is and how its run ended."""
+    commit = f", commit {cell['fs_commit']}" if isinstance(cell.get("fs_commit"), str) else ""
+    axes = f"{cell['method']}, {cell['model']}, {cell['data']}, {cell['clients']} clients, seed {cell['seed']}"
+    yield f"{cell['cell']}: {axes}"
+    yield f"engine {cell['engine']}, message protocol of FederatedScope {cell['protocol']}{commit}: {cell['status']}"
+    if isinstance(cell.get("reason"), str):
+        yield str(cell["reason"])
