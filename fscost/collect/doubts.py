@@ -13,11 +13,12 @@ _NOTHING = "every figure is 0: FederatedScope counts nothing in distributed mode
 
 def doubts_of(cell: Cell | None, workers: Sequence[Row]) -> Iterator[str]:
     """Yield what is implausible about the log of one run."""
-    if not any(_trained(worker) for worker in workers):
-        return
-    if cell is not None and cell.get("federate.mode") == "distributed" and not _any(workers, "total_download_bytes"):
+    is_distributed = cell is not None and cell.get("federate.mode") == "distributed"
+    if is_distributed and _logs(workers, "total_download_bytes") and not _any(workers, "total_download_bytes"):
         yield _NOTHING
-    elif _logs(workers, "total_upload_bytes") and not _any(workers, "total_upload_bytes"):
+    elif (
+        any(map(_trained, workers)) and _logs(workers, "total_upload_bytes") and not _any(workers, "total_upload_bytes")
+    ):
         yield _NO_UPLOAD
 
 

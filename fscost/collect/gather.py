@@ -39,8 +39,10 @@ class Frames:
 
     def of(self, cell: str) -> "Frames":
         """Return the part of the frames that is about one cell."""
-        parts = (f[f["cell"] == cell] for f in (self.messages, self.workers, self.rounds, self.cells))
-        return Frames(*parts)
+        messages, workers, rounds, cells = (
+            frame[frame["cell"] == cell] for frame in (self.messages, self.workers, self.rounds, self.cells)
+        )
+        return Frames(messages, workers, rounds, cells)
 
 
 @dataclass

@@ -70,8 +70,10 @@ def gap_of(count: Count, finish_bytes: float, clients: int) -> Gap | None:
     if count.missed_bytes <= 0:
         return None
     if count.link == "upload":
-        missed_finish = count.worker == SERVER and count.missed_bytes == finish_bytes * clients
-        return Gap.UNSENT if missed_finish else Gap.NO_UPLOAD if count.logged_bytes == 0 else Gap.UNKNOWN
+        if count.logged_bytes == 0:
+            return Gap.NO_UPLOAD
+        is_finish = count.worker == SERVER and count.missed_bytes == finish_bytes * clients
+        return Gap.UNSENT if is_finish else Gap.UNKNOWN
     if count.worker == SERVER:
         return Gap.LAST
     if count.missed_bytes == finish_bytes:

@@ -1,0 +1,119 @@
+"""Every log recorded from real FederatedScope runs: the figures are the files', the failures are named.
+
+`fs_logs.tar.xz` holds a folder per run: its configuration and, where FederatedScope wrote them, its two logs. The
+figures are read from the files a second time here, by means of json alone.
+"""
+
+import json
+import math
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fscost.collect import Frames, gather, runs_below
+from tests.conftest import DATA
+
+COUNTERS = ("total_upload_bytes", "total_download_bytes")
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("logs")
+    with tarfile.open(DATA / "fs_logs.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def frames(logs: Path) -> Frames:
+    return gather(runs_below(logs))
+
+
+def lines_of(run: Path) -> list[dict[str, Any]]:
+    log = run / "system_metrics.log"
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def runs_with_logs(logs: Path) -> list[Path]:
+    return [run for run in sorted(logs.iterdir()) if lines_of(run)]
+
+
+def row_of(frames: Frames, run: Path) -> dict[str, Any]:
+    (row,) = frames.cells[frames.cells["path"] == str(run)].to_dict("records")
+    return {str(key): value for key, value in row.items()}
+
+
+def test_every_run_is_a_row(logs: Path, frames: Frames) -> None:
+    assert len(frames.cells) == len(list(logs.iterdir())) == 139
+    assert frames.cells["cell"].is_unique
+
+
+def test_every_workers_figures_are_the_files(logs: Path, frames: Frames) -> None:
+    compared = 0
+    for run in runs_with_logs(logs):
+        found = frames.workers[frames.workers["cell"] == row_of(frames, run)["cell"]].to_dict("records")
+        workers = [line for line in lines_of(run) if not str(line["id"]).startswith("sys_")]
+        assert [row["worker"] for row in found] == [int(worker["id"]) for worker in workers]
+        for row, worker in zip(found, workers, strict=True):
+            compared += 1
+            assert {key: row[key] for key in worker if key != "id"} == {k: v for k, v in worker.items() if k != "id"}
+    assert compared > 500
+
+
+def test_sys_avg_is_federatedscopes_own_to_the_character(logs: Path, frames: Frames) -> None:
+    compared = 0
+    for run in runs_with_logs(logs):
+        averages = [line for line in lines_of(run) if line["id"] == "sys_avg"]
+        for counter in COUNTERS:
+            found = row_of(frames, run)[f"sys_avg_{counter}"]
+            if len(averages) == 1 and len(lines_of(run)) == len({str(line["id"]) for line in lines_of(run)}):
+                compared += 1
+                assert found == averages[0][f"sys_avg/{counter}"], run.name
+            elif len(averages) != 1:  # FederatedScope merged nothing (one process of distributed mode), so no figure
+                assert run.name.startswith("dist") or pd.isna(found), run.name
+    assert compared > 200
+
+
+def test_a_run_is_done_where_federatedscope_wrote_its_metrics_and_failed_by_name_where_not(
+    logs: Path, frames: Frames
+) -> None:
+    for run in logs.iterdir():
+        row = row_of(frames, run)
+        vertical = "vertical" in (run / "config.yaml").read_text() if (run / "config.yaml").exists() else False
+        if lines_of(run) or vertical:
+            assert row["status"] == "done", run.name
+        else:
+            assert row["status"] == "failed", run.name
+            assert "no system_metrics.log" in row["reason"]
+
+
+def test_the_last_accuracy_is_the_files(logs: Path, frames: Frames) -> None:
+    compared = 0
+    for run in runs_with_logs(logs):
+        evaluations = run / "eval_results.log"
+        if not evaluations.exists() or "dup" in run.name:
+            continue
+        server = [
+            eval(line, {"nan": math.nan, "inf": math.inf})
+            for line in evaluations.read_text().splitlines()
+            if "'Role': 'Server #'" in line and "'Round': 'Final'" not in line and "_unseen" not in line
+        ]
+        forms = [r.get("Results_weighted_avg") or r.get("Results_raw") or {} for r in server if isinstance(r, dict)]
+        accuracies = [form["test_acc"] for form in forms if "test_acc" in form]
+        found = row_of(frames, run).get("final_test_acc")
+        if accuracies and found is not None and not pd.isna(found):
+            compared += 1
+            assert found in accuracies[-3:], run.name
+    assert compared > 50
+
+
+def test_upload_0_and_one_size_for_all_models_are_called_implausible(frames: Frames) -> None:
+    doubts = frames.cells.set_index("path")["implausible"]
+    by_name = {Path(str(path)).name: doubt for path, doubt in doubts.items()}
+    assert "upload is 0" in by_name["fedavg_toylr_c3_r5"]
+    assert "a model of another size" in by_name["fedavg_mlp16_c3_r3"]
+    assert pd.isna(by_name["fedavg_toylr_c3_r5__v020py39"])  # v0.2.0 counts uploads
+    assert "nothing in distributed mode" in by_name["dist_toy_s"]
