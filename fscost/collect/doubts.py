@@ -3,22 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fscost.cell import Cell
-
 Row = dict[str, Any]
 
 _NO_UPLOAD = "upload is 0 for every worker though clients trained: it is not counted in standalone mode since v0.3.0"
 _NOTHING = "every figure is 0: FederatedScope counts nothing in distributed mode"
 
 
-def doubts_of(cell: Cell | None, workers: Sequence[Row]) -> Iterator[str]:
+def doubts_of(workers: Sequence[Row]) -> Iterator[str]:
     """Yield what is implausible about the log of one run."""
-    is_distributed = cell is not None and cell.get("federate.mode") == "distributed"
-    if is_distributed and _logs(workers, "total_download_bytes") and not _any(workers, "total_download_bytes"):
+    upload, download = "total_upload_bytes", "total_download_bytes"
+    if not _logs(workers, upload) or not _logs(workers, download):
+        return
+    if not _any(workers, upload) and not _any(workers, download):
         yield _NOTHING
-    elif (
-        any(map(_trained, workers)) and _logs(workers, "total_upload_bytes") and not _any(workers, "total_upload_bytes")
-    ):
+    elif not _any(workers, upload) and any(map(_trained, workers)):
         yield _NO_UPLOAD
 
 

@@ -177,7 +177,7 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
         evaluations = pd.DataFrame()
     rows.workers.append(_workers(name, workers))
-    row["implausible"] = "; ".join(doubts_of(cell, workers)) or None
+    row["implausible"] = "; ".join(doubts_of(workers)) or None
     evaluations = _complete(evaluations, cell, workers, run, warn)
     if not evaluations.empty:
         rows.rounds.append(pd.concat([pd.Series(name, evaluations.index, name="cell"), evaluations], axis="columns"))
