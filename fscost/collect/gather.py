@@ -185,14 +185,19 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
 
 
 def _doubt(cells: list[Row], logs: dict[str, list[Row]], warnings: list[str]) -> None:
-    """Note, and warn of, figures that cannot be what travelled."""
+    """Note which figures cannot be what travelled, and warn once of each kind of them."""
     same = same_bytes_of_other_models(logs)
     for row in cells:
-        if row["cell"] not in logs:
-            continue
-        found = [text for text in (row["implausible"], same.get(row["cell"])) if text]
-        row["implausible"] = "; ".join(found) or None
-        warnings += [f"{row['path']}: implausible: {text}" for text in found]
+        if row["cell"] in logs:
+            found = [text for text in (row["implausible"], same.get(row["cell"])) if text]
+            row["implausible"] = "; ".join(found) or None
+    doubted = [row for row in cells if row.get("implausible")]
+    if doubted:
+        first = doubted[0]
+        warnings.append(
+            f"{first['path']}: implausible: {first['implausible']}"
+            + (f" (and {len(doubted) - 1} more logs with doubtful counts; table=audit tells all)" * (len(doubted) > 1))
+        )
 
 
 def _foreign_evaluations(run: ForeignRun, cell: Cell | None, warn: Callable[[str], None]) -> list[Row]:
