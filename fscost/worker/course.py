@@ -83,7 +83,8 @@ def _configured(request: Mapping[str, Any], into: Path) -> Any:
     try:
         config.merge_from_file(str(file))
     except KeyError as error:
-        name = str(error.args[0]).rpartition(" ")[2]
+        unknown = str(error.args[0]).rpartition(" ")[2]  # a section, where the release does not even have that
+        name = next((name for name in told if f"{name}.".startswith(f"{unknown}.")), unknown)
         raise ValueError(f"FederatedScope {federatedscope.__version__} has no option fs.{name}") from error
     # A folder of its own: FederatedScope writes into sub_exp_… where the one it wants exists.
     config.outdir, config.expname, config.expname_tag = str(into / "fs"), "run", ""

@@ -1,0 +1,57 @@
+"""What FederatedScope used against what a cell asked."""
+
+from typing import Any
+
+import pytest
+
+from fscost import vocabulary
+from fscost.engine.federatedscope.effective import broken_claims, own_choices
+from tests.conftest import cell_of
+
+
+def used_by(*overrides: str, **changed: Any) -> tuple[list[str], list[str]]:
+    """The broken claims and own choices of a FederatedScope that did all as asked but for what is `changed`."""
+    cell = cell_of("engine=builtin", *overrides)
+    used = dict(vocabulary.options()) | dict(vocabulary.leaves(cell.fs))
+    used |= {name.replace("__", "."): value for name, value in changed.items()}
+    return list(broken_claims(cell, used)), list(own_choices(cell, used))
+
+
+def test_nothing_is_said_where_all_was_done_as_asked() -> None:
+    assert used_by() == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("changed", "claim"),
+    [
+        ({"federate__client_num": 5}, "fs.federate.client_num=3: FederatedScope used 5"),
+        ({"model__type": "lr"}, "fs.model.type=mlp: FederatedScope used lr"),
+        ({"eval__metrics": ["acc"]}, "fs.eval.metrics=['acc', 'correct']: FederatedScope used ['acc']"),
+    ],
+)
+def test_an_option_the_cell_names_is_a_claim(changed: dict[str, Any], claim: str) -> None:
+    assert used_by(**changed)[0] == [claim]
+
+
+def test_an_option_nobody_named_is_told() -> None:
+    assert used_by(federate__make_global_eval=True) == (
+        [],
+        ["FederatedScope set fs.federate.make_global_eval=True by itself"],
+    )
+
+
+def test_what_follows_from_other_options_is_no_news() -> None:
+    derived = {"federate__sample_client_num": 3, "personalization__lr": 0.1, "outdir": "elsewhere", "expname": "run"}
+    assert used_by(**derived) == ([], [])
+
+
+def test_a_number_may_be_written_otherwise() -> None:
+    assert used_by("lr=1", train__optimizer__lr=1.0) == ([], [])
+
+
+def test_centralised_training_has_one_client_and_says_so() -> None:
+    claims, news = used_by("fs.federate.method=global", federate__client_num=1)
+    assert claims == []
+    assert news == [
+        "federate.method=global: FederatedScope gave the data of all clients to one, the only one there was"
+    ]

@@ -1,0 +1,92 @@
+"""Which FederatedScope there is, read from the files and the git repository of a package without importing it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fscost.engine.federatedscope.interpreter import Interpreter, interpreter
+from fscost.errors import ConfigError
+
+PICKLES = "def b64serializer(x): ...\n"
+BY_NAME, BY_VALUE = "lambda e: trainable_filter(e[0])\n", "lambda e: trainable_filter(e[1])\n"
+
+
+def package(folder: Path, version: str, message: str, trainer: str) -> Path:
+    """Write the lines that tell the releases apart, in a git repository."""
+    top = folder / "federatedscope"
+    (top / "core" / "trainers").mkdir(parents=True)
+    (top / "__init__.py").write_text(f"raise ImportError('only to be looked at')\n__version__ = '{version}'\n")
+    (top / "core" / "message.py").write_text(message)
+    (top / "core" / "trainers" / "trainer.py").write_text(trainer)
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "all")
+    return folder
+
+
+def git(folder: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which this interpreter finds FederatedScope."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    interpreter.cache_clear()
+    return tmp_path
+
+
+def probe() -> Interpreter:
+    interpreter.cache_clear()
+    return interpreter(sys.executable)
+
+
+@pytest.mark.parametrize(
+    ("version", "message", "trainer", "protocol"),
+    [
+        ("0.2.0", "", BY_VALUE, "v0.2.0"),
+        ("0.3.0", "", BY_VALUE, "v0.3.0"),
+        ("0.3.0", PICKLES, BY_NAME, "master"),
+    ],
+)
+def test_the_protocol_is_read_from_what_a_release_does(
+    probed: Path, version: str, message: str, trainer: str, protocol: str
+) -> None:
+    package(probed, version, message, trainer)
+    found = probe()
+    assert (found.version, found.protocol, found.commit) == (version, protocol, git(probed, "rev-parse", "HEAD"))
+
+
+def test_a_commit_between_the_releases_is_named_by_itself(probed: Path) -> None:
+    package(probed, "0.3.0", PICKLES, BY_VALUE)
+    assert probe().protocol == f"v0.3.0+{git(probed, 'rev-parse', 'HEAD')[:8]}"
+
+
+def test_changed_files_are_no_commit(probed: Path) -> None:
+    package(probed, "0.3.0", PICKLES, BY_NAME)
+    (probed / "federatedscope" / "core" / "message.py").write_text(f"{PICKLES}# changed\n")
+    assert probe().commit == f"{git(probed, 'rev-parse', 'HEAD')}+changes"
+
+
+def test_a_package_without_a_repository_has_no_commit(probed: Path) -> None:
+    git(package(probed, "0.3.0", PICKLES, BY_NAME), "rev-parse", "HEAD")
+    subprocess.run(["rm", "-rf", ".git"], cwd=probed, check=True)
+    assert probe().commit is None
+
+
+@pytest.mark.parametrize(
+    ("python", "words"),
+    [
+        (sys.executable, "it has no module federatedscope"),
+        ("no-such-python", "cannot be started: No such file or directory"),
+        ("/bin/cat", "it is no Python that runs the worker"),
+    ],
+)
+def test_no_federatedscope_is_told_in_one_line(python: str, words: str) -> None:
+    interpreter.cache_clear()
+    with pytest.raises(ConfigError) as told:
+        interpreter(python)
+    assert f"engine.python={python}: {words}" in str(told.value)
+    assert "name the interpreter that has it with engine.python=PATH or FSCOST_FS_PYTHON" in str(told.value)
