@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
+# What FederatedScope's interpreter imports: Python 3.8.
+WORKER = fscost/worker fscost/metering fscost/digits.py fscost/errors.py fscost/files.py fscost/measure.py fscost/__init__.py
+
 .PHONY: demo test lint clean
 
 demo: $(VENV)/installed
@@ -15,6 +18,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/vermin --quiet --target=3.8- --no-tips --violations $(WORKER)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("fscost needs Python 3.11 or newer; name one with make PYTHON=…" if sys.version_info < (3, 11) else 0)'

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fscost.engine import identify
 from fscost.errors import ConfigError
 from fscost.plan import plan
 from tests.conftest import DATA, cell_of, cells_of
@@ -56,7 +57,7 @@ def test_a_sweep_file_is_a_grid_and_the_command_line_wins() -> None:
 
 
 def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
-    grid = plan(["sweeps=quickstart", "fs.eval.split=[test]", "rounds=2"], lambda _: "builtin")
+    grid = plan(["sweeps=quickstart", "fs.eval.split=[test]", "rounds=2"], identify)
     for planned in grid.cells:
         assert cell_of(*planned.overrides).id == planned.cell.id
         assert planned.command.startswith("python -m fscost ")

@@ -147,8 +147,9 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
         return row
     ledger = read_ledger(run.ledger)
     messages = _messages(cell, ledger)
-    evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn, cell.protocol))
-    workers = read_system_metrics(run.system_metrics, warn)
+    logs = not cell.get("vertical.use")  # FederatedScope writes none of vertical runs
+    evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn, cell.protocol) if logs else [])
+    workers = read_system_metrics(run.system_metrics, warn) if logs else []
     rows.messages.append(messages)
     rows.workers.append(_workers(cell.id, workers, ledger))
     rows.rounds.append(_rounds(cell, messages, evaluations))
@@ -274,7 +275,8 @@ def _sums(messages: pd.DataFrame) -> Row:
 
 
 def _totals(messages: pd.DataFrame) -> Row:
-    trained = messages.loc[messages["traffic"] == Traffic.TRAINING, "round"]
+    is_trained = (messages["traffic"] == Traffic.TRAINING) & (messages["round"] >= 0)  # vertical clients stay at -1
+    trained = messages.loc[is_trained, "round"]
     return {"rounds_trained": int(trained.nunique())} | _sums(messages)
 
 

@@ -84,5 +84,8 @@ class _IidFixed:
         return [[dataset[i] for i in share] for share in shares]
 
 
-def _iid_fixed(splitter: str, client_num: int, **_arguments: Any) -> _IidFixed | None:
-    return _IidFixed(client_num) if splitter == "iid_fixed" else None
+def _iid_fixed(asked: Any, client_num: int = 0, **_arguments: Any) -> _IidFixed | None:
+    """Return the splitter if it is the one `asked` for: by name, or, in v0.2.0, by the whole configuration."""
+    if not isinstance(asked, str):
+        asked, client_num = asked.data.splitter, asked.federate.client_num
+    return _IidFixed(client_num) if asked == "iid_fixed" else None

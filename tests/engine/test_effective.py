@@ -49,6 +49,13 @@ def test_a_number_may_be_written_otherwise() -> None:
     assert used_by("lr=1", train__optimizer__lr=1.0) == ([], [])
 
 
+def test_arguments_that_federatedscope_fills_in_are_what_was_asked() -> None:
+    asked = ("fs.data.transform=[[ToTensor]]", "fs.data.args=[{max_len: 5}]")
+    filled = {"data__transform": [["ToTensor", {}]], "data__args": [{"max_len": 5, "download": True}]}
+    assert used_by(*asked, **filled) == ([], [])
+    assert used_by(*asked, **filled | {"data__transform": [["ToTensor", "Normalize"]]})[0]
+
+
 def test_centralised_training_has_one_client_and_says_so() -> None:
     claims, news = used_by("fs.federate.method=global", federate__client_num=1)
     assert claims == []

@@ -35,6 +35,10 @@ def _is_one_client(cell: Cell, name: str, used: Any) -> bool:
 
 
 def _same(asked: Any, used: Any) -> bool:
+    """Return whether `used` is what was asked; FederatedScope completes lists and mappings of arguments in place."""
+    if isinstance(asked, Mapping) and isinstance(used, Mapping):
+        return all(key in used and _same(value, used[key]) for key, value in asked.items())
     if isinstance(asked, (list, tuple)) and isinstance(used, (list, tuple)):
-        return len(asked) == len(used) and all(map(_same, asked, used))
+        more = used[len(asked) :]
+        return len(used) >= len(asked) and all(map(_same, asked, used)) and not any(more)
     return bool(asked == used)
