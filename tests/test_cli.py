@@ -18,7 +18,8 @@ FAST = ("model=lr", "rounds=1")
 
 def runs(folder: Path = Path("runs")) -> dict[str, int]:
     """The run directories and when each was finished."""
-    return {p.parent.name: p.stat().st_mtime_ns for p in folder.glob("*/outcome.json")}
+    finished = (p for p in folder.glob("*/outcome.json") if not p.parent.name.startswith("."))
+    return {p.parent.name: p.stat().st_mtime_ns for p in finished}
 
 
 def test_a_sweep_prints_its_table_and_writes_it(here: Path, fscost: Callable[..., Result]) -> None:
