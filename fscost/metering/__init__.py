@@ -1,7 +1,16 @@
 """Counting what one message carries, and adding it up."""
 
 from fscost.metering.ledger import Ledger, LedgerFile, read_ledger
-from fscost.metering.message import PROTOCOLS, Message, Sizes, first_evaluation_is_round_0, meter, pickles
+from fscost.metering.message import (
+    PROTOCOLS,
+    Message,
+    Sizes,
+    first_evaluation_is_round_0,
+    meter,
+    meter_unreported,
+    pickles,
+    reported_bytes,
+)
 
 __all__ = [
     "PROTOCOLS",
@@ -11,6 +20,8 @@ __all__ = [
     "Sizes",
     "first_evaluation_is_round_0",
     "meter",
+    "meter_unreported",
     "pickles",
     "read_ledger",
+    "reported_bytes",
 ]

@@ -30,8 +30,12 @@ class Tally:
     def add(self, copies: int, each: Sizes) -> None:
         """Add `copies` messages of the same sizes."""
         self.messages += copies
-        self.sizes = self.sizes.plus(each.times(copies))
         self.wire_known_bytes += copies * (each.wire_bytes or 0)
+        self.add_sizes(copies, each)
+
+    def add_sizes(self, copies: int, each: Sizes) -> None:
+        """Add bytes of messages that are counted already."""
+        self.sizes = self.sizes.plus(each.times(copies))
 
     def as_dict(self) -> dict[str, int | None]:
         """Return the tally as JSON values, unknown bytes as null."""
@@ -52,8 +56,15 @@ class Ledger:
         for receiver in message.receivers:
             self.received.setdefault(receiver, Tally()).add(1, each)
         self.sent.setdefault(message.sender, Tally()).add(len(message.receivers), each)
-        link = link_between(message.sender, message.receivers[0])
-        self.by_type.setdefault((message.state, message.msg_type, link), Tally()).add(len(message.receivers), each)
+        self.by_type.setdefault(_key(message), Tally()).add(len(message.receivers), each)
+
+    def report(self, message: Message, reported_bytes: int | None) -> None:
+        """Add what FederatedScope counts for one copy of a message that was recorded without it."""
+        each = Sizes(0, 0, reported_bytes, 0)
+        for receiver in message.receivers:
+            self.received[receiver].add_sizes(1, each)
+        self.sent[message.sender].add_sizes(len(message.receivers), each)
+        self.by_type[_key(message)].add_sizes(len(message.receivers), each)
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of ``ledger.jsonl``; the last holds the digest of those before it."""
@@ -71,6 +82,10 @@ class Ledger:
         for worker in sorted(self.sent.keys() | self.received.keys()):
             sent, received = self.sent.get(worker, Tally()), self.received.get(worker, Tally())
             yield {"worker": worker, "sent": _of_worker(sent), "received": _of_worker(received)}
+
+
+def _key(message: Message) -> tuple[int, str, Link]:
+    return message.state, message.msg_type, link_between(message.sender, message.receivers[0])
 
 
 def _of_worker(tally: Tally) -> dict[str, int | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from typing import Any
 
@@ -59,11 +59,18 @@ def meter(message: Message, *, pickled: bool) -> Sizes:
 
     `pickled` says whether this FederatedScope pickles the tensors of ``model_para``, as master does.
     """
+    return replace(meter_unreported(message, pickled=pickled), reported_bytes=reported_bytes(message))
+
+
+def meter_unreported(message: Message, *, pickled: bool) -> Sizes:
+    """Return the bytes of one copy of `message` with 0 as `reported_bytes`, for who gets that from FederatedScope."""
+    payload: int | None
+    scalar: int | None
     try:
         payload, scalar = measure_content(message.content)
     except Opaque:
-        return Sizes(None, None, _reported(message), _wire(message, pickled))
-    return Sizes(payload, scalar, _reported(message), _wire(message, pickled))
+        payload = scalar = None
+    return Sizes(payload, scalar, 0, _wire(message, pickled))
 
 
 def pickles(protocol: str) -> bool:
@@ -95,7 +102,8 @@ def _private_asizeof() -> Any:
 _asizeof = _private_asizeof()
 
 
-def _reported(message: Message) -> int | None:
+def reported_bytes(message: Message) -> int | None:
+    """Return asizeof of a message's content, None where pympler fails at it."""
     try:
         return int(_asizeof(message.content))
     except ValueError:  # pympler 1.1 cannot size some views of arrays

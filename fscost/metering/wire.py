@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from fscost.metering.content import is_tensor
@@ -94,12 +95,12 @@ def _pickled_ints(values: Any) -> int:
 def _varint(value: int) -> int:
     if not -(2**31) <= value < 2**31:
         raise Unencodable(f"{value} does not fit the schema's int32")
-    return 10 if value < 0 else max(1, math.ceil(value.bit_length() / 7))
+    return 10 if value < 0 else (value.bit_length() + 6) // 7 or 1
 
 
 def _field(length: int) -> int:
     """Return tag + length varint + the `length` bytes of an embedded message or a string."""
-    return 1 + max(1, math.ceil(length.bit_length() / 7)) + length
+    return 1 + ((length.bit_length() + 6) // 7 or 1) + length
 
 
 _FLOAT = 7
@@ -134,27 +135,43 @@ def _mapping(value: Mapping[Any, Any], as_pickle: bool) -> int:
         raise Unencodable("FederatedScope cannot encode an empty mapping")
     total = 0
     for key, item in value.items():
-        key_size = _field(len(key.encode())) if isinstance(key, str) else 1 + _varint(int(key))
-        total += _field(key_size + _field(_value(item, as_pickle)))
+        total += _field(_key(key) + _field(_value(item, as_pickle)))
     return _field(total)
 
 
+@lru_cache(maxsize=65536)
+def _key(key: Any) -> int:
+    return _field(len(key.encode())) if isinstance(key, str) else 1 + _varint(int(key))
+
+
 def _tensor(tensor: Any) -> int:
-    if "float" in str(tensor.dtype):
+    if _is_floating(tensor.dtype):
         return _floats(tuple(tensor.shape))
     return _value(tensor.tolist())
+
+
+@lru_cache(maxsize=None)
+def _is_floating(dtype: Any) -> bool:
+    return "float" in str(dtype)
 
 
 def _pickled(value: Any) -> int:
     """Return the size of a tensor, an array or a number that is sent as base64 of its pickle."""
     if hasattr(value, "element_size"):
-        dtype = str(value.dtype).replace("torch.", "")
-        size = pickled_tensor_bytes(tuple(map(int, value.shape)), dtype, value.element_size())
-    else:
-        size = len(pickle.dumps(value))
+        return _pickled_tensor(tuple(value.shape), value.dtype, value.element_size())
+    return _as_base64(len(pickle.dumps(value)))
+
+
+@lru_cache(maxsize=4096)  # a course sends tensors of the same few shapes over and over
+def _pickled_tensor(shape: tuple[int, ...], dtype: Any, itemsize: int) -> int:
+    return _as_base64(pickled_tensor_bytes(shape, str(dtype).replace("torch.", ""), itemsize))
+
+
+def _as_base64(size: int) -> int:
     return _field(_field(4 * math.ceil(size / 3)))
 
 
+@lru_cache(maxsize=4096)
 def _floats(shape: tuple[int, ...]) -> int:
     """Return the size of nested lists of floats; all items of a dimension are equally large."""
     if not shape:

@@ -46,10 +46,12 @@ def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:
     into = Path(request["into"])
     config = _configured(request, into)
     warnings = list(_made_to_work(config))
-    recorder = Recorder(pickles_models(Path(federatedscope.__file__).parent))
+    pickled = pickles_models(Path(federatedscope.__file__).parent)
+    recorder = Recorder(pickled=pickled, counts_broadcasts=not config.federate.online_aggr)
     recorder.attach()
     runner = _runner(config)
     runner.run()
+    recorder.finish()
     warnings += _without_effect(runner, recorder)
     if not config.vertical.use and not any(kind == "finish" for _, kind, _ in recorder.ledger.by_type):
         raise RuntimeError("the course ended before the server sent finish")

@@ -1,7 +1,8 @@
 """Every message that FederatedScope's standalone mode sends, into the ledger.
 
-In standalone mode all workers send through one method, ``StandaloneCommManager.send``; it is wrapped, and nothing of
-FederatedScope is changed. A message to k receivers is sent once with a list of k receivers.
+In standalone mode all workers send through one method, ``StandaloneCommManager.send``, and what they report is counted
+by one, ``Message.count_bytes``; both are wrapped, and nothing of FederatedScope is changed. A message to k receivers is
+sent once with a list of k receivers.
 """
 
 from __future__ import annotations
@@ -9,28 +10,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fscost.metering import Ledger, Message, meter
+from fscost.measure import SERVER
+from fscost.metering import Ledger, Message, meter_unreported, reported_bytes
 
 
 class Recorder:
-    """Meters messages; `pickled` says how this FederatedScope encodes ``model_para``."""
+    """Meters messages; `pickled` says how this FederatedScope encodes ``model_para``.
 
-    def __init__(self, pickled: bool) -> None:
-        self.pickled = pickled
+    What FederatedScope reports of a message is taken from its own count, made when the message is handled. It does
+    not count what it hands over client by client, with ``federate.online_aggr``: `counts_broadcasts` is then False.
+    """
+
+    def __init__(self, *, pickled: bool, counts_broadcasts: bool) -> None:
+        self.pickled, self.counts_broadcasts = pickled, counts_broadcasts
         self.ledger = Ledger({})
         self.quantized = False
+        self._uncounted: dict[int, tuple[Any, Message]] = {}
 
     def attach(self) -> None:
         """Record what is sent from now on."""
         from federatedscope.core.communication import StandaloneCommManager
+        from federatedscope.core.message import Message as Sent
 
-        send = StandaloneCommManager.send
+        send, count_bytes = StandaloneCommManager.send, Sent.count_bytes
 
         def recorded(manager: Any, message: Any) -> Any:
             self.record(message)
             return send(manager, message)
 
+        def counted(message: Any) -> Any:
+            counts = count_bytes(message)
+            self.count(message, counts[0])
+            return counts
+
         StandaloneCommManager.send = recorded
+        Sent.count_bytes = counted
 
     def record(self, sent: Any) -> None:
         """Meter one of FederatedScope's messages, as it is when it is sent."""
@@ -39,9 +53,25 @@ class Recorder:
         message = Message(
             sent.msg_type, int(sent.sender), receivers, int(sent.state), sent.content, sent.timestamp, listed
         )
-        self.ledger.record(message, meter(message, pickled=self.pickled))
+        self.ledger.record(message, meter_unreported(message, pickled=self.pickled))
+        if message.sender == SERVER and not self.counts_broadcasts:
+            self.ledger.report(message, reported_bytes(message))
+        else:
+            self._uncounted[id(sent)] = sent, message  # which also keeps the id from being given again
         if sent.msg_type == "model_para" and not self.quantized:
             self.quantized = _is_quantized(sent.content)
+
+    def count(self, sent: Any, size: int) -> None:
+        """Note FederatedScope's own count of one copy of a message; only the first of them matters."""
+        _, message = self._uncounted.pop(id(sent), (None, None))
+        if message is not None:
+            self.ledger.report(message, size)
+
+    def finish(self) -> None:
+        """Count what FederatedScope never handled."""
+        for _, message in self._uncounted.values():
+            self.ledger.report(message, reported_bytes(message))
+        self._uncounted.clear()
 
 
 def _is_quantized(content: Any) -> bool:

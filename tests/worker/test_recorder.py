@@ -17,9 +17,10 @@ def sent(msg_type: str, sender: int, receiver: Any, content: Any, state: int = 0
 
 
 def recorded(*messages: SimpleNamespace) -> list[dict[str, Any]]:
-    recorder = Recorder(pickled=True)
+    recorder = Recorder(pickled=True, counts_broadcasts=True)
     for message in messages:
         recorder.record(message)
+    recorder.finish()
     rows = [json.loads(line) for line in recorder.ledger.lines()]
     return [row for row in rows if "type" in row]
 
@@ -45,8 +46,31 @@ def test_what_goes_between_clients_is_peer_traffic() -> None:
 
 
 def test_quantised_weights_are_noticed() -> None:
-    recorder = Recorder(pickled=True)
+    recorder = Recorder(pickled=True, counts_broadcasts=True)
     recorder.record(sent("model_para", 0, [1], {"fc.weight": torch.zeros(2)}))
     assert not recorder.quantized
     recorder.record(sent("model_para", 1, [0], (3, {"fc.weight_quant": torch.zeros(2, dtype=torch.int8)})))
     assert recorder.quantized
+
+
+def test_reported_is_federatedscopes_own_count_and_only_the_first() -> None:
+    recorder = Recorder(pickled=True, counts_broadcasts=True)
+    counted, uncounted = (sent("evaluate", 0, [1, 2], {"w": torch.zeros(size)}) for size in (3, 4))
+    for message in (counted, uncounted):
+        recorder.record(message)
+    for size in (1000, 5000):
+        recorder.count(counted, size)
+    recorder.finish()
+    (row,) = [json.loads(line) for line in recorder.ledger.lines() if '"type"' in line]
+    (alone,) = recorded(uncounted)
+    assert row["messages"] == 4
+    assert row["reported_bytes"] == 2 * 1000 + alone["reported_bytes"]
+
+
+def test_what_is_handed_over_uncounted_is_counted_here() -> None:
+    recorder = Recorder(pickled=True, counts_broadcasts=False)
+    broadcast = sent("model_para", 0, [1, 2], {"w": torch.zeros(3)})
+    recorder.record(broadcast)
+    recorder.count(broadcast, 1000)
+    (row,) = [json.loads(line) for line in recorder.ledger.lines() if '"type"' in line]
+    assert row["reported_bytes"] == recorded(broadcast)[0]["reported_bytes"]
