@@ -134,7 +134,7 @@ def _columns(keys: Sequence[str], spec: TableSpec) -> Iterator[Column]:
         numeric = key in ("clients", "seed")
         yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric, tex="r" if numeric else "l")
     for column, head, group in FIGURES:
-        yield Column(column, head, group, "B")
+        yield Column(column.removesuffix("_bytes"), head, group, "B")
 
 
 def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], spec: TableSpec) -> Iterator[Row]:
@@ -148,10 +148,10 @@ def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], s
     else:
         entries.append([Entry(_mark(cell), mark=True)] * len(FIGURES))
         names.append("all")
-    axes = [_label(cell[key], spec) for key in keys[:-1]]
+    axes = [_plain(cell[key]) for key in keys[:-1]]
     for number, (name, figures) in enumerate(zip(names, entries, strict=True)):
         span = len(names) if number == 0 else 0
-        labels = [Entry(text, text, span) for text in axes]
+        labels = [Entry(UNKNOWN if value is None else spec.label(value), value, span) for value in axes]
         yield Row((*labels, Entry(name, name), *figures), rule=None if number else 0)
 
 
@@ -179,7 +179,8 @@ def _figure(value: float | None, partly: bool = False) -> Entry:
     return Entry((f"{value:,.0f}" if value.is_integer() else f"{value:,.1f}") + _PARTLY * partly, value)
 
 
-def _label(value: Any, spec: TableSpec) -> str:
+def _plain(value: Any) -> Any:
+    """Return an axis as the cell has it: pandas turns whole numbers into floats where some are missing."""
     if value is None or (isinstance(value, float) and pd.isna(value)):
-        return UNKNOWN
-    return spec.label(int(value) if isinstance(value, float) and value.is_integer() else value)
+        return None
+    return int(value) if isinstance(value, float) and value.is_integer() else value
