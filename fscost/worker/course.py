@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import federatedscope
-import numpy as np
 import yaml
 from federatedscope.core.auxiliaries.data_builder import get_data
 from federatedscope.core.auxiliaries.utils import setup_seed
@@ -45,14 +44,13 @@ def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     into = Path(request["into"])
     config = _configured(request, into)
-    warnings = list(_made_to_work(config))
     pickled = pickles_models(Path(federatedscope.__file__).parent)
     recorder = Recorder(pickled=pickled, counts_broadcasts=not config.federate.online_aggr)
     recorder.attach()
     runner = _runner(config)
     runner.run()
     recorder.finish()
-    warnings += _without_effect(runner, recorder)
+    warnings = [*_helped(recorder), *_without_effect(runner, recorder)]
     if not config.vertical.use and not any(kind == "finish" for _, kind, _ in recorder.ledger.by_type):
         raise RuntimeError("the course ended before the server sent finish")
     for name in _LOGS:
@@ -94,18 +92,6 @@ def _configured(request: Mapping[str, Any], into: Path) -> Any:
     return config
 
 
-def _made_to_work(config: Any) -> Iterator[str]:
-    """Yield what was done about a run that FederatedScope's own counting would crash."""
-    if config.federate.use_ss:
-        from pympler import asizeof
-
-        asizeof.asizeof(np.zeros(1))
-        yield (
-            "secret sharing: pympler cannot size the first array it sees if that is a view, so one other array was "
-            "sized before the run; what FederatedScope reports of arrays depends on such history"
-        )
-
-
 def _runner(config: Any) -> Any:
     """Return FederatedScope's runner, made as its ``main.py`` makes it."""
     setup_seed(config.seed)
@@ -119,6 +105,15 @@ def _runner(config: Any) -> Any:
         client_class=get_client_cls(config),
         config=config.clone(),
     )
+
+
+def _helped(recorder: Recorder) -> Iterator[str]:
+    """Yield what was done about a count that would have crashed the run."""
+    if recorder.helped:
+        yield (
+            "pympler crashed at sizing a view of an array, as FederatedScope's secret sharing sends, and would have "
+            "ended the run; after another array was sized it goes on, but what is reported of arrays depends on that"
+        )
 
 
 def _without_effect(runner: Any, recorder: Recorder) -> Iterator[str]:

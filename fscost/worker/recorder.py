@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from fscost.measure import SERVER
 from fscost.metering import Ledger, Message, meter_unreported, reported_bytes
 
@@ -24,7 +26,7 @@ class Recorder:
     def __init__(self, *, pickled: bool, counts_broadcasts: bool) -> None:
         self.pickled, self.counts_broadcasts = pickled, counts_broadcasts
         self.ledger = Ledger({})
-        self.quantized = False
+        self.quantized = self.helped = False
         self._uncounted: dict[int, tuple[Any, Message]] = {}
 
     def attach(self) -> None:
@@ -39,7 +41,12 @@ class Recorder:
             return send(manager, message)
 
         def counted(message: Any) -> Any:
-            counts = count_bytes(message)
+            try:
+                counts = count_bytes(message)
+            except ValueError:  # pympler 1.1 cannot size a view of an array before it has sized another array
+                _size_an_array()
+                self.helped = True
+                counts = count_bytes(message)
             self.count(message, counts[0])
             return counts
 
@@ -72,6 +79,12 @@ class Recorder:
         for _, message in self._uncounted.values():
             self.ledger.report(message, reported_bytes(message))
         self._uncounted.clear()
+
+
+def _size_an_array() -> None:
+    from pympler import asizeof
+
+    asizeof.asizeof(np.zeros(1))
 
 
 def _is_quantized(content: Any) -> bool:
