@@ -135,6 +135,13 @@ class TestFederatedScopesLogs:
         assert [row["round"] for row in rows] == [1, 2, 3, 4]
         assert rows[-1]["test_acc"] == 0.6077348066298343
 
+    def test_evaluations_of_clients_count_from_1_in_v020(self, tmp_path: Path) -> None:
+        log = tmp_path / "eval_results.log"
+        form = "'Results_weighted_avg': {'test_acc': 0.5}"
+        log.write_text("".join(f"{{'Role': 'Server #', 'Round': {r}, {form}}}\n" for r in (1, 2)))
+        assert [row["round"] for row in read_eval_results(log, pytest.fail, "v0.2.0")] == [1, 2]
+        assert [row["round"] for row in read_eval_results(log, pytest.fail, "v0.3.0")] == [2, 3]
+
     def test_evaluations_of_the_server_count_rounds_from_1(self) -> None:
         rows = read_eval_results(DATA / "fs_eval_results_global.log", pytest.fail, "master")
         assert [row["round"] for row in rows] == [1, 2, 3, 4, 5]

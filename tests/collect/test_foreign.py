@@ -57,6 +57,15 @@ def test_federatedscopes_average_is_reproduced_to_the_character(tmp_path: Path) 
         assert row[f"sys_avg_{key}"] == average[f"sys_avg/{key}"]
 
 
+def test_v020_is_known_by_an_option_that_only_it_dumps(tmp_path: Path) -> None:
+    run = output(tmp_path / "exp", config="fs_config.yaml")
+    assert [cell.protocol for cell, _ in runs_below(tmp_path) if cell] == ["unknown"]
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("eval: {", "eval: {save_data: false, "))
+    assert "save_data" in config.read_text()
+    assert [cell.protocol for cell, _ in runs_below(tmp_path) if cell] == ["v0.2.0"]
+
+
 def test_a_published_average(tmp_path: Path) -> None:
     """A server at 114072 and three clients at 39504, as a blog shows them, average to 56.78K."""
     run = output(tmp_path / "exp", config="fs_config.yaml")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from fscost.collect import gather
 from fscost.collect.fs_logs import read_eval_results
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.builtin.data import load_federation
@@ -18,7 +19,7 @@ from fscost.engine.builtin.training import batches
 from fscost.errors import ConfigError
 from fscost.measure import binary_text
 from fscost.metering import LedgerFile, read_ledger
-from fscost.record import Status
+from fscost.record import Outcome, Status
 from fscost.rundir import RunDir
 from tests.conftest import DATA, cell_of, files_below
 
@@ -42,6 +43,19 @@ def total(ledger: LedgerFile, msg_type: str, link: str, key: str = "payload_byte
 
 def accuracies(run: RunDir) -> list[float]:
     return [row["test_acc"] for row in read_eval_results(run.eval_results, pytest.fail, "master")]
+
+
+def test_v020_names_the_round_of_an_evaluation_by_the_rounds_trained(tmp_path: Path) -> None:
+    for protocol, rounds in (("v0.2.0", {1, 2}), ("v0.3.0", {0, 1}), ("master", {0, 1})):
+        run = computed(tmp_path / protocol, f"engine.protocol={protocol}", "model=mlp_s", "rounds=2")
+        ledger = read_ledger(run.ledger)
+        assert {row["round"] for row in messages(ledger, "evaluate", "downlink")} == rounds
+        assert {row["round"] for row in messages(ledger, "metrics", "uplink")} == rounds
+        assert {row["round"] for row in messages(ledger, "model_para", "uplink")} == {0, 1}
+        run.write_outcome(Outcome(status=Status.DONE))
+        frame = gather([(run.read_cell(), run)]).rounds
+        assert list(frame["round"]) == [1, 2]
+        assert list(frame["evaluation_downlink_payload_bytes"]) == [3 * 5272, 6 * 5272]
 
 
 def test_accuracy_rises_to_90_percent(tmp_path: Path) -> None:

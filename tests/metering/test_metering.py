@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fscost.errors import CollectError
+from fscost.measure import traffic_of
 from fscost.metering import PROTOCOLS, Ledger, Message, Sizes, meter, pickles, read_ledger
 from fscost.metering.content import Opaque, measure_content
 
@@ -47,6 +48,23 @@ def test_reported_is_blind_to_tensor_storage_and_payload_is_not() -> None:
     small, large = (meter(Message("evaluate", 0, (1,), 0, {"w": torch.zeros(n)}), pickled=True) for n in (1, 10**6))
     assert small.reported_bytes == large.reported_bytes
     assert (small.payload_bytes, large.payload_bytes) == (4, 4_000_000)
+
+
+@pytest.mark.parametrize(
+    ("msg_type", "traffic"),
+    [
+        ("model_para", "training"),
+        ("encryped_gradient_u", "training"),  # vertical learning
+        ("split_request", "training"),  # trees
+        ("a_message_of_my_own", "training"),
+        ("metrics", "evaluation"),
+        ("eval_metric", "evaluation"),
+        ("finish", "control"),
+        ("public_keys", "control"),
+    ],
+)
+def test_every_type_has_its_traffic_class(msg_type: str, traffic: str) -> None:
+    assert traffic_of(msg_type) == traffic
 
 
 def test_releases_encode_model_para_differently() -> None:
