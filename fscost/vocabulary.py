@@ -83,7 +83,7 @@ def sparse(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return what differs from FederatedScope's defaults, so that spelling one out does not change a cell."""
     used = asked(flat)
     always = {name: used.get(name, default(name)) for name in _ALWAYS}
-    if used.get("federate.sample_client_num") == always["federate.client_num"]:
+    if used.get("federate.sample_client_num") == always["federate.client_num"] and not _has_unseen(used):
         del used["federate.sample_client_num"]
     differing = {n: value for n, value in used.items() if n not in options() or value != default(n)}
     found = differing | always
@@ -92,13 +92,17 @@ def sparse(flat: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(found.items()))
 
 
+def _has_unseen(used: Mapping[str, Any]) -> bool:
+    return bool(used.get("federate.unseen_clients_rate"))
+
+
 def asked(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options somebody asked for: without those FederatedScope adds when it dumps what it used."""
     used = {name: value for name, value in flat.items() if name not in IRRELEVANT}
     if str(method := used.get("federate.method")).lower() in _METHODS:  # FederatedScope does not mind the case
         used["federate.method"] = _METHODS[str(method).lower()]
-    if used.get("federate.sample_client_rate") == 1:
-        del used["federate.sample_client_rate"]
+    if used.get("federate.sample_client_rate") == 1 and used.get("aggregator.robust_rule") != "bulyan":
+        del used["federate.sample_client_rate"]  # all clients, as without; Bulyan alone computes with the rate itself
     if used.get("data.splitter") == "lda" and not used.get("data.splitter_args"):
         used["data.splitter_args"] = [{"alpha": 0.5}]  # FederatedScope's own default
     for copy, original in _COPIES.items():

@@ -193,3 +193,14 @@ class TestFsConfig:
 
     def test_a_missing_file_is_named(self) -> None:
         assert "fs_config=nowhere.yaml: cannot be read" in refusal("fs_config=nowhere.yaml")
+
+
+def test_a_rate_of_1_is_no_sampling_but_for_bulyan_which_computes_with_it() -> None:
+    assert cell_of("fs.federate.sample_client_rate=1.0").id == cell_of().id
+    bulyan = cell_of("fs.aggregator.robust_rule=bulyan", "fs.federate.sample_client_rate=1.0")
+    assert bulyan.get("federate.sample_client_rate") == 1.0
+
+
+def test_all_clients_per_round_is_no_sampling_but_with_unseen_ones() -> None:
+    assert cell_of("clients_per_round=3").id == cell_of().id
+    assert cell_of("clients_per_round=3", "fs.federate.unseen_clients_rate=0.4").get("federate.sample_client_num") == 3
