@@ -28,9 +28,14 @@ from fscost.worker.recorder import Recorder
 try:  # since v0.3.0
     from federatedscope.core.auxiliaries.logging import update_logger
     from federatedscope.core.auxiliaries.runner_builder import get_runner
+
+    _FORGETS_SEED = True
 except ImportError:
     from federatedscope.core.auxiliaries.utils import update_logger
     from federatedscope.core.fed_runner import FedRunner as get_runner
+
+    _FORGETS_SEED = False
+"""Since v0.3.0 data are loaded with a constant seed; after a registered loader the cell's is not restored."""
 
 _LOGS = ("system_metrics.log", "eval_results.log", "config.yaml")
 _PACKAGES = ("torch", "numpy", "scikit-learn", "pympler", "protobuf")
@@ -98,6 +103,8 @@ def _runner(config: Any) -> Any:
     data.register()
     loaded, modified = get_data(config=config.clone())
     config.merge_from_other_cfg(modified)
+    if _FORGETS_SEED:
+        setup_seed(config.seed)
     config.freeze()
     return get_runner(
         data=loaded,

@@ -23,8 +23,6 @@ def _digits(config: Any, client_cfgs: Any = None) -> Any:
         return None
     if config.data.splitter not in SPLITTERS:
         raise ValueError(f"data.splitter={config.data.splitter}: the digits are split by {' or '.join(SPLITTERS)}")
-    from federatedscope.core.auxiliaries.utils import setup_seed
-
     arguments = {key: value for item in config.data.args for key, value in item.items()}
     x, y = load_digits(flat=config.data.type == "digits_flat", resize=arguments.get("resize"))
     samples = _samples(x, y)
@@ -34,7 +32,6 @@ def _digits(config: Any, client_cfgs: Any = None) -> Any:
         worker: {name: [samples[i] for i in index] for name, index in splits.items()}
         for worker, splits in workers.items()
     }
-    setup_seed(config.seed)  # FederatedScope seeds with a constant before it loads data, and registered data end there
     return _in_loaders(taken, config), config
 
 

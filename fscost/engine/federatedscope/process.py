@@ -73,7 +73,10 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             raise WorkerDied(self._ending())
-        reply: dict[str, Any] = json.loads(line)
+        try:
+            reply: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise WorkerDied(f"the worker answered {line.strip()!r}") from None
         return reply
 
     def _ending(self) -> str:
