@@ -147,7 +147,7 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
         return row
     ledger = read_ledger(run.ledger)
     messages = _messages(cell, ledger)
-    logs = not cell.get("vertical.use")  # FederatedScope writes none of vertical runs
+    logs = cell.engine != "estimate" and not cell.get("vertical.use")  # FederatedScope writes none of vertical runs
     evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn, cell.protocol) if logs else [])
     workers = read_system_metrics(run.system_metrics, warn) if logs else []
     rows.messages.append(messages)

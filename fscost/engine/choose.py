@@ -98,11 +98,15 @@ class Engines:
             if self._settings.timeout_min is not None:
                 raise ConfigError("engine.timeout_min: engine=builtin cannot be stopped; engine=federatedscope can")
             return BuiltinEngine()
+        if name == "estimate":
+            from fscost.engine.estimate import EstimateEngine
+
+            return EstimateEngine()
         if name == "federatedscope":
             from fscost.engine.federatedscope import FederatedScopeEngine
 
             return FederatedScopeEngine(self._settings.python, self._settings.timeout_min)
-        raise ConfigError(f"engine={name}: this fscost has no such engine; there are builtin and federatedscope")
+        raise ConfigError(f"engine={name}: there is no such engine; there are builtin, estimate, federatedscope")
 
     def __enter__(self) -> Self:
         return self

@@ -23,7 +23,7 @@ class Message:
 
     msg_type: str
     sender: int
-    receivers: tuple[int, ...]
+    receivers: tuple[int, ...] | range
     state: int
     content: Any
     timestamp: float = 0
@@ -110,11 +110,17 @@ def reported_bytes(message: Message) -> int | None:
         return None
 
 
+def _receivers(message: Message) -> list[int] | range | int:
+    if not message.listed:
+        return message.receivers[0]
+    return message.receivers if isinstance(message.receivers, range) else list(message.receivers)
+
+
 def _wire(message: Message, pickled: bool) -> int | None:
     try:
         return message_bytes(
             sender=message.sender,
-            receivers=list(message.receivers) if message.listed else message.receivers[0],
+            receivers=_receivers(message),
             state=message.state,
             msg_type=message.msg_type,
             content=message.content,

@@ -33,7 +33,7 @@ class Unencodable(ValueError):
 def message_bytes(
     *,
     sender: int,
-    receivers: list[int] | int,
+    receivers: list[int] | range | int,
     state: int,
     msg_type: str,
     content: Any,
@@ -115,6 +115,8 @@ def _value(value: Any, as_pickle: bool = False) -> int:
         return _tensor(value)
     if isinstance(value, Mapping):
         return _mapping(value, as_pickle)
+    if isinstance(value, range):
+        return _field(_ids(value))
     if isinstance(value, (list, tuple)):
         return _field(sum(_field(_value(item, as_pickle)) for item in value))
     return _single(value.tolist() if hasattr(value, "tolist") else value)
@@ -128,6 +130,17 @@ def _single(value: Any) -> int:
     if isinstance(value, int):
         return _field(1 + _varint(value))
     return _field(_field(len(value.encode() if isinstance(value, str) else value)))
+
+
+def _ids(ids: range) -> int:
+    """Return the size of the items of a list of ascending ids, without making it: equally long ones at once."""
+    total, first = 0, ids.start
+    while first < ids.stop:
+        length = _varint(first)
+        after = min(ids.stop, 1 << 7 * length)
+        total += (after - first) * _field(_field(1 + length))
+        first = after
+    return total
 
 
 def _mapping(value: Mapping[Any, Any], as_pickle: bool) -> int:

@@ -1,0 +1,26 @@
+"""The estimate engine: the ledger of a course from closed form, without training."""
+
+from fscost.cell import Cell
+from fscost.engine.estimate.options import check_options
+from fscost.record import Outcome
+from fscost.rundir import RunDir
+
+
+class EstimateEngine:
+    """Computes what would be sent; there is no accuracy, and no log of FederatedScope."""
+
+    def check(self, cell: Cell) -> None:
+        """Raise ConfigError for a cell whose messages depend on training."""
+        check_options(cell)
+
+    def prepare(self, cell: Cell) -> None:
+        """Nothing is missing."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def run(self, cell: Cell, into: RunDir) -> Outcome:
+        """Write the cell's ledger."""
+        from fscost.engine.estimate.run import run_cell  # torch takes seconds to import, and a plan needs none
+
+        return run_cell(cell, into)

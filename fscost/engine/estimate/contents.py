@@ -1,0 +1,121 @@
+"""What each message carries, as a content of the right shape and without any data in it: tensors are on ``meta``."""
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fscost.engine.builtin.models import build_model
+from fscost.engine.builtin.options import Options
+
+_LARGEST_ARRAY = 10**6
+"""Elements of an array that is made to be measured; secret sharing sends arrays, and those have no ``meta``."""
+
+
+class Contents:
+    """The contents of a cell's messages."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        with torch.device("meta"):
+            self.model = build_model(options, torch.empty(_input_shape(options)))
+        self.state_dict = OrderedDict((name, _countable(value)) for name, value in self.model.state_dict().items())
+        self.method = str(options["federate.method"]).lower()
+        self.models = options["model.model_num_per_trainer"] if self.method == "fedem" else 1
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether clients train without each other (``local``) or there is only one (``global``): nothing is shared."""
+        return self.method in ("local", "global")
+
+    @property
+    def has_counters(self) -> bool:
+        """Whether the state_dict counts batches, as batch norm does."""
+        return any(not value.is_floating_point() for value in self.state_dict.values())
+
+    def shared(self) -> dict[str, Any]:
+        """Return the entries of the state_dict that a client uploads."""
+        local = self.options["personalization.local_param"]
+        trainable = {name for name, p in self.model.named_parameters() if p.requires_grad}
+        names = self.state_dict if self.options.uploads_buffers else trainable
+        return {n: v for n, v in self.state_dict.items() if n in names and not any(word in n for word in local)}
+
+    def downloaded(self) -> Any:
+        """Return what the server broadcasts for training."""
+        return {} if self.is_alone else self._times(self._quantised(self.state_dict))
+
+    def evaluated(self) -> Any:
+        """Return what the server broadcasts for evaluation; FederatedScope never quantises it."""
+        return {} if self.is_alone else self._times(self.state_dict)
+
+    def finished(self) -> Any:
+        """Return what the server sends at the end, always the model in full."""
+        return self._times(self.state_dict)
+
+    def uploaded(self, sample_size: int) -> Any:
+        """Return what a client sends after a local update."""
+        if self.is_alone:
+            return sample_size, {}
+        if self.options["federate.use_ss"]:
+            return sample_size, self.secret_share()
+        content = self._times(self._quantised(self.shared()))
+        return (np.float64(sample_size) if self.models > 1 else sample_size), content
+
+    def secret_share(self) -> dict[str, Any]:
+        """Return what clients send to each other: doubles, whatever the model is made of."""
+        return {name: np.zeros(tuple(value.shape)) for name, value in self.shared().items()}
+
+    def can_make_arrays(self) -> bool:
+        """Return whether secret shares are small enough to be made for measuring them."""
+        return all(value.numel() <= _LARGEST_ARRAY for value in self.shared().values())
+
+    def metrics(self, totals: dict[str, int]) -> dict[str, Any]:
+        """Return an evaluation's answer; `totals` are the samples of each split."""
+        found: dict[str, Any] = {}
+        for split in self.options["eval.split"]:
+            if totals.get(split):
+                found |= {f"{split}_loss": 0.5, f"{split}_avg_loss": 0.25, f"{split}_total": totals[split]}
+                others = (name for name in self.options["eval.metrics"] if name not in ("loss", "avg_loss", "total"))
+                found |= {f"{split}_{name}": np.float64(1) if name == "correct" else 0.75 for name in others}
+        return found
+
+    def is_quantised(self) -> bool:
+        """Return whether quantisation touches any entry."""
+        return len(self._quantised(self.state_dict)) > len(self.state_dict)
+
+    def _quantised(self, entries: Any) -> Any:
+        """Return entries with int8 or int16 weights and a float scale each for layers named fc or conv."""
+        if self.options["quantization.method"] != "uniform":
+            return entries
+        dtype = {8: torch.int8, 16: torch.int16}[self.options["quantization.nbits"]]
+        found: dict[str, Any] = {}
+        for name, value in entries.items():
+            if name.endswith(".weight") and ("fc" in name or "conv" in name):
+                found[f"{name}_quant"] = torch.empty(value.shape, dtype=dtype, device="meta")
+                found[f"{name}_scale"] = torch.empty((), device="meta")
+            else:
+                found[name] = value
+        return found
+
+    def _times(self, entries: Any) -> Any:
+        if self.method != "fedem":
+            return entries
+        return [_copied(entries) for _ in range(self.models)]
+
+
+def _copied(entries: Any) -> Any:
+    """Return the entries of another model: nothing is the same object, as asizeof counts an object once."""
+    return type(entries)((name.encode().decode(), torch.empty_like(value)) for name, value in entries.items())
+
+
+def _input_shape(options: Options) -> tuple[int, ...]:
+    size = options.argument("data.args", "resize") or 8
+    shapes = {"toy": (5,), "digits_flat": (size * size,)}
+    return shapes.get(options["data.type"], (1, size, size))
+
+
+def _countable(value: Tensor) -> Tensor:
+    """Return an entry of the state_dict; counters are made, as their value decides their encoding."""
+    return value if value.is_floating_point() else torch.zeros(value.shape, dtype=value.dtype)

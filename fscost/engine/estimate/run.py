@@ -1,0 +1,187 @@
+"""The ledger of a course in closed form: rounds × clients × contents, nothing trained, no tensor allocated.
+
+The messages are those of FederatedScope's protocol, as `fscost.engine.builtin.course` sends them one by one.
+"""
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+from fscost.cell import Cell
+from fscost.engine.builtin.course import model_header
+from fscost.engine.builtin.options import Options
+from fscost.engine.estimate.contents import Contents
+from fscost.engine.estimate.options import evaluations
+from fscost.engine.estimate.samples import Alike, batches, groups_of, trained
+from fscost.files import write_whole
+from fscost.measure import SERVER, Link
+from fscost.metering import Ledger, Message, Sizes, first_evaluation_is_round_0, meter, pickles
+from fscost.metering.ledger import Tally
+from fscost.record import Outcome, Provenance, Status
+from fscost.rundir import RunDir
+
+_ONE_BYTE = 127
+"""Integers up to this are one byte long, so that it does not matter which clients are named."""
+
+
+def run_cell(cell: Cell, into: RunDir) -> Outcome:
+    """Compute the ledger of one cell and write it."""
+    begin_s = time.monotonic()
+    write_whole(into.engine_log, ["estimated in closed form; nothing was trained"])
+    write_whole(into.ledger, Estimate(Options(cell)).ledger().lines())
+    return Outcome(
+        status=Status.DONE,
+        wall_s=time.monotonic() - begin_s,
+        provenance=Provenance(
+            engine=cell.engine,
+            protocol=cell.protocol,
+            fs_commit=None,
+            versions={"python": sys.version.split()[0], "fscost": version("fscost"), "torch": version("torch")},
+            host=platform.node(),
+            device="none",
+            seed=cell.get("seed"),
+        ),
+    )
+
+
+Parts = list[tuple[int, Sizes]]
+"""Copies of messages and the bytes of one of them."""
+
+
+class Estimate:
+    """The messages of one cell."""
+
+    def __init__(self, options: Options) -> None:
+        self.options, self.contents = options, Contents(options)
+        self.protocol = options.cell.protocol
+        self.clients = 1 if self.contents.method == "global" else options.clients
+        self.per_round = min(
+            self.clients, options.participants if self.contents.is_alone else options.clients_per_round
+        )
+        self.groups = list(groups_of(options, self.clients))
+        header = model_header(self.contents.model) | {"protocol": self.protocol, "clients": self.clients}
+        self.found = Ledger(header)
+
+    def ledger(self) -> Ledger:
+        """Return the ledger: a line per round, type and link; workers are left out, as they are in no closed form."""
+        self._join()
+        self._train()
+        self._evaluate()
+        rounds = self.options.rounds + bool(self.options["fedswa.use"])
+        self._broadcast("finish", [rounds], self.clients, self.contents.finished())
+        return self.found
+
+    def _join(self) -> None:
+        self._from_clients("join_in", [0], lambda _: None)
+        if asked := self.options["federate.join_in_info"].copy():
+            self._to_each("ask_for_join_in_info", [0], asked)
+            self._from_clients("join_in_info", [-1], lambda one: {"num_sample": one.samples["train"]})
+        if self.options["federate.use_ss"]:
+            self._broadcast("address", [0], self.clients, dict.fromkeys(range(1, self.clients + 1)))
+
+    def _train(self) -> None:
+        rounds = range(self.options.rounds)
+        self._broadcast("model_para", rounds, self.per_round, self.contents.downloaded())
+        if self.options["federate.use_ss"]:
+            share, pairs = self.contents.secret_share(), self.clients * (self.clients - 1)
+            self._add(
+                "ss_model_para", Link.PEER, rounds, lambda r: [(pairs, self._sizes("ss_model_para", 1, [2], r, share))]
+            )
+        self._add("model_para", Link.UPLINK, rounds, self._uploads)
+
+    def _uploads(self, state: int) -> Parts:
+        def upload(one: Alike) -> Sizes:
+            content = self.contents.uploaded(trained(self.options, one.samples["train"]))
+            return self._sizes("model_para", one.one, [SERVER], state, content)
+
+        return self._of_sampled([(one.clients, upload(one)) for one in self.groups])
+
+    def _evaluate(self) -> None:
+        states = self._evaluation_states()
+        self._broadcast("evaluate", states, self.clients, self.contents.evaluated())
+        self._from_clients("metrics", states, lambda one: self.contents.metrics(self._totals(one)))
+
+    def _evaluation_states(self) -> list[int]:
+        if not evaluations(self.options):
+            return []
+        rounds, every = self.options.rounds, self.options["eval.freq"]
+        after = [*range(every, rounds + 1, every)] + ([rounds] if rounds % every else [])
+        after += [rounds] if self.options["fedswa.use"] else []  # once more, with the averaged weights
+        return [state - first_evaluation_is_round_0(self.protocol) for state in after]
+
+    def _totals(self, one: Alike) -> dict[str, int]:
+        """Return the samples that an evaluation of each split sees: of train, those of one local update."""
+        return one.samples | {"train": trained(self.options, one.samples["train"])}
+
+    # --- many messages at once ---------------------------------------------------------------------
+
+    def _broadcast(self, msg_type: str, states: Iterable[int], receivers: int, content: Any) -> None:
+        """Add one message to several clients in each of these rounds; every copy carries the list of receivers."""
+        depends = receivers < self.clients and self.clients > _ONE_BYTE  # who is sampled decides how long the list is
+
+        def parts(state: int) -> Parts:
+            sizes = self._sizes(msg_type, SERVER, range(1, receivers + 1), state, content)
+            return [(receivers, replace(sizes, wire_bytes=None) if depends else sizes)]
+
+        self._add(msg_type, Link.DOWNLINK, states, parts)
+
+    def _to_each(self, msg_type: str, states: Iterable[int], content: Any) -> None:
+        """Add a message of its own to every client."""
+
+        def parts(state: int) -> Parts:
+            return [(one.clients, self._sizes(msg_type, SERVER, [one.one], state, content)) for one in self.groups]
+
+        self._add(msg_type, Link.DOWNLINK, states, parts)
+
+    def _from_clients(self, msg_type: str, states: Iterable[int], content: Callable[[Alike], Any]) -> None:
+        """Add one message of every client in each of these rounds."""
+
+        def parts(state: int) -> Parts:
+            return [(o.clients, self._sizes(msg_type, o.one, [SERVER], state, content(o))) for o in self.groups]
+
+        self._add(msg_type, Link.UPLINK, states, parts)
+
+    def _of_sampled(self, parts: Parts) -> Parts:
+        """Return the messages of those that were sampled; where it matters who they are, a measure is unknown."""
+        if self.per_round == self.clients:
+            return parts
+        columns = [set(column) for column in zip(*(each.values for _, each in parts), strict=True)]
+        return [(self.per_round, Sizes(*(column.pop() if len(column) == 1 else None for column in columns)))]
+
+    def _sizes(self, msg_type: str, sender: int, receivers: list[int] | range, state: int, content: Any) -> Sizes:
+        to = receivers if isinstance(receivers, range) else tuple(receivers)
+        sizes = meter(Message(msg_type, sender, to, state, content), pickled=pickles(self.protocol))
+        if self.options["federate.use_ss"] and msg_type in ("model_para", "ss_model_para") and sender != SERVER:
+            sizes = replace(sizes, reported_bytes=None)  # asizeof of arrays depends on what they are views of
+        return replace(sizes, wire_bytes=None) if self._encodes_values(msg_type, state) else sizes
+
+    def _encodes_values(self, msg_type: str, state: int) -> bool:
+        """Return whether a message's length depends on values that only training tells, as integers in lists do."""
+        if msg_type not in ("model_para", "evaluate", "finish") or (
+            msg_type == "model_para" and pickles(self.protocol)
+        ):
+            return False
+        is_quantised = msg_type == "model_para" and self.contents.is_quantised()
+        return is_quantised or self._counters_may_be_long(state)
+
+    def _counters_may_be_long(self, state: int) -> bool:
+        """Return whether batch norm's averaged counters of batches may have outgrown one byte by now."""
+        if not self.options.uploads_buffers or not self.contents.has_counters:
+            return False
+        return (state + 1) * max(batches(self.options, one.samples["train"]) for one in self.groups) > _ONE_BYTE
+
+    def _add(self, msg_type: str, link: Link, states: Iterable[int], parts: Callable[[int], Parts]) -> None:
+        """Add messages to each of these rounds; those of equally long numbers are equally long."""
+        known: dict[tuple[int, bool], Parts] = {}
+        for state in states:
+            digits = (state.bit_length() + 6) // 7 if state >= 0 else -1
+            alike = digits, self._counters_may_be_long(state)
+            if alike not in known:
+                known[alike] = parts(state)
+            tally = self.found.by_type.setdefault((state, msg_type, link), Tally())
+            for copies, each in known[alike]:
+                tally.add(copies, each)
