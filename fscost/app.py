@@ -19,7 +19,7 @@ from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Outcome, Status
 from fscost.rundir import RunDir, Store
-from fscost.tables import FORMATS, TableSpec, audit, build, explain, heading, render, varying_options
+from fscost.tables import FORMATS, Table, TableSpec, audit, build, explain, heading, render, varying_options
 
 
 @hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")
@@ -88,8 +88,10 @@ def run_sweep(overrides: Sequence[str]) -> int:
     selection = Selection(
         tuple((p.cell, store.of(p.cell)) for p in made.cells), made, {p.cell.id: p for p in made.cells}
     )
-    print(_table_of(selection, frames := _frames(selection), "text"))
-    for path in write_results(selection, frames):
+    frames = _frames(selection)
+    table = _table_of(selection, frames)
+    print(_text(table, "text"))
+    for path in write_results(selection, frames, table):
         print(f"wrote {path}")
     return 1 if failed else 0
 
@@ -179,7 +181,7 @@ def collect(words: Sequence[str], out: Path | None) -> int:
 def table(words: Sequence[str], format: str, template: Path | None, out: Path | None) -> int:
     """Print the table of the selected runs, or write it to `out`."""
     selection = select(words)
-    text = _table_of(selection, _frames(selection), format, template)
+    text = _text(_table_of(selection, _frames(selection)), format, template)
     if out is None:
         print(text, end="")
     else:
@@ -199,16 +201,16 @@ def explain_cells(words: Sequence[str]) -> int:
         if row["status"] == Status.DONE:
             own = frames.of(row["cell"])
             print("\n".join([*explain(own.messages, own.workers), ""]))
-            print(_table_of(selection, own, "text"))
+            print(_text(_table_of(selection, own), "text"))
     return 0
 
 
-def write_results(selection: Selection, frames: Frames) -> list[Path]:
+def write_results(selection: Selection, frames: Frames, table: Table) -> list[Path]:
     """Write the table in every format and the frames behind it; return the paths."""
     paths = []
     for format, suffix in FORMATS.items():
         path = selection.plan.out / f"{selection.plan.name}{suffix}"
-        _write(path, _table_of(selection, frames, format))
+        _write(path, _text(table, format))
         paths.append(path)
     return [*paths, *(p for p in write_frames(frames, _frames_folder(selection)) if p.suffix == ".csv")]
 
@@ -224,17 +226,19 @@ def _frames_folder(selection: Selection) -> Path:
     return selection.plan.out / f"{selection.plan.name}.frames"
 
 
-def _table_of(selection: Selection, frames: Frames, format: str, template: Path | None = None) -> str:
+def _table_of(selection: Selection, frames: Frames) -> Table:
     cells = [cell for cell, _ in selection.runs if cell is not None]
     to_do = selection.to_do()
     spec = TableSpec.from_config(selection.plan.table)
     label, extra = selection.plan.name, varying_options(cells)
     if spec.layout == "audit":
-        made = audit(frames.cells, frames.workers, frames.messages, spec, label=label, extra=extra, to_do=to_do)
-    else:
-        made = build(frames.cells, spec, label=label, extra=extra, to_do=to_do)
-    text = render(made, format, template)
-    return text if format != "text" else text + "".join(f"to do: {line}\n" for line in to_do)
+        return audit(frames.cells, frames.workers, frames.messages, spec, label=label, extra=extra, to_do=to_do)
+    return build(frames.cells, spec, label=label, extra=extra, to_do=to_do)
+
+
+def _text(table: Table, format: str, template: Path | None = None) -> str:
+    text = render(table, format, template)
+    return text if format != "text" else text + "".join(f"to do: {line}\n" for line in table.to_do)
 
 
 def _write(path: Path, text: str) -> None:

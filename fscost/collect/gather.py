@@ -231,7 +231,7 @@ def _unique(name: str, taken: set[str]) -> str:
 def _workers(cell: str, workers: list[Row], ledger: LedgerFile | None = None) -> pd.DataFrame:
     """Return FederatedScope's lines, beside them what the ledger says each worker sent and received."""
     logged = pd.DataFrame([{"cell": cell} | worker for worker in workers])
-    if ledger is None:
+    if ledger is None or not ledger.workers:
         return logged
     true = pd.DataFrame([_sent_and_received(row) for row in ledger.workers])
     if logged.empty:

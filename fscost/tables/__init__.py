@@ -5,6 +5,6 @@ from fscost.tables.build import build
 from fscost.tables.explain import explain, heading
 from fscost.tables.extra import varying_options
 from fscost.tables.render import FORMATS, render
-from fscost.tables.spec import TableSpec
+from fscost.tables.spec import Table, TableSpec
 
-__all__ = ["FORMATS", "TableSpec", "audit", "build", "explain", "heading", "render", "varying_options"]
+__all__ = ["FORMATS", "Table", "TableSpec", "audit", "build", "explain", "heading", "render", "varying_options"]

@@ -58,6 +58,11 @@ def test_v020_names_the_round_of_an_evaluation_by_the_rounds_trained(tmp_path: P
         assert list(frame["evaluation_downlink_payload_bytes"]) == [3 * 5272, 6 * 5272]
 
 
+def test_one_unseen_client_has_fairness_of_its_own_in_every_round(tmp_path: Path) -> None:
+    run = computed(tmp_path / "run", "model=lr", "clients=5", "rounds=3", "fs.federate.unseen_clients_rate=0.3")
+    assert len([line for line in run.eval_results.read_text().splitlines() if "Results_fairness_unseen" in line]) == 3
+
+
 def test_accuracy_rises_to_90_percent(tmp_path: Path) -> None:
     found = accuracies(computed(tmp_path / "run", "model=mlp_m", "clients=3", "rounds=20"))
     assert len(found) == 20

@@ -77,10 +77,12 @@ class Best:
         key = next((name for name in reversed(list(results)) if self.deciding in name), None)
         if key is None:
             return
-        best, new = self.results.get(form, {}).get(key), _scalar(results[key])
-        better = best is None or (new > best if larger_is_better(self.deciding) else new < best)
-        if better:
-            self.results[form] = dict(results)
+        before, new = self.results.get(form, {}).get(key), _scalar(results[key])
+        if before is not None:
+            best = _scalar(before)
+            if new <= best if larger_is_better(self.deciding) else new >= best:
+                return
+        self.results[form] = dict(results)
 
     def update_individual(self, form: str, columns: Mapping[str, Any]) -> None:
         """Take the best client of each metric, if the deciding metric's best client improved."""

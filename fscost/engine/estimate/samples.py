@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
-from fscost.digits import load_digits, split_digits
+import numpy as np
+from numpy.typing import NDArray
+
+from fscost.digits import load_digits, split_digits, split_sizes
 from fscost.engine.builtin.options import Options
 
 _TOY_SAMPLES = 1000
+_ONE_BYTE = 127
 
 
 @dataclass(frozen=True)
@@ -24,18 +29,31 @@ def groups_of(options: Options, clients: int) -> Iterator[Alike]:
         samples = dict.fromkeys(("train", "val", "test"), _TOY_SAMPLES)
         yield from (Alike(len(ids), ids[0], samples) for ids in equally_long(clients))
         return
-    _, y = load_digits(flat=True, resize=None)
-    parts = split_digits(y, options.split)
     if clients < options.clients:  # federate.method=global: one client has everything
-        yield Alike(1, 1, {name: len(index) for name, index in parts.server.items()})
+        yield Alike(1, 1, split_sizes(options["data.splits"]))
         return
     found: dict[tuple[int, ...], Alike] = {}
-    for client, splits in parts.clients.items():
-        samples = {name: len(index) for name, index in splits.items()}
-        key = (client.bit_length() > 7, *samples.values())
+    for client, samples in _digits(options):
+        key = (client > _ONE_BYTE, *samples.values())
         before = found.get(key, Alike(0, client, samples))
         found[key] = Alike(before.clients + 1, before.one, samples)
     yield from found.values()
+
+
+def _digits(options: Options) -> Iterator[tuple[int, dict[str, int]]]:
+    """Yield each client with its samples by split; an iid split deals them out evenly, the first ones get one more."""
+    if options.split.alpha is None:
+        sizes = split_sizes(options["data.splits"])
+        for client in range(1, options.clients + 1):
+            yield client, {n: size // options.clients + (client <= size % options.clients) for n, size in sizes.items()}
+        return
+    for client, splits in split_digits(_labels(), options.split).clients.items():
+        yield client, {name: len(index) for name, index in splits.items()}
+
+
+@cache
+def _labels() -> NDArray[np.int64]:
+    return load_digits(flat=True, resize=None)[1]
 
 
 def equally_long(clients: int) -> Iterator[range]:
