@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from fscost.cell import Cell
 from fscost.collect.doubts import doubts_of, same_bytes_of_other_models
@@ -259,18 +261,19 @@ def _messages(cell: Cell, ledger: LedgerFile) -> pd.DataFrame:
     frame = pd.DataFrame(ledger.messages)
     frame.insert(0, "cell", cell.id)
     frame.insert(4, "traffic", [str(traffic_of(msg_type)) for msg_type in frame["type"]])
-    frame[_COUNTS] = frame[_COUNTS].astype("Int64")
-    return frame[_MESSAGE_COLUMNS]
+    return _whole_numbers(frame[_MESSAGE_COLUMNS])
 
 
 def _sums(messages: pd.DataFrame) -> Row:
-    """Return messages and bytes per traffic class and link; a sum with an unknown part is unknown."""
-    sums: Row = {}
-    for traffic in Traffic:
-        for link in Link:
-            part = messages[(messages["traffic"] == traffic) & (messages["link"] == link)]
-            for count in _COUNTS:
-                sums[f"{traffic}_{link}_{count}"] = part[count].sum(skipna=False) if len(part) else 0
+    """Return messages and bytes per traffic class and link; a sum with an unknown part is unknown.
+
+    Sums are Python's: those of large models over many clients do not fit into 64 bits.
+    """
+    sums: Row = {f"{traffic}_{link}_{count}": 0 for traffic in Traffic for link in Link for count in _COUNTS}
+    for traffic, link, *counts in messages[["traffic", "link", *_COUNTS]].itertuples(index=False, name=None):
+        for count, value in zip(_COUNTS, counts, strict=True):
+            name = f"{traffic}_{link}_{count}"
+            sums[name] = pd.NA if value is pd.NA or sums[name] is pd.NA else sums[name] + int(value)
     return sums
 
 
@@ -314,13 +317,24 @@ def _stack(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 
 
 def _whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep counts whole where some are unknown: pandas would turn them into floats."""
+    """Keep counts whole where some are unknown, which pandas would turn into floats, or beyond 64 bits."""
     counts = [
         name
         for name in map(str, frame)
         if (name.endswith(("_bytes", "messages")) or name in _WHOLE) and not name.startswith("sys_avg")
     ]
-    return frame.astype(dict.fromkeys(counts, "Int64"))
+    return frame.assign(**{name: _whole(frame[name]) for name in counts})
 
+
+def _whole(values: pd.Series) -> pd.Series:
+    try:
+        return values.astype("Int64")
+    except OverflowError:
+        known = [None if pd.isna(value) else Decimal(int(value)) for value in values]
+        return pd.Series(known, index=values.index, dtype=_LARGE)
+
+
+_LARGE = pd.ArrowDtype(pa.decimal128(38))
+"""Whole numbers of up to 38 digits, exact in CSV and Parquet."""
 
 _WHOLE = ("params", "clients", "rounds", "rounds_trained", "seed", "round", "worker", "run")

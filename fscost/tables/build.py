@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from statistics import fmean
 from typing import Any
 
@@ -167,7 +168,7 @@ def _span(labels: list[list[Any]], number: int, key: int) -> int:
 def _text(value: Any, spec: TableSpec) -> str:
     if value is None:
         return UNKNOWN
-    return f"{value:,}" if isinstance(value, int) and value >= 1000 else spec.label(value)
+    return f"{value:,}" if isinstance(value, Integral) and int(value) >= 1000 else spec.label(value)
 
 
 def _entry(values: list[float] | None, decimals: int, status: Status, *, with_deviation: bool) -> Entry:

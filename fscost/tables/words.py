@@ -34,6 +34,9 @@ def reading(lines: Sequence[Line], spec: TableSpec) -> Iterator[str]:
     yield f"Uplink, downlink: {per}."
     yield f"Total: all clients and rounds, both directions{_unit(spec)}."
     yield "Ratio: total relative to the first row of the same model and clients."
+    if any(line.cells["engine"].eq("estimate").any() for line in lines):
+        yield "Estimated in closed form from the protocol and the models' shapes: nothing was trained."
+        return
     yield f"{metric_name(spec)}: after the last round, over all samples; {_seeds(lines)}."
 
 
