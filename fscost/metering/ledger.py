@@ -37,6 +37,12 @@ class Tally:
         """Add bytes of messages that are counted already."""
         self.sizes = self.sizes.plus(each.times(copies))
 
+    def merge(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        self.messages += other.messages
+        self.wire_known_bytes += other.wire_known_bytes
+        self.sizes = self.sizes.plus(other.sizes)
+
     def as_dict(self) -> dict[str, int | None]:
         """Return the tally as JSON values, unknown bytes as null."""
         return {"messages": self.messages, **dict(zip(COLUMNS, self.sizes.values))}

@@ -34,7 +34,8 @@ def configuration(config_dir: Path | None) -> Iterator[None]:
         if not config_dir.is_dir():
             raise ConfigError(f"config_dir={config_dir}: no such folder; give one with method/, model/ or data/ in it")
         folders.prepend("command-line", f"file://{config_dir.resolve()}", anchor="schema")
-    composed.cache_clear()
+    for cached in (composed, _own_part, _parsed):
+        cached.cache_clear()
     raw_option.cache_clear()
     version.setbase("1.3")
     GlobalHydra.instance().clear()
@@ -52,8 +53,14 @@ def group_options(group: str) -> list[str]:
 
 def parse(lines: list[str]) -> list[Override]:
     """Parse overrides in Hydra's grammar."""
+    return [_parsed(line) for line in lines]
+
+
+@cache
+def _parsed(line: str) -> Override:
+    """Parse one override, once: the cells of a grid share theirs."""
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    return parser.parse_overrides(lines)
+    return parser.parse_override(line)
 
 
 @cache
@@ -64,10 +71,18 @@ def composed(groups: tuple[str, ...]) -> DictConfig:
     return config
 
 
+@cache
+def _own_part(groups: tuple[str, ...]) -> DictConfig:
+    """Return a composed configuration without Hydra's own section, most of it, which no cell needs a copy of."""
+    config = composed(groups).copy()
+    del config["hydra"]
+    return config
+
+
 def config_of(parsed: list[Override]) -> DictConfig:
     """Return the configuration of one combination of overrides, without a sweep in it."""
     groups = tuple(str(o.input_line) for o in parsed if o.key_or_group in GROUPS)
-    config = composed(groups).copy()
+    config = _own_part(groups).copy()
     for override in parsed:
         key = override.key_or_group
         if key in GROUPS:

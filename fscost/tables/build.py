@@ -40,6 +40,7 @@ def build(
     _refuse_mixture(cells)
     extra = extra or {}
     cells = cells.assign(**{name: cells["cell"].str.split("-").str[0].map(values) for name, values in extra.items()})
+    cells = cells.astype(object)  # one block of memory: rows are taken from it one line at a time
     lines = list(lines_of(cells, [*extra]))
     _refuse_twins(lines)
     shown = numbers_of(lines, spec)

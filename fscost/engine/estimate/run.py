@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -40,7 +41,7 @@ def run_cell(cell: Cell, into: RunDir) -> Outcome:
             engine=cell.engine,
             protocol=cell.protocol,
             fs_commit=None,
-            versions={"python": sys.version.split()[0], "fscost": version("fscost"), "torch": version("torch")},
+            versions=_versions(),
             host=platform.node(),
             device="none",
             seed=cell.get("seed"),
@@ -50,6 +51,11 @@ def run_cell(cell: Cell, into: RunDir) -> Outcome:
 
 Parts = list[tuple[int, Sizes]]
 """Copies of messages and the bytes of one of them."""
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {"python": sys.version.split()[0], "fscost": version("fscost"), "torch": version("torch")}
 
 
 class Estimate:
@@ -176,12 +182,17 @@ class Estimate:
 
     def _add(self, msg_type: str, link: Link, states: Iterable[int], parts: Callable[[int], Parts]) -> None:
         """Add messages to each of these rounds; those of equally long numbers are equally long."""
-        known: dict[tuple[int, bool], Parts] = {}
+        known: dict[tuple[int, bool], Tally] = {}
         for state in states:
             digits = (state.bit_length() + 6) // 7 if state >= 0 else -1
             alike = digits, self._counters_may_be_long(state)
             if alike not in known:
-                known[alike] = parts(state)
-            tally = self.found.by_type.setdefault((state, msg_type, link), Tally())
-            for copies, each in known[alike]:
-                tally.add(copies, each)
+                known[alike] = _tally(parts(state))
+            self.found.by_type.setdefault((state, msg_type, link), Tally()).merge(known[alike])
+
+
+def _tally(parts: Parts) -> Tally:
+    total = Tally()
+    for copies, each in parts:
+        total.add(copies, each)
+    return total
