@@ -201,7 +201,8 @@ def explain_cells(words: Sequence[str]) -> int:
         if row["status"] == Status.DONE:
             own = frames.of(row["cell"])
             print("\n".join([*explain(own.messages, own.workers), ""]))
-            print(_text(_table_of(selection, own), "text"))
+            if len(own.workers):
+                print(_text(_table_of(selection, own), "text"))
     return 0
 
 

@@ -86,9 +86,9 @@ def workers_of(cell: str, workers: pd.DataFrame) -> list[dict[str, Any]]:
 def grouped(workers: Sequence[Mapping[str, Any]]) -> Iterator[Figures]:
     """Yield the server and the clients; neighbours with the same numbers share one line."""
     numbers: list[int] = []
-    for worker, following in zip(workers, [*workers[1:], None], strict=True):
+    for position, worker in enumerate(workers, start=1):
         numbers.append(int(worker["worker"]))
-        alike = following is not None and _values(following) == _values(worker)
+        alike = position < len(workers) and _values(workers[position]) == _values(worker)
         if not alike or SERVER in numbers:
             partly = tuple(_is_partly(worker, column) for column, _, _ in FIGURES)
             yield Figures(_name(numbers), _values(worker), partly)

@@ -27,6 +27,9 @@ def explain(messages: pd.DataFrame, workers: pd.DataFrame) -> Iterator[str]:
     if known:
         yield "What FederatedScope logged of it (asizeof):"
         yield from (f"  {line}" for line in dict.fromkeys(_differences(known, messages)))
+    if workers.empty:
+        yield "FederatedScope logged nothing of it."
+        return
     yield "FederatedScope's averages over server and clients:"
     yield from (f"  {line}" for line in _averages(workers))
 

@@ -165,6 +165,16 @@ def test_explain_of_a_cell_without_a_run_says_so(here: Path, fscost: Callable[..
     assert "not computed yet" in shown.out
 
 
+def test_a_run_without_workers_lines_has_no_figures_and_no_crash(here: Path, fscost: Callable[..., Result]) -> None:
+    grid = ("engine=estimate", "clients=100", "clients_per_round=10")
+    assert fscost(*grid).code == 0
+    shown = fscost("table", *grid, "table=audit").out
+    assert "n/a       n/a" in shown
+    explained = fscost("explain", *grid).out
+    assert "50 rounds" not in explained and "10 rounds × 10 messages × 19,832 B = 1,983,200 B" in explained
+    assert "FederatedScope logged nothing of it." in explained
+
+
 def test_tables_of_two_commits_are_refused(run: RunDir, tmp_path: Path, fscost: Callable[..., Result]) -> None:
     store = tmp_path / "two"
     for seed, commit in ((0, "a" * 40), (1, "b" * 40)):
