@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 # What FederatedScope's interpreter imports: Python 3.8.
-WORKER = fscost/worker fscost/metering fscost/digits.py fscost/errors.py fscost/files.py fscost/measure.py fscost/__init__.py
+WORKER = fscost/worker fscost/metering fscost/digits.py fscost/errors.py fscost/files.py fscost/measure.py \
+         fscost/vocabulary.py fscost/__init__.py
 
 .PHONY: demo test lint clean
 

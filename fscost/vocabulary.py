@@ -1,9 +1,11 @@
 """FederatedScope's configuration vocabulary: which options exist, and what they are when nobody sets them."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,14 +27,14 @@ _COPIES = {
 """Options that FederatedScope itself fills from others before it dumps its effective configuration."""
 
 
-@cache
+@lru_cache(maxsize=None)
 def _table() -> dict[str, Any]:
-    return cast(dict[str, Any], json.loads(Path(__file__).with_name("fs_options.json").read_text()))
+    return cast("dict[str, Any]", json.loads(Path(__file__).with_name("fs_options.json").read_text()))
 
 
 def options() -> Mapping[str, Any]:
     """Return every option by its dotted name with FederatedScope's default."""
-    return cast(dict[str, Any], _table()["options"])
+    return cast("dict[str, Any]", _table()["options"])
 
 
 def default(name: str) -> Any:
@@ -86,7 +88,7 @@ def sparse(flat: Mapping[str, Any]) -> dict[str, Any]:
     if used.get("federate.sample_client_num") == always["federate.client_num"] and not _has_unseen(used):
         del used["federate.sample_client_num"]
     differing = {n: value for n, value in used.items() if n not in options() or value != default(n)}
-    found = differing | always
+    found = {**differing, **always}
     if found["model.type"] == "lr":
         del found["model.hidden"]  # it has no hidden layer
     return dict(sorted(found.items()))
@@ -134,5 +136,5 @@ def _same_kind(value: Any, expected: Any) -> bool:
     if isinstance(value, bool) or isinstance(expected, bool):
         return isinstance(value, bool) and isinstance(expected, bool)
     if isinstance(expected, float):
-        return isinstance(value, int | float)
+        return isinstance(value, (int, float))
     return isinstance(value, type(expected))

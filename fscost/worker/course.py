@@ -19,9 +19,10 @@ from federatedscope.core.auxiliaries.utils import setup_seed
 from federatedscope.core.auxiliaries.worker_builder import get_client_cls, get_server_cls
 from federatedscope.core.configs.config import global_cfg
 
+from fscost import vocabulary
 from fscost.files import write_whole
 from fscost.worker import data
-from fscost.worker.options import in_cell, in_release, leaves, nested
+from fscost.worker.options import in_cell, in_release, leaves
 from fscost.worker.probe import pickles_models
 from fscost.worker.recorder import Recorder
 
@@ -44,8 +45,8 @@ _PACKAGES = ("torch", "numpy", "scikit-learn", "pympler", "protobuf")
 def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:
     """Run one cell and write its ledger and FederatedScope's logs into the folder ``into``.
 
-    The request holds ``asked``, the cell's options by dotted name, and ``defaults`` of all others. Returns what
-    FederatedScope finally used, its device, and warnings.
+    The request holds ``asked``, the cell's options by dotted name, and its ``protocol``. Returns what FederatedScope
+    finally used, its device, and warnings.
     """
     into = Path(request["into"])
     config = _configured(request, into)
@@ -82,9 +83,9 @@ def versions() -> dict[str, str]:
 def _configured(request: Mapping[str, Any], into: Path) -> Any:
     """Return FederatedScope's configuration of the cell, as ``main.py --cfg fs_config.yaml`` makes it."""
     config = global_cfg.clone()
-    told = in_release(request["asked"], request["defaults"], dict(leaves(config)))
+    told = in_release(request["asked"], dict(leaves(config)))
     file = into / "fs_config.yaml"
-    write_whole(file, [yaml.safe_dump(nested(told)).rstrip()])
+    write_whole(file, [yaml.safe_dump(vocabulary.nested(told)).rstrip()])
     try:
         config.merge_from_file(str(file))
     except KeyError as error:

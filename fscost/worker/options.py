@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fscost import vocabulary
+
 _OLD_NAMES = {
     "dataloader.batch_size": "data.batch_size",
     "dataloader.shuffle": "data.shuffle",
@@ -26,12 +28,13 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", getattr(value, "value", value)
 
 
-def in_release(asked: Mapping[str, Any], defaults: Mapping[str, Any], release: Mapping[str, Any]) -> dict[str, Any]:
+def in_release(asked: Mapping[str, Any], release: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a release must be told so that it does what the cell asks: its own names, by dotted name.
 
-    `defaults` are the values that an option has when a cell does not name it, `release` those of this release. Where
-    they differ, the cell's is spelled out: a cell means the same everywhere.
+    `release` are its own defaults. Where they are not those that a cell leaves out, they are spelled out: a cell means
+    the same everywhere.
     """
+    defaults = vocabulary.options()
     unlike = {name: value for name, value in defaults.items() if name in release and _differ(value, release[name])}
     return {_name_in(release, name): value for name, value in {**unlike, **asked}.items()}
 
@@ -40,18 +43,6 @@ def in_cell(used: Mapping[str, Any]) -> dict[str, Any]:
     """Return a release's options by the names that cells use."""
     new_names = {old: new for new, old in _OLD_NAMES.items() if new not in used}
     return {new_names.get(name, name): value for name, value in used.items()}
-
-
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the nested form of dotted names."""
-    tree: dict[str, Any] = {}
-    for name, value in flat.items():
-        *sections, last = name.split(".")
-        node = tree
-        for section in sections:
-            node = node.setdefault(section, {})
-        node[last] = value
-    return tree
 
 
 def _name_in(release: Mapping[str, Any], name: str) -> str:

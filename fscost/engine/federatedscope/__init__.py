@@ -73,7 +73,6 @@ class FederatedScopeEngine:
             "into": str(into.path.resolve()),
             "log": str(into.engine_log.resolve()),
             "asked": dict(vocabulary.leaves(cell.fs)),
-            "defaults": dict(vocabulary.options()),
             "protocol": cell.protocol,
             "timeout_s": None if self._timeout_min is None else 60 * self._timeout_min,
         }
