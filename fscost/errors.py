@@ -26,6 +26,12 @@ class TableError(FscostError):
     """A table that cannot be made: an unknown column or template name, values that must not be averaged."""
 
 
+def one_line(error: BaseException) -> str:
+    """Return an error's type and the first line of its text: a run's reason."""
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return `` (did you mean a, b?)`` for the choices closest to `name`, or an empty string."""
     choices = sorted(choices)

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Dict
 
+from fscost.errors import one_line
+
 Request = Dict[str, Any]
 Result = Dict[str, Any]
 
@@ -158,9 +160,3 @@ def _read_line(descriptor: int) -> bytes:
             return b""
         line += chunk
     return line
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's type and the first line of its text."""
-    first = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -161,3 +161,19 @@ def test_ids_of_equal_length() -> None:
 def test_what_has_no_closed_form_is_refused_with_the_reason(overrides: list[str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         EstimateEngine().check(cell_of("engine=estimate", *overrides))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["clients=100", "alpha=0.01"], "alpha=0.01 leaves a client of 100 without samples"),
+        (["fs.federate.use_ss=true", "fs.model.hidden=100000"], "secret shares of more than 1,000,000 elements"),
+    ],
+)
+def test_what_cannot_be_computed_is_an_outcome_with_a_reason(overrides: list[str], reason: str, tmp_path: Path) -> None:
+    cell, run = cell_of("engine=estimate", *overrides), RunDir(tmp_path / "run")
+    run.write_cell(cell)
+    outcome = EstimateEngine().run(cell, run)
+    assert outcome.status is Status.FAILED
+    assert reason in outcome.reason
+    assert "Traceback" in run.engine_log.read_text()

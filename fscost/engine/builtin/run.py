@@ -17,6 +17,7 @@ from fscost.engine.builtin.logs import CourseLogs
 from fscost.engine.builtin.models import build_model, forward_flops
 from fscost.engine.builtin.network import Network
 from fscost.engine.builtin.options import Options
+from fscost.errors import one_line
 from fscost.files import write_whole
 from fscost.metering import Ledger
 from fscost.record import Outcome, Provenance, Status
@@ -36,7 +37,7 @@ def run_cell(cell: Cell, into: RunDir) -> Outcome:
         try:
             _train(Options(cell), into)
         except Exception as error:
-            status, reason = Status.FAILED, _one_line(error)
+            status, reason = Status.FAILED, one_line(error)
             traceback.print_exc(file=file)
         finally:
             logger.removeHandler(handler)
@@ -63,11 +64,6 @@ def _train(options: Options, into: RunDir) -> None:
     write_whole(into.system_metrics, logs.system_lines())
     write_whole(into.eval_results, logs.eval_lines())
     write_whole(into.ledger, network.ledger.lines())
-
-
-def _one_line(error: Exception) -> str:
-    first, *_ = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def _provenance(cell: Cell) -> Provenance:

@@ -64,12 +64,13 @@ class Contents:
         return (np.float64(sample_size) if self.models > 1 else sample_size), content
 
     def secret_share(self) -> dict[str, Any]:
-        """Return what clients send to each other: doubles, whatever the model is made of."""
-        return {name: np.zeros(tuple(value.shape)) for name, value in self.shared().items()}
+        """Return what clients send to each other: doubles, whatever the model is made of.
 
-    def can_make_arrays(self) -> bool:
-        """Return whether secret shares are small enough to be made for measuring them."""
-        return all(value.numel() <= _LARGEST_ARRAY for value in self.shared().values())
+        Raises ValueError for a model whose shares are too large to be made for measuring them.
+        """
+        if any(value.numel() > _LARGEST_ARRAY for value in self.shared().values()):
+            raise ValueError(f"secret shares of more than {_LARGEST_ARRAY:,} elements are not estimated; run them")
+        return {name: np.zeros(tuple(value.shape)) for name, value in self.shared().items()}
 
     def metrics(self, totals: dict[str, int]) -> dict[str, Any]:
         """Return an evaluation's answer; `totals` are the samples of each split."""

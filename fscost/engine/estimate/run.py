@@ -6,6 +6,7 @@ The messages are those of FederatedScope's protocol, as `fscost.engine.builtin.c
 import platform
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
@@ -18,6 +19,7 @@ from fscost.engine.builtin.options import Options
 from fscost.engine.estimate.contents import Contents
 from fscost.engine.estimate.options import evaluations
 from fscost.engine.estimate.samples import Alike, batches, groups_of, trained
+from fscost.errors import one_line
 from fscost.files import write_whole
 from fscost.measure import SERVER, Link
 from fscost.metering import Ledger, Message, Sizes, first_evaluation_is_round_0, meter, pickles
@@ -30,12 +32,17 @@ _ONE_BYTE = 127
 
 
 def run_cell(cell: Cell, into: RunDir) -> Outcome:
-    """Compute the ledger of one cell and write it."""
+    """Compute the ledger of one cell and write it; never raises for a cell that has none."""
     begin_s = time.monotonic()
-    write_whole(into.engine_log, ["estimated in closed form; nothing was trained"])
-    write_whole(into.ledger, Estimate(Options(cell)).ledger().lines())
+    status, reason, log = Status.DONE, "", "estimated in closed form; nothing was trained"
+    try:
+        write_whole(into.ledger, Estimate(Options(cell)).ledger().lines())
+    except (ValueError, ArithmeticError, RuntimeError) as error:
+        status, reason, log = Status.FAILED, one_line(error), traceback.format_exc()
+    write_whole(into.engine_log, log.splitlines())
     return Outcome(
-        status=Status.DONE,
+        status=status,
+        reason=reason,
         wall_s=time.monotonic() - begin_s,
         provenance=Provenance(
             engine=cell.engine,
