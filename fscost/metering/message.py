@@ -41,6 +41,8 @@ class Sizes:
 
     def times(self, copies: int) -> Sizes:
         """Return the bytes of `copies` copies."""
+        if copies == 1:
+            return self
         return Sizes(*(None if size is None else size * copies for size in self.values))
 
     def plus(self, other: Sizes) -> Sizes:
