@@ -196,9 +196,9 @@ def explain_cells(words: Sequence[str]) -> int:
     frames = _frames(selection)
     for (_, run), row in zip(selection.runs, frames.cells.to_dict("records"), strict=True):
         print("\n".join(heading(row)))
-        for warning in run.read_outcome().get("warnings", ()) if isinstance(run, RunDir) else ():
-            print(f"warning: {warning}")
         if row["status"] == Status.DONE:
+            for warning in run.read_outcome().get("warnings", ()) if isinstance(run, RunDir) else ():
+                print(f"warning: {warning}")
             own = frames.of(row["cell"])
             print("\n".join([*explain(own.messages, own.workers), ""]))
             if len(own.workers):

@@ -175,6 +175,22 @@ def test_a_run_without_workers_lines_has_no_figures_and_no_crash(here: Path, fsc
     assert "FederatedScope logged nothing of it." in explained
 
 
+def test_a_corrupt_run_does_not_stop_the_others_from_being_explained(
+    tmp_path: Path, run: RunDir, fscost: Callable[..., Result]
+) -> None:
+    bad = RunDir(tmp_path / "a-bad")
+    bad.path.mkdir()
+    for file in run.path.iterdir():
+        (bad.path / file.name).write_bytes(file.read_bytes())
+        (tmp_path / "b-good").mkdir(exist_ok=True)
+        (tmp_path / "b-good" / file.name).write_bytes(file.read_bytes())
+    bad.outcome_file.write_text("{")
+    shown = fscost("explain", str(tmp_path))
+    assert shown.code == 0
+    assert "corrupt" in shown.out
+    assert "What was sent (payload):" in shown.out
+
+
 def test_tables_of_two_commits_are_refused(run: RunDir, tmp_path: Path, fscost: Callable[..., Result]) -> None:
     store = tmp_path / "two"
     for seed, commit in ((0, "a" * 40), (1, "b" * 40)):
