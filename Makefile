@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 
 # What FederatedScope's interpreter imports: Python 3.8.
 WORKER = fscost/worker fscost/metering fscost/digits.py fscost/errors.py fscost/files.py fscost/measure.py \
-         fscost/vocabulary.py fscost/__init__.py
+         fscost/useless.py fscost/vocabulary.py fscost/__init__.py
 
 .PHONY: demo test lint clean
 

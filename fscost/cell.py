@@ -81,12 +81,29 @@ class Cell:
 
 
 def method_of(cell: Cell) -> str:
-    """Return the method: the sections that are switched on (``fedprox.use``), else ``federate.method``."""
+    """Return the method: what is switched on (``fedprox.use``, ``federate.use_ss``, …), else ``federate.method``."""
     sections = [name for name, section in cell.fs.items() if isinstance(section, Mapping)]
     used = [name for name in sections if cell.fs[name].get("use") is True and name not in _NO_METHODS]
     base = str(cell.get("federate.method")).lower()
-    names = ([] if base == "fedavg" and used else [base]) + sorted(used)
+    used = sorted([*used, *_unnamed_sections(cell, base)])
+    names = ([] if base == "fedavg" and used else [base]) + used
     return "+".join(dict.fromkeys(names))
+
+
+def _unnamed_sections(cell: Cell, base: str) -> Iterator[str]:
+    """Yield the methods that no section is named after."""
+    if (local := cell.get("personalization.local_param")) and base != "fedrep":
+        yield "fedbn" if all(str(word).startswith(("bn", "norm")) for word in local) else "fedper"
+    if (rule := cell.get("aggregator.robust_rule", "fedavg")) != "fedavg":
+        yield str(rule)
+    if cell.get("quantization.method", "none") != "none":
+        yield f"quant{cell.get('quantization.nbits', 8)}"
+    if cell.get("federate.use_ss"):
+        yield "ss"
+    if cell.get("federate.online_aggr"):
+        yield "online"
+    elif cell.get("federate.share_local_model"):
+        yield "sharelocal"
 
 
 def model_of(cell: Cell) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,9 @@ IRRELEVANT = {
 }  # fmt: skip
 """Options that say where FederatedScope writes and in how many processes it runs; no result depends on them."""
 
-_METHODS = {"fedavg": "FedAvg", "fedopt": "FedOpt"}
+_METHODS = {
+    name.lower(): name for name in ("FedAvg", "FedOpt", "FedRep", "Ditto", "pFedMe", "FedEM", "local", "global")
+}
 
 _COPIES = {
     "personalization.local_update_steps": "train.local_update_steps",
@@ -45,6 +47,11 @@ def default(name: str) -> Any:
 def is_open(name: str) -> bool:
     """Return whether FederatedScope lets anyone add this option (``train.optimizer.momentum``)."""
     return any(name.startswith(f"{section}.") for section in _table()["open"])
+
+
+def absent(protocol: str) -> Sequence[str]:
+    """Return the options that a release does not have yet, none for master."""
+    return cast("dict[str, list[str]]", _table()["absent"]).get(protocol, [])
 
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -67,7 +67,7 @@ def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("method=fedavgg", ["no such method", "did you mean fedavg", "fedopt, fedprox"]),
+        ("method=fedavgg", ["no such method", "did you mean fedavg", "median, nbafl"]),
         ("model=mlp", ["no such model", "mlp_s"]),
         ("sweeps=quikstart", ["no such sweeps", "did you mean quickstart"]),
         ("clinets=3", ["there is no clinets", "did you mean clients"]),

@@ -30,7 +30,14 @@ def _groups(cells: list[Cell], *but: str) -> list[list[Cell]]:
 
 def _makes_a_method(name: str) -> bool:
     """Return whether an option belongs to a method, as all of a section with ``use`` do."""
-    return name == "federate.method" or f"{name.split('.')[0]}.use" in vocabulary.options()
+    section = name.split(".")[0]
+    return name in _OF_METHODS or section in _OF_METHODS or f"{section}.use" in vocabulary.options()
+
+
+_OF_METHODS = {
+    "federate.method", "federate.use_ss", "federate.online_aggr", "federate.share_local_model", "federate.join_in_info",
+    "model.model_num_per_trainer", "aggregator", "personalization", "quantization",
+}  # fmt: skip
 
 
 def _differing(group: list[Cell]) -> list[str]:
@@ -40,4 +47,6 @@ def _differing(group: list[Cell]) -> list[str]:
 
 def _value(cell: Cell, name: str) -> Any:
     value = cell.get(name, vocabulary.default(name))
+    if name == "federate.sample_client_rate" and value == 1:
+        return vocabulary.default(name)  # all clients, as without; Bulyan alone wants it said
     return value if isinstance(value, int | float | str | None) else str(value)

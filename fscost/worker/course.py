@@ -21,6 +21,7 @@ from federatedscope.core.configs.config import global_cfg
 
 from fscost import vocabulary
 from fscost.files import write_whole
+from fscost.useless import without_effect
 from fscost.worker import data
 from fscost.worker.options import in_cell, in_release, leaves
 from fscost.worker.probe import pickles_models
@@ -56,7 +57,7 @@ def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:
     runner = _runner(config)
     runner.run()
     recorder.finish()
-    warnings = [*_helped(recorder), *_without_effect(runner, recorder)]
+    warnings = [*_helped(recorder), *_without_effect(runner)]
     if not config.vertical.use and not any(kind == "finish" for _, kind, _ in recorder.ledger.by_type):
         raise RuntimeError("the course ended before the server sent finish")
     for name in _LOGS:
@@ -124,18 +125,11 @@ def _helped(recorder: Recorder) -> Iterator[str]:
         )
 
 
-def _without_effect(runner: Any, recorder: Recorder) -> Iterator[str]:
-    """Yield a line for each option that FederatedScope accepts and that changes nothing with this model."""
+def _without_effect(runner: Any) -> Iterator[str]:
+    """Return a line for each option that FederatedScope accepts and that changes nothing with this model."""
     config = runner.cfg
-    if getattr(config, "quantization", None) and config.quantization.method != "none" and not recorder.quantized:
-        yield (
-            f"quantization.method={config.quantization.method} quantised nothing: FederatedScope does so only for "
-            "weights of layers with fc or conv in their name"
-        )
-    names = list(_state_dict(runner.server))
-    for keyword in config.personalization.local_param:
-        if names and not any(keyword in name for name in names):
-            yield f"personalization.local_param: {keyword} is in no name of the state_dict, so it keeps nothing local"
+    quantization = config.quantization.method if "quantization" in config else "none"  # v0.2.0 has none
+    return without_effect(_state_dict(runner.server), config.personalization.local_param, quantization)
 
 
 def _state_dict(server: Any) -> dict[str, Any]:

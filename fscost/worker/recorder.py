@@ -7,7 +7,6 @@ sent once with a list of k receivers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ class Recorder:
     def __init__(self, *, pickled: bool, counts_broadcasts: bool) -> None:
         self.pickled, self.counts_broadcasts = pickled, counts_broadcasts
         self.ledger = Ledger({})
-        self.quantized = self.helped = False
+        self.helped = False
         self._uncounted: dict[int, tuple[Any, Message]] = {}
 
     def attach(self) -> None:
@@ -65,8 +64,6 @@ class Recorder:
             self.ledger.report(message, reported_bytes(message))
         else:
             self._uncounted[id(sent)] = sent, message  # which also keeps the id from being given again
-        if sent.msg_type == "model_para" and not self.quantized:
-            self.quantized = _is_quantized(sent.content)
 
     def count(self, sent: Any, size: int) -> None:
         """Note FederatedScope's own count of one copy of a message; only the first of them matters."""
@@ -85,9 +82,3 @@ def _size_an_array() -> None:
     from pympler import asizeof
 
     asizeof.asizeof(np.zeros(1))
-
-
-def _is_quantized(content: Any) -> bool:
-    if isinstance(content, Mapping):
-        return any(str(name).endswith("_quant") for name in content)
-    return isinstance(content, (list, tuple)) and any(_is_quantized(part) for part in content)

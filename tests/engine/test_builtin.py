@@ -311,8 +311,8 @@ def test_early_stop_counts_evaluations_without_progress() -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["fs.asyn.use=true"], ["fs.asyn.use=True", "engine=federatedscope does"]),
-        (["fs.federate.method=Ditto"], ["fs.federate.method=Ditto", "engine=builtin knows FedAvg"]),
+        (["fs.vertical.use=true"], ["fs.vertical.use=True", "engine=federatedscope does"]),
+        (["fs.federate.method=gcflplus"], ["fs.federate.method=gcflplus", "engine=builtin knows FedAvg"]),
         (["fs.data.type=femnist"], ["fs.data.type=femnist", "digits_flat"]),
         (["fs.data.splitter=iid"], ["fs.data.splitter=iid", "iid_fixed"]),
         (["clients=10000"], ["clients=10000", "179 val samples", "at most 179"]),

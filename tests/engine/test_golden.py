@@ -1,8 +1,14 @@
 """The builtin engine against ledgers recorded from real FederatedScope runs.
 
-`golden.json` is a compact copy: each case's own configuration, the model's state_dict (dtype, shape, trainable) and,
-per message type and link, the number of messages and their bytes. Cases ending in __v020py39 and __v030py39 ran on
-those releases, with another torch, so their asizeof differs; everything else must be equal.
+The files are compact copies: each case's own configuration, the model's state_dict (dtype, shape, trainable) and, per
+message type and link, the number of messages and their bytes. `golden.json` holds FedAvg, FedProx and FedOpt in all
+settings, `golden_methods.json` the other synchronous methods, `golden_asyn.json` the asynchronous courses. Cases ending in
+__v020py39 and __v030py39 ran on those releases, with another torch, so their asizeof differs; everything else must be
+equal.
+
+Of the asynchronous courses those with ``resource_info_file`` (clients of different speeds) are not here: their order
+comes from a file of measured speeds that the builtin engine does not read. Nor are those that FederatedScope itself
+does not finish.
 """
 
 import json
@@ -17,14 +23,19 @@ from fscost.record import Status
 from fscost.rundir import RunDir
 from tests.conftest import DATA, cell_of
 
-GOLDEN = json.loads((DATA / "golden.json").read_text())
+GOLDEN = {
+    name: case
+    for file in ("golden.json", "golden_methods.json", "golden_asyn.json")
+    for name, case in json.loads((DATA / file).read_text()).items()
+}
 
 ADDRESS_DIGITS_BYTES = 4
 """A pickled tensor holds its address as a decimal string, so its length differs by up to 4 B between runs."""
 
 
 @pytest.mark.parametrize("case", sorted(GOLDEN))
-def test_the_ledger_equals_the_recorded_one(case: str, tmp_path: Path) -> None:
+def test_the_ledger_equals_the_recorded_one(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # one case saves its model into exp/
     golden = GOLDEN[case]
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(golden["config"]))

@@ -45,14 +45,6 @@ def test_what_goes_between_clients_is_peer_traffic() -> None:
     assert (row["link"], row["payload_bytes"]) == ("peer", 32)
 
 
-def test_quantised_weights_are_noticed() -> None:
-    recorder = Recorder(pickled=True, counts_broadcasts=True)
-    recorder.record(sent("model_para", 0, [1], {"fc.weight": torch.zeros(2)}))
-    assert not recorder.quantized
-    recorder.record(sent("model_para", 1, [0], (3, {"fc.weight_quant": torch.zeros(2, dtype=torch.int8)})))
-    assert recorder.quantized
-
-
 def test_reported_is_federatedscopes_own_count_and_only_the_first() -> None:
     recorder = Recorder(pickled=True, counts_broadcasts=True)
     counted, uncounted = (sent("evaluate", 0, [1, 2], {"w": torch.zeros(size)}) for size in (3, 4))

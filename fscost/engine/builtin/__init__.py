@@ -1,7 +1,9 @@
 """The builtin engine: federated training with torch that follows FederatedScope's message protocol."""
 
 from fscost.cell import Cell
-from fscost.engine.builtin.options import check_options
+from fscost.engine.builtin.methods import method_problems
+from fscost.engine.builtin.options import Options, contradictions, not_understood
+from fscost.errors import ConfigError
 from fscost.record import Outcome
 from fscost.rundir import RunDir
 
@@ -11,7 +13,9 @@ class BuiltinEngine:
 
     def check(self, cell: Cell) -> None:
         """Raise ConfigError for options this engine does not understand or that contradict each other."""
-        check_options(cell)
+        options = Options(cell)
+        if problems := [*not_understood(cell)] or [*contradictions(options), *method_problems(options)]:
+            raise ConfigError("; ".join(problems))
 
     def prepare(self, cell: Cell) -> None:
         """Nothing is missing."""

@@ -1,5 +1,6 @@
 """The data of the federation: scikit-learn's digits, split over clients, and FederatedScope's toy regression."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,9 +39,13 @@ def load_federation(options: Options) -> Federation:
 
 def _merge_test_data(federation: Federation) -> Federation:
     """Give the server the clients' test samples and nothing else, as ``federate.merge_test_data`` does."""
-    parts = [splits["test"] for splits in federation.clients.values()]
-    merged = Samples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]))
+    merged = _joined(splits["test"] for splits in federation.clients.values())
     return Federation({"test": merged}, federation.clients)
+
+
+def _joined(parts: Iterable[Samples]) -> Samples:
+    parts = list(parts)
+    return Samples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]))
 
 
 def _digits(options: Options) -> Federation:
@@ -68,6 +73,10 @@ def _toy(options: Options) -> Federation:
         y = (x @ weights + bias)[:, None]
         return Samples(torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32))
 
-    train = {client: draw(0.5 * client) for client in range(1, options.clients + 1)}
+    train = {client: draw(0.5 * client) for client in range(1, options["federate.client_num"] + 1)}
     shared = {"test": draw(1.0), "val": draw(1.0)}
+    if options.method == "global":  # one client has what all would have, their shared splits as often as they
+        return Federation(
+            shared, {1: {"train": _joined(train.values())} | {n: _joined([s] * len(train)) for n, s in shared.items()}}
+        )
     return Federation(shared, {client: {"train": samples, **shared} for client, samples in train.items()})

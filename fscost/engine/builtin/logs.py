@@ -34,15 +34,15 @@ class CourseLogs:
         """Note an early stop."""
         self.stop = state, self._minutes()
 
-    def server_round(self, state: int, forms: Mapping[str, Any]) -> None:
+    def server_round(self, state: int, forms: Mapping[str, Any], *, swa: bool = False) -> None:
         """Add the server's line of one evaluation; rounds count from 0 with clients' evaluations, from 1 without."""
         named = {f"Results_{form}": _plain(results) for form, results in forms.items()}
-        self.evaluations.append({"Role": "Server #", "Round": state, **named})
+        self.evaluations.append({"Role": _server(swa), "Round": state, **named})
 
-    def server_final(self, best: Mapping[str, Any]) -> None:
-        """Add the line of the best results."""
+    def server_final(self, best: Mapping[str, Any], *, swa: bool = False) -> None:
+        """Add the line of the best results; `swa` says that they are of FedSWA's averaged model."""
         plain = {form: _plain(results) for form, results in best.items()}
-        self.evaluations.append({"Role": "Server #", "Round": "Final", "Results_raw": plain})
+        self.evaluations.append({"Role": _server(swa), "Round": "Final", "Results_raw": plain})
 
     def client_finals(self, state: int, metrics: Mapping[int, Mapping[str, Any]]) -> None:
         """Add each client's last evaluation."""
@@ -84,6 +84,10 @@ class CourseLogs:
 
     def _minutes(self) -> float:
         return (time.monotonic() - self.begin_s) / 60
+
+
+def _server(swa: bool) -> str:
+    return "Server SWA#" if swa else "Server #"
 
 
 def _plain(results: Mapping[str, Any]) -> dict[str, Any]:

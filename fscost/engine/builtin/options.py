@@ -1,18 +1,24 @@
 """The part of FederatedScope's options that the builtin engine understands."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fscost import digits, vocabulary
 from fscost.cell import Cell
-from fscost.errors import ConfigError
+from fscost.engine.builtin.schedule import Schedule
 from fscost.metering import PROTOCOLS
 
 DATA_TYPES = (*digits.DATA_TYPES, "toy")
 
 METRICS = ("loss", "avg_loss", "total", "acc", "correct", "f1", "mse", "rmse", "loss_regular")
 """What an evaluation can tell; the first three always are, as in FederatedScope."""
+
+METHODS = ("FedAvg", "FedOpt", "FedRep", "Ditto", "pFedMe", "FedEM", "local", "global")
+"""``federate.method``; FedBN and FedPer are FedAvg with ``personalization.local_param``."""
+
+ROBUST_RULES = ("krum", "median", "trimmedmean", "normbounding", "bulyan")
+"""``aggregator.robust_rule`` other than plain averaging; clients then upload differences to the model they received."""
 
 _OPTIMIZERS = ("SGD", "Adam", "AdamW", "Adagrad", "RMSprop")
 
@@ -27,7 +33,12 @@ _UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
     "federate.sample_client_rate": _ANY,
     "federate.total_round_num": _ANY,
     "federate.mode": ("standalone",),
-    "federate.method": ("FedAvg", "fedavg", "FedOpt", "fedopt"),
+    "federate.method": METHODS,
+    "federate.use_ss": _ANY,
+    "federate.online_aggr": _ANY,
+    "federate.share_local_model": _ANY,
+    "federate.join_in_info": _ANY,
+    "federate.save_to": _ANY,
     "federate.unseen_clients_rate": _ANY,
     "federate.make_global_eval": _ANY,
     "federate.merge_test_data": _ANY,
@@ -61,7 +72,42 @@ _UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
     "fedprox.mu": _ANY,
     "fedopt.use": _ANY,
     "fedopt.optimizer.type": _OPTIMIZERS,
+    "fedswa.use": _ANY,
+    "fedswa.start_rnd": _ANY,
+    "fedswa.freq": _ANY,
+    "nbafl.use": _ANY,
+    "nbafl.mu": _ANY,
+    "nbafl.epsilon": _ANY,
+    "nbafl.w_clip": _ANY,
+    "nbafl.constant": _ANY,
+    "aggregator.robust_rule": ("fedavg", *ROBUST_RULES),
+    "aggregator.byzantine_node_num": _ANY,
+    "asyn.use": _ANY,
+    "asyn.min_received_num": _ANY,
+    "asyn.min_received_rate": _ANY,
+    "asyn.staleness_toleration": _ANY,
+    "asyn.staleness_discount_factor": _ANY,
+    "asyn.aggregator": ("goal_achieved",),
+    "asyn.broadcast_manner": ("after_aggregating", "after_receiving"),
+    "quantization.method": ("none", "uniform"),
+    "quantization.nbits": (8, 16),
+    "finetune.before_eval": _ANY,
+    "finetune.local_update_steps": _ANY,
+    "finetune.batch_or_epoch": ("batch", "epoch"),
+    "finetune.optimizer.type": _OPTIMIZERS,
+    "model.model_num_per_trainer": _ANY,
+    "personalization.local_param": _ANY,
     "personalization.share_non_trainable_para": _ANY,
+    "personalization.local_update_steps": _ANY,
+    "personalization.lr": _ANY,
+    "personalization.regular_weight": _ANY,
+    "personalization.K": _ANY,
+    "personalization.beta": _ANY,
+    "personalization.epoch_feature": _ANY,
+    "personalization.epoch_linear": _ANY,
+    "personalization.lr_feature": _ANY,
+    "personalization.lr_linear": _ANY,
+    "personalization.weight_decay": _ANY,
     "early_stop.patience": _ANY,
     "early_stop.delta": _ANY,
     "early_stop.improve_indicator_mode": ("best",),
@@ -71,7 +117,7 @@ _UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
     "eval.count_flops": _ANY,
     "eval.best_res_update_round_wise_key": _ANY,
 }
-_OPEN = ("train.optimizer.", "fedopt.optimizer.")
+_OPEN = ("train.optimizer.", "fedopt.optimizer.", "finetune.optimizer.", "aggregator.BFT_args.")
 
 
 @dataclass(frozen=True)
@@ -84,9 +130,24 @@ class Options:
         return self.cell.get(name, vocabulary.default(name))
 
     @property
+    def method(self) -> str:
+        """``federate.method`` in small letters."""
+        return str(self["federate.method"]).lower()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether clients train without each other (``local``) or there is only one (``global``): nothing is shared."""
+        return self.method in ("local", "global")
+
+    @property
+    def models(self) -> int:
+        """How many models are learned at once: several with FedEM."""
+        return int(self["model.model_num_per_trainer"]) if self.method == "fedem" else 1
+
+    @property
     def clients(self) -> int:
-        """N, the number of clients."""
-        return int(self["federate.client_num"])
+        """N, the number of clients; ``global`` has one, with the samples of all."""
+        return 1 if self.method == "global" else int(self["federate.client_num"])
 
     @property
     def rounds(self) -> int:
@@ -107,6 +168,8 @@ class Options:
     @property
     def clients_per_round(self) -> int:
         """The clients sampled in one round; FederatedScope lets the rate win over the number."""
+        if self.is_alone:
+            return self.participants
         if 0 < (rate := self["federate.sample_client_rate"]) <= 1:
             return max(1, int(rate * self.participants))
         number = int(self["federate.sample_client_num"])
@@ -118,20 +181,82 @@ class Options:
         return bool(self["federate.make_global_eval"] or self["federate.merge_test_data"])
 
     @property
+    def evaluations(self) -> int:
+        """How often clients evaluate: every ``eval.freq`` rounds and always after the last; 0 if the server does."""
+        every = int(self["eval.freq"])
+        return 0 if self.global_evaluation else self.rounds // every + (self.rounds % every > 0)
+
+    @property
     def uploads_buffers(self) -> bool:
         """Whether clients upload running statistics too: always before FederatedScope's master of July 2023."""
         return self.cell.protocol != "master" or bool(self["personalization.share_non_trainable_para"])
 
     @property
+    def uploads_differences(self) -> bool:
+        """Whether clients upload the difference to the model they received, as robust and asynchronous rules need."""
+        return bool(self["asyn.use"]) or self["aggregator.robust_rule"] in ROBUST_RULES
+
+    @property
+    def updates_per_aggregation(self) -> int:
+        """How many updates the server waits for: all of a round, or fewer if it is asynchronous."""
+        if not self["asyn.use"]:
+            return self.clients_per_round
+        if 0 < (rate := self["asyn.min_received_rate"]) <= 1:
+            return max(1, int(rate * self.clients_per_round))
+        number = int(self["asyn.min_received_num"])
+        return number if 0 < number <= self.clients_per_round else self.clients_per_round
+
+    @property
+    def schedule(self) -> Schedule:
+        """How long a local update is."""
+        method = {"fedrep": {"passes": self["personalization.epoch_linear"] + self["personalization.epoch_feature"]}}
+        method["pfedme"] = {"repeats": self["personalization.K"]}
+        return replace(self._schedule("train"), **method.get(self.method, {}))
+
+    def samples_told(self, samples: int) -> int:
+        """Return what a client with `samples` tells as ``num_sample`` when it is asked on joining."""
+        steps = int(self["train.local_update_steps"])
+        return steps * (samples if self["train.batch_or_epoch"] == "epoch" else int(self["dataloader.batch_size"]))
+
+    @property
+    def personal_schedule(self) -> Schedule:
+        """How long the training of Ditto's personal model is; as long as the local update unless it is told."""
+        steps = self["personalization.local_update_steps"]
+        return self._schedule("train", steps if steps > 0 else None)
+
+    @property
+    def finetune_schedule(self) -> Schedule:
+        """How long a client fine-tunes the model before it evaluates it."""
+        return self._schedule("finetune")
+
+    def _schedule(self, section: str, steps: int | None = None) -> Schedule:
+        return Schedule(
+            steps=steps or self[f"{section}.local_update_steps"],
+            unit=self[f"{section}.batch_or_epoch"],
+            batch_size=self["dataloader.batch_size"],
+            drop_last=self["dataloader.drop_last"],
+        )
+
+    @property
+    def personal_lr(self) -> float:
+        """The learning rate of pFedMe's personal model; that of the local update unless it is told."""
+        return float(self["personalization.lr"] if self["personalization.lr"] > 0 else self["train.optimizer.lr"])
+
+    @property
     def server_optimizer(self) -> dict[str, Any] | None:
         """The optimizer of FedOpt with its arguments, None for plain averaging."""
-        used = self["fedopt.use"] or str(self["federate.method"]).lower() == "fedopt"
+        used = self["fedopt.use"] or self.method == "fedopt"
         return self._optimizer("fedopt.optimizer") if used else None
 
     @property
     def optimizer(self) -> dict[str, Any]:
         """The optimizer of the local update with its arguments."""
         return self._optimizer("train.optimizer")
+
+    @property
+    def finetune_optimizer(self) -> dict[str, Any]:
+        """The optimizer of fine-tuning with its arguments."""
+        return self._optimizer("finetune.optimizer")
 
     def _optimizer(self, section: str) -> dict[str, Any]:
         defaults = {key: vocabulary.default(f"{section}.{key}") for key in ("type", "lr")}
@@ -155,15 +280,8 @@ class Options:
         )
 
 
-def check_options(cell: Cell) -> None:
-    """Raise ConfigError for a cell the builtin engine cannot run, naming the option and the engine that can."""
-    problems = [*_not_understood(cell)]
-    problems = problems or [*_contradictions(Options(cell))]
-    if problems:
-        raise ConfigError("; ".join(problems))
-
-
-def _not_understood(cell: Cell) -> Iterator[str]:
+def not_understood(cell: Cell) -> Iterator[str]:
+    """Yield a line for each option the builtin engine does not implement, naming the engine that does."""
     if cell.protocol not in PROTOCOLS:
         yield f"engine.protocol={cell.protocol}: must be one of {', '.join(PROTOCOLS)}"
     for name, value in vocabulary.leaves(cell.fs):
@@ -176,7 +294,8 @@ def _not_understood(cell: Cell) -> Iterator[str]:
             yield f"fs.{name}={value}: engine=builtin knows {known}; engine=federatedscope has the others"
 
 
-def _contradictions(options: Options) -> Iterator[str]:
+def contradictions(options: Options) -> Iterator[str]:
+    """Yield a line for each pair of options that does not fit, whatever the method."""
     data, model, criterion = options["data.type"], options["model.type"], options["criterion.type"]
     if model == "convnet2" and data != "digits":
         yield f"model=convnet2 takes images, data {data} has none; take data=digits or another model"

@@ -11,7 +11,7 @@ from importlib.metadata import version
 import torch
 
 from fscost.cell import Cell
-from fscost.engine.builtin.course import Course, model_header
+from fscost.engine.builtin.course import model_header, run_course
 from fscost.engine.builtin.data import load_federation
 from fscost.engine.builtin.logs import CourseLogs
 from fscost.engine.builtin.models import build_model, forward_flops
@@ -22,12 +22,13 @@ from fscost.files import write_whole
 from fscost.metering import Ledger
 from fscost.record import Outcome, Provenance, Status
 from fscost.rundir import RunDir
+from fscost.useless import without_effect
 
 
 def run_cell(cell: Cell, into: RunDir) -> Outcome:
     """Train one cell and write its ledger and logs; never raises for a run that failed."""
     begin_s = time.monotonic()
-    status, reason = Status.DONE, ""
+    status, reason, warnings = Status.DONE, "", tuple[str, ...]()
     with into.engine_log.open("w") as file:
         handler = logging.StreamHandler(file)
         logger = logging.getLogger(__package__)
@@ -35,7 +36,7 @@ def run_cell(cell: Cell, into: RunDir) -> Outcome:
         logger.propagate = False
         logger.addHandler(handler)
         try:
-            _train(Options(cell), into)
+            warnings = tuple(_train(Options(cell), into))
         except Exception as error:
             status, reason = Status.FAILED, one_line(error)
             traceback.print_exc(file=file)
@@ -44,13 +45,15 @@ def run_cell(cell: Cell, into: RunDir) -> Outcome:
     return Outcome(
         status=status,
         reason=reason,
+        warnings=warnings,
         wall_s=time.monotonic() - begin_s,
         peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         provenance=_provenance(cell),
     )
 
 
-def _train(options: Options, into: RunDir) -> None:
+def _train(options: Options, into: RunDir) -> list[str]:
+    """Run the course, write its files and return what its options do not do."""
     torch.set_num_threads(1)  # the models are small: threads cost more than they bring, and sums depend on them
     federation = load_federation(options)
     sample = federation.clients[1]["train"].x[0]
@@ -58,12 +61,13 @@ def _train(options: Options, into: RunDir) -> None:
     sizes = model_header(model)
     header = sizes | {"protocol": options.cell.protocol, "clients": options.clients}
     flops = forward_flops(model, sample) if options["eval.count_flops"] else 0
-    network = Network(Ledger(header), options.cell.protocol)
+    network = Network(Ledger(header), options.cell.protocol, online=bool(options["federate.online_aggr"]))
     logs = CourseLogs(sizes["params"], flops)
-    Course(options, federation, network, logs).run()
+    run_course(options, federation, network, logs)
     write_whole(into.system_metrics, logs.system_lines())
     write_whole(into.eval_results, logs.eval_lines())
     write_whole(into.ledger, network.ledger.lines())
+    return [*without_effect(model.state_dict(), options["personalization.local_param"], options["quantization.method"])]
 
 
 def _provenance(cell: Cell) -> Provenance:

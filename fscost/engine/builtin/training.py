@@ -1,7 +1,7 @@
-"""What clients do with a model: the local update and the evaluation."""
+"""What is done with a model and samples: steps of an optimizer, and evaluation."""
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,71 +10,121 @@ from torch import Tensor, nn
 
 from fscost.engine.builtin.data import Samples
 from fscost.engine.builtin.options import Options
+from fscost.engine.builtin.schedule import Schedule
 
 Metrics = dict[str, float | int]
 
 
-def local_update(model: nn.Module, samples: Samples, options: Options, generator: torch.Generator) -> int:
-    """Train `model` in place on one client's samples and return sample_size, the samples seen.
+@dataclass(frozen=True)
+class Pull:
+    """Adds strength/2 · |w - anchor|² to the loss: keeps parameters near others, given in the same order."""
 
-    FedProx (Li et al., 2020) adds mu/2·|w - w_global|² to the loss; w_global is what the model starts from.
-    """
-    optimizer = make_optimizer(model, options.optimizer)
-    criterion = getattr(nn, options["criterion.type"])()
-    mu = options["fedprox.mu"] if options["fedprox.use"] else 0.0
-    start = [p.detach().clone() for p in model.parameters()] if mu else []
-    clip = options["grad.grad_clip"]
-    needs_two = any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
-    model.train()
-    seen = 0
-    for batch in batches(len(samples), options, generator):
-        if needs_two and len(batch) < 2:
-            raise ValueError("batch norm cannot train on a batch of one sample; set fs.dataloader.drop_last=true")
+    strength: float
+    anchor: Sequence[Tensor]
+
+    def loss(self, parameters: Iterable[Tensor]) -> Tensor | float:
+        """Return the term."""
+        pairs = zip(parameters, self.anchor, strict=True)
+        return self.strength / 2 * sum(((p - p0) ** 2).sum() for p, p0 in pairs)
+
+
+def anchored(model: nn.Module, strength: float) -> Pull | None:
+    """Return the pull towards the model as it is now, None if it has no strength."""
+    return Pull(strength, [p.detach().clone() for p in model.parameters()]) if strength else None
+
+
+class Trainer:
+    """Takes steps on batches of samples, as one cell's options say."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.clip = options["grad.grad_clip"]
+        self.criterion = getattr(nn, options["criterion.type"])(reduction="none")
+
+    def fit(
+        self,
+        model: nn.Module,
+        samples: Samples,
+        batches: Iterable[Tensor],
+        optimizer: torch.optim.Optimizer,
+        pull: Pull | None = None,
+        weights: Tensor | None = None,
+    ) -> int:
+        """Train `model` in place, one step per batch of indices, and return how many samples were seen.
+
+        `weights` (n,) weigh the loss of each sample. Raises ValueError for a batch too small for batch norm.
+        """
+        needs_two = any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
+        model.train()
+        seen = 0
+        for batch in batches:
+            if needs_two and len(batch) < 2:
+                raise ValueError("batch norm cannot train on a batch of one sample; set fs.dataloader.drop_last=true")
+            self.step(model, samples, batch, optimizer, pull, weights)
+            seen += len(batch)
+        return seen
+
+    def step(
+        self,
+        model: nn.Module,
+        samples: Samples,
+        batch: Tensor,
+        optimizer: torch.optim.Optimizer,
+        pull: Pull | None = None,
+        weights: Tensor | None = None,
+    ) -> None:
+        """Take one step on one batch of indices."""
         optimizer.zero_grad()
-        loss = criterion(model(samples.x[batch]), samples.y[batch])
-        if mu:
-            pairs = zip(model.parameters(), start, strict=True)
-            loss = loss + mu / 2 * sum(((p - p0) ** 2).sum() for p, p0 in pairs)
+        losses = self.criterion(model(samples.x[batch]), samples.y[batch])
+        loss = (losses if weights is None else losses.reshape(len(batch), -1).mean(1) * weights[batch]).mean()
+        if pull is not None:
+            loss = loss + pull.loss(model.parameters())
         loss.backward()
-        if clip > 0:
-            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        if self.clip > 0:
+            nn.utils.clip_grad_norm_(model.parameters(), self.clip)
         optimizer.step()
-        seen += len(batch)
-    return seen
+
+    @torch.no_grad()
+    def losses(self, model: nn.Module, samples: Samples) -> Tensor:
+        """Return the loss (n,) of each sample; running statistics stay as they are."""
+        model.eval()
+        losses: Tensor = self.criterion(model(samples.x), samples.y)
+        return losses.reshape(len(samples), -1).mean(1)
 
 
-def make_optimizer(model: nn.Module, arguments: Mapping[str, Any]) -> torch.optim.Optimizer:
+def make_optimizer(parameters: Iterable[Tensor], arguments: Mapping[str, Any]) -> torch.optim.Optimizer:
     """Return the torch optimizer ``type`` with the other arguments."""
     rest = {key: value for key, value in arguments.items() if key != "type"}
-    optimizer: torch.optim.Optimizer = getattr(torch.optim, arguments["type"])(model.parameters(), **rest)
+    optimizer: torch.optim.Optimizer = getattr(torch.optim, arguments["type"])(parameters, **rest)
     return optimizer
 
 
-def batches(samples: int, options: Options, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield the indices of each batch of a local update.
+def passes(samples: int, schedule: Schedule, *, shuffle: bool, generator: torch.Generator) -> Iterator[list[Tensor]]:
+    """Yield the indices of the batches of each pass over the samples, drawn anew for every pass."""
+    for count in schedule.batches(samples):
+        order = torch.randperm(samples, generator=generator) if shuffle else torch.arange(samples)
+        yield list(torch.split(order, schedule.batch_size))[:count]
 
-    ``batch``: ``local_update_steps`` batches, shuffled anew when the data is used up; ``epoch``: as many passes.
-    """
-    size, steps = options["dataloader.batch_size"], options["train.local_update_steps"]
-    per_epoch = samples // size if options["dataloader.drop_last"] else math.ceil(samples / size)
-    if per_epoch == 0:
-        raise ValueError(f"a client has {samples} samples, less than a batch of {size}, and drop_last is set")
-    left = steps * per_epoch if options["train.batch_or_epoch"] == "epoch" else steps
-    while left > 0:
-        order = torch.randperm(samples, generator=generator) if options["dataloader.shuffle"] else torch.arange(samples)
-        yield from torch.split(order, size)[: min(left, per_epoch)]
-        left -= min(left, per_epoch)
+
+def batches(samples: int, options: Options, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield the indices of each batch of a local update."""
+    for one in passes(samples, options.schedule, shuffle=options["dataloader.shuffle"], generator=generator):
+        yield from one
 
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, splits: Mapping[str, Samples], options: Options, generator: torch.Generator | None = None
+    models: Sequence[nn.Module],
+    splits: Mapping[str, Samples],
+    options: Options,
+    generator: torch.Generator | None = None,
+    mixture: Tensor | None = None,
 ) -> Metrics:
     """Return ``<split>_<metric>`` for every split that has samples; types as in FederatedScope's messages.
 
-    On ``train`` FederatedScope evaluates the batches of one local update, drawn here from `generator`.
+    On ``train`` FederatedScope evaluates the batches of one local update, drawn here from `generator`. Of several
+    models the outputs are mixed with the weights `mixture`.
     """
-    model.eval()
     found: Metrics = {}
     for split in options["eval.split"]:
         if (samples := splits.get(split)) is None or len(samples) == 0:
@@ -82,12 +132,23 @@ def evaluate(
         if split == "train" and generator is not None:
             batch = torch.cat(list(batches(len(samples), options, generator)))
             samples = Samples(samples.x[batch], samples.y[batch])
-        found |= {f"{split}_{name}": value for name, value in _evaluate(model, samples, options).items()}
+        output = _output(models, samples, mixture, options)
+        found |= {f"{split}_{name}": value for name, value in _metrics(output, samples, options).items()}
     return found
 
 
-def _evaluate(model: nn.Module, samples: Samples, options: Options) -> Metrics:
-    output = model(samples.x)
+def _output(models: Sequence[nn.Module], samples: Samples, mixture: Tensor | None, options: Options) -> Tensor:
+    """Return the output (n, outputs) for each sample; of several classifiers, the logarithm of mixed probabilities."""
+    outputs: list[Tensor] = [model.eval()(samples.x) for model in models]
+    if mixture is None:
+        return outputs[0]
+    is_classified = options["criterion.type"] == "CrossEntropyLoss"
+    parts = torch.stack([output.softmax(1) if is_classified else output for output in outputs])
+    mixed: Tensor = torch.tensordot(mixture, parts, 1)
+    return mixed.log() if is_classified else mixed
+
+
+def _metrics(output: Tensor, samples: Samples, options: Options) -> Metrics:
     loss = float(getattr(nn, options["criterion.type"])()(output, samples.y)) * len(samples)
     always: Metrics = {"loss": loss, "avg_loss": loss / len(samples), "total": len(samples)}
     return always | {name: _metric(name, output, samples.y) for name in options["eval.metrics"] if name not in always}

@@ -22,13 +22,7 @@ class Contents:
         with torch.device("meta"):
             self.model = build_model(options, torch.empty(_input_shape(options)))
         self.state_dict = OrderedDict((name, _countable(value)) for name, value in self.model.state_dict().items())
-        self.method = str(options["federate.method"]).lower()
-        self.models = options["model.model_num_per_trainer"] if self.method == "fedem" else 1
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether clients train without each other (``local``) or there is only one (``global``): nothing is shared."""
-        return self.method in ("local", "global")
+        self.is_alone, self.models = options.is_alone, options.models
 
     @property
     def has_counters(self) -> bool:
@@ -101,7 +95,7 @@ class Contents:
         return found
 
     def _times(self, entries: Any) -> Any:
-        if self.method != "fedem":
+        if self.models == 1:
             return entries
         return [_copied(entries) for _ in range(self.models)]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.digits import SPLITTERS
+from fscost.engine.builtin.methods import method_problems
 from fscost.engine.builtin.options import DATA_TYPES, Options
 from fscost.errors import ConfigError
 from fscost.metering import PROTOCOLS
@@ -39,17 +40,10 @@ _TIMING = {
 }
 
 
-def evaluations(options: Options) -> int:
-    """Return how often clients evaluate: every ``eval.freq`` rounds and always after the last; 0 if the server does."""
-    if options.global_evaluation:
-        return 0
-    rounds, every = options.rounds, int(options["eval.freq"])
-    return rounds // int(every) + (rounds % every > 0)
-
-
 def check_options(cell: Cell) -> None:
     """Raise ConfigError for a cell whose messages cannot be told without running it, with the reason."""
-    problems = [*_depends_on_training(cell)] or [*_not_understood(cell)] or [*_contradictions(Options(cell))]
+    problems = [*_depends_on_training(cell)] or [*_not_understood(cell)]
+    problems = problems or [*_contradictions(Options(cell)), *method_problems(Options(cell))]
     if problems:
         raise ConfigError("; ".join(problems))
 
@@ -60,9 +54,9 @@ def _depends_on_training(cell: Cell) -> Iterator[str]:
             yield f"fs.{name}=True: {why}; engine=federatedscope runs it"
     options = Options(cell)
     patience = options["early_stop.patience"]
-    if 0 < patience < evaluations(options):
+    if 0 < patience < options.evaluations:
         yield (
-            f"fs.early_stop.patience={patience}: when {evaluations(options)} evaluations stop early depends on "
+            f"fs.early_stop.patience={patience}: when {options.evaluations} evaluations stop early depends on "
             "training; set fs.early_stop.patience=0, or take engine=builtin"
         )
 
@@ -87,5 +81,3 @@ def _contradictions(options: Options) -> Iterator[str]:
         yield f"fs.model.type={model}: engine=estimate knows lr, mlp, convnet2"
     elif (model == "convnet2") != (data == "digits"):
         yield f"model={model} does not fit fs.data.type={data}; convnet2 takes images, the others vectors"
-    if options["federate.use_ss"] and options.clients_per_round != options.clients:
-        yield f"clients_per_round={options.clients_per_round}: secret sharing needs all {options.clients} clients"

@@ -17,8 +17,7 @@ from fscost.cell import Cell
 from fscost.engine.builtin.course import model_header
 from fscost.engine.builtin.options import Options
 from fscost.engine.estimate.contents import Contents
-from fscost.engine.estimate.options import evaluations
-from fscost.engine.estimate.samples import Alike, batches, groups_of, trained
+from fscost.engine.estimate.samples import Alike, groups_of
 from fscost.errors import one_line
 from fscost.files import write_whole
 from fscost.measure import SERVER, Link
@@ -71,11 +70,8 @@ class Estimate:
     def __init__(self, options: Options) -> None:
         self.options, self.contents = options, Contents(options)
         self.protocol = options.cell.protocol
-        self.clients = 1 if self.contents.method == "global" else options.clients
-        self.per_round = min(
-            self.clients, options.participants if self.contents.is_alone else options.clients_per_round
-        )
-        self.groups = list(groups_of(options, self.clients))
+        self.clients, self.per_round = options.clients, options.clients_per_round
+        self.groups = list(groups_of(options))
         header = model_header(self.contents.model) | {"protocol": self.protocol, "clients": self.clients}
         self.found = Ledger(header)
 
@@ -84,7 +80,8 @@ class Estimate:
         self._join()
         self._train()
         self._evaluate()
-        rounds = self.options.rounds + bool(self.options["fedswa.use"])
+        once_more = self.options["fedswa.use"] and not self.options.global_evaluation
+        rounds = self.options.rounds + bool(once_more)  # FedSWA evaluates once more before it ends
         self._broadcast("finish", [rounds], self.clients, self.contents.finished())
         return self.found
 
@@ -92,7 +89,8 @@ class Estimate:
         self._from_clients("join_in", [0], lambda _: None)
         if asked := self.options["federate.join_in_info"].copy():
             self._to_each("ask_for_join_in_info", [0], asked)
-            self._from_clients("join_in_info", [-1], lambda one: {"num_sample": one.samples["train"]})
+            told = self.options.samples_told
+            self._from_clients("join_in_info", [-1], lambda one: {"num_sample": told(one.samples["train"])})
         if self.options["federate.use_ss"]:
             self._broadcast("address", [0], self.clients, dict.fromkeys(range(1, self.clients + 1)))
 
@@ -108,7 +106,7 @@ class Estimate:
 
     def _uploads(self, state: int) -> Parts:
         def upload(one: Alike) -> Sizes:
-            content = self.contents.uploaded(trained(self.options, one.samples["train"]))
+            content = self.contents.uploaded(self.options.schedule.sample_size(one.samples["train"]))
             return self._sizes("model_para", one.one, [SERVER], state, content)
 
         return self._of_sampled([(one.clients, upload(one)) for one in self.groups])
@@ -119,7 +117,7 @@ class Estimate:
         self._from_clients("metrics", states, lambda one: self.contents.metrics(self._totals(one)))
 
     def _evaluation_states(self) -> list[int]:
-        if not evaluations(self.options):
+        if not self.options.evaluations:
             return []
         rounds, every = self.options.rounds, self.options["eval.freq"]
         after = [*range(every, rounds + 1, every)] + ([rounds] if rounds % every else [])
@@ -128,7 +126,7 @@ class Estimate:
 
     def _totals(self, one: Alike) -> dict[str, int]:
         """Return the samples that an evaluation of each split sees: of train, those of one local update."""
-        return one.samples | {"train": trained(self.options, one.samples["train"])}
+        return one.samples | {"train": self.options.schedule.sample_size(one.samples["train"])}
 
     # --- many messages at once ---------------------------------------------------------------------
 
@@ -185,7 +183,8 @@ class Estimate:
         """Return whether batch norm's averaged counters of batches may have outgrown one byte by now."""
         if not self.options.uploads_buffers or not self.contents.has_counters:
             return False
-        return (state + 1) * max(batches(self.options, one.samples["train"]) for one in self.groups) > _ONE_BYTE
+        most = max(one.samples["train"] for one in self.groups)
+        return (state + 1) * sum(self.options.schedule.batches(most)) > _ONE_BYTE
 
     def _add(self, msg_type: str, link: Link, states: Iterable[int], parts: Callable[[int], Parts]) -> None:
         """Add messages to each of these rounds; those of equally long numbers are equally long."""

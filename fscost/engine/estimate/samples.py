@@ -23,14 +23,12 @@ class Alike:
     samples: dict[str, int]
 
 
-def groups_of(options: Options, clients: int) -> Iterator[Alike]:
+def groups_of(options: Options) -> Iterator[Alike]:
     """Yield the clients in groups of equal samples whose ids are equally long in a message."""
     if options["data.type"] == "toy":
-        samples = dict.fromkeys(("train", "val", "test"), _TOY_SAMPLES)
-        yield from (Alike(len(ids), ids[0], samples) for ids in equally_long(clients))
-        return
-    if clients < options.clients:  # federate.method=global: one client has everything
-        yield Alike(1, 1, split_sizes(options["data.splits"]))
+        share = options["federate.client_num"] // options.clients  # with federate.method=global one has those of all
+        samples = dict.fromkeys(("train", "val", "test"), _TOY_SAMPLES * share)
+        yield from (Alike(len(ids), ids[0], samples) for ids in equally_long(options.clients))
         return
     found: dict[tuple[int, ...], Alike] = {}
     for client, samples in _digits(options):
@@ -63,20 +61,3 @@ def equally_long(clients: int) -> Iterator[range]:
         last = (1 << 7 * ((first.bit_length() + 6) // 7)) - 1
         yield range(first, min(last, clients) + 1)
         first = last + 1
-
-
-def batches(options: Options, samples: int) -> int:
-    """Return how many batches one local update of a client with this many samples has."""
-    size, steps = options["dataloader.batch_size"], options["train.local_update_steps"]
-    per_epoch = samples // size if options["dataloader.drop_last"] else -(-samples // size)
-    return int(steps * per_epoch if options["train.batch_or_epoch"] == "epoch" else steps)
-
-
-def trained(options: Options, samples: int) -> int:
-    """Return sample_size, the samples seen in one local update of a client with this many."""
-    size, steps = options["dataloader.batch_size"], options["train.local_update_steps"]
-    whole = samples - samples % size if options["dataloader.drop_last"] else samples
-    per_epoch = -(-whole // size)
-    if options["train.batch_or_epoch"] == "epoch":
-        return int(steps * whole)
-    return int(steps // per_epoch * whole + min(steps % per_epoch * size, whole)) if per_epoch else 0

@@ -1,0 +1,261 @@
+"""The builtin engine's methods: each learns, sends what FederatedScope's does, and computes what its paper says."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fscost.collect.fs_logs import read_eval_results
+from fscost.engine.builtin import BuiltinEngine
+from fscost.engine.builtin.aggregation import Aggregator, SwaModel, Update, secret_shares, summed
+from fscost.engine.builtin.exchange import Exchange
+from fscost.engine.builtin.options import Options
+from fscost.errors import ConfigError
+from fscost.metering import read_ledger
+from fscost.paths import conf
+from fscost.record import Outcome, Status
+from fscost.rundir import RunDir
+from tests.conftest import cell_of
+
+METHODS = sorted(file.stem for file in (conf() / "method").glob("*.yaml"))
+
+
+def computed(folder: Path, *overrides: str) -> tuple[RunDir, Outcome]:
+    cell, run = cell_of("engine=builtin", *overrides), RunDir(folder)
+    BuiltinEngine().check(cell)
+    run.write_cell(cell)
+    return run, BuiltinEngine().run(cell, run)
+
+
+def sums(run: RunDir, msg_type: str, link: str, key: str = "payload_bytes") -> int:
+    rows = [row for row in read_ledger(run.ledger).messages if (row["type"], row["link"]) == (msg_type, link)]
+    return sum(row[key] for row in rows)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_learns(method: str, tmp_path: Path) -> None:
+    run, outcome = computed(tmp_path / "run", f"method={method}", "model=mlp_m", "clients=5", "rounds=6")
+    assert outcome.status is Status.DONE, outcome.reason
+    accuracy = [row["test_acc"] for row in read_eval_results(run.eval_results, pytest.fail, "master")]
+    # with one model for all clients in memory, running statistics of batch norm are overwritten by the server's
+    assert accuracy[-1] > (0.5 if method in ("online", "sharelocal") else 0.85)
+    assert accuracy[-1] > accuracy[0]
+
+
+UPLOAD = 4 * (64 * 64 + 64 + 64 * 10 + 10 + 2 * 64 + 2 * 10)  # parameters of mlp_m, as float32
+FULL = UPLOAD + 2 * 4 * (64 + 10) + 2 * 8  # with running statistics and the counters of batches
+
+
+@pytest.mark.parametrize(
+    ("method", "up", "down"),
+    [
+        ("fedavg", UPLOAD, FULL),
+        ("fedbn", UPLOAD - 4 * 2 * (64 + 10), FULL),
+        ("fedper", UPLOAD - 4 * (64 * 10 + 10), FULL),
+        ("fedrep", 4 * 2 * (64 + 10), FULL),
+        ("ditto", UPLOAD, FULL),
+        ("fedem", 3 * UPLOAD, 3 * FULL),
+        ("krum", UPLOAD, FULL),
+        ("ss", 2 * UPLOAD, FULL),
+        ("quant8", UPLOAD, FULL),  # nothing of an mlp is called fc or conv
+        ("local", 0, 0),
+    ],
+)
+def test_what_one_client_sends_and_gets_in_a_round(method: str, up: int, down: int, tmp_path: Path) -> None:
+    run, _ = computed(tmp_path / "run", f"method={method}", "model=mlp_m", "rounds=2")
+    assert sums(run, "model_para", "uplink") == 2 * 3 * up
+    assert sums(run, "model_para", "downlink") == 2 * 3 * down
+    assert sums(run, "finish", "downlink") == 3 * (3 * FULL if method == "fedem" else FULL)
+
+
+def test_secret_shares_go_from_each_client_to_each_other(tmp_path: Path) -> None:
+    run, _ = computed(tmp_path / "run", "method=ss", "model=lr", "clients=4", "rounds=2")
+    assert sums(run, "ss_model_para", "peer", "messages") == 2 * 4 * 3
+    assert sums(run, "ss_model_para", "peer") == 2 * 4 * 3 * 8 * 650
+    assert sums(run, "address", "downlink", "messages") == 4
+
+
+def test_secret_sharing_learns_what_fedavg_does(tmp_path: Path) -> None:
+    last = []
+    for method in ("fedavg", "ss"):
+        run, _ = computed(tmp_path / method, f"method={method}", "model=lr", "rounds=3")
+        last.append(read_eval_results(run.eval_results, pytest.fail, "master")[-1]["test_loss"])
+    assert last[0] == pytest.approx(last[1], rel=1e-3)
+
+
+def test_shares_tell_their_sum_and_nothing_alone() -> None:
+    entries = {"w": torch.tensor([[1.5, -2.25], [0.0, 1e-3]])}
+    shares = secret_shares(entries, sample_size=7, parties=3, rng=np.random.default_rng(0))
+    total = summed(shares)["w"]
+    signed = np.where(total >= 2**49, total - 2.0**50, total) / 2**16 / 7
+    assert signed == pytest.approx(np.array([[1.5, -2.25], [0.0, 1e-3]]), abs=1e-5)
+    assert all(share["w"].max() > 2**40 for share in shares)  # noise over the whole range
+
+
+def test_eight_bits_are_a_quarter_plus_a_scale_per_weight(tmp_path: Path) -> None:
+    run, outcome = computed(tmp_path / "run", "method=quant8", "model=lr", "rounds=1")
+    assert sums(run, "model_para", "uplink") == 3 * (640 + 4 + 40)
+    assert sums(run, "evaluate", "downlink") == 3 * 2600
+    assert outcome.warnings == ()
+
+
+def test_quantised_weights_are_as_close_as_the_bits_allow() -> None:
+    options = Options(cell_of("method=quant8", "model=lr"))
+    model = nn.ModuleDict({"fc": nn.Linear(64, 10)})
+    exchange = Exchange(model, options)
+    (back,) = exchange.unpacked(exchange.for_training([model]))
+    weight = model["fc"].weight.detach()
+    assert back.keys() == {"fc.weight", "fc.bias"}
+    assert float((back["fc.weight"] - weight).abs().max()) <= float(weight.abs().max()) / 127 / 2 * 1.01
+    assert torch.equal(back["fc.bias"], model["fc"].bias)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "warning"),
+    [
+        (["method=quant8", "model=mlp_s"], "quantised nothing"),
+        (["model=mlp_s", "fs.personalization.local_param=[bn]"], "bn is in no name of the state_dict"),
+    ],
+)
+def test_an_option_without_effect_is_a_warning(overrides: list[str], warning: str, tmp_path: Path) -> None:
+    _, outcome = computed(tmp_path / "run", *overrides, "rounds=1")
+    assert outcome.status is Status.DONE
+    (line,) = outcome.warnings
+    assert warning in line
+
+
+def test_fedswa_evaluates_once_more(tmp_path: Path) -> None:
+    run, _ = computed(tmp_path / "run", "method=fedswa", "model=lr", "rounds=4", "eval_every=2")
+    assert sums(run, "evaluate", "downlink", "messages") == 3 * (2 + 1)
+    (finish,) = (row for row in read_ledger(run.ledger).messages if row["type"] == "finish")
+    assert finish["round"] == 5
+    assert "'Role': 'Server SWA#', 'Round': 'Final'" in run.eval_results.read_text()
+
+
+class TestAsynchronous:
+    def test_every_upload_answers_a_broadcast(self, tmp_path: Path) -> None:
+        run, _ = computed(tmp_path / "run", "method=asyn", "model=lr", "clients=7", "rounds=5")
+        assert sums(run, "model_para", "downlink", "messages") == sums(run, "model_para", "uplink", "messages")
+
+    def test_all_clients_and_no_tolerance_is_a_synchronous_course(self, tmp_path: Path) -> None:
+        ledgers = []
+        for name, words in (("a", ["method=asyn", "fs.asyn.min_received_num=3"]), ("b", ["method=fedavg"])):
+            run, _ = computed(tmp_path / name, *words, "model=lr", "rounds=3")
+            rows = read_ledger(run.ledger).messages
+            ledgers.append(sorted((row["round"], row["type"], row["link"], row["payload_bytes"]) for row in rows))
+        assert ledgers[0] == ledgers[1]
+
+
+class TestAggregation:
+    """Three or five updates of one number each."""
+
+    @staticmethod
+    def aggregated(values: list[float], *overrides: str, sizes: list[int] | None = None, stale: int = 0) -> float:
+        model = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(model.weight, 10.0)
+        options = Options(cell_of(f"clients={len(values)}", "model=lr", *overrides))
+        updates = [
+            Update(size, {"weight": torch.tensor([[value]])}, stale if number == 0 else 0)
+            for number, (value, size) in enumerate(zip(values, sizes or [1] * len(values), strict=True))
+        ]
+        Aggregator(model, options).aggregate(updates)
+        return float(model.weight)
+
+    def test_the_mean_is_weighted_by_samples(self) -> None:
+        assert self.aggregated([1.0, 5.0], sizes=[3, 1]) == 2.0
+        assert self.aggregated([1.0, 5.0], "fs.federate.ignore_weight=true", sizes=[3, 1]) == 3.0
+
+    def test_robust_rules_add_a_difference(self) -> None:
+        outlier = [1.0, 1.2, 1.1, 0.9, 100.0]
+        assert self.aggregated(outlier, "method=median") == pytest.approx(11.1)
+        krum = self.aggregated(outlier, "method=krum", "fs.aggregator.byzantine_node_num=1")
+        assert krum == pytest.approx(11.1, abs=0.11)
+        trimmed = self.aggregated(
+            outlier, "method=trimmedmean", "fs.aggregator.BFT_args.trimmedmean_excluded_ratio=0.2"
+        )
+        assert trimmed == pytest.approx(10 + (1.0 + 1.1 + 1.2) / 3)
+        bounded = self.aggregated(outlier, "method=normbounding")
+        assert bounded == pytest.approx(10 + (1.0 + 1.2 + 1.1 + 0.9 + 10.0) / 5)
+
+    def test_bulyan_drops_the_far_ones_and_the_extremes(self) -> None:
+        values = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 50.0]
+        found = self.aggregated(values, "method=bulyan", "fs.aggregator.byzantine_node_num=1")
+        assert 11.1 < found < 11.4
+
+    def test_stale_updates_count_less(self) -> None:
+        assert self.aggregated([4.0, 4.0], "method=asyn", stale=1) == pytest.approx(10 + 4 / 2 / 2 + 4 / 2)
+
+    def test_pfedme_goes_part_of_the_way(self) -> None:
+        assert self.aggregated([2.0], "method=pfedme", "fs.personalization.beta=0.25") == pytest.approx(8.0)
+
+    def test_swa_is_the_mean_of_the_rounds_it_takes(self) -> None:
+        options = Options(cell_of("fs.fedswa.use=true", "fs.fedswa.start_rnd=2", "fs.fedswa.freq=2", "rounds=9"))
+        swa, model = SwaModel(options), nn.Linear(1, 1, bias=False)
+        for state in range(1, 7):
+            nn.init.constant_(model.weight, float(state))
+            swa.after(state, [model])
+        assert float(swa.mean[0]["weight"]) == pytest.approx((2 + 4 + 6) / 3)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "samples", "sample_size"),
+    [  # as FederatedScope counted them with 1,000 samples in batches of 32
+        (["method=ditto"], 1000, 1000),
+        (["method=ditto", "local_unit=batch", "local_steps=40"], 1000, 1256),
+        (["method=fedrep", "fs.personalization.epoch_feature=2"], 1000, 3000),
+        (["method=fedrep", "fs.personalization.epoch_feature=2", "local_unit=batch", "local_steps=3"], 1000, 288),
+        (["method=fedrep", "fs.personalization.epoch_feature=2", "local_unit=batch", "local_steps=40"], 1000, 2256),
+        (["method=pfedme", "fs.personalization.K=2"], 1000, 2048),
+        (["method=pfedme", "fs.personalization.K=2", "local_unit=batch", "local_steps=3"], 1000, 192),
+        (["method=pfedme", "fs.personalization.K=3", "local_unit=batch", "local_steps=40"], 1000, 5376),
+        (["method=pfedme", "fs.personalization.K=2", "local_steps=2", "batch_size=1024"], 1000, 4000),
+        (["local_steps=2", "fs.dataloader.drop_last=true"], 1000, 2 * 992),
+    ],
+)
+def test_sample_size_is_federatedscopes(overrides: list[str], samples: int, sample_size: int) -> None:
+    assert Options(cell_of(*overrides)).schedule.sample_size(samples) == sample_size
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["method=ss", "clients=5", "clients_per_round=3"], "secret sharing needs all 5 clients"),
+        (["method=ss", "fs.quantization.method=uniform"], "secret shares are not quantised"),
+        (["method=ss", "clients=1"], "at least 2 clients"),
+        (["method=krum", "fs.aggregator.byzantine_node_num=1"], "krum against 1 byzantine clients needs at least 5"),
+        (["method=bulyan", "clients=5", "fs.federate.sample_client_rate=-1"], "fails without"),
+        (["method=fedem", "fs.model.model_num_per_trainer=1"], "FedEM mixes at least 2 models"),
+        (["method=fedswa", "rounds=1"], "must be at least 1 and below rounds=1"),
+        (["method=local", "patience=1"], "every client stops by itself"),
+        (["method=ditto", "fs.eval.split=[train,test]"], "what ditto evaluates of train is not known"),
+        (["method=krum", "fs.asyn.use=true"], "aggregates in one way only"),
+        (["method=sharelocal", "fs.federate.method=Ditto"], "clients of ditto have models of their own"),
+        (["method=fedrep", "fs.personalization.epoch_linear=0"], "must be at least 1"),
+        (["fs.federate.join_in_info=[client_resource]"], r"must be \[\] or \[num_sample\]"),
+        (["method=quant8", "engine.protocol=v0.2.0"], "FederatedScope v0.2.0 has no such option"),
+        (["fs.vertical.use=true"], "engine=federatedscope does"),
+        (["method=asyn", "fs.asyn.aggregator=time_up"], "engine=federatedscope has the others"),
+    ],
+)
+def test_what_federatedscope_does_not_run_is_refused(overrides: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        BuiltinEngine().check(cell_of("engine=builtin", *overrides))
+
+
+def test_fedrep_without_a_body_fails_with_the_reason(tmp_path: Path) -> None:
+    run, outcome = computed(tmp_path / "run", "method=fedrep", "model=lr")
+    assert outcome.status is Status.FAILED
+    assert "FedRep needs a head and a body: personalization.local_param must name some of fc" in outcome.reason
+
+
+def test_ditto_evaluates_a_model_of_its_own(tmp_path: Path) -> None:
+    found: dict[str, Any] = {}
+    for method in ("fedavg", "ditto"):
+        run, _ = computed(tmp_path / method, f"method={method}", "alpha=0.3", "rounds=3", "clients=3")
+        found[method] = read_eval_results(run.eval_results, pytest.fail, "master")[-1]["test_acc"]
+        found[f"{method} bytes"] = sums(run, "model_para", "uplink")
+    assert found["ditto"] != found["fedavg"]
+    assert found["ditto bytes"] == found["fedavg bytes"]
