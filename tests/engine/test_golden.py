@@ -2,7 +2,7 @@
 
 The files are compact copies: each case's own configuration, the model's state_dict (dtype, shape, trainable) and, per
 message type and link, the number of messages and their bytes. `golden.json` holds FedAvg, FedProx and FedOpt in all
-settings, `golden_methods.json` the other synchronous methods, `golden_asyn.json` the asynchronous courses. Cases ending in
+settings, `golden_methods.json` the other synchronous methods, `golden_asyn.json` asynchronous courses. Cases ending in
 __v020py39 and __v030py39 ran on those releases, with another torch, so their asizeof differs; everything else must be
 equal.
 
