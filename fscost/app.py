@@ -50,7 +50,7 @@ def planned(overrides: Sequence[str]) -> Plan:
     with _engines(made) as engines:
         for cell in made.cells:
             engines.of(cell.cell).check(cell.cell)
-    TableSpec.from_config(made.table)
+    TableSpec.from_config(made.table, made.network)
     return made
 
 
@@ -58,13 +58,15 @@ def select(words: Sequence[str]) -> Selection:
     """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
     overrides, folders = [w for w in words if "=" in w], [w for w in words if "=" not in w]
     if folders:
-        if lost := [o for o in overrides if not o.startswith(("table", "out=", "engine."))]:
-            raise ConfigError(f"{lost[0]}: a folder names its runs itself; only table.…, engine.… and out=… go with it")
+        if lost := [o for o in overrides if not o.startswith(("table", "network", "out=", "engine."))]:
+            allowed = "table.…, network.…, engine.… and out=…"
+            raise ConfigError(f"{lost[0]}: a folder names its runs itself; only {allowed} go with it")
         runs = [run for folder in folders for run in runs_below(Path(folder))]
         made = plan(overrides, identify)
         return Selection(tuple(runs), made, {})
-    if not [o for o in overrides if not o.startswith(("store=", "out=", "table"))]:
-        overrides = [*_last_sweep(overrides), *overrides]
+    if not [o for o in overrides if not o.startswith(("store=", "out=", "table", "network"))]:
+        remembered, another_table = _last_sweep(overrides), any(o.startswith("table=") for o in overrides)
+        overrides = [*(o for o in remembered if not (another_table and o.startswith("table"))), *overrides]
     made = planned(overrides)
     store = Store(made.store)
     runs = [(p.cell, store.of(p.cell)) for p in made.cells]
@@ -230,7 +232,7 @@ def _frames_folder(selection: Selection) -> Path:
 def _table_of(selection: Selection, frames: Frames) -> Table:
     cells = [cell for cell, _ in selection.runs if cell is not None]
     to_do = selection.to_do()
-    spec = TableSpec.from_config(selection.plan.table)
+    spec = TableSpec.from_config(selection.plan.table, selection.plan.network)
     label, extra = selection.plan.name, varying_options(cells)
     if spec.layout == "audit":
         return audit(frames.cells, frames.workers, frames.messages, spec, label=label, extra=extra, to_do=to_do)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class _Word(str, Enum):
@@ -64,16 +64,52 @@ def traffic_of(msg_type: str) -> Traffic:
 
 @dataclass(frozen=True)
 class Measure:
-    """One way to count the bytes of a message's content."""
+    """One way to count the bytes of a message's content; what is not `in_ledgers` is computed when it is shown."""
 
     key: str
     meaning: str
+    in_ledgers: bool = True
 
     @property
     def column(self) -> str:
         """The measure's name in ledgers and frames; always plain bytes."""
         return f"{self.key}_bytes"
 
+
+class Overhead(NamedTuple):
+    """What a network link carries for messages: `factor` times their wire bytes, and `message_bytes` for each."""
+
+    factor: float
+    message_bytes: int
+
+    def of(self, wire_bytes: float, messages: float) -> float:
+        """Return the bytes on the link, Ethernet headers included."""
+        return self.factor * wire_bytes + self.message_bytes * messages
+
+    def __str__(self) -> str:
+        return f"{self.factor} × wire + {self.message_bytes:,} B per message"
+
+
+BOTH_WAYS: Final = Overhead(1.0555, 1871)
+"""What both directions of a client's link carry for a message: the `network` measure, an estimate.
+
+Fitted to the kernel's counters of FederatedScope's gRPC mode: a network namespace per client, MTU 1500, offloads off,
+a TCP connection per message, no compression. The factor is headers of full segments and their acknowledgements, the
+rest what a connection costs. Over 50 runs its rms error is 0.8 %; for models of 5,000 parameters or more it is at most
+2 %. Jumbo frames, segmentation offload and `grpc_compression` make other factors. What only FederatedScope's
+distributed mode sends (`assign_client_id`, a second `finish`) is not in it.
+"""
+
+FORTH: Final = Overhead(1.0465, 1070)
+"""What the direction that a message goes carries of `BOTH_WAYS` (rms error 0.7 % downlink, 1.7 % uplink)."""
+
+BACK: Final = Overhead(0.0089, 802)
+"""What the other direction carries of it: acknowledgements and answers.
+
+Fitted apart from `BOTH_WAYS`, so that both directions add up to it but for 0.01 % and 1 B per message.
+"""
+
+NETWORK: Final = "network"
 
 MEASURES: Final = {
     m.key: m
@@ -82,9 +118,10 @@ MEASURES: Final = {
         Measure("scalar", "numbers (8 bytes each) and strings beside the tensors"),
         Measure("reported", "pympler's asizeof of the content, as FederatedScope counts it: blind to tensor storage"),
         Measure("wire", "the protobuf message of FederatedScope's distributed mode"),
+        Measure(NETWORK, f"an estimate of what Ethernet, TCP and gRPC carry, {BOTH_WAYS}", in_ledgers=False),
     )
 }
-COLUMNS: Final = tuple(m.column for m in MEASURES.values())
+COLUMNS: Final = tuple(m.column for m in MEASURES.values() if m.in_ledgers)
 
 UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 """Bytes per unit; text never mixes the decimal with the binary ones."""

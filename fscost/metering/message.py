@@ -52,7 +52,7 @@ class Sizes:
 
     @property
     def values(self) -> tuple[int | None, ...]:
-        """The four sizes, in the order of `fscost.measure.MEASURES`."""
+        """The four sizes, in the order of `fscost.measure.COLUMNS`."""
         return self.payload_bytes, self.scalar_bytes, self.reported_bytes, self.wire_bytes
 
 

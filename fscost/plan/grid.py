@@ -40,6 +40,7 @@ class Plan:
     store: Path
     out: Path
     table: dict[str, Any]
+    network: dict[str, Any]
     engine: dict[str, Any]
 
 
@@ -76,12 +77,14 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
         for config, combination in zip(configs, combinations, strict=True)
     ]
     _refuse_twins(planned)
+    network = OmegaConf.to_container(OmegaConf.masked_copy(configs[0], "network"), resolve=True)
     return Plan(
         cells=tuple(planned),
         name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), configs[0].table.name),
         store=Path(configs[0].store),
         out=Path(configs[0].out),
         table=cast(dict[str, Any], OmegaConf.to_container(configs[0].table, resolve=True)),
+        network=cast(dict[str, Any], network)["network"],
         engine=cast(dict[str, Any], OmegaConf.to_container(configs[0].engine, resolve=True)),
     )
 

@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 
 from fscost.errors import TableError
-from fscost.measure import Traffic
 from fscost.record import Status
 from fscost.tables.lines import Line, deviation, lines_of, numbers_of, varies
 from fscost.tables.spec import Column, Entry, Row, Table, TableSpec
-from fscost.tables.words import UNKNOWN, counted, metric_name, notes, provenance, reading
+from fscost.tables.words import UNKNOWN, counted, each, metric_name, notes, provenance, reading
 
 _HEADS = {"model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "method": "Method"}
 
@@ -81,17 +80,19 @@ def _columns(spec: TableSpec, keys: list[str], shown: Mapping[str, list[list[flo
     for key in keys:
         numeric = key in ("params", "clients")
         yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric, tex="r" if numeric else "l")
-    share = f"{spec.unit}/client/round" if spec.traffic == Traffic.TRAINING else f"{spec.unit}/message"
+    share = f"{spec.unit}/{each(spec)}"
     heads = {
         "uplink": Column("uplink", "Uplink", share, spec.unit),
         "downlink": Column("downlink", "Downlink", share, spec.unit),
         "total": Column("total", "Total", "", spec.unit),
         "ratio": Column("ratio", "Ratio"),
+        "round_time": Column("round_time", "Time/round", "", "s"),
+        "total_time": Column("total_time", "Total time", "", "s"),
         "rounds": Column("rounds", "Rounds"),
         "metric": Column("metric", metric_name(spec), "", "%" if spec.metric.endswith("_acc") else ""),
     }
-    for key, column in heads.items():
-        yield replace(column, tex=_tex_column(shown[key], _decimals(key, shown[key], spec)))
+    for key in shown:
+        yield replace(heads[key], tex=_tex_column(shown[key], _decimals(key, shown[key], spec)))
 
 
 def _decimals(key: str, column: list[list[float] | None], spec: TableSpec) -> int:

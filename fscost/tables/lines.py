@@ -1,15 +1,16 @@
 """The rows of a table as numbers: which runs stand behind each, and what is computed from them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
 
-from fscost.measure import UNITS, total_column
+from fscost.measure import NETWORK, UNITS, Link, total_column
 from fscost.record import Status
+from fscost.tables.links import Connection, Course
 from fscost.tables.spec import TableSpec
 
 Numbers = dict[str, list[list[float] | None]]
@@ -28,6 +29,11 @@ class Line:
         """DONE if all seeds are, else the first other status."""
         others = [status for status in self.cells["status"] if status != Status.DONE]
         return Status(others[0]) if others else Status.DONE
+
+    @property
+    def is_synchronous(self) -> bool:
+        """Whether a round is a message to, and one from, each client in it, and ends with the last of them."""
+        return not {"asyn", "vertical"} & set(str(self.axes[-1]).split("+"))
 
 
 def lines_of(cells: pd.DataFrame, extra: list[str]) -> Iterator[Line]:
@@ -54,11 +60,14 @@ def _hashable(value: Any) -> Any:
 
 def numbers_of(lines: list[Line], spec: TableSpec) -> Numbers:
     """Return per column one list of values over seeds for each line, None where there is no number."""
+    courses, unit = [_courses(line, spec) for line in lines], UNITS[spec.unit]
+    totals = [_told(each, lambda course: course.total_bytes / unit) for each in courses]
     return {
-        "uplink": [_per_message(line, "uplink", spec) for line in lines],
-        "downlink": [_per_message(line, "downlink", spec) for line in lines],
-        "total": [_total(line, spec) for line in lines],
-        "ratio": _ratios(lines, spec),
+        "uplink": [_share(line, each, Link.UPLINK, spec) for line, each in zip(lines, courses, strict=True)],
+        "downlink": [_share(line, each, Link.DOWNLINK, spec) for line, each in zip(lines, courses, strict=True)],
+        "total": totals,
+        "ratio": _ratios(lines, totals),
+        **_times(lines, courses, spec.connection),
         "rounds": [_values(line, "rounds_trained") for line in lines],
         "metric": [_percent(_values(line, f"final_{spec.metric}"), spec) for line in lines],
     }
@@ -70,30 +79,55 @@ def _values(line: Line, column: str) -> list[float] | None:
     return [float(value) for value in line.cells[column]]
 
 
-def _per_message(line: Line, link: str, spec: TableSpec) -> list[float] | None:
-    """Return the mean size of a message: what one participating client sends or receives in one round."""
+def _courses(line: Line, spec: TableSpec) -> list[Course]:
+    """Return what each run sent, nothing where a part of it is not known."""
+    counted = "wire" if spec.measure == NETWORK else spec.measure
+    columns = [_values(line, "rounds_trained")]
+    for link in Link:  # in the order of Course's fields
+        columns += [_values(line, total_column(spec.traffic, link, counted)), _messages(line, link, spec)]
+    known = [column for column in columns if column is not None]
+    if len(known) < len(columns):
+        return []
+    return [Course(spec.measure, *numbers) for numbers in zip(*known, strict=True)]
+
+
+def _messages(line: Line, link: Link, spec: TableSpec) -> list[float] | None:
+    return _values(line, f"{spec.traffic}_{link}_messages")
+
+
+def _told(courses: list[Course], value: Callable[[Course], float | None]) -> list[float] | None:
+    """Return a value of each course, None where not all tell it."""
+    known = [number for course in courses if (number := value(course)) is not None]
+    return known if known and len(known) == len(courses) else None
+
+
+def _share(line: Line, courses: list[Course], link: Link, spec: TableSpec) -> list[float] | None:
+    """Return what one participating client sends or receives in one round; of network, what this direction carries."""
+    if spec.measure == NETWORK:
+        return _told(courses, lambda course: course.share_bytes(link, UNITS[spec.unit]))
     size = _values(line, total_column(spec.traffic, link, spec.measure))
-    count = _values(line, f"{spec.traffic}_{link}_messages")
+    count = _messages(line, link, spec)
     if size is None or count is None or 0 in count:
         return None
     return [total / messages / UNITS[spec.unit] for total, messages in zip(size, count, strict=True)]
 
 
-def _total(line: Line, spec: TableSpec) -> list[float] | None:
-    """Return uplink, downlink and peer bytes of all clients and rounds."""
-    parts = [_values(line, total_column(spec.traffic, link, spec.measure)) for link in ("uplink", "downlink", "peer")]
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
-        return None
-    return [sum(values) / UNITS[spec.unit] for values in zip(*known, strict=True)]
+def _times(lines: list[Line], courses: list[list[Course]], connection: Connection | None) -> Numbers:
+    """Return the columns of communication times in seconds; those of asynchronous courses are not told."""
+    if connection is None:
+        return {}
+    waiting = [each if line.is_synchronous else [] for line, each in zip(lines, courses, strict=True)]
+    return {
+        "round_time": [_told(each, connection.round_s) for each in waiting],
+        "total_time": [_told(each, connection.total_s) for each in waiting],
+    }
 
 
-def _ratios(lines: list[Line], spec: TableSpec) -> list[list[float] | None]:
+def _ratios(lines: list[Line], totals: list[list[float] | None]) -> list[list[float] | None]:
     """Return each line's total relative to the first method of its model, data, clients and rounds."""
     ratios: list[list[float] | None] = []
     baseline: dict[tuple[Any, ...], float | None] = {}
-    for line in lines:
-        total = _total(line, spec)
+    for line, total in zip(lines, totals, strict=True):
         first = baseline.setdefault(line.axes[:4], fmean(total) if total else None)
         ratios.append([value / first for value in total] if total and first else None)
     return ratios

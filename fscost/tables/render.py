@@ -13,6 +13,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateNotFound, Template
 from jinja2.sandbox import SandboxedEnvironment
 
 from fscost.errors import TableError
+from fscost.measure import UNITS
 from fscost.paths import templates
 from fscost.tables.spec import Column, Entry, Heading, Table
 
@@ -174,7 +175,7 @@ def _csv(table: Table) -> str:
     return file.getvalue()
 
 
-_CSV_UNITS = {"B", "kB", "MB", "GB", "KiB", "MiB", "GiB"}
+_CSV_UNITS = {*UNITS, "s"}
 
 
 def _number(value: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fscost.errors import TableError, nearest
 from fscost.measure import MEASURES, UNITS, Traffic
+from fscost.tables.links import FOR_EXAMPLE, Connection
 
 LAYOUTS = ("comm_cost", "audit")
 """What the rows and columns are: costs per cell, or figures per worker."""
@@ -15,7 +16,8 @@ LAYOUTS = ("comm_cost", "audit")
 class TableSpec:
     """One table, as in ``conf/table/``; raises TableError for a value that is none of the choices.
 
-    `template` is the stem of its templates, `name` where it is empty.
+    `template` is the stem of its templates, `name` where it is empty. With a `connection` the table tells times too;
+    with `needs_network` there is none without.
     """
 
     name: str
@@ -28,6 +30,8 @@ class TableSpec:
     metric: str = "test_acc"
     title: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    needs_network: bool = False
+    connection: Connection | None = None
 
     def __post_init__(self) -> None:
         _one_of("layout", self.layout, LAYOUTS)
@@ -41,15 +45,25 @@ class TableSpec:
         for key in ("name", "template", "metric", "title"):
             if not isinstance(getattr(self, key), str):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be text")
+        self._check_times()
+
+    def _check_times(self) -> None:
+        if not isinstance(self.needs_network, bool):
+            raise TableError(f"table.needs_network={self.needs_network}: must be true or false")
+        if self.needs_network and self.connection is None:
+            raise TableError(f"table={self.name}: times need the clients' link; set {FOR_EXAMPLE}")
+        if self.connection and self.layout == "comm_cost" and self.traffic != Traffic.TRAINING:
+            what = "communication times are those of training rounds"
+            raise TableError(f"table.traffic={self.traffic}: {what}; leave network.… out or set table.traffic=training")
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "TableSpec":
-        """Return the layout of a configuration's ``table`` section."""
-        known = {f.name for f in fields(cls)}
+    def from_config(cls, config: Mapping[str, Any], network: Any = None) -> "TableSpec":
+        """Return the layout of a configuration's ``table`` section, and the link of its ``network`` section."""
+        known = {f.name for f in fields(cls)} - {"connection"}
         for key in config:
             if key not in known:
                 raise TableError(f"table.{key}: a table has no such setting{nearest(key, known)}")
-        return cls(**config)
+        return cls(**config, connection=Connection.from_config({} if network is None else network))
 
     def label(self, value: Any) -> str:
         """Return what a value is called in print."""

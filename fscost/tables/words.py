@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from fscost.measure import MEASURES, Traffic
+from fscost.measure import BACK, FORTH, MEASURES, NETWORK, Link, Traffic
 from fscost.record import Status
 from fscost.tables.lines import Line
 from fscost.tables.spec import Row, TableSpec
@@ -23,21 +23,66 @@ _MARKS = {
 
 def counted(spec: TableSpec) -> str:
     """Return what the numbers count, for the caption."""
-    return f"{spec.measure} of {spec.traffic} messages"
+    what = "estimated network bytes" if spec.measure == NETWORK else spec.measure
+    return f"{what} of {spec.traffic} messages"
 
 
 def reading(lines: Sequence[Line], spec: TableSpec) -> Iterator[str]:
     """Yield the sentences that say how to read the columns."""
     others = " and ".join(str(t) for t in Traffic if t != spec.traffic)
     yield f"{spec.measure.capitalize()}: {MEASURES[spec.measure].meaning}; {others} messages are not counted."
-    per = "per participating client and round" if spec.traffic == Traffic.TRAINING else "the mean of a message"
-    yield f"Uplink, downlink: {per}."
+    yield from _directions(lines, spec)
     yield f"Total: all clients and rounds, both directions{_unit(spec)}."
     yield "Ratio: total relative to the first row of the same model and clients."
+    yield from _times(lines, spec)
     if any(line.cells["engine"].eq("estimate").any() for line in lines):
         yield "Estimated in closed form from the protocol and the models' shapes: nothing was trained."
         return
     yield f"{metric_name(spec)}: after the last round, over all samples; {_seeds(lines)}."
+
+
+def each(spec: TableSpec) -> str:
+    """Return what the figures of uplink and downlink are of."""
+    if spec.measure == NETWORK:
+        return f"client/{_OCCASIONS[spec.traffic]}"
+    return "client/round" if spec.traffic == Traffic.TRAINING else "message"
+
+
+_OCCASIONS = {"training": "round", "evaluation": "evaluation", "control": "exchange"}
+
+
+def _directions(lines: Sequence[Line], spec: TableSpec) -> Iterator[str]:
+    if spec.measure == NETWORK:
+        yield (
+            "Error of the estimate: 0.8 % rms (one direction alone: 0.7 % downlink, 1.7 % uplink), at most 2 % for "
+            "models of 5,000 parameters or more, with MTU 1500, a connection per message and no compression."
+        )
+        yield (
+            f"Uplink, downlink: what this direction carries per participating client and {_OCCASIONS[spec.traffic]}, "
+            f"{FORTH} sent this way and {BACK} sent the other way."
+        )
+    else:
+        per = "per participating client and round" if spec.traffic == Traffic.TRAINING else "the mean of a message"
+        yield f"Uplink, downlink: {per}."
+    if (spec.measure == NETWORK or spec.connection) and _has_peers(lines, spec):
+        yield "Messages between clients are on the sender's uplink and the receiver's downlink."
+
+
+def _has_peers(lines: Sequence[Line], spec: TableSpec) -> bool:
+    column = f"{spec.traffic}_{Link.PEER}_messages"
+    return any(line.cells[column].dropna().gt(0).any() for line in lines if column in line.cells)
+
+
+def _times(lines: Sequence[Line], spec: TableSpec) -> Iterator[str]:
+    if spec.connection is None:
+        return
+    yield f"Time: of communication alone, {spec.connection.sums(spec.measure)}; in total × rounds."
+    yield (
+        "A round lasts as long as its slowest client; all have the same link, the server's is no bottleneck, "
+        "and connecting takes no time."
+    )
+    if not all(line.is_synchronous for line in lines):
+        yield "Asynchronous and vertical courses have no such rounds."
 
 
 def _seeds(lines: Sequence[Line]) -> str:

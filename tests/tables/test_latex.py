@@ -27,6 +27,7 @@ PAGE = r"""\documentclass{article}
     [
         ("method=fedavg,fedprox", "model=lr,mlp_s", "clients=2,3", "rounds=1", "seed=0,1"),
         ("model=lr", "rounds=1", "lr=0.1,0.3"),
+        ("model=lr,mlp_s", "rounds=1", "table=time", "network={uplink_mbps: 10, downlink_mbps: 50, latency_ms: 5}"),
         ("model=lr", "rounds=1", "fs.federate.method=FedAvg", "table.labels={lr: '[a_b&c%d#$^~{}<>|×±⁶α]'}"),
     ],
 )

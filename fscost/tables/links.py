@@ -1,0 +1,121 @@
+"""What the clients' links carry, and how long a round of it takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from fscost.errors import TableError, nearest
+from fscost.measure import BACK, BOTH_WAYS, FORTH, NETWORK, Link
+
+_RATES = ("uplink_mbps", "downlink_mbps")
+_RATE = 1e-6, 1e9, "Mbit/s above 0, from 0.000001 to 10^9"
+_RANGES = {"uplink_mbps": _RATE, "downlink_mbps": _RATE, "latency_ms": (0, 1e6, "milliseconds from 0 to 10^6")}
+FOR_EXAMPLE = "network.uplink_mbps=10 network.downlink_mbps=50"
+
+
+@dataclass(frozen=True)
+class Course:
+    """What one run sent over each kind of link; bytes are the table's `measure`, and wire bytes where that is network.
+
+    A message between two clients is on both their links: the uplink of one and the downlink of the other.
+    """
+
+    measure: str
+    rounds: float
+    uplink_bytes: float
+    uplink_messages: float
+    downlink_bytes: float
+    downlink_messages: float
+    peer_bytes: float
+    peer_messages: float
+
+    @property
+    def shares(self) -> float:
+        """Over how many participations of a client in a round this is spread: in each, a message down and one up."""
+        return max(self.uplink_messages, self.downlink_messages)
+
+    @property
+    def total_bytes(self) -> float:
+        """All bytes; of network, what all clients' links carry, and so a message between clients twice."""
+        both = self.uplink_bytes + self.downlink_bytes + self.peer_bytes
+        if self.measure != NETWORK:
+            return both
+        messages = self.uplink_messages + self.downlink_messages + self.peer_messages
+        return BOTH_WAYS.of(both + self.peer_bytes, messages + self.peer_messages)
+
+    def share_bytes(self, direction: Link, unit: int = 1) -> float | None:
+        """Return what a client's uplink or downlink carries in one round, None where nothing is sent at all."""
+        if not self.shares:
+            return None
+        up = self.uplink_bytes + self.peer_bytes, self.uplink_messages + self.peer_messages
+        down = self.downlink_bytes + self.peer_bytes, self.downlink_messages + self.peer_messages
+        there, back = (up, down) if direction is Link.UPLINK else (down, up)
+        carried = there[0] if self.measure != NETWORK else FORTH.of(*there) + BACK.of(*back)
+        return carried / self.shares / unit
+
+    @property
+    def legs(self) -> int:
+        """How many links are in use, one after another in a round: downlink, uplink, and between clients."""
+        return sum(n > 0 for n in (self.uplink_messages, self.downlink_messages, self.peer_messages))
+
+
+@dataclass(frozen=True)
+class Connection:
+    """The link between a client and the server, the same for all: rates in Mbit/s (10^6 bit/s), latency one way."""
+
+    uplink_mbps: float
+    downlink_mbps: float
+    latency_ms: float = 0
+
+    @classmethod
+    def from_config(cls, network: Any) -> Self | None:
+        """Return the link of a configuration's ``network`` section, None for one without rates.
+
+        Raises TableError for a number out of its range, and for one rate without the other.
+        """
+        if not isinstance(network, Mapping):
+            raise TableError(f"network={network}: must be a mapping; set {FOR_EXAMPLE}")
+        for key, value in network.items():
+            _check(key, value)
+        missing = [key for key in _RATES if network.get(key) is None]
+        given = [key for key in network if key not in missing and network[key]]
+        if missing and given:
+            unset = " and ".join(f"network.{key}" for key in missing)
+            raise TableError(f"network.{given[0]}={network[given[0]]}: gives no time without {unset}; set that too")
+        return None if missing else cls(**network)
+
+    def round_s(self, course: Course) -> float | None:
+        """Return the seconds that one synchronous round of training communicates, None where nothing is sent.
+
+        A round lasts as long as its slowest client, all have this link, and the server's own is no bottleneck:
+        downlink bytes per client / downlink rate + uplink bytes per client / uplink rate + latency × links in use.
+        Training, aggregation and the round trips that set up a connection are not in it.
+        The bytes are the mean client's; those of a horizontal course differ by a few bytes only.
+        """
+        down, up = course.share_bytes(Link.DOWNLINK), course.share_bytes(Link.UPLINK)
+        if down is None or up is None:
+            return None
+        sending_s = (down / self.downlink_mbps + up / self.uplink_mbps) * 8 / 1e6
+        return sending_s + course.legs * self.latency_ms / 1000
+
+    def total_s(self, course: Course) -> float | None:
+        """Return the seconds that all rounds of training communicate."""
+        each = self.round_s(course)
+        return None if each is None else each * course.rounds
+
+    def sums(self, measure: str) -> str:
+        """Return the sum that a round's time is, for bytes of `measure`."""
+        latency = f" + {self.latency_ms:g} ms per link in use" if self.latency_ms else ""
+        down, up = (f"{rate:g} Mbit/s" for rate in (self.downlink_mbps, self.uplink_mbps))
+        return f"{measure} bytes of the downlink at {down} + of the uplink at {up}{latency}"
+
+
+def _check(key: str, value: Any) -> None:
+    known = [field.name for field in fields(Connection)]
+    if key not in known:
+        raise TableError(f"network.{key}: a link has no such setting{nearest(key, known)}")
+    if value is None and key in _RATES:
+        return
+    least, most, rule = _RANGES[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise TableError(f"network.{key}={value}: must be a number of {rule}")
