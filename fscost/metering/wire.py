@@ -160,6 +160,8 @@ def _key(key: Any) -> int:
 def _tensor(tensor: Any) -> int:
     if _is_floating(tensor.dtype):
         return _floats(tuple(tensor.shape))
+    if getattr(tensor, "is_meta", False):
+        raise Unencodable("how long integers are depends on their values, and a tensor on meta has none")
     return _value(tensor.tolist())
 
 

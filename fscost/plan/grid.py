@@ -1,6 +1,6 @@
 """Expanding a grid: every combination becomes a cell, all are checked, none is there twice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -54,8 +54,8 @@ def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     except yaml.YAMLError as error:
         raise ConfigError(f"a configuration file is no YAML: {' '.join(str(error).split())}") from error
     except (HydraException, OmegaConfBaseException) as error:
-        if isinstance(error.__context__, ConfigError):  # raised by one of our own resolvers
-            raise error.__context__ from None
+        if own := [cause for cause in _causes(error) if isinstance(cause, ConfigError)]:  # of one of our resolvers
+            raise own[0] from None
         first, *_ = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
         raise ConfigError(f"{first.rstrip('.')}; see python -m fscost --help") from error
 
@@ -84,6 +84,11 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
         table=cast(dict[str, Any], OmegaConf.to_container(configs[0].table, resolve=True)),
         engine=cast(dict[str, Any], OmegaConf.to_container(configs[0].engine, resolve=True)),
     )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    while cause := error.__cause__ or error.__context__:
+        yield (error := cause)
 
 
 def _config_dir(overrides: Sequence[str]) -> Path | None:

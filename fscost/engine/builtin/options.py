@@ -157,7 +157,7 @@ class Options:
 
 def check_options(cell: Cell) -> None:
     """Raise ConfigError for a cell the builtin engine cannot run, naming the option and the engine that can."""
-    problems = [*_not_understood(cell)]
+    problems = [*vocabulary.not_federatedscopes(cell.fs)] or [*_not_understood(cell)]
     problems = problems or [*_contradictions(Options(cell))]
     if problems:
         raise ConfigError("; ".join(problems))

@@ -25,8 +25,7 @@ class Alike:
 
 def groups_of(options: Options, clients: int) -> Iterator[Alike]:
     """Yield the clients in groups of equal samples whose ids are equally long in a message."""
-    if options["data.type"] == "toy":
-        samples = dict.fromkeys(("train", "val", "test"), _TOY_SAMPLES)
+    if samples := _same_for_all(options, clients):
         yield from (Alike(len(ids), ids[0], samples) for ids in equally_long(clients))
         return
     if clients < options.clients:  # federate.method=global: one client has everything
@@ -38,6 +37,16 @@ def groups_of(options: Options, clients: int) -> Iterator[Alike]:
         before = found.get(key, Alike(0, client, samples))
         found[key] = Alike(before.clients + 1, before.one, samples)
     yield from found.values()
+
+
+def _same_for_all(options: Options, clients: int) -> dict[str, int]:
+    """Return the samples that every client has, nothing where they differ."""
+    if options["data.type"] == "toy":
+        return dict.fromkeys(("train", "val", "test"), _TOY_SAMPLES)
+    if options["data.type"] == "samples":
+        each = options.clients // clients  # federate.method=global: one client has everything
+        return {split: each * options[f"data.{split}_samples"] for split in ("train", "test")}
+    return {}
 
 
 def _digits(options: Options) -> Iterator[tuple[int, dict[str, int]]]:
