@@ -86,11 +86,6 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    while cause := error.__cause__ or error.__context__:
-        yield (error := cause)
-
-
 def _config_dir(overrides: Sequence[str]) -> Path | None:
     """Return the folder of more options: it must be known before anything can be composed."""
     named = [o.split("=", 1)[1] for o in overrides if o.startswith("config_dir=")]
@@ -108,3 +103,8 @@ def _refuse_twins(planned: list[Planned]) -> None:
 
 def _quoted(override: str) -> str:
     return f"'{override}'" if set(override) & set(' {}[]()$&|;<>*?"') else override
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    while cause := error.__cause__ or error.__context__:
+        yield (error := cause)
