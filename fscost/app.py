@@ -19,7 +19,7 @@ from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Outcome, Status
 from fscost.rundir import RunDir, Store
-from fscost.tables import FORMATS, Table, TableSpec, audit, build, explain, heading, render, varying_options
+from fscost.tables import FORMATS, Table, TableSpec, audit, build, explain, heading, published, render, varying_options
 
 
 @hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")
@@ -234,6 +234,8 @@ def _table_of(selection: Selection, frames: Frames) -> Table:
     to_do = selection.to_do()
     spec = TableSpec.from_config(selection.plan.table, selection.plan.network)
     label, extra = selection.plan.name, varying_options(cells)
+    if spec.layout == "published":
+        return published(frames.cells, cells, spec, label=label, to_do=to_do)
     if spec.layout == "audit":
         return audit(frames.cells, frames.workers, frames.messages, spec, label=label, extra=extra, to_do=to_do)
     return build(frames.cells, spec, label=label, extra=extra, to_do=to_do)

@@ -111,6 +111,9 @@ def model_of(cell: Cell) -> str:
     kind, hidden, layers = (cell.get(f"model.{key}") for key in ("type", "hidden", "layer"))
     if kind == "lr":
         return "lr"
+    if kind == "spec":
+        rank = cell.get("model.spec.lora_rank")
+        return str(cell.get("model.spec.name", "spec")) + (f"_r{rank}" if rank else "")
     name = _SIZES.get((kind, hidden)) or (f"{kind}_h{hidden}" if hidden else str(kind))
     return f"{name}_l{layers}" if kind == "mlp" and layers not in (None, 2) else name
 

@@ -17,6 +17,16 @@ IRRELEVANT = {
 }  # fmt: skip
 """Options that say where FederatedScope writes and in how many processes it runs; no result depends on them."""
 
+OWN: Mapping[str, Any] = {
+    "model.spec": {},
+    "data.train_samples": 1000,
+    "data.test_samples": 100,
+    "early_stop.stopped_after": 0,
+}
+"""Options that FederatedScope does not have, with their defaults: only engine=estimate knows what they mean."""
+
+_OWN_VALUES = {"model.type": "spec", "data.type": "samples"}
+
 _METHODS = {
     name.lower(): name for name in ("FedAvg", "FedOpt", "FedRep", "Ditto", "pFedMe", "FedEM", "local", "global")
 }
@@ -39,9 +49,23 @@ def options() -> Mapping[str, Any]:
     return cast("dict[str, Any]", _table()["options"])
 
 
+@lru_cache(maxsize=None)
+def known() -> Mapping[str, Any]:
+    """Return what a cell can hold: FederatedScope's options and our own, with their defaults."""
+    return {**options(), **OWN}
+
+
 def default(name: str) -> Any:
-    """Return FederatedScope's default of an option, or None for one below an open section."""
-    return options().get(name)
+    """Return an option's default, or None for one below an open section."""
+    return known().get(name)
+
+
+def not_federatedscopes(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yield, in one sentence, which options and values of a cell only engine=estimate knows."""
+    own = [f"fs.{n}" for n, _ in leaves(tree) if n in OWN]
+    own += [f"fs.{n}={value}" for n, value in leaves(tree) if n in _OWN_VALUES and value == _OWN_VALUES[n]]
+    if own:
+        yield f"{', '.join(own)}: FederatedScope has no such thing, nothing can train it; engine=estimate counts it"
 
 
 def is_open(name: str) -> bool:
@@ -58,7 +82,7 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
     """Yield every leaf of a nested configuration as (dotted name, value)."""
     for key, value in tree.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and name not in options():
+        if isinstance(value, Mapping) and name not in known():
             yield from leaves(value, f"{name}.")
         else:
             yield name, value
@@ -94,10 +118,10 @@ def sparse(flat: Mapping[str, Any]) -> dict[str, Any]:
     always = {name: used.get(name, default(name)) for name in _ALWAYS}
     if used.get("federate.sample_client_num") == always["federate.client_num"] and not _has_unseen(used):
         del used["federate.sample_client_num"]
-    differing = {n: value for n, value in used.items() if n not in options() or value != default(n)}
+    differing = {n: value for n, value in used.items() if n not in known() or value != default(n)}
     found = {**differing, **always}
-    if found["model.type"] == "lr":
-        del found["model.hidden"]  # it has no hidden layer
+    if found["model.type"] in ("lr", "spec"):
+        del found["model.hidden"]  # they have no such layer
     return dict(sorted(found.items()))
 
 
@@ -127,11 +151,11 @@ def check(name: str, value: Any, shown: str = "fs.") -> None:
 
     Raises ConfigError with the nearest names, or with the type that is expected.
     """
-    if name not in options():
+    if name not in known():
         if not is_open(name):
-            raise ConfigError(f"{shown}{name}: FederatedScope has no such option{nearest(name, options())}")
+            raise ConfigError(f"{shown}{name}: FederatedScope has no such option{nearest(name, known())}")
         return
-    expected = options()[name]
+    expected = known()[name]
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{shown}{name}={value}: must be a finite number")
     if expected is None or _same_kind(value, expected):

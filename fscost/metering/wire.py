@@ -160,8 +160,8 @@ def _key(key: Any) -> int:
 def _tensor(tensor: Any) -> int:
     if _is_floating(tensor.dtype):
         return _floats(tuple(tensor.shape))
-    if str(getattr(tensor, "device", "")) == "meta":
-        raise Unencodable("integers without values: their length depends on them")
+    if getattr(tensor, "is_meta", False):
+        raise Unencodable("how long integers are depends on their values, and a tensor on meta has none")
     return _value(tensor.tolist())
 
 

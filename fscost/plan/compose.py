@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fscost.errors import ConfigError
 from fscost.paths import conf
+from fscost.plan.shapes import read_shapes, spec_of
 
 GROUPS = ("method", "model", "data", "engine", "table", "sweeps")
 
@@ -34,7 +35,7 @@ def configuration(config_dir: Path | None) -> Iterator[None]:
         if not config_dir.is_dir():
             raise ConfigError(f"config_dir={config_dir}: no such folder; give one with method/, model/ or data/ in it")
         folders.prepend("command-line", f"file://{config_dir.resolve()}", anchor="schema")
-    for cached in (composed, _own_part, _parsed):
+    for cached in (composed, _own_part, _parsed, read_shapes):
         cached.cache_clear()
     raw_option.cache_clear()
     version.setbase("1.3")
@@ -122,4 +123,5 @@ def _alpha(value: Any) -> float:
 _RESOLVERS: dict[str, Callable[..., Any]] = {
     "splitter_for": lambda alpha: "iid_fixed" if alpha is None else "lda",
     "splitter_args_for": lambda alpha: [] if alpha is None else [{"alpha": _alpha(alpha)}],
+    "spec_of": spec_of,
 }

@@ -1,6 +1,6 @@
 """Expanding a grid: every combination becomes a cell, all are checked, none is there twice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -55,8 +55,8 @@ def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     except yaml.YAMLError as error:
         raise ConfigError(f"a configuration file is no YAML: {' '.join(str(error).split())}") from error
     except (HydraException, OmegaConfBaseException) as error:
-        if isinstance(error.__context__, ConfigError):  # raised by one of our own resolvers
-            raise error.__context__ from None
+        if own := [cause for cause in _causes(error) if isinstance(cause, ConfigError)]:  # of one of our resolvers
+            raise own[0] from None
         first, *_ = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
         raise ConfigError(f"{first.rstrip('.')}; see python -m fscost --help") from error
 
@@ -106,3 +106,8 @@ def _refuse_twins(planned: list[Planned]) -> None:
 
 def _quoted(override: str) -> str:
     return f"'{override}'" if set(override) & set(' {}[]()$&|;<>*?"') else override
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    while cause := error.__cause__ or error.__context__:
+        yield (error := cause)

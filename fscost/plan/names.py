@@ -7,8 +7,10 @@ from fscost import vocabulary
 from fscost.errors import ConfigError, nearest
 from fscost.plan.compose import ABSENT, GROUPS, composed, group_options, raw_option
 
-_NULLABLE = ("alpha", "fs_config", "config_dir", "sweeps", "engine.python", "engine.timeout_min",
-             "network.uplink_mbps", "network.downlink_mbps")  # fmt: skip
+_NULLABLE = (
+    "alpha", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
+    "engine.timeout_min", "network.uplink_mbps", "network.downlink_mbps",
+)  # fmt: skip
 
 
 def check_name(override: Override) -> None:
@@ -50,8 +52,8 @@ def _check_option(group: str, option: str) -> None:
 
 
 def _check_fs(name: str) -> None:
-    sections = tuple(option for option in vocabulary.options() if option.startswith(f"{name}."))
-    if not sections and name not in vocabulary.options() and not vocabulary.is_open(name):
+    sections = tuple(option for option in vocabulary.known() if option.startswith(f"{name}."))
+    if not sections and name not in vocabulary.known() and not vocabulary.is_open(name):
         vocabulary.check(name, None)
 
 
@@ -62,7 +64,7 @@ def _exists(key: str) -> bool:
 def _knobs() -> list[str]:
     """Return every name that can stand before ``=``: knobs, groups and FederatedScope's options."""
     knobs = [str(key) for key in composed(()) if key not in ("fs", "hydra")]
-    return [*{*knobs, *GROUPS, *_data_knobs()}, *(f"fs.{option}" for option in vocabulary.options())]
+    return [*{*knobs, *GROUPS, *_data_knobs()}, *(f"fs.{option}" for option in vocabulary.known())]
 
 
 def _data_knobs() -> set[str]:

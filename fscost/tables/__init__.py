@@ -1,10 +1,22 @@
-"""From frames to tables: `build` and `audit` decide what stands in a cell, `render` how a format writes it."""
+"""From frames to tables: `build`, `audit` and `published` decide what stands in a cell, `render` how it is written."""
 
 from fscost.tables.audit import audit
 from fscost.tables.build import build
 from fscost.tables.explain import explain, heading
 from fscost.tables.extra import varying_options
+from fscost.tables.published import published
 from fscost.tables.render import FORMATS, render
 from fscost.tables.spec import Table, TableSpec
 
-__all__ = ["FORMATS", "Table", "TableSpec", "audit", "build", "explain", "heading", "render", "varying_options"]
+__all__ = [
+    "FORMATS",
+    "Table",
+    "TableSpec",
+    "audit",
+    "build",
+    "explain",
+    "heading",
+    "published",
+    "render",
+    "varying_options",
+]

@@ -17,7 +17,7 @@ def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
     same = dict.fromkeys(name for group in _groups(cells, "seed") for name in _differing(group))
     compared = (name for group in _groups(cells, "seed", "method") for name in _differing(group))
     names = same | dict.fromkeys(name for name in compared if not _makes_a_method(name))
-    return {name: {cell.id: _value(cell, name) for cell in cells} for name in names}
+    return {name: {cell.id: option_of(cell, name) for cell in cells} for name in names}
 
 
 def _groups(cells: list[Cell], *but: str) -> list[list[Cell]]:
@@ -42,10 +42,11 @@ _OF_METHODS = {
 
 def _differing(group: list[Cell]) -> list[str]:
     names = dict.fromkeys(name for cell in group for name, _ in vocabulary.leaves(cell.fs) if name != "seed")
-    return [name for name in names if len({repr(_value(cell, name)) for cell in group}) > 1]
+    return [name for name in names if len({repr(option_of(cell, name)) for cell in group}) > 1]
 
 
-def _value(cell: Cell, name: str) -> Any:
+def option_of(cell: Cell, name: str) -> Any:
+    """Return an option as a value or as text; where the cell leaves it, FederatedScope's default."""
     value = cell.get(name, vocabulary.default(name))
     if name == "federate.sample_client_rate" and value == 1:
         return vocabulary.default(name)  # all clients, as without; Bulyan alone wants it said

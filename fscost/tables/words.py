@@ -93,8 +93,13 @@ def _seeds(lines: Sequence[Line]) -> str:
 
 
 def _unit(spec: TableSpec) -> str:
+    return f"; {spec.unit} = {power(spec.unit)} bytes" if power(spec.unit) else ""
+
+
+def power(unit: str) -> str:
+    """Return how many bytes a unit is, as a power; nothing for bytes themselves."""
     powers = {"kB": "10³", "MB": "10⁶", "GB": "10⁹", "KiB": "2¹⁰", "MiB": "2²⁰", "GiB": "2³⁰"}
-    return f"; {spec.unit} = {powers[spec.unit]} bytes" if spec.unit in powers else ""
+    return powers.get(unit, "")
 
 
 def metric_name(spec: TableSpec) -> str:

@@ -23,7 +23,7 @@ from tests.conftest import DATA, cell_of
 
 GOLDEN = {
     name: case
-    for file in ("golden.json", "golden_methods.json")
+    for file in ("golden.json", "golden_methods.json", "golden_early_stop.json")
     for name, case in json.loads((DATA / file).read_text()).items()
 }
 ADDRESS_DIGITS_BYTES = 4
@@ -50,16 +50,14 @@ def by_type(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def may_stop(golden: dict[str, Any]) -> bool:
-    return "early_stop" in golden["config"] and not golden["config"]["federate"].get("make_global_eval")
-
-
-@pytest.mark.parametrize("case", sorted(name for name in GOLDEN if not may_stop(GOLDEN[name])))
+@pytest.mark.parametrize("case", sorted(GOLDEN))
 def test_the_closed_form_equals_the_recorded_ledger(case: str, tmp_path: Path) -> None:
     golden = GOLDEN[case]
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(golden["config"]))
-    found = by_type(estimated(tmp_path / "run", f"fs_config={config}", f"engine.protocol={golden['protocol']}"))
+    words = [f"fs_config={config}", f"engine.protocol={golden['protocol']}"]
+    words += [f"fs.early_stop.stopped_after={golden['stopped_after']}"] if "stopped_after" in golden else []
+    found = by_type(estimated(tmp_path / "run", *words))
     expected = golden["messages"]
     for measure in ("messages", "payload_bytes", "scalar_bytes"):
         assert {k: v[measure] for k, v in found.items()} == {k: v[measure] for k, v in expected.items()}, measure
@@ -129,6 +127,35 @@ def test_the_closed_form_equals_what_the_builtin_engine_sends(
             assert form[key] == row[key] or (key == "wire_bytes" and form[key] is None and part), (row, form)
 
 
+@pytest.mark.parametrize("protocol", ["master", "v0.3.0"])
+@pytest.mark.parametrize(("model", "every"), [("mlp_m", 1), ("mlp_m", 2), ("mlp_m", 3), ("mlp_l", 2), ("lr", 1)])
+def test_a_course_that_stopped_after_a_given_round(model: str, every: int, protocol: str, tmp_path: Path) -> None:
+    """The round that the builtin engine logged decides all its messages."""
+    words = ["lr=30", "rounds=20", "clients=5", "clients_per_round=2", "batch_size=256", "fs.early_stop.patience=1"]
+    words += [f"model={model}", f"eval_every={every}", f"engine.protocol={protocol}"]
+    cell, run = cell_of("engine=builtin", *words), RunDir(tmp_path / "builtin")
+    run.write_cell(cell)
+    assert BuiltinEngine().run(cell, run).status is Status.DONE
+    stop = json.loads(run.system_metrics.read_text().splitlines()[0])["global_convergence_round"]
+    assert 0 < stop < 20
+    closed = estimated(tmp_path / "estimate", *words, f"fs.early_stop.stopped_after={stop}")
+    assert _comparable(closed) == _comparable(read_ledger(run.ledger).messages)
+
+
+def _comparable(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    keys = ("round", "type", "link", "messages", "payload_bytes", "scalar_bytes", "wire_bytes")
+    return sorted((tuple(row[key] for key in keys) for row in rows), key=str)
+
+
+def test_a_course_that_stopped_after_its_last_round_has_no_round_under_way(tmp_path: Path) -> None:
+    common = ("rounds=4", "eval_every=2", "fs.early_stop.patience=1")
+    found = by_type(estimated(tmp_path / "run", *common, "fs.early_stop.stopped_after=4"))
+    assert {key: row["messages"] for key, row in found.items()} == {
+        "join_in/uplink": 3, "model_para/downlink": 12, "model_para/uplink": 12, "evaluate/downlink": 6,
+        "metrics/uplink": 6, "converged/downlink": 3, "finish/downlink": 3,
+    }  # fmt: skip
+
+
 def test_long_courses_count_the_digits_of_their_rounds(tmp_path: Path) -> None:
     rows = estimated(tmp_path / "run", "model=lr", "data=toy", "rounds=200", "eval_every=50")
     sizes = {
@@ -158,10 +185,29 @@ def test_ids_of_equal_length() -> None:
     ("overrides", "words"),
     [
         (["fs.asyn.use=true"], "depends on timing; engine=federatedscope runs it"),
-        (["fs.early_stop.patience=2"], "when 10 evaluations stop early depends on training"),
+        (
+            ["fs.early_stop.patience=2"],
+            "when 10 evaluations stop early depends on training.*fs.early_stop.stopped_after",
+        ),
+        (
+            ["fs.early_stop.patience=1", "fs.early_stop.stopped_after=11"],
+            "a multiple of eval_every=1, at most rounds=10",
+        ),
+        (["fs.early_stop.patience=1", "fs.early_stop.stopped_after=3", "eval_every=2"], "a multiple of eval_every=2"),
+        (["fs.early_stop.patience=1", "fs.early_stop.stopped_after=-1"], "must be an evaluated round"),
+        (["fs.early_stop.patience=3", "fs.early_stop.stopped_after=3"], "patience=3 does not stop at evaluation 3"),
+        (["fs.early_stop.stopped_after=3"], "patience=0 does not stop"),
+        (
+            ["fs.early_stop.patience=1", "fs.early_stop.stopped_after=3", "fs.federate.make_global_eval=true"],
+            "never stops early where the server evaluates",
+        ),
+        (
+            ["fs.early_stop.patience=1", "fs.early_stop.stopped_after=3", "fs.fedswa.use=true"],
+            "does not know how fs.fedswa.use",
+        ),
         (["fs.vertical.use=true"], "messages of vertical and tree learning depend on the data"),
         (["fs.hpo.fedex.use=true"], "engine=estimate does not know what it sends; engine=federatedscope does"),
-        (["fs.data.type=femnist"], "engine=estimate knows digits, digits_flat, toy"),
+        (["fs.data.type=femnist"], "engine=estimate knows digits, digits_flat, toy, samples"),
         (["fs.federate.method=gcflplus"], "engine=estimate knows fedavg"),
     ],
 )

@@ -120,13 +120,34 @@ def test_tensors_travel_as_nested_lists(shape: tuple[int, ...], dtype: torch.dty
     assert formula == real
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int8, torch.uint8])
+def test_short_dtypes_travel_as_floats_and_integers(dtype: torch.dtype) -> None:
+    formula, real = both({"w": torch.arange(130).reshape(2, 65).clamp(max=120).to(dtype)}, receivers=[1], state=0)
+    assert formula == real
+
+
+def test_integers_without_values_have_no_size() -> None:
+    for dtype, has_size in ((torch.bfloat16, True), (torch.int8, False)):
+        content = {"w": torch.empty(2, 3, dtype=dtype, device="meta")}
+        common = {"sender": 0, "receivers": [1], "state": 0, "content": content}
+        assert message_bytes(msg_type="model_para", pickled=True, **common) > 0
+        if has_size:
+            assert message_bytes(msg_type="model_para", pickled=False, **common) > 0
+        else:
+            with pytest.raises(Unencodable):
+                message_bytes(msg_type="model_para", pickled=False, **common)
+
+
 ADDRESS = re.compile(rb"X(.)\x00\x00\x00\d{10,}", re.DOTALL)
 
 
 @pytest.mark.parametrize(
     "shape", [(), (1,), (64,), (255,), (256,), (10, 64), (64, 32, 5, 5), (2, 3, 4), (16300,), (70000,)]
 )
-@pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.float16, torch.bfloat16, torch.int8])
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.float32, torch.float64, torch.int64, torch.float16, torch.bfloat16, torch.int8, torch.int16, torch.uint8],
+)
 def test_a_pickled_tensor_is_as_long_as_pickle_makes_it(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     tensor = torch.zeros(shape, dtype=dtype)
     real = pickle.dumps(tensor)

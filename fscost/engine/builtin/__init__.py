@@ -6,6 +6,7 @@ from fscost.engine.builtin.options import Options, contradictions, not_understoo
 from fscost.errors import ConfigError
 from fscost.record import Outcome
 from fscost.rundir import RunDir
+from fscost.vocabulary import not_federatedscopes
 
 
 class BuiltinEngine:
@@ -14,7 +15,8 @@ class BuiltinEngine:
     def check(self, cell: Cell) -> None:
         """Raise ConfigError for options this engine does not understand or that contradict each other."""
         options = Options(cell)
-        if problems := [*not_understood(cell)] or [*contradictions(options), *method_problems(options)]:
+        problems = [*not_federatedscopes(cell.fs)] or [*not_understood(cell)]
+        if problems := problems or [*contradictions(options), *method_problems(options)]:
             raise ConfigError("; ".join(problems))
 
     def prepare(self, cell: Cell) -> None:

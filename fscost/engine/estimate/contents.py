@@ -9,6 +9,8 @@ from torch import Tensor
 
 from fscost.engine.builtin.models import build_model
 from fscost.engine.builtin.options import Options
+from fscost.engine.estimate.spec import is_count, shapes_of
+from fscost.metering.content import tensor_bytes
 
 _LARGEST_ARRAY = 10**6
 """Elements of an array that is made to be measured; secret sharing sends arrays, and those have no ``meta``."""
@@ -19,10 +21,23 @@ class Contents:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        with torch.device("meta"):
-            self.model = build_model(options, torch.empty(_input_shape(options)))
-        self.state_dict = OrderedDict((name, _countable(value)) for name, value in self.model.state_dict().items())
+        self.state_dict, self.trainable = _of_spec(options) if is_spec(options) else _of_module(options)
         self.is_alone, self.models = options.is_alone, options.models
+
+    @property
+    def is_count(self) -> bool:
+        """Whether only the number of parameters is known: what depends on how they are cut into tensors is not."""
+        return is_spec(self.options) and is_count(self.options["model.spec"])
+
+    @property
+    def header(self) -> dict[str, int]:
+        """The model's size as the ledger's header tells it."""
+        trained = [value for name, value in self.state_dict.items() if name in self.trainable]
+        return {
+            "params": sum(value.numel() for value in trained),
+            "trainable_bytes": sum(tensor_bytes(value) for value in trained),
+            "state_dict_bytes": sum(tensor_bytes(value) for value in self.state_dict.values()),
+        }
 
     @property
     def has_counters(self) -> bool:
@@ -32,8 +47,7 @@ class Contents:
     def shared(self) -> dict[str, Any]:
         """Return the entries of the state_dict that a client uploads."""
         local = self.options["personalization.local_param"]
-        trainable = {name for name, p in self.model.named_parameters() if p.requires_grad}
-        names = self.state_dict if self.options.uploads_buffers else trainable
+        names = self.state_dict if self.options.uploads_buffers else self.trainable
         return {n: v for n, v in self.state_dict.items() if n in names and not any(word in n for word in local)}
 
     def downloaded(self) -> Any:
@@ -76,10 +90,6 @@ class Contents:
                 found |= {f"{split}_{name}": np.float64(1) if name == "correct" else 0.75 for name in others}
         return found
 
-    def is_quantised(self) -> bool:
-        """Return whether quantisation touches any entry."""
-        return len(self._quantised(self.state_dict)) > len(self.state_dict)
-
     def _quantised(self, entries: Any) -> Any:
         """Return entries with int8 or int16 weights and a float scale each for layers named fc or conv."""
         if self.options["quantization.method"] != "uniform":
@@ -100,6 +110,30 @@ class Contents:
         return [_copied(entries) for _ in range(self.models)]
 
 
+Entries = OrderedDict[str, Tensor]
+"""A state_dict without data."""
+
+
+def is_spec(options: Options) -> bool:
+    """Return whether the model is known by its shapes alone."""
+    return bool(options["model.type"] == "spec")
+
+
+def _of_module(options: Options) -> tuple[Entries, set[str]]:
+    """Return the state_dict of a model of the builtin engine, and which of it is trainable."""
+    with torch.device("meta"):
+        model = build_model(options, torch.empty(_input_shape(options)))
+    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+    return OrderedDict((name, _countable(value)) for name, value in model.state_dict().items()), trainable
+
+
+def _of_spec(options: Options) -> tuple[Entries, set[str]]:
+    """Return the state_dict of a model known by its shapes, and which of it is trainable."""
+    shapes = shapes_of(options["model.spec"])
+    tensors = ((s.name, torch.empty(s.shape, dtype=getattr(torch, s.dtype), device="meta")) for s in shapes)
+    return OrderedDict((n, _countable(value)) for n, value in tensors), {s.name for s in shapes if s.trainable}
+
+
 def _copied(entries: Any) -> Any:
     """Return the entries of another model: nothing is the same object, as asizeof counts an object once."""
     return type(entries)((name.encode().decode(), torch.empty_like(value)) for name, value in entries.items())
@@ -112,5 +146,6 @@ def _input_shape(options: Options) -> tuple[int, ...]:
 
 
 def _countable(value: Tensor) -> Tensor:
-    """Return an entry of the state_dict; counters are made, as their value decides their encoding."""
-    return value if value.is_floating_point() else torch.zeros(value.shape, dtype=value.dtype)
+    """Return an entry of the state_dict; a counter is made, as its value decides its encoding."""
+    is_counter = value.dtype == torch.int64 and not value.shape
+    return torch.zeros((), dtype=value.dtype) if is_counter else value

@@ -7,6 +7,7 @@ from fscost.cell import Cell
 from fscost.digits import SPLITTERS
 from fscost.engine.builtin.methods import method_problems
 from fscost.engine.builtin.options import DATA_TYPES, Options
+from fscost.engine.estimate.spec import is_count, shapes_of
 from fscost.errors import ConfigError
 from fscost.metering import PROTOCOLS
 
@@ -32,6 +33,7 @@ _COUNTED = (
     "model.hidden", "model.layer", "model.out_channels", "model.use_bias", "model.model_num_per_trainer",
     "personalization.local_param", "personalization.share_non_trainable_para", "quantization.method",
     "quantization.nbits", "fedswa.use", "eval.freq", "eval.metrics", "eval.split", "early_stop.patience",
+    *vocabulary.OWN,
 )  # fmt: skip
 
 _TIMING = {
@@ -54,10 +56,11 @@ def _depends_on_training(cell: Cell) -> Iterator[str]:
             yield f"fs.{name}=True: {why}; engine=federatedscope runs it"
     options = Options(cell)
     patience = options["early_stop.patience"]
-    if 0 < patience < options.evaluations:
+    if 0 < patience < options.evaluations and not options["early_stop.stopped_after"]:
         yield (
             f"fs.early_stop.patience={patience}: when {options.evaluations} evaluations stop early depends on "
-            "training; set fs.early_stop.patience=0, or take engine=builtin"
+            "training; set fs.early_stop.patience=0, take engine=builtin, or give the global_convergence_round that a "
+            "run logged as fs.early_stop.stopped_after"
         )
 
 
@@ -73,11 +76,62 @@ def _contradictions(options: Options) -> Iterator[str]:
     data, model = options["data.type"], options["model.type"]
     if str(options["federate.method"]).lower() not in METHODS:
         yield f"fs.federate.method={options['federate.method']}: engine=estimate knows {', '.join(METHODS)}"
-    if data not in DATA_TYPES:
-        yield f"fs.data.type={data}: engine=estimate knows {', '.join(DATA_TYPES)}"
-    elif data != "toy" and options["data.splitter"] not in SPLITTERS:
+    if data not in (*DATA_TYPES, "samples"):
+        yield f"fs.data.type={data}: engine=estimate knows {', '.join((*DATA_TYPES, 'samples'))}"
+    elif data not in ("toy", "samples") and options["data.splitter"] not in SPLITTERS:
         yield f"fs.data.splitter={options['data.splitter']}: engine=estimate knows {', '.join(SPLITTERS)}"
-    if model not in ("lr", "mlp", "convnet2"):
+    yield from _own_problems(options)
+    if model == "spec":
+        yield from _spec_problems(options)
+    elif model not in ("lr", "mlp", "convnet2"):
         yield f"fs.model.type={model}: engine=estimate knows lr, mlp, convnet2"
     elif (model == "convnet2") != (data == "digits"):
         yield f"model={model} does not fit fs.data.type={data}; convnet2 takes images, the others vectors"
+
+
+def _own_problems(options: Options) -> Iterator[str]:
+    """Yield what is wrong with options that FederatedScope does not have, the model's shapes apart."""
+    data, model = options["data.type"], options["model.type"]
+    samples = {f"{split}_samples": options[f"data.{split}_samples"] for split in ("train", "test")}
+    given = [name for name in samples if options.cell.get(f"data.{name}") is not None]
+    if data == "samples" and model != "spec":
+        yield f"model={model} does not fit data=samples, which has no pixels; take data=digits or model=spec"
+    if data != "samples" and given:
+        yield f"fs.data.{given[0]}: data {data} has its own number of samples; take data=samples"
+    if min(samples.values()) < 0 or not samples["train_samples"]:
+        values = ", ".join(f"{name}={number}" for name, number in samples.items())
+        yield f"{values}: must not be negative, and there must be samples to train with"
+    if model != "spec" and options["model.spec"]:
+        yield f"fs.model.spec: model {model} has its own shapes; take model=spec"
+    if options["early_stop.stopped_after"]:
+        yield from _stop_problems(options)
+
+
+def _spec_problems(options: Options) -> Iterator[str]:
+    """Yield why the shapes of a model make no sense, or an option that needs more than its number of parameters."""
+    spec = options["model.spec"]
+    if not spec:
+        yield "fs.model.type=spec: needs fs.model.spec; take model=spec with shapes=FILE or parameters=COUNT"
+        return
+    try:
+        shapes_of(spec)
+    except ConfigError as error:
+        yield str(error)
+        return
+    for name in ("quantization.method", "personalization.local_param"):
+        if is_count(spec) and options.cell.get(name):
+            yield f"fs.{name}={options[name]}: chooses tensors by name, which parameters={spec['parameters']} has not"
+
+
+def _stop_problems(options: Options) -> Iterator[str]:
+    """Yield why a course cannot have stopped after the round that is given."""
+    stopped, rounds, every = options["early_stop.stopped_after"], options.rounds, options["eval.freq"]
+    patience, given = options["early_stop.patience"], f"fs.early_stop.stopped_after={stopped}"
+    if options.global_evaluation:
+        yield f"{given}: FederatedScope never stops early where the server evaluates"
+    elif options["fedswa.use"] or options.is_alone:
+        yield f"{given}: engine=estimate does not know how fs.fedswa.use or methods local and global stop early"
+    elif not 1 <= stopped <= rounds or (stopped % every and stopped != rounds):
+        yield f"{given}: must be an evaluated round: a multiple of eval_every={every}, at most rounds={rounds}"
+    elif not 0 < patience < -(-stopped // every):
+        yield f"{given}: fs.early_stop.patience={patience} does not stop at evaluation {-(-stopped // every)}"

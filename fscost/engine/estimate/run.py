@@ -14,7 +14,6 @@ from importlib.metadata import version
 from typing import Any
 
 from fscost.cell import Cell
-from fscost.engine.builtin.course import model_header
 from fscost.engine.builtin.options import Options
 from fscost.engine.estimate.contents import Contents
 from fscost.engine.estimate.samples import Alike, groups_of
@@ -55,6 +54,8 @@ def run_cell(cell: Cell, into: RunDir) -> Outcome:
     )
 
 
+_WITH_MODEL = ("model_para", "ss_model_para", "evaluate", "finish")
+
 Parts = list[tuple[int, Sizes]]
 """Copies of messages and the bytes of one of them."""
 
@@ -72,7 +73,9 @@ class Estimate:
         self.protocol = options.cell.protocol
         self.clients, self.per_round = options.clients, options.clients_per_round
         self.groups = list(groups_of(options))
-        header = model_header(self.contents.model) | {"protocol": self.protocol, "clients": self.clients}
+        self.stopped = int(options["early_stop.stopped_after"])
+        self.trained = min(self.stopped + 1, options.rounds) if self.stopped else options.rounds
+        header = self.contents.header | {"protocol": self.protocol, "clients": self.clients}
         self.found = Ledger(header)
 
     def ledger(self) -> Ledger:
@@ -80,9 +83,12 @@ class Estimate:
         self._join()
         self._train()
         self._evaluate()
+        if self.stopped:
+            content = None if self.protocol == "v0.2.0" else "None"
+            self._broadcast("converged", [self.stopped], self.clients, content)
         once_more = self.options["fedswa.use"] and not self.options.global_evaluation
-        rounds = self.options.rounds + bool(once_more)  # FedSWA evaluates once more before it ends
-        self._broadcast("finish", [rounds], self.clients, self.contents.finished())
+        end = self.options.rounds + bool(once_more or self.stopped)  # FedSWA evaluates once more before it ends
+        self._broadcast("finish", [end], self.clients, self.contents.finished())
         return self.found
 
     def _join(self) -> None:
@@ -95,7 +101,7 @@ class Estimate:
             self._broadcast("address", [0], self.clients, dict.fromkeys(range(1, self.clients + 1)))
 
     def _train(self) -> None:
-        rounds = range(self.options.rounds)
+        rounds = range(self.trained)  # after an early stop one more than was aggregated: it was already under way
         self._broadcast("model_para", rounds, self.per_round, self.contents.downloaded())
         if self.options["federate.use_ss"]:
             share, pairs = self.contents.secret_share(), self.clients * (self.clients - 1)
@@ -119,7 +125,7 @@ class Estimate:
     def _evaluation_states(self) -> list[int]:
         if not self.options.evaluations:
             return []
-        rounds, every = self.options.rounds, self.options["eval.freq"]
+        rounds, every = self.stopped or self.options.rounds, self.options["eval.freq"]
         after = [*range(every, rounds + 1, every)] + ([rounds] if rounds % every else [])
         after += [rounds] if self.options["fedswa.use"] else []  # once more, with the averaged weights
         return [state - first_evaluation_is_round_0(self.protocol) for state in after]
@@ -168,23 +174,23 @@ class Estimate:
         sizes = meter(Message(msg_type, sender, to, state, content), pickled=pickles(self.protocol))
         if self.options["federate.use_ss"] and msg_type in ("model_para", "ss_model_para") and sender != SERVER:
             sizes = replace(sizes, reported_bytes=None)  # asizeof of arrays depends on what they are views of
+        if self.contents.is_count and msg_type in _WITH_MODEL:
+            return replace(sizes, reported_bytes=None, wire_bytes=None)
         return replace(sizes, wire_bytes=None) if self._encodes_values(msg_type, state) else sizes
 
     def _encodes_values(self, msg_type: str, state: int) -> bool:
-        """Return whether a message's length depends on values that only training tells, as integers in lists do."""
-        if msg_type not in ("model_para", "evaluate", "finish") or (
-            msg_type == "model_para" and pickles(self.protocol)
-        ):
+        """Return whether a message's length depends on counters, whose values only training tells."""
+        if msg_type not in _WITH_MODEL or (msg_type == "model_para" and pickles(self.protocol)):
             return False
-        is_quantised = msg_type == "model_para" and self.contents.is_quantised()
-        return is_quantised or self._counters_may_be_long(state)
+        return self._counters_may_be_long(state)
 
     def _counters_may_be_long(self, state: int) -> bool:
         """Return whether batch norm's averaged counters of batches may have outgrown one byte by now."""
         if not self.options.uploads_buffers or not self.contents.has_counters:
             return False
         most = max(one.samples["train"] for one in self.groups)
-        return (state + 1) * sum(self.options.schedule.batches(most)) > _ONE_BYTE
+        rounds = min(state, self.trained) + 1
+        return rounds * sum(self.options.schedule.batches(most)) > _ONE_BYTE
 
     def _add(self, msg_type: str, link: Link, states: Iterable[int], parts: Callable[[int], Parts]) -> None:
         """Add messages to each of these rounds; those of equally long numbers are equally long."""

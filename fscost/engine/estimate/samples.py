@@ -25,9 +25,7 @@ class Alike:
 
 def groups_of(options: Options) -> Iterator[Alike]:
     """Yield the clients in groups of equal samples whose ids are equally long in a message."""
-    if options["data.type"] == "toy":
-        share = options["federate.client_num"] // options.clients  # with federate.method=global one has those of all
-        samples = dict.fromkeys(("train", "val", "test"), _TOY_SAMPLES * share)
+    if samples := _same_for_all(options):
         yield from (Alike(len(ids), ids[0], samples) for ids in equally_long(options.clients))
         return
     found: dict[tuple[int, ...], Alike] = {}
@@ -36,6 +34,16 @@ def groups_of(options: Options) -> Iterator[Alike]:
         before = found.get(key, Alike(0, client, samples))
         found[key] = Alike(before.clients + 1, before.one, samples)
     yield from found.values()
+
+
+def _same_for_all(options: Options) -> dict[str, int]:
+    """Return the samples that every client has, nothing where they differ; with ``global`` one has those of all."""
+    share = options["federate.client_num"] // options.clients
+    if options["data.type"] == "toy":
+        return dict.fromkeys(("train", "val", "test"), _TOY_SAMPLES * share)
+    if options["data.type"] == "samples":
+        return {split: options[f"data.{split}_samples"] * share for split in ("train", "test")}
+    return {}
 
 
 def _digits(options: Options) -> Iterator[tuple[int, dict[str, int]]]:

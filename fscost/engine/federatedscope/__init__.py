@@ -79,6 +79,7 @@ class FederatedScopeEngine:
 
 
 def _problems(cell: Cell) -> Iterator[str]:
+    yield from vocabulary.not_federatedscopes(cell.fs)
     if cell.get("federate.mode") == "distributed":
         yield (
             "fs.federate.mode=distributed: engine=federatedscope runs FederatedScope's standalone mode, whose messages "

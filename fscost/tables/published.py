@@ -1,0 +1,125 @@
+"""Published figures beside what fscost computes for them: a row per figure, cells of any engine and protocol."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from fscost.cell import AXES, Cell
+from fscost.errors import TableError, nearest
+from fscost.measure import MEASURES, UNITS, total_column
+from fscost.record import Status
+from fscost.tables.extra import option_of
+from fscost.tables.spec import PARAMETERS, Column, Entry, Figure, Row, Table, TableSpec
+from fscost.tables.words import UNKNOWN, notes, power
+
+_COLUMNS = (
+    Column("source", "Source", numeric=False, tex="l"),
+    Column("quantity", "Quantity", numeric=False, tex="l"),
+    Column("published", "Published"),
+    Column("computed", "Computed"),
+    Column("difference", "Difference", "", "%"),
+)
+
+
+def published(
+    cells: pd.DataFrame, selected: Sequence[Cell], spec: TableSpec, *, label: str, to_do: Sequence[str] = ()
+) -> Table:
+    """Return the figures of `spec` beside those computed from `cells`, the frame of `fscost.collect`.
+
+    `selected` are the cells behind that frame, whose options the rows choose by; `to_do` is as for
+    `fscost.tables.build`. Nothing is averaged, so cells may differ in anything. Raises TableError for a row whose
+    `where` names no axis or option, or more than one cell.
+    """
+    found = {row["cell"]: row for row in cells.to_dict("records")}
+    figures = spec.figures
+    rows = [_row(figure, _cell_of(figure, selected), found, spec) for figure in figures]
+    for number, (above, below) in enumerate(zip(figures, figures[1:], strict=False), start=1):
+        rows[number] = replace(rows[number], rule=0 if below.source != above.source else None)
+    return Table(
+        layout=spec.template or spec.name,
+        label=label,
+        title=spec.title,
+        counted="published beside computed",
+        reading=tuple(_reading(figures, cells)),
+        columns=_COLUMNS,
+        rows=tuple(rows),
+        notes=tuple(notes(rows)),
+        to_do=tuple(to_do),
+        provenance=tuple(_provenance(cells)),
+    )
+
+
+def _cell_of(figure: Figure, selected: Sequence[Cell]) -> Cell | None:
+    """Return the one cell that a row selects, None where it is not among those selected."""
+    for name in figure.where:
+        if name not in AXES and not name.startswith("fs."):
+            raise TableError(f"table.rows.where.{name}: is no axis{nearest(name, AXES)} and no fs.… option")
+    fitting = [cell for cell in selected if all(_axis(cell, name) == value for name, value in figure.where.items())]
+    if len(fitting) > 1:
+        both = f"{fitting[0].name} and {fitting[1].name}"
+        raise TableError(f"table.rows.where={dict(figure.where)}: {both} fit; name more of their options")
+    return fitting[0] if fitting else None
+
+
+def _axis(cell: Cell, name: str) -> Any:
+    return cell.axes[name] if name in AXES else option_of(cell, name.removeprefix("fs."))
+
+
+def _row(figure: Figure, cell: Cell | None, found: Mapping[str, Mapping[Any, Any]], spec: TableSpec) -> Row:
+    unit = PARAMETERS if figure.measure == PARAMETERS else figure.unit
+    row = found.get(cell.id, {}) if cell else {}
+    return Row(
+        (
+            Entry(spec.label(figure.source), figure.source),
+            Entry(f"{figure.quantity} ({unit})", f"{figure.quantity} ({unit})"),
+            Entry(f"{figure.value:,.{figure.decimals}f}", figure.value),
+            *_computed(figure, row),
+        )
+    )
+
+
+def _computed(figure: Figure, row: Mapping[Any, Any]) -> tuple[Entry, Entry]:
+    """Return the computed figure, with one digit more than was published, and its difference in percent."""
+    status = row.get("status", Status.MISSING)
+    value = _value(figure, row) if status == Status.DONE else None
+    if value is None:
+        mark = Entry(UNKNOWN if status == Status.DONE else str(status), mark=True)
+        return mark, mark
+    decimals = figure.decimals + 1 if figure.decimals else 0
+    percent = 100 * (value / figure.value - 1)
+    return Entry(f"{value:,.{decimals}f}", value), Entry(f"{percent:+.2f}".replace("+0.00", "0.00"), percent)
+
+
+def _value(figure: Figure, row: Mapping[Any, Any]) -> float | None:
+    """Return what a cell says, in the figure's unit; None where a part of it is not known."""
+    if figure.measure == PARAMETERS:
+        return _sum([row.get("params")])
+    size = _sum([row.get(total_column(figure.traffic, link, figure.measure)) for link in figure.links])
+    messages = _sum([row.get(f"{figure.traffic}_{link}_messages") for link in figure.links])
+    if size is None or not messages:
+        return None
+    return size / UNITS[figure.unit] / (messages if figure.per == "message" else 1)
+
+
+def _sum(parts: Sequence[Any]) -> float | None:
+    return None if any(part is None or pd.isna(part) for part in parts) else float(sum(parts))
+
+
+def _reading(figures: Sequence[Figure], cells: pd.DataFrame) -> Iterator[str]:
+    for key in dict.fromkeys(figure.measure for figure in figures if figure.measure in MEASURES):
+        yield f"{key.capitalize()}: {MEASURES[key].meaning}."
+    units = dict.fromkeys(f.unit for f in figures if f.measure != PARAMETERS)
+    yield f"Units, whatever a source calls them: {', '.join(f'{u} = {power(u)} bytes' for u in units if power(u))}."
+    yield "Difference: computed relative to published."
+    if "engine" in cells and cells["engine"].eq("estimate").any():
+        yield "Estimated in closed form from the protocol and the models' shapes: nothing was trained."
+
+
+def _provenance(cells: pd.DataFrame) -> Iterator[str]:
+    """Yield what the numbers depend on besides the caption: for a comment in the file."""
+    for (engine, protocol), own in cells.groupby(["engine", "protocol"], sort=False):
+        done = (own["status"] == Status.DONE).sum()
+        yield f"engine {engine}, message protocol of FederatedScope {protocol}: {done} of {len(own)} cells done"
+    yield f"cells: {' '.join(cells['cell'])}"
