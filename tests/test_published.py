@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from fscost.app import execute
 from fscost.cell import Cell
 from fscost.collect import gather
 from fscost.engine.estimate import EstimateEngine
+from fscost.engine.estimate.spec import Shape, shapes_of
 from fscost.errors import TableError
 from fscost.metering import read_ledger
 from fscost.paths import conf, root
@@ -109,6 +111,34 @@ def test_totals_of_all_clients_and_rounds(model: str, params: int, unit: int, te
     total = row["training_uplink_payload_bytes"] + row["training_downlink_payload_bytes"]
     assert total == 2 * row["clients"] * row["rounds"] * 4 * params
     assert f"{total / unit:.3f}" == text
+
+
+def varint(value: int) -> int:
+    return (value.bit_length() + 6) // 7 or 1
+
+
+def field(length: int) -> int:
+    return 1 + varint(length) + length
+
+
+def in_flower(shape: Shape) -> int:
+    """Bytes of one entry of Flower's serialised ArrayRecord: its name, and dtype, shape, kind and npy file of a tensor."""
+    npy = 128 + 4 * math.prod(shape.shape)
+    array = [len(shape.dtype), sum(varint(size) for size in shape.shape), len("numpy.ndarray"), npy]
+    return field(len(shape.name)) + field(sum(map(field, array)))
+
+
+@pytest.mark.parametrize(
+    ("model", "payload", "serialised"),
+    [("mistral_7b_lora", "40.625", "40.65"), ("llama32_3b_lora", "27.344", "27.36")],
+)
+def test_what_flower_adds_to_the_payload(model: str, payload: str, serialised: str, cells: list[Cell]) -> None:
+    """The leaderboard counts serialised messages; 2 clients, both ways, 200 rounds."""
+    (cell,) = (cell for cell in cells if cell.axes["model"] == f"{model}_r32")
+    shapes = shapes_of(cell.get("model.spec"))
+    messages = 2 * 2 * 200
+    assert f"{messages * sum(4 * math.prod(s.shape) for s in shapes) / GIB:.3f}" == payload
+    assert f"{messages * sum(in_flower(s) for s in shapes) / GIB:.2f}" == serialised
 
 
 def test_federatedscopes_average_over_server_and_clients(fscost: Callable[..., Result], here: Path) -> None:

@@ -69,6 +69,8 @@ def shapes_file(folder: Path, *model: str) -> str:
 def test_a_model_by_its_shapes_sends_what_the_model_sends(
     model: str, protocol: str, others: list[str], tmp_path: Path
 ) -> None:
+    if protocol == "v0.2.0":
+        others = others[1:]  # it has no quantisation yet
     common = [f"engine.protocol={protocol}", "clients=5", "clients_per_round=2", "rounds=3", *others]
     shapes = shapes_file(tmp_path, f"model={model}")
     real = estimated(tmp_path / "real", f"model={model}", *common)
