@@ -1,6 +1,7 @@
 """Composing with Hydra: the configuration folder, the options of its groups, and one configuration per combination."""
 
 import math
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -93,16 +94,49 @@ def config_of(parsed: list[Override]) -> DictConfig:
     return config
 
 
-def sweep_params(given: list[Override]) -> dict[str, str]:
-    """Return the axes of the sweep file, if one was named."""
+def grids_of(given: list[Override]) -> list[list[str]]:
+    """Return the grids of the sweep file as overrides, one without any where no file was named.
+
+    A file holds one grid, ``hydra.sweeper.params``, or the list ``grids``, whose cells follow one another.
+    """
     chosen = tuple(str(o.input_line) for o in given if o.key_or_group == "sweeps")
-    params = OmegaConf.to_container(composed(chosen).hydra.sweeper.params or OmegaConf.create({}))
+    config = composed(chosen)
+    axes = _axes(config, *chosen)
+    if "grids" not in config:
+        return [axes]
+    if axes:
+        raise ConfigError(f"{chosen[0]}: has both grids and hydra.sweeper.params; write these as one more of the grids")
+    lines = OmegaConf.to_container(config.grids) if OmegaConf.is_list(config.grids) else None
+    if not lines or not all(isinstance(line, str) for line in lines):
+        raise ConfigError(f"{chosen[0]}: grids: must be a list of strings, as ['model=lr,mlp_s clients=3', 'model=…']")
+    return [_words(str(line), chosen[0]) for line in lines]
+
+
+def _axes(config: DictConfig, file: str = "") -> list[str]:
+    params = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}))
     for key, value in cast(dict[str, Any], params).items():
         if value is None:
-            raise ConfigError(f"{chosen[0]}: {key}: has no values in the sweep file")
+            raise ConfigError(f"{file}: {key}: has no values in the sweep file")
         if isinstance(value, list):
-            raise ConfigError(f"{chosen[0]}: {key}: write the values as one string, '{','.join(map(str, value))}'")
-    return cast(dict[str, str], params)
+            raise ConfigError(f"{file}: {key}: write the values as one string, '{','.join(map(str, value))}'")
+    return [f"{key}={value}" for key, value in cast(dict[str, Any], params).items()]
+
+
+def _words(line: str, file: str) -> list[str]:
+    """Return the overrides in a line; those that are not about cells would silently hold for all grids."""
+    try:
+        words = [word.lstrip("+") for word in shlex.split(line)]
+    except ValueError as error:
+        raise ConfigError(f"{file}: grids: {line}: {error}") from error
+    for word in words:
+        if "=" not in word:
+            raise ConfigError(f"{file}: grids: {word}: is no override like clients=3,10")
+        if word.split("=")[0] in _OF_ALL_CELLS or word.startswith("table."):
+            raise ConfigError(f"{file}: grids: {word}: holds for all cells; set it in the file, outside grids")
+    return words
+
+
+_OF_ALL_CELLS = ("sweeps", "grid", "config_dir", "store", "out", "table", "engine.python", "engine.timeout_min")
 
 
 @cache
