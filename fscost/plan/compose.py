@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fscost.errors import ConfigError
 from fscost.paths import conf
+from fscost.plan.plain import Tree, computed, has, with_value
 
 GROUPS = ("method", "model", "data", "engine", "table", "sweeps")
 
@@ -35,9 +36,8 @@ def configuration(config_dir: Path | None) -> Iterator[None]:
         if not config_dir.is_dir():
             raise ConfigError(f"config_dir={config_dir}: no such folder; give one with method/, model/ or data/ in it")
         folders.prepend("command-line", f"file://{config_dir.resolve()}", anchor="schema")
-    for cached in (composed, _own_part, _parsed):
-        cached.cache_clear()
-    raw_option.cache_clear()
+    for cached in (composed, _own_part, _parsed, computed, raw_option):
+        cast(Any, cached).cache_clear()
     version.setbase("1.3")
     GlobalHydra.instance().clear()
     Hydra.create_main_hydra2(task_name="fscost", config_search_path=folders)
@@ -73,24 +73,22 @@ def composed(groups: tuple[str, ...]) -> DictConfig:
 
 
 @cache
-def _own_part(groups: tuple[str, ...]) -> DictConfig:
-    """Return a composed configuration without Hydra's own section, most of it, which no cell needs a copy of."""
-    config = composed(groups).copy()
-    del config["hydra"]
-    return config
+def _own_part(groups: tuple[str, ...]) -> Tree:
+    """Return a composed configuration, not resolved, without Hydra's own section, which no cell needs."""
+    config = cast(Tree, OmegaConf.to_container(composed(groups), resolve=False))
+    return {key: section for key, section in config.items() if key != "hydra"}
 
 
-def config_of(parsed: list[Override]) -> DictConfig:
-    """Return the configuration of one combination of overrides, without a sweep in it."""
-    groups = tuple(str(o.input_line) for o in parsed if o.key_or_group in GROUPS)
-    config = _own_part(groups).copy()
+def config_of(parsed: list[Override]) -> Tree:
+    """Return the configuration of one combination of overrides, not resolved."""
+    config = _own_part(tuple(str(o.input_line) for o in parsed if o.key_or_group in GROUPS))
     for override in parsed:
         key = override.key_or_group
         if key in GROUPS:
             continue
-        if not key.startswith("fs.") and OmegaConf.select(config, key, default=ABSENT) is ABSENT:
+        if not key.startswith("fs.") and not has(config, key):
             raise ConfigError(f"{override.input_line}: has no effect with the other choices; leave it out")
-        OmegaConf.update(config, key, override.value(), force_add=True)
+        config = with_value(config, key, override.value())
     return config
 
 

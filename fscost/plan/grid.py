@@ -74,7 +74,7 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
         _refuse_twins(planned)
         for one in planned:
             cells.setdefault(one.cell.id, one)  # grids of a union may overlap
-    first = configs[0][0]
+    first = OmegaConf.create(configs[0][0])
     return Plan(
         cells=tuple(cells.values()),
         name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), first.table.name),
