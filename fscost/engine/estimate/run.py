@@ -3,13 +3,14 @@
 The messages are those of FederatedScope's protocol, as `fscost.engine.builtin.course` sends them one by one.
 """
 
+import json
 import platform
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -22,7 +23,16 @@ from fscost.engine.estimate.samples import Alike, batches, groups_of, trained
 from fscost.errors import one_line
 from fscost.files import write_whole
 from fscost.measure import SERVER, Link
-from fscost.metering import Ledger, Message, Sizes, first_evaluation_is_round_0, meter, pickles
+from fscost.metering import (
+    Ledger,
+    Message,
+    Sizes,
+    enclosed,
+    first_evaluation_is_round_0,
+    meter,
+    meter_content,
+    pickles,
+)
 from fscost.metering.ledger import Tally
 from fscost.record import Outcome, Provenance, Status
 from fscost.rundir import RunDir
@@ -60,6 +70,39 @@ Parts = list[tuple[int, Sizes]]
 """Copies of messages and the bytes of one of them."""
 
 
+@dataclass(frozen=True)
+class Made:
+    """A content, told by how it is made; equal ones are made and metered once for all messages and cells."""
+
+    make: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+
+@lru_cache(maxsize=4096)  # asizeof alone takes longer than everything else
+def _metered(content: Made, msg_type: str, pickled: bool) -> Sizes:
+    return meter_content(Message(msg_type, SERVER, (), 0, content.make(*content.arguments)), pickled=pickled)
+
+
+def _nothing() -> None:
+    """Return the content of a message that has none."""
+
+
+def _metrics(contents: Contents, *totals: tuple[str, int]) -> dict[str, Any]:
+    return contents.metrics(dict(totals))
+
+
+def _contents_of(cell: Cell) -> Contents:
+    """Return the contents of a cell's messages; cells share them that differ in clients, rounds and seed alone."""
+    federate = {name: value for name, value in cell.fs["federate"].items() if name != "sample_client_num"}
+    one = dict(cell.fs) | {"seed": 0, "federate": federate | {"client_num": 1, "total_round_num": 1}}
+    return _contents(cell.protocol, json.dumps(one, sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def _contents(protocol: str, fs: str) -> Contents:
+    return Contents(Options(Cell(engine="estimate", protocol=protocol, fs=json.loads(fs))))
+
+
 @cache
 def _versions() -> dict[str, str]:
     return {"python": sys.version.split()[0], "fscost": version("fscost"), "torch": version("torch")}
@@ -69,7 +112,7 @@ class Estimate:
     """The messages of one cell."""
 
     def __init__(self, options: Options) -> None:
-        self.options, self.contents = options, Contents(options)
+        self.options, self.contents = options, _contents_of(options.cell)
         self.protocol = options.cell.protocol
         self.clients = 1 if self.contents.method == "global" else options.clients
         self.per_round = min(
@@ -85,11 +128,11 @@ class Estimate:
         self._train()
         self._evaluate()
         rounds = self.options.rounds + bool(self.options["fedswa.use"])
-        self._broadcast("finish", [rounds], self.clients, self.contents.finished())
+        self._broadcast("finish", [rounds], self.clients, Made(self.contents.finished))
         return self.found
 
     def _join(self) -> None:
-        self._from_clients("join_in", [0], lambda _: None)
+        self._from_clients("join_in", [0], lambda _: Made(_nothing))
         if asked := self.options["federate.join_in_info"].copy():
             self._to_each("ask_for_join_in_info", [0], asked)
             self._from_clients("join_in_info", [-1], lambda one: {"num_sample": one.samples["train"]})
@@ -98,7 +141,7 @@ class Estimate:
 
     def _train(self) -> None:
         rounds = range(self.options.rounds)
-        self._broadcast("model_para", rounds, self.per_round, self.contents.downloaded())
+        self._broadcast("model_para", rounds, self.per_round, Made(self.contents.downloaded))
         if self.options["federate.use_ss"]:
             share, pairs = self.contents.secret_share(), self.clients * (self.clients - 1)
             self._add(
@@ -108,15 +151,15 @@ class Estimate:
 
     def _uploads(self, state: int) -> Parts:
         def upload(one: Alike) -> Sizes:
-            content = self.contents.uploaded(trained(self.options, one.samples["train"]))
+            content = Made(self.contents.uploaded, (trained(self.options, one.samples["train"]),))
             return self._sizes("model_para", one.one, [SERVER], state, content)
 
         return self._of_sampled([(one.clients, upload(one)) for one in self.groups])
 
     def _evaluate(self) -> None:
         states = self._evaluation_states()
-        self._broadcast("evaluate", states, self.clients, self.contents.evaluated())
-        self._from_clients("metrics", states, lambda one: self.contents.metrics(self._totals(one)))
+        self._broadcast("evaluate", states, self.clients, Made(self.contents.evaluated))
+        self._from_clients("metrics", states, lambda one: Made(_metrics, (self.contents, *self._totals(one).items())))
 
     def _evaluation_states(self) -> list[int]:
         if not evaluations(self.options):
@@ -167,7 +210,11 @@ class Estimate:
 
     def _sizes(self, msg_type: str, sender: int, receivers: list[int] | range, state: int, content: Any) -> Sizes:
         to = receivers if isinstance(receivers, range) else tuple(receivers)
-        sizes = meter(Message(msg_type, sender, to, state, content), pickled=pickles(self.protocol))
+        message, pickled = Message(msg_type, sender, to, state, content), pickles(self.protocol)
+        if isinstance(content, Made):
+            sizes = enclosed(message, _metered(content, msg_type, pickled))
+        else:
+            sizes = meter(message, pickled=pickled)
         if self.options["federate.use_ss"] and msg_type in ("model_para", "ss_model_para") and sender != SERVER:
             sizes = replace(sizes, reported_bytes=None)  # asizeof of arrays depends on what they are views of
         return replace(sizes, wire_bytes=None) if self._encodes_values(msg_type, state) else sizes
