@@ -1,4 +1,4 @@
-"""Writing a file such that it exists complete or not at all."""
+"""Writing files such that they exist complete or not at all."""
 
 from __future__ import annotations
 
@@ -7,11 +7,25 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def write_whole(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file of `lines`: write beside it, fsync, rename."""
+def write_whole(path: Path, lines: Iterable[str], *, synced: bool = True) -> None:
+    """Write a text file of `lines`: write beside it, fsync, rename.
+
+    Without fsync the file is whole whatever becomes of the process, but a power loss may leave it cut or empty.
+    """
     part = path.with_name(f".{path.name}.part-{os.getpid()}")
     with part.open("w") as file:
         file.writelines(f"{line}\n" for line in lines)
-        file.flush()
-        os.fsync(file.fileno())
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
     part.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until a folder's files, and then their names, are on the disk."""
+    for path in [*folder.iterdir(), folder]:
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)

@@ -1,4 +1,11 @@
-"""A run directory: every file name in one class, every file written whole."""
+"""A run directory: every file name in one class, every file written whole.
+
+After a power loss no run is believed but wrong, and no result that was there is lost: before a run gets its name, its
+files are on the disk. Estimates alone do not wait for the disk, unless they replace a result, as that would take longer
+than to compute them again. Of theirs, each file that is read tells by itself whether it was cut: the cell is hashed
+again, the ledger ends with its digest, and an outcome that was cut is no JSON. A run with such a file is corrupt, and
+the next sweep computes it again.
+"""
 
 # cell.json, outcome.json history: 1 - first version
 
@@ -11,7 +18,7 @@ from typing import Any
 
 from fscost.cell import Cell
 from fscost.errors import CollectError, ConfigError, StoreError
-from fscost.files import write_whole
+from fscost.files import sync_folder, write_whole
 from fscost.metering import read_ledger
 from fscost.record import Outcome, Status
 
@@ -62,6 +69,13 @@ class RunDir:
     def write_outcome(self, outcome: Outcome) -> None:
         """Close the run."""
         _write_json(self.outcome_file, {"format": FORMAT} | outcome.as_dict())
+
+    def sync(self) -> None:
+        """Wait until the files are on the disk; raises StoreError where they do not get there."""
+        try:
+            sync_folder(self.path)
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     def read_cell(self) -> Cell:
         """Read the cell and hash it again; raises CollectError for a file that is no cell or was edited."""
@@ -142,8 +156,10 @@ class Store:
         A failed rerun is kept as ``<name>.failed`` for its log, a corrupt directory as ``<name>.corrupt``.
         """
         current = self.of(cell)
-        before, after = current.status(), fresh.status()
-        if before is Status.DONE and after is not Status.DONE:
+        before = current.status()
+        if before is Status.DONE or cell.engine != "estimate":
+            fresh.sync()
+        if before is Status.DONE and fresh.status() is not Status.DONE:
             return _move(fresh, current.path.with_name(f"{cell.name}.failed"))
         if before is Status.CORRUPT:
             _move(current, current.path.with_name(f"{cell.name}.corrupt"))
@@ -166,7 +182,7 @@ def _move(run: RunDir, to: Path) -> RunDir:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_whole(path, [json.dumps(content, indent=1)])
+    write_whole(path, [json.dumps(content, indent=1)], synced=False)  # publishing the run does
 
 
 def _read_json(path: Path) -> dict[str, Any]:

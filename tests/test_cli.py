@@ -127,6 +127,17 @@ def test_a_sweep_file_names_its_table(here: Path, fscost: Callable[..., Result])
     assert r"\label{tab:quickstart}" in Path("tables/quickstart.tex").read_text()
 
 
+def test_a_union_of_grids_is_run_shown_and_computed_again(here: Path, fscost: Callable[..., Result]) -> None:
+    union = ("sweeps=quantization", "clients=2", "method=fedavg")
+    assert "3 cells: 0 done, 3 to run" in fscost(*union).err
+    assert r"\label{tab:quantization}" in Path("tables/quantization.tex").read_text()
+    assert fscost("plan").out.splitlines()[-1] == "3 cells, 3 done"
+    before = runs()
+    assert fscost("rerun", *union, "fs.quantization.nbits=16", "grid=2").code == 0
+    assert len([name for name, stamp in runs().items() if before[name] != stamp]) == 1
+    assert "method=fedavg clients=4 grid=2\n" in fscost("table", *union[::2], "clients=4").out
+
+
 BAD = [
     (["method=fedavgg"], "did you mean fedavg"),
     (["model=mpl_s"], "did you mean mlp_s"),

@@ -1,5 +1,6 @@
 """Grids become cells: order, defaults and spelling change nothing, and what is unknown is refused by name."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,79 @@ def test_a_folder_adds_options_of_ones_own(tmp_path: Path) -> None:
     assert cell.get("fedprox.mu") == 5.0
     assert "no such method" in refusal("method=fedprox_strong")
     assert "no such folder" in refusal("config_dir=nowhere")
+
+
+class TestUnionOfGrids:
+    """A sweep file with ``grids``: their cells follow one another, what they share is there once."""
+
+    HEAD = "# @package _global_\n"
+    UNION = (
+        HEAD + "rounds: 4\ntable: {digits: 2}\ngrids:\n- model=mlp_s,lr clients=3,5\n- model=lr clients=5 seed=0,1\n"
+    )
+
+    @staticmethod
+    def written(folder: Path, text: str) -> tuple[str, str]:
+        """A sweep file in a folder of options, as overrides."""
+        (folder / "sweeps").mkdir(exist_ok=True)
+        (folder / "sweeps" / "union.yaml").write_text(text)
+        return f"config_dir={folder}", "sweeps=union"
+
+    def test_cells_follow_one_another_and_overlap_once(self, tmp_path: Path) -> None:
+        cells = cells_of(*self.written(tmp_path, self.UNION))
+        found = [(c.axes["model"], c.axes["clients"], c.axes["seed"]) for c in cells]
+        assert found == [("mlp_s", 3, 0), ("mlp_s", 5, 0), ("lr", 3, 0), ("lr", 5, 0), ("lr", 5, 1)]
+        assert cells[3].id == cell_of("model=lr", "clients=5", "rounds=4").id
+
+    def test_settings_of_the_file_hold_for_all_grids(self, tmp_path: Path) -> None:
+        made = plan(self.written(tmp_path, self.UNION), identify)
+        assert (made.name, made.table["digits"]) == ("union", 2)
+        assert {planned.cell.axes["rounds"] for planned in made.cells} == {4}
+
+    def test_the_command_line_wins_in_every_grid(self, tmp_path: Path) -> None:
+        words = self.written(tmp_path, self.UNION)
+        assert {c.axes["clients"] for c in cells_of(*words, "clients=7,8")} == {7, 8}
+        assert len(cells_of(*words, "model=lr", "seed=3", "clients=5")) == 1
+        assert {c.axes["rounds"] for c in cells_of(*words, "rounds=9")} == {9}
+
+    def test_every_cell_knows_the_command_that_computes_it_alone(self, tmp_path: Path) -> None:
+        text = "grids: ['model=lr', 'model=lr fs.grad.grad_clip=1,2', 'model=lr lr=1']"
+        made = plan(self.written(tmp_path, self.HEAD + text), identify)
+        assert len(made.cells) == 4
+        for planned in made.cells:
+            assert cell_of(*shlex.split(planned.command)[3:]).id == planned.cell.id
+
+    def test_one_grid_can_be_named(self, tmp_path: Path) -> None:
+        words = self.written(tmp_path, self.UNION)
+        assert [c.axes["seed"] for c in cells_of(*words, "grid=2")] == [0, 1]
+        for wrong in ("grid=0", "grid=3", "grid=1,2", "grid=true", "grid=1.0"):
+            assert "one of the sweep file's grids, 1 to 2" in refusal(*words, wrong)
+        assert "1 to 1" in refusal("grid=2")
+
+    def test_words_are_split_as_in_a_shell(self, tmp_path: Path) -> None:
+        words = self.written(tmp_path, self.HEAD + "grids: [\"model=lr +fs.data.args='[{resize: 16}]'\"]")
+        assert cell_of(*words).axes["data"] == "digits_16px"
+
+    @pytest.mark.parametrize(
+        ("grids", "words"),
+        [
+            ("grids: model=lr", ["sweeps=union: grids: must be a list of strings"]),
+            ("grids: []", ["must be a list of strings"]),
+            ("grids: [{model: lr}]", ["must be a list of strings"]),
+            ("grids: ['model=lr clinets=3']", ["there is no clinets", "did you mean clients"]),
+            ("grids: ['model=lr', 'model=lrr']", ["no such model", "lr"]),
+            ("grids: ['model=lr clients']", ["grids: clients: is no override"]),
+            ('grids: ["model=\'lr"]', ["sweeps=union: grids: ", "No closing quotation"]),
+            ("grids: ['clients=3 clients_per_round=-1,3']", ["are the same cell"]),
+            ("grids: ['store=elsewhere']", ["store=elsewhere: holds for all cells"]),
+            ("grids: ['model=lr', 'table.digits=2']", ["table.digits=2: holds for all cells"]),
+            ("grids: ['sweeps=quickstart']", ["sweeps=quickstart: holds for all cells"]),
+            ("grids: ['seed=1']\nhydra: {sweeper: {params: {seed: '1,2'}}}", ["both grids and hydra.sweeper.params"]),
+        ],
+    )
+    def test_a_bad_file_is_told_in_words(self, tmp_path: Path, grids: str, words: list[str]) -> None:
+        message = refusal(*self.written(tmp_path, self.HEAD + grids))
+        for word in words:
+            assert word in message
 
 
 class TestFsConfig:

@@ -122,7 +122,7 @@ def field(length: int) -> int:
 
 
 def in_flower(shape: Shape) -> int:
-    """Bytes of one entry of Flower's serialised ArrayRecord: its name, and dtype, shape, kind and npy file of a tensor."""
+    """Bytes of an entry of Flower's serialised ArrayRecord: name, and dtype, shape, kind and npy file of a tensor."""
     npy = 128 + 4 * math.prod(shape.shape)
     array = [len(shape.dtype), sum(varint(size) for size in shape.shape), len("numpy.ndarray"), npy]
     return field(len(shape.name)) + field(sum(map(field, array)))

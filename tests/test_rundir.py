@@ -88,6 +88,17 @@ def test_a_cell_that_was_edited_is_named_with_its_line(store: Store, spoil: Any,
     assert words in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["cell.json", "ledger.jsonl", "outcome.json"])
+@pytest.mark.parametrize("kept", [0, 1, 40, -2])
+@pytest.mark.parametrize("filler", ["", "\0"])
+def test_each_file_tells_that_it_was_cut(store: Store, name: str, kept: int, filler: str) -> None:
+    """What a power loss may leave of a file that was not synced; nobody waits for the disk for an estimate."""
+    made = run(store, cell(), Status.DONE)
+    text = (made.path / name).read_text()
+    (made.path / name).write_text(text[:kept].ljust(len(filler) * len(text), filler or " "))
+    assert made.status() is Status.CORRUPT
+
+
 def test_a_corrupt_run_is_set_aside_when_its_cell_is_computed_again(store: Store) -> None:
     made = run(store, cell(), Status.DONE, log="old")
     made.cell_file.write_text("{}")

@@ -5,21 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from fscost.engine import Engines, EngineSettings
+from fscost.engine import Engines, EngineSettings, identify
 from fscost.paths import conf, root
-from tests.conftest import cell_of, cells_of
+from fscost.plan import plan
+from tests.conftest import cell_of
 
 SWEEPS = sorted((root() / "sweeps").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda f: f.stem)
 def test_every_sweep_plans_as_many_cells_as_its_comment_says(file: Path) -> None:
-    cells = cells_of(f"sweeps={file.stem}")
-    for cell in cells:
-        Engines(EngineSettings()).of(cell).check(cell)
+    planned = plan([f"sweeps={file.stem}"], identify).cells
+    for one in planned:
+        Engines(EngineSettings()).of(one.cell).check(one.cell)
     said = re.search(r"(\d+) cells", file.read_text().splitlines()[1])
     assert said, "the first comment of a sweep says how many cells it has"
-    assert len(cells) == int(said[1])
+    assert len(planned) == int(said[1])
+    assert cell_of(*planned[-1].overrides) == planned[-1].cell
 
 
 @pytest.mark.parametrize("group", ["method", "model"])

@@ -8,7 +8,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from typing import Any
 
 from fscost.metering.content import Opaque, measure_content
-from fscost.metering.wire import Unencodable, message_bytes
+from fscost.metering.wire import Unencodable, content_bytes, enclosed_bytes
 
 PROTOCOLS = ("master", "v0.3.0", "v0.2.0")
 """The FederatedScope releases whose messages differ: what is uploaded, and how it is encoded."""
@@ -61,18 +61,23 @@ def meter(message: Message, *, pickled: bool) -> Sizes:
 
     `pickled` says whether this FederatedScope pickles the tensors of ``model_para``, as master does.
     """
-    return replace(meter_unreported(message, pickled=pickled), reported_bytes=reported_bytes(message))
+    return enclosed(message, meter_content(message, pickled=pickled))
 
 
 def meter_unreported(message: Message, *, pickled: bool) -> Sizes:
     """Return the bytes of one copy of `message` with 0 as `reported_bytes`, for who gets that from FederatedScope."""
-    payload: int | None
-    scalar: int | None
-    try:
-        payload, scalar = measure_content(message.content)
-    except Opaque:
-        payload = scalar = None
-    return Sizes(payload, scalar, 0, _wire(message, pickled))
+    return enclosed(message, _measured(message.content, _as_pickle(message, pickled)))
+
+
+def meter_content(message: Message, *, pickled: bool) -> Sizes:
+    """Return the bytes of a message's content; its `wire_bytes` are those inside the message, see `enclosed`."""
+    sizes = _measured(message.content, _as_pickle(message, pickled))
+    return replace(sizes, reported_bytes=reported_bytes(message))
+
+
+def enclosed(message: Message, content: Sizes) -> Sizes:
+    """Return the bytes of one copy of `message` around a content that was metered before; its own is not looked at."""
+    return replace(content, wire_bytes=_wire(message, content.wire_bytes))
 
 
 def pickles(protocol: str) -> bool:
@@ -118,15 +123,34 @@ def _receivers(message: Message) -> list[int] | range | int:
     return message.receivers if isinstance(message.receivers, range) else list(message.receivers)
 
 
-def _wire(message: Message, pickled: bool) -> int | None:
+def _as_pickle(message: Message, pickled: bool) -> bool:
+    return pickled and message.msg_type == "model_para"
+
+
+def _measured(content: Any, as_pickle: bool) -> Sizes:
+    payload: int | None
+    scalar: int | None
     try:
-        return message_bytes(
+        payload, scalar = measure_content(content)
+    except Opaque:
+        payload = scalar = None
+    try:
+        wire = content_bytes(content, as_pickle=as_pickle)
+    except Unencodable:
+        return Sizes(payload, scalar, 0, None)
+    return Sizes(payload, scalar, 0, wire)
+
+
+def _wire(message: Message, content_bytes: int | None) -> int | None:
+    if content_bytes is None:
+        return None
+    try:
+        return enclosed_bytes(
+            content_bytes,
             sender=message.sender,
             receivers=_receivers(message),
             state=message.state,
             msg_type=message.msg_type,
-            content=message.content,
-            pickled=pickled,
             timestamp=message.timestamp,
         )
     except Unencodable:

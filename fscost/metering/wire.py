@@ -45,13 +45,34 @@ def message_bytes(
     `pickled` chooses master's encoding of ``model_para`` tensors. A single receiver of an uplink message is a list of
     one, as FederatedScope sends it. Raises Unencodable where FederatedScope cannot send the content.
     """
-    as_pickle = pickled and msg_type == "model_para"
+    size = content_bytes(content, as_pickle=pickled and msg_type == "model_para")
+    return enclosed_bytes(size, sender=sender, receivers=receivers, state=state, msg_type=msg_type, timestamp=timestamp)
+
+
+def content_bytes(content: Any, *, as_pickle: bool) -> int:
+    """Return the bytes of a content inside its message; `as_pickle` chooses master's encoding of tensors.
+
+    Raises Unencodable where FederatedScope cannot send the content.
+    """
+    return _value(content, as_pickle)
+
+
+def enclosed_bytes(
+    content_bytes: int,
+    *,
+    sender: int,
+    receivers: list[int] | range | int,
+    state: int,
+    msg_type: str,
+    timestamp: float = 0,
+) -> int:
+    """Return the bytes of a message around a content of `content_bytes`; raises Unencodable as `message_bytes`."""
     entries = {
         "sender": _value(sender),
         "receiver": _value(receivers),
         "state": _value(state),
         "msg_type": _value(msg_type),
-        "content": _value(content, as_pickle),
+        "content": content_bytes,
         "timestamp": _value(timestamp),
     }
     return sum(_field(_field(len(key)) + _field(size)) for key, size in entries.items())

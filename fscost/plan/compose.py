@@ -1,6 +1,7 @@
 """Composing with Hydra: the configuration folder, the options of its groups, and one configuration per combination."""
 
 import math
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fscost.errors import ConfigError
 from fscost.paths import conf
+from fscost.plan.plain import Tree, computed, has, with_value
 from fscost.plan.shapes import read_shapes, spec_of
 
 GROUPS = ("method", "model", "data", "engine", "table", "sweeps")
@@ -35,9 +37,8 @@ def configuration(config_dir: Path | None) -> Iterator[None]:
         if not config_dir.is_dir():
             raise ConfigError(f"config_dir={config_dir}: no such folder; give one with method/, model/ or data/ in it")
         folders.prepend("command-line", f"file://{config_dir.resolve()}", anchor="schema")
-    for cached in (composed, _own_part, _parsed, read_shapes):
-        cached.cache_clear()
-    raw_option.cache_clear()
+    for cached in (composed, _own_part, _parsed, computed, raw_option, read_shapes):
+        cast(Any, cached).cache_clear()
     version.setbase("1.3")
     GlobalHydra.instance().clear()
     Hydra.create_main_hydra2(task_name="fscost", config_search_path=folders)
@@ -73,37 +74,68 @@ def composed(groups: tuple[str, ...]) -> DictConfig:
 
 
 @cache
-def _own_part(groups: tuple[str, ...]) -> DictConfig:
-    """Return a composed configuration without Hydra's own section, most of it, which no cell needs a copy of."""
-    config = composed(groups).copy()
-    del config["hydra"]
-    return config
+def _own_part(groups: tuple[str, ...]) -> Tree:
+    """Return a composed configuration, not resolved, without Hydra's own section, which no cell needs."""
+    config = cast(Tree, OmegaConf.to_container(composed(groups), resolve=False))
+    return {key: section for key, section in config.items() if key != "hydra"}
 
 
-def config_of(parsed: list[Override]) -> DictConfig:
-    """Return the configuration of one combination of overrides, without a sweep in it."""
-    groups = tuple(str(o.input_line) for o in parsed if o.key_or_group in GROUPS)
-    config = _own_part(groups).copy()
+def config_of(parsed: list[Override]) -> Tree:
+    """Return the configuration of one combination of overrides, not resolved."""
+    config = _own_part(tuple(str(o.input_line) for o in parsed if o.key_or_group in GROUPS))
     for override in parsed:
         key = override.key_or_group
         if key in GROUPS:
             continue
-        if not key.startswith("fs.") and OmegaConf.select(config, key, default=ABSENT) is ABSENT:
+        if not key.startswith("fs.") and not has(config, key):
             raise ConfigError(f"{override.input_line}: has no effect with the other choices; leave it out")
-        OmegaConf.update(config, key, override.value(), force_add=True)
+        config = with_value(config, key, override.value())
     return config
 
 
-def sweep_params(given: list[Override]) -> dict[str, str]:
-    """Return the axes of the sweep file, if one was named."""
+def grids_of(given: list[Override]) -> list[list[str]]:
+    """Return the grids of the sweep file as overrides, one without any where no file was named.
+
+    A file holds one grid, ``hydra.sweeper.params``, or the list ``grids``, whose cells follow one another.
+    """
     chosen = tuple(str(o.input_line) for o in given if o.key_or_group == "sweeps")
-    params = OmegaConf.to_container(composed(chosen).hydra.sweeper.params or OmegaConf.create({}))
+    config = composed(chosen)
+    axes = _axes(config, *chosen)
+    if "grids" not in config:
+        return [axes]
+    if axes:
+        raise ConfigError(f"{chosen[0]}: has both grids and hydra.sweeper.params; write these as one more of the grids")
+    lines = OmegaConf.to_container(config.grids) if OmegaConf.is_list(config.grids) else None
+    if not lines or not all(isinstance(line, str) for line in lines):
+        raise ConfigError(f"{chosen[0]}: grids: must be a list of strings, as ['model=lr,mlp_s clients=3', 'model=…']")
+    return [_words(str(line), chosen[0]) for line in lines]
+
+
+def _axes(config: DictConfig, file: str = "") -> list[str]:
+    params = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}))
     for key, value in cast(dict[str, Any], params).items():
         if value is None:
-            raise ConfigError(f"{chosen[0]}: {key}: has no values in the sweep file")
+            raise ConfigError(f"{file}: {key}: has no values in the sweep file")
         if isinstance(value, list):
-            raise ConfigError(f"{chosen[0]}: {key}: write the values as one string, '{','.join(map(str, value))}'")
-    return cast(dict[str, str], params)
+            raise ConfigError(f"{file}: {key}: write the values as one string, '{','.join(map(str, value))}'")
+    return [f"{key}={value}" for key, value in cast(dict[str, Any], params).items()]
+
+
+def _words(line: str, file: str) -> list[str]:
+    """Return the overrides in a line; those that are not about cells would silently hold for all grids."""
+    try:
+        words = [word.lstrip("+") for word in shlex.split(line)]
+    except ValueError as error:
+        raise ConfigError(f"{file}: grids: {line}: {error}") from error
+    for word in words:
+        if "=" not in word:
+            raise ConfigError(f"{file}: grids: {word}: is no override like clients=3,10")
+        if word.split("=")[0] in _OF_ALL_CELLS or word.startswith("table."):
+            raise ConfigError(f"{file}: grids: {word}: holds for all cells; set it in the file, outside grids")
+    return words
+
+
+_OF_ALL_CELLS = ("sweeps", "grid", "config_dir", "store", "out", "table", "engine.python", "engine.timeout_min")
 
 
 @cache

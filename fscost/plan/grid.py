@@ -7,13 +7,14 @@ from typing import Any, cast
 
 import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fscost.cell import Cell
 from fscost.errors import ConfigError
-from fscost.plan.compose import config_of, configuration, parse, sweep_params
+from fscost.plan.compose import config_of, configuration, grids_of, parse
 from fscost.plan.names import check_name
 from fscost.plan.tree import Identify, cell_from
 
@@ -62,31 +63,58 @@ def plan(overrides: Sequence[str], identify: Identify) -> Plan:
 
 
 def _plan(lines: list[str], identify: Identify) -> Plan:
-    given = list({override.key_or_group: override for override in parse(lines)}.values())  # the last word wins
-    for override in given:
-        check_name(override)
-    swept_by_file = sweep_params(given)
-    named = {override.key_or_group for override in given}
-    parsed = parse([f"{key}={value}" for key, value in swept_by_file.items() if key not in named]) + given
-    for override in parsed:
-        check_name(override)
-    combinations = BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]
-    configs = [config_of(parse(list(combination))) for combination in combinations]
-    planned = [
-        Planned(cell_from(config, parse(list(combination)), identify), tuple(combination))
-        for config, combination in zip(configs, combinations, strict=True)
-    ]
-    _refuse_twins(planned)
-    network = OmegaConf.to_container(OmegaConf.masked_copy(configs[0], "network"), resolve=True)
+    given = _last_words(lines)
+    grids = _grids(given)
+    configs = [[config_of(parse(words)) for words in grid] for grid in grids]
+    cells: dict[str, Planned] = {}
+    for grid, of_grid in zip(grids, configs, strict=True):
+        planned = [
+            Planned(cell_from(config, parse(words), identify), tuple(words))
+            for config, words in zip(of_grid, grid, strict=True)
+        ]
+        _refuse_twins(planned)
+        for one in planned:
+            cells.setdefault(one.cell.id, one)  # grids of a union may overlap
+    first = OmegaConf.create(configs[0][0])
     return Plan(
-        cells=tuple(planned),
-        name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), configs[0].table.name),
-        store=Path(configs[0].store),
-        out=Path(configs[0].out),
-        table=cast(dict[str, Any], OmegaConf.to_container(configs[0].table, resolve=True)),
-        network=cast(dict[str, Any], network)["network"],
-        engine=cast(dict[str, Any], OmegaConf.to_container(configs[0].engine, resolve=True)),
+        cells=tuple(cells.values()),
+        name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), first.table.name),
+        store=Path(first.store),
+        out=Path(first.out),
+        table=cast(dict[str, Any], OmegaConf.to_container(first.table, resolve=True)),
+        network=cast(dict[str, Any], OmegaConf.to_container(first.network, resolve=True)),
+        engine=cast(dict[str, Any], OmegaConf.to_container(first.engine, resolve=True)),
     )
+
+
+def _last_words(lines: list[str]) -> list[Override]:
+    """Return the overrides, their names checked, of each name the last."""
+    last = list({override.key_or_group: override for override in parse(lines)}.values())
+    for override in last:
+        check_name(override)
+    return last
+
+
+def _grids(given: list[Override]) -> list[list[list[str]]]:
+    """Return the overrides of each cell, grid by grid; what is `given` holds in all grids, instead of their own."""
+    found = grids_of(given)
+    numbers = _numbers(given, len(found))
+    named = {override.key_or_group for override in given}
+    grids = []
+    for number in numbers:
+        own = [override for override in _last_words(found[number - 1]) if override.key_or_group not in named]
+        place = parse([f"grid={number}"]) if len(numbers) > 1 else []
+        grids.append(BasicSweeper.split_arguments(own + given + place, max_batch_size=None)[0])
+    return grids
+
+
+def _numbers(given: list[Override], grids: int) -> list[int]:
+    """Return which of the sweep file's grids are meant, counted from 1: all, or the one that ``grid`` names."""
+    if (chosen := next((o for o in given if o.key_or_group == "grid"), None)) is None:
+        return [*range(1, grids + 1)]
+    if str(chosen.value()) not in map(str, range(1, grids + 1)):
+        raise ConfigError(f"{chosen.input_line}: must be the number of one of the sweep file's grids, 1 to {grids}")
+    return [int(str(chosen.value()))]
 
 
 def _config_dir(overrides: Sequence[str]) -> Path | None:

@@ -2,34 +2,36 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
 
 from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.errors import ConfigError
 from fscost.plan.compose import GROUPS, group_options, raw_option
+from fscost.plan.plain import Tree, resolved
 
 Identify = Callable[[Mapping[str, Any]], tuple[str, str]]
 """Turns the ``engine`` section of a configuration into the engine's name and its message protocol."""
 
 
-def cell_from(config: DictConfig, parsed: list[Override], identify: Identify) -> Cell:
+def cell_from(config: Tree, parsed: list[Override], identify: Identify) -> Cell:
     """Return the cell of one configuration; `parsed` are the overrides that made it.
 
     With ``fs_config`` that file is the base, and only the options that the overrides name are laid over it.
     """
-    resolved = cast(dict[str, Any], OmegaConf.to_container(config.fs, resolve=True))
-    flat = dict(vocabulary.leaves(resolved))
-    if config.fs_config is not None:
-        file = _file_leaves(str(config.fs_config))
+    tree = resolved(config, "fs")
+    if not isinstance(tree, dict):
+        raise ConfigError(f"fs={tree}: sets no option; name one, as fs.train.optimizer.lr=0.1")
+    flat = dict(vocabulary.leaves(tree))
+    if (path := resolved(config, "fs_config")) is not None:
+        file = _file_leaves(str(path))
         flat = file | {name: flat[name] for name in _named(config, parsed, flat, file)}
     for name, value in flat.items():
         vocabulary.check(name, value)
-    engine, protocol = identify(cast(dict[str, Any], OmegaConf.to_container(config.engine, resolve=True)))
+    engine, protocol = identify(resolved(config, "engine"))
     return Cell(engine=engine, protocol=protocol, fs=vocabulary.nested(vocabulary.sparse(flat)))
 
 
@@ -61,7 +63,7 @@ def _number(value: Any, default: Any) -> Any:
         return value
 
 
-def _named(config: DictConfig, parsed: list[Override], flat: Mapping[str, Any], file: Mapping[str, Any]) -> list[str]:
+def _named(config: Tree, parsed: list[Override], flat: Mapping[str, Any], file: Mapping[str, Any]) -> list[str]:
     """Return the options that the command line names: by themselves, by a group, or by a knob they are made from."""
     chosen = [o for o in parsed if o.key_or_group in GROUPS and o.value() is not None]
     own = [raw_option(o.key_or_group, str(o.value())) for o in chosen]
@@ -75,10 +77,10 @@ def _named(config: DictConfig, parsed: list[Override], flat: Mapping[str, Any], 
     return [name for name in flat if name in of_groups | by_itself | of_knobs | of_options]
 
 
-def _made_from(config: DictConfig, knobs: set[str]) -> list[str]:
+def _made_from(config: Tree, knobs: set[str]) -> list[str]:
     """Return the options whose value is an interpolation of one of these knobs."""
-    raw = cast(dict[str, Any], OmegaConf.to_container(config.fs, resolve=False))
-    return [name for name, value in vocabulary.leaves(raw) if any(f"${{{knob}}}" in str(value) for knob in knobs)]
+    raw = vocabulary.leaves(config["fs"])
+    return [name for name, value in raw if any(f"${{{knob}}}" in str(value) for knob in knobs)]
 
 
 def _is_one_of_ours(value: Any, knobs: set[str], chosen: list[Override]) -> bool:

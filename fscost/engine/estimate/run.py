@@ -3,13 +3,14 @@
 The messages are those of FederatedScope's protocol, as `fscost.engine.builtin.course` sends them one by one.
 """
 
+import json
 import platform
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -20,7 +21,16 @@ from fscost.engine.estimate.samples import Alike, groups_of
 from fscost.errors import one_line
 from fscost.files import write_whole
 from fscost.measure import SERVER, Link
-from fscost.metering import Ledger, Message, Sizes, first_evaluation_is_round_0, meter, pickles
+from fscost.metering import (
+    Ledger,
+    Message,
+    Sizes,
+    enclosed,
+    first_evaluation_is_round_0,
+    meter,
+    meter_content,
+    pickles,
+)
 from fscost.metering.ledger import Tally
 from fscost.record import Outcome, Provenance, Status
 from fscost.rundir import RunDir
@@ -34,10 +44,10 @@ def run_cell(cell: Cell, into: RunDir) -> Outcome:
     begin_s = time.monotonic()
     status, reason, log = Status.DONE, "", "estimated in closed form; nothing was trained"
     try:
-        write_whole(into.ledger, Estimate(Options(cell)).ledger().lines())
+        write_whole(into.ledger, Estimate(Options(cell)).ledger().lines(), synced=False)  # see fscost.rundir
     except (ValueError, ArithmeticError, RuntimeError) as error:
         status, reason, log = Status.FAILED, one_line(error), traceback.format_exc()
-    write_whole(into.engine_log, log.splitlines())
+    write_whole(into.engine_log, log.splitlines(), synced=False)
     return Outcome(
         status=status,
         reason=reason,
@@ -60,6 +70,39 @@ Parts = list[tuple[int, Sizes]]
 """Copies of messages and the bytes of one of them."""
 
 
+@dataclass(frozen=True)
+class Made:
+    """A content, told by how it is made; equal ones are made and metered once for all messages and cells."""
+
+    make: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+
+@lru_cache(maxsize=4096)  # asizeof alone takes longer than everything else
+def _metered(content: Made, msg_type: str, pickled: bool) -> Sizes:
+    return meter_content(Message(msg_type, SERVER, (), 0, content.make(*content.arguments)), pickled=pickled)
+
+
+def _nothing() -> None:
+    """Return the content of a message that has none."""
+
+
+def _metrics(contents: Contents, *totals: tuple[str, int]) -> dict[str, Any]:
+    return contents.metrics(dict(totals))
+
+
+def _contents_of(cell: Cell) -> Contents:
+    """Return the contents of a cell's messages; cells share them that differ in clients, rounds and seed alone."""
+    federate = {name: value for name, value in cell.fs["federate"].items() if name != "sample_client_num"}
+    one = dict(cell.fs) | {"seed": 0, "federate": federate | {"client_num": 1, "total_round_num": 1}}
+    return _contents(cell.protocol, json.dumps(one, sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def _contents(protocol: str, fs: str) -> Contents:
+    return Contents(Options(Cell(engine="estimate", protocol=protocol, fs=json.loads(fs))))
+
+
 @cache
 def _versions() -> dict[str, str]:
     return {"python": sys.version.split()[0], "fscost": version("fscost"), "torch": version("torch")}
@@ -69,7 +112,7 @@ class Estimate:
     """The messages of one cell."""
 
     def __init__(self, options: Options) -> None:
-        self.options, self.contents = options, Contents(options)
+        self.options, self.contents = options, _contents_of(options.cell)
         self.protocol = options.cell.protocol
         self.clients, self.per_round = options.clients, options.clients_per_round
         self.groups = list(groups_of(options))
@@ -88,11 +131,11 @@ class Estimate:
             self._broadcast("converged", [self.stopped], self.clients, content)
         once_more = self.options["fedswa.use"] and not self.options.global_evaluation
         end = self.options.rounds + bool(once_more or self.stopped)  # FedSWA evaluates once more before it ends
-        self._broadcast("finish", [end], self.clients, self.contents.finished())
+        self._broadcast("finish", [end], self.clients, Made(self.contents.finished))
         return self.found
 
     def _join(self) -> None:
-        self._from_clients("join_in", [0], lambda _: None)
+        self._from_clients("join_in", [0], lambda _: Made(_nothing))
         if asked := self.options["federate.join_in_info"].copy():
             self._to_each("ask_for_join_in_info", [0], asked)
             told = self.options.samples_told
@@ -102,7 +145,7 @@ class Estimate:
 
     def _train(self) -> None:
         rounds = range(self.trained)  # after an early stop one more than was aggregated: it was already under way
-        self._broadcast("model_para", rounds, self.per_round, self.contents.downloaded())
+        self._broadcast("model_para", rounds, self.per_round, Made(self.contents.downloaded))
         if self.options["federate.use_ss"]:
             share, pairs = self.contents.secret_share(), self.clients * (self.clients - 1)
             self._add(
@@ -112,15 +155,16 @@ class Estimate:
 
     def _uploads(self, state: int) -> Parts:
         def upload(one: Alike) -> Sizes:
-            content = self.contents.uploaded(self.options.schedule.sample_size(one.samples["train"]))
+            sample_size = self.options.schedule.sample_size(one.samples["train"])
+            content = Made(self.contents.uploaded, (sample_size,))
             return self._sizes("model_para", one.one, [SERVER], state, content)
 
         return self._of_sampled([(one.clients, upload(one)) for one in self.groups])
 
     def _evaluate(self) -> None:
         states = self._evaluation_states()
-        self._broadcast("evaluate", states, self.clients, self.contents.evaluated())
-        self._from_clients("metrics", states, lambda one: self.contents.metrics(self._totals(one)))
+        self._broadcast("evaluate", states, self.clients, Made(self.contents.evaluated))
+        self._from_clients("metrics", states, lambda one: Made(_metrics, (self.contents, *self._totals(one).items())))
 
     def _evaluation_states(self) -> list[int]:
         if not self.options.evaluations:
@@ -171,7 +215,11 @@ class Estimate:
 
     def _sizes(self, msg_type: str, sender: int, receivers: list[int] | range, state: int, content: Any) -> Sizes:
         to = receivers if isinstance(receivers, range) else tuple(receivers)
-        sizes = meter(Message(msg_type, sender, to, state, content), pickled=pickles(self.protocol))
+        message, pickled = Message(msg_type, sender, to, state, content), pickles(self.protocol)
+        if isinstance(content, Made):
+            sizes = enclosed(message, _metered(content, msg_type, pickled))
+        else:
+            sizes = meter(message, pickled=pickled)
         if self.options["federate.use_ss"] and msg_type in ("model_para", "ss_model_para") and sender != SERVER:
             sizes = replace(sizes, reported_bytes=None)  # asizeof of arrays depends on what they are views of
         if self.contents.is_count and msg_type in _WITH_MODEL:

@@ -49,9 +49,9 @@ def _same_for_all(options: Options) -> dict[str, int]:
 def _digits(options: Options) -> Iterator[tuple[int, dict[str, int]]]:
     """Yield each client with its samples by split; an iid split deals them out evenly, the first ones get one more."""
     if options.split.alpha is None:
-        sizes = split_sizes(options["data.splits"])
-        for client in range(1, options.clients + 1):
-            yield client, {n: size // options.clients + (client <= size % options.clients) for n, size in sizes.items()}
+        sizes, clients = split_sizes(options["data.splits"]), options.clients
+        for client in range(1, clients + 1):
+            yield client, {name: size // clients + (client <= size % clients) for name, size in sizes.items()}
         return
     for client, splits in split_digits(_labels(), options.split).clients.items():
         yield client, {name: len(index) for name, index in splits.items()}

@@ -1,0 +1,89 @@
+"""Configurations as plain dicts: values are laid over them, and their interpolations resolved.
+
+OmegaConf can do both, in milliseconds per cell; a grid has thousands of cells. Where its grammar is used beyond plain
+references and calls of resolvers, as in ``${.relative}``, and where anything is wrong, it is asked after all.
+"""
+
+import re
+from functools import lru_cache
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fscost.vocabulary import nested
+
+Tree = dict[str, Any]
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)*)\}")
+_CALL = re.compile(r"\$\{[A-Za-z_][\w.]*:")
+
+
+class _NotSimple(Exception):
+    """An interpolation, or what it refers to, that only OmegaConf understands."""
+
+
+def has(tree: Any, key: str) -> bool:
+    """Return whether a tree has a dotted key."""
+    first, _, rest = key.partition(".")
+    return isinstance(tree, dict) and first in tree and (not rest or has(tree[first], rest))
+
+
+def with_value(tree: Any, key: str, value: Any) -> Tree:
+    """Return a tree with another value at a dotted key; mappings are merged, the given tree stays as it is."""
+    first, _, rest = key.partition(".")
+    below: Tree = tree if isinstance(tree, dict) else {}
+    before = below.get(first)
+    return below | {first: with_value(before, rest, value) if rest else _merged(before, value)}
+
+
+def _merged(before: Any, value: Any) -> Any:
+    if not isinstance(before, dict) or not isinstance(value, dict):
+        return value
+    return before | {key: _merged(before.get(key), item) for key, item in value.items()}
+
+
+def resolved(config: Tree, section: str) -> Any:
+    """Return a section of a configuration with all interpolations resolved; raises OmegaConf's errors."""
+    try:
+        return _resolved(config[section], config)
+    except (_NotSimple, OmegaConfBaseException, RecursionError):
+        pass  # OmegaConf knows better, or what to say
+    found = OmegaConf.create(config)[section]
+    return OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
+
+
+def _resolved(node: Any, config: Tree) -> Any:
+    if isinstance(node, dict):
+        return {key: _resolved(value, config) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_resolved(value, config) for value in node]
+    if not isinstance(node, str) or "${" not in node:
+        return node
+    names = _REFERENCE.findall(node)
+    if node.count("${") != len(names) + len(_CALL.findall(node)) or "\\" in node:
+        raise _NotSimple
+    values = [_resolved(_at(config, name), config) for name in names]
+    return values[0] if _REFERENCE.fullmatch(node) else _computed(node, tuple(names), *values)
+
+
+def _at(config: Tree, name: str) -> Any:
+    node: Any = config
+    for section in name.split("."):
+        if not isinstance(node, dict) or section not in node or node[section] == "???":
+            raise _NotSimple
+        node = node[section]
+    return node
+
+
+def _computed(text: str, names: tuple[str, ...], *values: Any) -> Any:
+    if any(isinstance(value, dict | list) or "${" in str(value) for value in values):
+        raise _NotSimple
+    return computed(text, names, *values)
+
+
+@lru_cache(maxsize=None, typed=True)  # 1 and 1.0 are not the same to a resolver
+def computed(text: str, names: tuple[str, ...], *values: Any) -> Any:
+    """Return what OmegaConf makes of a text that refers to these names with these values."""
+    config = OmegaConf.create(nested(dict(zip(names, values, strict=True))) | {"text": text})
+    return cast(Tree, OmegaConf.to_container(config, resolve=True))["text"]
