@@ -111,6 +111,10 @@ def test_a_folder_adds_options_of_ones_own(tmp_path: Path) -> None:
     assert "no such folder" in refusal("config_dir=nowhere")
 
 
+def test_a_value_that_no_option_can_be_made_from_is_told_without_hydras_words() -> None:
+    assert refusal("alpha=-1") == "alpha=-1: must be a number above 0, or null for an iid split"
+
+
 class TestFsConfig:
     """A FederatedScope YAML is the base; only what the command line names is laid over it."""
 

@@ -54,10 +54,17 @@ def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     except yaml.YAMLError as error:
         raise ConfigError(f"a configuration file is no YAML: {' '.join(str(error).split())}") from error
     except (HydraException, OmegaConfBaseException) as error:
-        if isinstance(error.__context__, ConfigError):  # raised by one of our own resolvers
-            raise error.__context__ from None
+        if (own := _raised_by_resolver(error)) is not None:
+            raise own from None
         first, *_ = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
         raise ConfigError(f"{first.rstrip('.')}; see python -m fscost --help") from error
+
+
+def _raised_by_resolver(error: BaseException | None) -> ConfigError | None:
+    """Return the error of one of our own resolvers, however often OmegaConf has wrapped it."""
+    while error is not None and not isinstance(error, ConfigError):
+        error = error.__context__
+    return error
 
 
 def _plan(lines: list[str], identify: Identify) -> Plan:
