@@ -7,7 +7,7 @@ from fscost import vocabulary
 from fscost.errors import ConfigError, nearest
 from fscost.plan.compose import ABSENT, GROUPS, composed, group_options, raw_option
 
-_NULLABLE = ("alpha", "fs_config", "config_dir", "sweeps", "engine.python", "engine.timeout_min")
+_NULLABLE = ("alpha", "resize", "fs_config", "config_dir", "sweeps", "engine.python", "engine.timeout_min")
 
 
 def check_name(override: Override) -> None:

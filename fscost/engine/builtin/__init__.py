@@ -1,6 +1,7 @@
 """The builtin engine: federated training with torch that follows FederatedScope's message protocol."""
 
 from fscost.cell import Cell
+from fscost.digits import DATA_TYPES
 from fscost.engine.builtin.options import check_options
 from fscost.record import Outcome
 from fscost.rundir import RunDir
@@ -14,7 +15,9 @@ class BuiltinEngine:
         check_options(cell)
 
     def prepare(self, cell: Cell) -> None:
-        """Nothing is missing."""
+        """Raise ConfigError where the package that ships the cell's data is not installed."""
+        if data := DATA_TYPES.get(cell.get("data.type")):
+            data.file()
 
     def close(self) -> None:
         """Nothing is held."""

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fscost.digits import load_digits, split_digits, split_sizes
+from fscost.digits import DATA_TYPES, split_digits, split_sizes
 from fscost.engine.builtin.options import Options
 
 _TOY_SAMPLES = 1000
@@ -30,7 +30,7 @@ def groups_of(options: Options, clients: int) -> Iterator[Alike]:
         yield from (Alike(len(ids), ids[0], samples) for ids in equally_long(clients))
         return
     if clients < options.clients:  # federate.method=global: one client has everything
-        yield Alike(1, 1, split_sizes(options["data.splits"]))
+        yield Alike(1, 1, _in_all(options))
         return
     found: dict[tuple[int, ...], Alike] = {}
     for client, samples in _digits(options):
@@ -43,17 +43,21 @@ def groups_of(options: Options, clients: int) -> Iterator[Alike]:
 def _digits(options: Options) -> Iterator[tuple[int, dict[str, int]]]:
     """Yield each client with its samples by split; an iid split deals them out evenly, the first ones get one more."""
     if options.split.alpha is None:
-        sizes = split_sizes(options["data.splits"])
+        sizes = _in_all(options)
         for client in range(1, options.clients + 1):
             yield client, {n: size // options.clients + (client <= size % options.clients) for n, size in sizes.items()}
         return
-    for client, splits in split_digits(_labels(), options.split).clients.items():
+    for client, splits in split_digits(_labels(options["data.type"]), options.split).clients.items():
         yield client, {name: len(index) for name, index in splits.items()}
 
 
+def _in_all(options: Options) -> dict[str, int]:
+    return split_sizes(options["data.splits"], DATA_TYPES[options["data.type"]].source.samples)
+
+
 @cache
-def _labels() -> NDArray[np.int64]:
-    return load_digits(flat=True, resize=None)[1]
+def _labels(data_type: str) -> NDArray[np.int64]:
+    return DATA_TYPES[data_type].load()[1]
 
 
 def equally_long(clients: int) -> Iterator[range]:
