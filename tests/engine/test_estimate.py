@@ -22,7 +22,7 @@ from tests.conftest import DATA, cell_of
 
 GOLDEN = {
     name: case
-    for file in ("golden.json", "golden_methods.json")
+    for file in ("golden.json", "golden_models.json", "golden_methods.json")
     for name, case in json.loads((DATA / file).read_text()).items()
 }
 ADDRESS_DIGITS_BYTES = 4
@@ -154,7 +154,7 @@ def test_ids_of_equal_length() -> None:
         (["fs.early_stop.patience=2"], "when 10 evaluations stop early depends on training"),
         (["fs.vertical.use=true"], "messages of vertical and tree learning depend on the data"),
         (["fs.hpo.fedex.use=true"], "engine=estimate does not know what it sends; engine=federatedscope does"),
-        (["fs.data.type=femnist"], "engine=estimate knows digits, digits_flat, toy"),
+        (["fs.data.type=femnist"], "engine=estimate knows digits, digits_flat, digits_seq, mnist5k, mnist5k_flat, toy"),
         (["fs.federate.method=gcflplus"], "engine=estimate knows fedavg"),
     ],
 )

@@ -124,7 +124,21 @@ ADDRESS = re.compile(rb"X(.)\x00\x00\x00\d{10,}", re.DOTALL)
 
 
 @pytest.mark.parametrize(
-    "shape", [(), (1,), (64,), (255,), (256,), (10, 64), (64, 32, 5, 5), (2, 3, 4), (16300,), (70000,)]
+    "shape",
+    [
+        (),
+        (1,),
+        (64,),
+        (255,),
+        (256,),
+        (10, 64),
+        (64, 32, 5, 5),
+        (1024, 8),
+        (512, 512, 3, 3),
+        (2, 3, 4),
+        (16300,),
+        (70000,),
+    ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.float16, torch.bfloat16, torch.int8])
 def test_a_pickled_tensor_is_as_long_as_pickle_makes_it(shape: tuple[int, ...], dtype: torch.dtype) -> None:
