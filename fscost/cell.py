@@ -18,7 +18,10 @@ AXES = ("method", "model", "data", "clients", "rounds", "seed")
 _NO_METHODS = ("wandb", "distribute")
 """Sections with ``use`` that say where results go or how messages travel, not how models are trained."""
 
-_SIZES = {("mlp", 16): "mlp_s", ("mlp", 64): "mlp_m", ("mlp", 256): "mlp_l", ("convnet2", 64): "convnet2"}
+_SIZES = {
+    ("mlp", 16): "mlp_s", ("mlp", 64): "mlp_m", ("mlp", 256): "mlp_l", ("convnet2", 64): "convnet2",
+    ("convnet5", 64): "convnet5", ("vgg11", 128): "vgg11", ("lstm", 256): "lstm",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +123,7 @@ def model_of(cell: Cell) -> str:
 
 def data_of(cell: Cell) -> str:
     """Return the data's name, with the size it is scaled to and the Dirichlet alpha of its split if it has them."""
-    name = str(cell.get("data.type")).removesuffix("_flat")
+    name = str(cell.get("data.type")).removesuffix("_flat").removesuffix("_seq")  # the form is the model's
     arguments = {key: value for item in (cell.get("data.args") or []) for key, value in item.items()}
     split = {key: value for item in (cell.get("data.splitter_args") or []) for key, value in item.items()}
     if "resize" in arguments:

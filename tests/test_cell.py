@@ -64,6 +64,11 @@ def test_engine_and_protocol_are_part_of_the_id() -> None:
         ({"model__type": "lr"}, {"model": "lr"}),
         ({"data__splitter": "lda", "data__splitter_args": [{"alpha": 0.5}]}, {"data": "digits_a0.5"}),
         ({"data__args": [{"resize": 32}]}, {"data": "digits_32px"}),
+        (
+            {"data__type": "digits_seq", "model__type": "lstm", "model__hidden": 8},
+            {"data": "digits", "model": "lstm_h8"},
+        ),
+        ({"data__type": "mnist5k_flat"}, {"data": "mnist5k"}),
     ],
 )
 def test_axes_are_read_from_the_configuration(changes: dict[str, Any], axes: dict[str, Any]) -> None:

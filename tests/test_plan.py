@@ -112,6 +112,11 @@ def test_a_folder_adds_options_of_ones_own(tmp_path: Path) -> None:
     assert "no such folder" in refusal("config_dir=nowhere")
 
 
+def test_a_value_that_no_option_can_be_made_from_is_told_without_hydras_words() -> None:
+    assert refusal("alpha=-1") == "alpha=-1: must be a number above 0, or null for an iid split"
+    assert refusal("data=mnist5k", "model=lstm").startswith("data=mnist5k: has no form sequence")
+
+
 class TestUnionOfGrids:
     """A sweep file with ``grids``: their cells follow one another, what they share is there once."""
 
@@ -223,8 +228,17 @@ class TestFsConfig:
         assert cell.axes["rounds"] == 4
 
     def test_a_model_names_the_form_of_digits_and_of_no_other_data(self) -> None:
-        cell = cell_of(f"fs_config={DATA / 'fs_config.yaml'}", "model=lr")
+        cell = cell_of(f"fs_config={DATA / 'fs_config.yaml'}", "model=convnet5")
         assert cell.axes["data"] == "toy"
+        assert cell.get("data.args") is None
+
+    def test_a_model_brings_the_size_of_images_where_the_file_has_none(self, file: str, tmp_path: Path) -> None:
+        assert cell_of(file, "model=convnet5").get("data.args") == [{"resize": 32}]
+        assert cell_of(file, "model=convnet5").axes["data"] == "digits_32px_a0.5"
+        sized = tmp_path / "sized.yaml"
+        sized.write_text(yaml.safe_dump(self.FILE | {"data": {"type": "digits_flat", "args": [{"resize": 64}]}}))
+        for words, size in ((["model=convnet5"], 64), (["model=mlp_m"], 64), (["model=convnet5", "resize=40"], 40)):
+            assert cell_of(f"fs_config={sized}", *words).get("data.args") == [{"resize": size}]
 
     def test_a_sweep_file_names_what_it_sets(self, file: str, tmp_path: Path) -> None:
         (tmp_path / "sweeps").mkdir()

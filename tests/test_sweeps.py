@@ -8,7 +8,7 @@ import pytest
 from fscost.engine import Engines, EngineSettings, identify
 from fscost.paths import conf, root
 from fscost.plan import plan
-from tests.conftest import cell_of
+from tests.conftest import cell_of, cells_of
 
 SWEEPS = sorted((root() / "sweeps").glob("*.yaml"))
 
@@ -35,3 +35,4 @@ def test_an_options_name_is_read_back_from_its_configuration(group: str) -> None
 def test_data_is_read_back_too() -> None:
     assert cell_of("data=digits", "model=convnet2").axes["data"] == "digits"
     assert cell_of("data=toy", "model=lr").axes["data"] == "toy"
+    assert [c.axes["data"] for c in cells_of("data=mnist5k", "model=lr,convnet2")] == ["mnist5k", "mnist5k"]

@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from fscost.digits import type_of
 from fscost.errors import ConfigError
 from fscost.paths import conf
 from fscost.plan.plain import Tree, computed, has, with_value
@@ -156,4 +157,6 @@ _RESOLVERS: dict[str, Callable[..., Any]] = {
     "splitter_for": lambda alpha: "iid_fixed" if alpha is None else "lda",
     "splitter_args_for": lambda alpha: [] if alpha is None else [{"alpha": _alpha(alpha)}],
     "spec_of": spec_of,
+    "type_of": type_of,
+    "data_args_for": lambda resize: [] if resize is None else [{"resize": resize}],
 }

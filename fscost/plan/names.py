@@ -8,7 +8,7 @@ from fscost.errors import ConfigError, nearest
 from fscost.plan.compose import ABSENT, GROUPS, composed, group_options, raw_option
 
 _NULLABLE = (
-    "alpha", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
+    "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
     "engine.timeout_min", "network.uplink_mbps", "network.downlink_mbps",
 )  # fmt: skip
 

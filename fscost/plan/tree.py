@@ -9,8 +9,9 @@ from hydra.core.override_parser.types import Override
 
 from fscost import vocabulary
 from fscost.cell import Cell
+from fscost.digits import are_of_one_source
 from fscost.errors import ConfigError
-from fscost.plan.compose import GROUPS, group_options, raw_option
+from fscost.plan.compose import GROUPS, raw_option
 from fscost.plan.plain import Tree, resolved
 
 Identify = Callable[[Mapping[str, Any]], tuple[str, str]]
@@ -73,7 +74,7 @@ def _named(config: Tree, parsed: list[Override], flat: Mapping[str, Any], file: 
     sweep = {key for o in chosen if o.key_or_group == "sweeps" for key in raw_option("sweeps", str(o.value()))}
     of_knobs = set(_made_from(config, sweep | {o.key_or_group for o in parsed}))
     brought = {key for option in own for key in option if key != "fs"} - sweep
-    of_options = {name for name in _made_from(config, brought) if _is_one_of_ours(file.get(name), brought, chosen)}
+    of_options = {name for name in _made_from(config, brought) if _is_brought(name, flat, file)}
     return [name for name in flat if name in of_groups | by_itself | of_knobs | of_options]
 
 
@@ -83,7 +84,12 @@ def _made_from(config: Tree, knobs: set[str]) -> list[str]:
     return [name for name, value in raw if any(f"${{{knob}}}" in str(value) for knob in knobs)]
 
 
-def _is_one_of_ours(value: Any, knobs: set[str], chosen: list[Override]) -> bool:
-    """Return whether the file's value is one that such a knob takes: a model names the form of *its* digits only."""
-    options = [raw_option(o.key_or_group, name) for o in chosen for name in group_options(o.key_or_group)]
-    return value is None or value in [option.get(knob) for option in options for knob in knobs]
+def _is_brought(name: str, flat: Mapping[str, Any], file: Mapping[str, Any]) -> bool:
+    """Return whether a choice brings this option to the file: a model says in which form, and how large, it takes data.
+
+    It says so of the data that the file has, never which data those are; and a size that the file has stays.
+    """
+    if "data.type" not in file:
+        return name not in file
+    one_source = are_of_one_source(file["data.type"], flat.get("data.type"))
+    return one_source and (name == "data.type" or name not in file)

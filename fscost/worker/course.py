@@ -46,15 +46,16 @@ _PACKAGES = ("torch", "numpy", "scikit-learn", "pympler", "protobuf")
 def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:
     """Run one cell and write its ledger and FederatedScope's logs into the folder ``into``.
 
-    The request holds ``asked``, the cell's options by dotted name, and its ``protocol``. Returns what FederatedScope
-    finally used, its device, and warnings.
+    The request holds ``asked``, the cell's options by dotted name, its ``protocol``, and ``data_file``, where its data
+    are if they are none of FederatedScope's or scikit-learn's. Returns what FederatedScope finally used, its device,
+    and warnings.
     """
     into = Path(request["into"])
     config = _configured(request, into)
     pickled = pickles_models(Path(federatedscope.__file__).parent)
     recorder = Recorder(pickled=pickled, counts_broadcasts=not config.federate.online_aggr)
     recorder.attach()
-    runner = _runner(config)
+    runner = _runner(config, request["data_file"])
     runner.run()
     recorder.finish()
     warnings = [*_helped(recorder), *_without_effect(runner)]
@@ -99,10 +100,10 @@ def _configured(request: Mapping[str, Any], into: Path) -> Any:
     return config
 
 
-def _runner(config: Any) -> Any:
+def _runner(config: Any, data_file: str | None) -> Any:
     """Return FederatedScope's runner, made as its ``main.py`` makes it."""
     setup_seed(config.seed)
-    data.register()
+    data.register(data_file)
     loaded, modified = get_data(config=config.clone())
     config.merge_from_other_cfg(modified)
     if _FORGETS_SEED:

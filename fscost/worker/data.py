@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fscost.digits import DATA_TYPES, SPLITTERS, Split, load_digits, split_digits
+from fscost.digits import DATA_TYPES, SPLITTERS, Split, split_digits
 
 
-def register() -> None:
-    """Make ``data.type: digits`` and ``digits_flat`` and ``data.splitter: iid_fixed`` known to FederatedScope."""
+def register(file: str | None) -> None:
+    """Make every ``data.type`` of digits and ``data.splitter: iid_fixed`` known to FederatedScope.
+
+    `file` holds the data of the cell, None for those in scikit-learn.
+    """
     from federatedscope.register import register_data, register_splitter
 
-    register_data("digits", _digits)
+    register_data("digits", partial(_digits, Path(file) if file else None))
     register_splitter("iid_fixed", _iid_fixed)
 
 
-def _digits(config: Any, client_cfgs: Any = None) -> Any:
+def _digits(file: Path | None, config: Any, client_cfgs: Any = None) -> Any:
     """Return (data, config) with the split that the builtin engine makes, None for another data set."""
     if config.data.type not in DATA_TYPES:
         return None
     if config.data.splitter not in SPLITTERS:
         raise ValueError(f"data.splitter={config.data.splitter}: the digits are split by {' or '.join(SPLITTERS)}")
     arguments = {key: value for item in config.data.args for key, value in item.items()}
-    x, y = load_digits(flat=config.data.type == "digits_flat", resize=arguments.get("resize"))
+    x, y = DATA_TYPES[config.data.type].load(arguments.get("resize"), file)
     samples = _samples(x, y)
     parts = split_digits(y, _split(config))
     workers = {0: parts.server, **parts.clients}

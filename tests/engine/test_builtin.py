@@ -13,6 +13,7 @@ from fscost.collect import gather
 from fscost.collect.fs_logs import read_eval_results
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.builtin.data import load_federation
+from fscost.engine.builtin.models import build_model, forward_flops
 from fscost.engine.builtin.options import Options
 from fscost.engine.builtin.results import EarlyStop, summaries
 from fscost.engine.builtin.training import batches
@@ -21,7 +22,7 @@ from fscost.measure import binary_text
 from fscost.metering import LedgerFile, read_ledger
 from fscost.record import Outcome, Status
 from fscost.rundir import RunDir
-from tests.conftest import DATA, cell_of, files_below
+from tests.conftest import DATA, cell_of, files_below, needs_mnist
 
 
 def computed(folder: Path, *overrides: str) -> RunDir:
@@ -75,6 +76,48 @@ def test_accuracy_rises_to_90_percent(tmp_path: Path) -> None:
 def test_every_method_learns_every_model(tmp_path: Path, method: str, model: str) -> None:
     found = accuracies(computed(tmp_path / "run", f"method={method}", f"model={model}", "rounds=8"))
     assert found[-1] >= 0.80
+
+
+ADAM = ("fs.train.optimizer.type=Adam", "fs.eval.split=[test]", "local_unit=batch")
+
+
+def test_five_convolutions_learn(tmp_path: Path) -> None:
+    words = ("model=convnet5", "clients=1", "rounds=3", "lr=0.003", "local_steps=15")
+    found = accuracies(computed(tmp_path / "run", *words, *ADAM))
+    assert found[-1] >= 0.80
+    assert found[-1] > found[0] + 0.2
+
+
+def test_an_lstm_learns_digits_pixel_by_pixel(tmp_path: Path) -> None:
+    words = ("model=lstm", "fs.model.hidden=32", "clients=1", "rounds=6", "lr=0.01", "local_steps=45")
+    found = accuracies(computed(tmp_path / "run", *words, *ADAM))
+    assert found[-1] >= 0.60
+    assert found[-1] > found[0] + 0.2
+
+
+def test_vgg11_halves_an_image_five_times_and_has_a_row_of_linear_layers() -> None:
+    options = Options(cell_of("engine=builtin", "model=vgg11", "fs.model.hidden=8"))
+    model = build_model(options, torch.empty(1, 32, 32)).eval()
+    assert model(torch.zeros(3, 1, 32, 32)).shape == (3, 10)
+    assert model.state_dict()["fc1.weight"].shape == (8, 512)
+    assert build_model(options, torch.empty(1, 64, 96)).state_dict()["fc1.weight"].shape == (8, 512 * 2 * 3)
+
+
+@pytest.mark.parametrize(("model", "flops"), [("convnet5", 25_683_072), ("lstm", 64 * 256 * 10)])
+def test_multiply_adds_are_those_that_federatedscope_counts(model: str, flops: int) -> None:
+    """Per sample, from FederatedScope's total_flops: its counter sees no recurrent layer, but every step's output."""
+    options = Options(cell_of("engine=builtin", f"model={model}"))
+    sample = torch.zeros((1, 32, 32)) if model == "convnet5" else torch.zeros(64, dtype=torch.int64)
+    assert forward_flops(build_model(options, sample), sample) == flops
+
+
+@needs_mnist
+@pytest.mark.parametrize(("model", "form"), [("mlp_s", "mnist5k_flat"), ("convnet2", "mnist5k")])
+def test_mnist_is_learned(tmp_path: Path, model: str, form: str) -> None:
+    words = ("data=mnist5k", "clients=2", "rounds=2", "lr=0.003", "local_steps=20")
+    run = computed(tmp_path / "run", f"model={model}", *words, *ADAM)
+    assert (run.read_cell().get("data.type"), run.read_cell().axes["data"]) == (form, "mnist5k")
+    assert accuracies(run)[-1] >= 0.65
 
 
 def test_the_toy_regression_gets_better(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.conftest import DATA, cell_of
 
 GOLDEN = {
     name: case
-    for file in ("golden.json", "golden_methods.json", "golden_early_stop.json")
+    for file in ("golden.json", "golden_models.json", "golden_methods.json", "golden_early_stop.json")
     for name, case in json.loads((DATA / file).read_text()).items()
 }
 ADDRESS_DIGITS_BYTES = 4
@@ -207,7 +207,7 @@ def test_ids_of_equal_length() -> None:
         ),
         (["fs.vertical.use=true"], "messages of vertical and tree learning depend on the data"),
         (["fs.hpo.fedex.use=true"], "engine=estimate does not know what it sends; engine=federatedscope does"),
-        (["fs.data.type=femnist"], "engine=estimate knows digits, digits_flat, toy, samples"),
+        (["fs.data.type=femnist"], "engine=estimate knows digits, digits_flat, digits_seq, mnist5k, mnist5k_flat, toy"),
         (["fs.federate.method=gcflplus"], "engine=estimate knows fedavg"),
     ],
 )

@@ -3,6 +3,7 @@
 ``FSCOST_TEST_FS_PYTHONS`` names several, separated as in PATH; else ``FSCOST_FS_PYTHON`` names one.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from fscost.engine.federatedscope import FederatedScopeEngine, interpreter
 from fscost.errors import ConfigError
 from fscost.record import Outcome, Status
 from fscost.rundir import RunDir, Store
-from tests.conftest import Result, cell_of, cells_of, in_process
+from tests.conftest import Result, cell_of, cells_of, in_process, needs_mnist
 
 PYTHONS = [p for p in os.environ.get("FSCOST_TEST_FS_PYTHONS", "").split(os.pathsep) if p]
 PYTHONS = PYTHONS or [p for p in [os.environ.get("FSCOST_FS_PYTHON", "")] if p]
@@ -89,6 +90,35 @@ def _comparable(frames: Frames) -> pd.DataFrame:
     axes = ["method", "model", "clients"]
     joined = frames.messages.merge(frames.cells[["cell", *axes]], on="cell").drop(columns=["cell", "reported_bytes"])
     return joined.sort_values([*axes, "round", "type", "link"], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("model=convnet5", "clients=2", "rounds=2", "local_unit=batch"),
+        ("model=lstm", "fs.model.hidden=16", "rounds=2", "local_unit=batch"),
+        pytest.param(("model=mlp_s", "data=mnist5k", "alpha=0.3", "rounds=2"), marks=needs_mnist),
+        pytest.param(
+            ("model=convnet2", "data=mnist5k", "resize=16", "rounds=1", "local_unit=batch"), marks=needs_mnist
+        ),
+    ],
+    ids=lambda words: "-".join(word.split("=")[1] for word in words[:2]),
+)
+def test_more_models_and_data_send_what_the_builtin_engine_sends(
+    python: str, run: Callable[..., tuple[Outcome, RunDir]], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    outcome, theirs = run(*words)
+    assert outcome.status is Status.DONE, outcome.reason
+    told = ("engine=builtin", f"engine.protocol={protocol(python)}")
+    _, ours = execute(cell_of(*told, *words), Store(tmp_path / "ours"), BuiltinEngine())
+    pd.testing.assert_frame_equal(by_type(ours), by_type(theirs))
+    assert _flops(ours) == _flops(theirs)
+    assert _samples(ours) == _samples(theirs)
+
+
+def _flops(run: RunDir) -> list[float]:
+    lines = [json.loads(line) for line in run.system_metrics.read_text().splitlines()]
+    return [line["total_flops"] for line in lines if isinstance(line["id"], int)]
 
 
 def test_the_digits_are_split_as_in_the_builtin_engine(

@@ -162,7 +162,7 @@ class TestAggregation:
             for number, (value, size) in enumerate(zip(values, sizes or [1] * len(values), strict=True))
         ]
         Aggregator(model, options).aggregate(updates)
-        return float(model.weight)
+        return float(model.weight.detach())
 
     def test_the_mean_is_weighted_by_samples(self) -> None:
         assert self.aggregated([1.0, 5.0], sizes=[3, 1]) == 2.0

@@ -1,6 +1,7 @@
 """The builtin engine: federated training with torch that follows FederatedScope's message protocol."""
 
 from fscost.cell import Cell
+from fscost.digits import DATA_TYPES
 from fscost.engine.builtin.methods import method_problems
 from fscost.engine.builtin.options import Options, contradictions, not_understood
 from fscost.errors import ConfigError
@@ -20,7 +21,9 @@ class BuiltinEngine:
             raise ConfigError("; ".join(problems))
 
     def prepare(self, cell: Cell) -> None:
-        """Nothing is missing."""
+        """Raise ConfigError where the package that ships the cell's data is not installed."""
+        if data := DATA_TYPES.get(cell.get("data.type")):
+            data.file()
 
     def close(self) -> None:
         """Nothing is held."""

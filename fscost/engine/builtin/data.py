@@ -1,4 +1,4 @@
-"""The data of the federation: scikit-learn's digits, split over clients, and FederatedScope's toy regression."""
+"""The data of the federation: handwritten digits, split over clients, and FederatedScope's toy regression."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fscost.digits import load_digits, split_digits
+from fscost.digits import DATA_TYPES, split_digits
 from fscost.engine.builtin.options import Options
 
 
@@ -49,7 +49,7 @@ def _joined(parts: Iterable[Samples]) -> Samples:
 
 
 def _digits(options: Options) -> Federation:
-    x, y = load_digits(flat=options["data.type"] == "digits_flat", resize=options.argument("data.args", "resize"))
+    x, y = DATA_TYPES[options["data.type"]].load(options.argument("data.args", "resize"))
     parts = split_digits(y, options.split)
     tensors = Samples(torch.from_numpy(x), torch.from_numpy(y))
     clients = {c: {name: _take(tensors, index) for name, index in own.items()} for c, own in parts.clients.items()}

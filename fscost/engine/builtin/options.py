@@ -6,6 +6,7 @@ from typing import Any
 
 from fscost import digits, vocabulary
 from fscost.cell import Cell
+from fscost.engine import fit
 from fscost.engine.builtin.schedule import Schedule
 from fscost.metering import PROTOCOLS
 
@@ -55,7 +56,9 @@ _UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
     "dataloader.shuffle": _ANY,
     "dataloader.drop_last": _ANY,
     "dataloader.num_workers": _ANY,
-    "model.type": ("lr", "mlp", "convnet2"),
+    "model.type": tuple(fit.MODELS),
+    "model.in_channels": _ANY,
+    "model.embed_size": _ANY,
     "model.hidden": _ANY,
     "model.layer": _ANY,
     "model.dropout": _ANY,
@@ -297,11 +300,8 @@ def not_understood(cell: Cell) -> Iterator[str]:
 def contradictions(options: Options) -> Iterator[str]:
     """Yield a line for each pair of options that does not fit, whatever the method."""
     data, model, criterion = options["data.type"], options["model.type"], options["criterion.type"]
-    if model == "convnet2" and data != "digits":
-        yield f"model=convnet2 takes images, data {data} has none; take data=digits or another model"
-    if model != "convnet2" and data == "digits":
-        yield f"model={model} takes vectors, fs.data.type=digits has images; set fs.data.type=digits_flat"
-    if data == "toy" and model != "lr":
+    yield from fit.problems(options.cell)
+    if data == "toy" and model == "mlp":
         yield f"data=toy is a linear regression; model={model} does not fit it, take model=lr"
     if (criterion == "MSELoss") != (data == "toy"):
         yield f"fs.criterion.type={criterion} does not fit data {data}"
@@ -349,7 +349,7 @@ def _sample_problems(options: Options) -> Iterator[str]:
         return
     if options["data.type"] == "toy":  # every client makes its own
         return
-    sizes = digits.split_sizes(shares)
+    sizes = digits.split_sizes(shares, digits.DATA_TYPES[options["data.type"]].source.samples)
     needed = {"train"} | (set() if options.global_evaluation else set(options["eval.split"]))
     split = min(needed & sizes.keys(), key=lambda name: (sizes[name], name))
     if sizes[split] < options.clients:

@@ -1,6 +1,7 @@
 """The estimate engine: the ledger of a course from closed form, without training."""
 
 from fscost.cell import Cell
+from fscost.digits import DATA_TYPES
 from fscost.engine.estimate.options import check_options
 from fscost.record import Outcome
 from fscost.rundir import RunDir
@@ -14,7 +15,9 @@ class EstimateEngine:
         check_options(cell)
 
     def prepare(self, cell: Cell) -> None:
-        """Nothing is missing."""
+        """Raise ConfigError where a split needs labels and the package that ships them is not installed."""
+        if cell.get("data.splitter") == "lda" and (data := DATA_TYPES.get(cell.get("data.type"))):
+            data.file()
 
     def close(self) -> None:
         """Nothing is held."""

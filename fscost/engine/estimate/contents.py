@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fscost.digits import DATA_TYPES
 from fscost.engine.builtin.models import build_model
 from fscost.engine.builtin.options import Options
 from fscost.engine.estimate.spec import is_count, shapes_of
@@ -140,9 +141,9 @@ def _copied(entries: Any) -> Any:
 
 
 def _input_shape(options: Options) -> tuple[int, ...]:
-    size = options.argument("data.args", "resize") or 8
-    shapes = {"toy": (5,), "digits_flat": (size * size,)}
-    return shapes.get(options["data.type"], (1, size, size))
+    if options["data.type"] == "toy":
+        return (5,)
+    return DATA_TYPES[options["data.type"]].shape(options.argument("data.args", "resize"))
 
 
 def _countable(value: Tensor) -> Tensor:

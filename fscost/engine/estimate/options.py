@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.digits import SPLITTERS
+from fscost.engine import fit
 from fscost.engine.builtin.methods import method_problems
 from fscost.engine.builtin.options import DATA_TYPES, Options
 from fscost.engine.estimate.spec import is_count, shapes_of
@@ -30,7 +31,8 @@ _COUNTED = (
     "federate.client_num", "federate.sample_client_num", "federate.sample_client_rate", "federate.total_round_num",
     "federate.method", "federate.unseen_clients_rate", "federate.make_global_eval", "federate.merge_test_data",
     "federate.use_ss", "federate.join_in_info", "data.type", "data.splits", "data.splitter", "model.type",
-    "model.hidden", "model.layer", "model.out_channels", "model.use_bias", "model.model_num_per_trainer",
+    "model.hidden", "model.layer", "model.in_channels", "model.embed_size", "model.out_channels", "model.use_bias",
+    "model.model_num_per_trainer",
     "personalization.local_param", "personalization.share_non_trainable_para", "quantization.method",
     "quantization.nbits", "fedswa.use", "eval.freq", "eval.metrics", "eval.split", "early_stop.patience",
     *vocabulary.OWN,
@@ -83,10 +85,9 @@ def _contradictions(options: Options) -> Iterator[str]:
     yield from _own_problems(options)
     if model == "spec":
         yield from _spec_problems(options)
-    elif model not in ("lr", "mlp", "convnet2"):
-        yield f"fs.model.type={model}: engine=estimate knows lr, mlp, convnet2"
-    elif (model == "convnet2") != (data == "digits"):
-        yield f"model={model} does not fit fs.data.type={data}; convnet2 takes images, the others vectors"
+    elif model not in fit.MODELS:
+        yield f"fs.model.type={model}: engine=estimate knows {', '.join(fit.MODELS)}"
+    yield from fit.problems(options.cell)
 
 
 def _own_problems(options: Options) -> Iterator[str]:

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fscost.digits import load_digits, split_digits, split_sizes
+from fscost.digits import DATA_TYPES, split_digits, split_sizes
 from fscost.engine.builtin.options import Options
 
 _TOY_SAMPLES = 1000
@@ -49,17 +49,21 @@ def _same_for_all(options: Options) -> dict[str, int]:
 def _digits(options: Options) -> Iterator[tuple[int, dict[str, int]]]:
     """Yield each client with its samples by split; an iid split deals them out evenly, the first ones get one more."""
     if options.split.alpha is None:
-        sizes, clients = split_sizes(options["data.splits"]), options.clients
+        sizes, clients = _in_all(options), options.clients
         for client in range(1, clients + 1):
             yield client, {name: size // clients + (client <= size % clients) for name, size in sizes.items()}
         return
-    for client, splits in split_digits(_labels(), options.split).clients.items():
+    for client, splits in split_digits(_labels(options["data.type"]), options.split).clients.items():
         yield client, {name: len(index) for name, index in splits.items()}
 
 
+def _in_all(options: Options) -> dict[str, int]:
+    return split_sizes(options["data.splits"], DATA_TYPES[options["data.type"]].source.samples)
+
+
 @cache
-def _labels() -> NDArray[np.int64]:
-    return load_digits(flat=True, resize=None)[1]
+def _labels(data_type: str) -> NDArray[np.int64]:
+    return DATA_TYPES[data_type].load()[1]
 
 
 def equally_long(clients: int) -> Iterator[range]:

@@ -10,6 +10,7 @@ import fscost
 from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.digits import DATA_TYPES, SPLITTERS
+from fscost.engine import fit
 from fscost.engine.federatedscope.effective import broken_claims, own_choices
 from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach
 from fscost.engine.federatedscope.process import Worker, WorkerDied
@@ -38,13 +39,17 @@ class FederatedScopeEngine:
             raise ConfigError("; ".join(problems))
 
     def prepare(self, cell: Cell) -> None:
-        """Start the worker; raises ConfigError where there is none, or one of another release than the cell's."""
+        """Start the worker.
+
+        Raises ConfigError where there is no FederatedScope, or one of another release than the cell's, or no data.
+        """
         found = interpreter(self._python)
         if found.protocol != cell.protocol:
             raise ConfigError(
                 f"engine.protocol={cell.protocol}: there is {found.description}; name another interpreter with "
                 "engine.python=PATH, or leave engine.protocol out"
             )
+        _data_file(cell)  # raises where it is missing
         if self._worker is None:
             self._worker = Worker(found.python)
 
@@ -74,12 +79,26 @@ class FederatedScopeEngine:
             "log": str(into.engine_log.resolve()),
             "asked": dict(vocabulary.leaves(cell.fs)),
             "protocol": cell.protocol,
+            "data_file": _data_file(cell),
             "timeout_s": None if self._timeout_min is None else 60 * self._timeout_min,
         }
 
 
+def _data_file(cell: Cell) -> str | None:
+    """Return where data are that FederatedScope's interpreter need not have."""
+    data = DATA_TYPES.get(cell.get("data.type"))
+    file = data.file() if data else None
+    return None if file is None else str(file)
+
+
 def _problems(cell: Cell) -> Iterator[str]:
     yield from vocabulary.not_federatedscopes(cell.fs)
+    if cell.get("model.type") == "vgg11":
+        yield (
+            "model=vgg11: FederatedScope's own fails on images of any size, as it pools eight times and its linear "
+            "layers are made for five; engine=builtin and engine=estimate have it with five"
+        )
+    yield from fit.problems(cell)
     if cell.get("federate.mode") == "distributed":
         yield (
             "fs.federate.mode=distributed: engine=federatedscope runs FederatedScope's standalone mode, whose messages "
