@@ -149,7 +149,7 @@ BAD = [
     (["rounds=0"], "rounds=0: must be"),
     (["clients=3", "clients_per_round=4"], "must not exceed clients=3"),
     (["fs_config=nope.yaml"], "cannot be read"),
-    (["fs.asyn.use=true"], "engine=federatedscope does"),
+    (["fs.vertical.use=true"], "engine=federatedscope does"),
     (["store=/proc/fscost"], "cannot be written"),
     (["table.unit=XB"], "must be one of B, kB"),
     (["frobnicate"], "no such verb"),
@@ -227,7 +227,7 @@ def test_hydras_own_flags_work(here: Path) -> None:
         assert "mlp_h99" in in_process("plan", *words, "model=wide", cwd=here).out
     assert "hidden: 99" in in_process("--config-dir", "more", "--cfg", "job", "model=wide", cwd=here).out
     usage = in_process("--help", cwd=here)
-    assert "fedavg, fedopt, fedprox" in usage.out
+    assert "asyn, bulyan, ditto, fedavg" in usage.out
     assert "VERB is plan" in usage.out
     assert in_process("--version", cwd=here).out.startswith("fscost 0.")
     assert [p.name for p in here.iterdir()] == ["more"]

@@ -193,7 +193,7 @@ class TestCells:
     def test_a_model_option_of_the_users_own_carries_its_spec(self, tmp_path: Path) -> None:
         (tmp_path / "model").mkdir()
         spec = {"name": "mine", "repeat": 2, "tensors": {"h.*.fc.weight": [5, 4]}, "lora_rank": "${lora_rank}"}
-        option = {"digits": "digits", "lora_rank": None, "fs": {"model": {"type": "spec", "spec": spec}}}
+        option = {"form": "image", "resize": None, "lora_rank": None, "fs": {"model": {"type": "spec", "spec": spec}}}
         (tmp_path / "model" / "mine.yaml").write_text("# @package _global_\n" + yaml.safe_dump(option))
         common = [f"config_dir={tmp_path}", "model=mine", "clients=1", "rounds=1"]
         assert estimated(tmp_path / "full", *common).header["params"] == 2 * 20
