@@ -3,19 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fscost.cell import Cell
 from fscost.errors import ConfigError
 from fscost.plan.compose import config_of, configuration, grids_of, parse
 from fscost.plan.names import check_name
+from fscost.plan.plain import resolved
 from fscost.plan.tree import Identify, cell_from
 
 
@@ -75,15 +75,17 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
         _refuse_twins(planned)
         for one in planned:
             cells.setdefault(one.cell.id, one)  # grids of a union may overlap
-    first = OmegaConf.create(configs[0][0])
+    store, out, table, network, engine = (
+        resolved(configs[0][0], section) for section in ("store", "out", "table", "network", "engine")
+    )
     return Plan(
         cells=tuple(cells.values()),
-        name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), first.table.name),
-        store=Path(first.store),
-        out=Path(first.out),
-        table=cast(dict[str, Any], OmegaConf.to_container(first.table, resolve=True)),
-        network=cast(dict[str, Any], OmegaConf.to_container(first.network, resolve=True)),
-        engine=cast(dict[str, Any], OmegaConf.to_container(first.engine, resolve=True)),
+        name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), table["name"]),
+        store=Path(store),
+        out=Path(out),
+        table=table,
+        network=network,
+        engine=engine,
     )
 
 
