@@ -180,6 +180,7 @@ class TestUnionOfGrids:
             ("grids: ['clients=3 clients_per_round=-1,3']", ["are the same cell"]),
             ("grids: ['store=elsewhere']", ["store=elsewhere: holds for all cells"]),
             ("grids: ['model=lr', 'table.digits=2']", ["table.digits=2: holds for all cells"]),
+            ("grids: ['network.uplink_mbps=2']", ["network.uplink_mbps=2: holds for all cells"]),
             ("grids: ['sweeps=quickstart']", ["sweeps=quickstart: holds for all cells"]),
             ("grids: ['seed=1']\nhydra: {sweeper: {params: {seed: '1,2'}}}", ["both grids and hydra.sweeper.params"]),
         ],

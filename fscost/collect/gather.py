@@ -1,6 +1,8 @@
 """Merge run directories into four tidy frames; every number in a table comes from these."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -49,9 +51,9 @@ class Frames:
 
 @dataclass
 class _Rows:
-    messages: list[pd.DataFrame] = field(default_factory=list)
+    messages: list[Row] = field(default_factory=list)
     workers: list[pd.DataFrame] = field(default_factory=list)
-    rounds: list[pd.DataFrame] = field(default_factory=list)
+    rounds: list[Row] = field(default_factory=list)
     cells: list[Row] = field(default_factory=list)
 
 
@@ -79,9 +81,9 @@ def gather(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
             rows.cells.append(_identity(cell, run) | {"status": str(Status.CORRUPT), "reason": str(error)})
     _doubt(rows.cells, logs, warnings)
     return Frames(
-        messages=_stack(rows.messages, _MESSAGE_COLUMNS),
+        messages=_frame(rows.messages, _MESSAGE_COLUMNS),
         workers=_stack(rows.workers, ["cell", "worker"]),
-        rounds=_stack(rows.rounds, ["cell", "round"]),
+        rounds=_frame(rows.rounds, ["cell", "round"]),
         cells=_whole_numbers(pd.DataFrame(rows.cells)),
         warnings=warnings,
     )
@@ -150,11 +152,11 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     ledger = read_ledger(run.ledger)
     messages = _messages(cell, ledger)
     logs = cell.engine != "estimate" and not cell.get("vertical.use")  # FederatedScope writes none of vertical runs
-    evaluations = pd.DataFrame(read_eval_results(run.eval_results, warn, cell.protocol) if logs else [])
+    evaluations = read_eval_results(run.eval_results, warn, cell.protocol) if logs else []
     workers = read_system_metrics(run.system_metrics, warn) if logs else []
-    rows.messages.append(messages)
+    rows.messages += messages
     rows.workers.append(_workers(cell.id, workers, ledger))
-    rows.rounds.append(_rounds(cell, messages, evaluations))
+    rows.rounds += _rounds(cell, messages, evaluations)
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
     evaluations = _complete(evaluations, cell, workers, run, warn)
     told = _fs_view(workers) | _metrics(evaluations) | {"wall_s": outcome.get("wall_s")}
@@ -175,15 +177,14 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     if reason:
         warn(f"{run.path}: {reason}")
     workers = read_system_metrics(run.system_metrics, warn) if run.system_metrics.exists() else []
-    evaluations = pd.DataFrame(_foreign_evaluations(run, cell, warn))
+    evaluations = _foreign_evaluations(run, cell, warn)
     if any(worker["run"] > 1 for worker in workers if worker["worker"]):
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
-        evaluations = pd.DataFrame()
+        evaluations = []
     rows.workers.append(_workers(name, workers))
     row["implausible"] = "; ".join(doubts_of(workers)) or None
     evaluations = _complete(evaluations, cell, workers, run, warn)
-    if not evaluations.empty:
-        rows.rounds.append(pd.concat([pd.Series(name, evaluations.index, name="cell"), evaluations], axis="columns"))
+    rows.rounds += [{"cell": name} | row for row in evaluations]
     return row | _fs_view(workers) | (_metrics(evaluations) if status is Status.DONE else {}), workers
 
 
@@ -210,15 +211,15 @@ def _foreign_evaluations(run: ForeignRun, cell: Cell | None, warn: Callable[[str
 
 
 def _complete(
-    evaluations: pd.DataFrame, cell: Cell | None, workers: list[Row], run: Run, warn: Callable[[str], None]
-) -> pd.DataFrame:
+    evaluations: list[Row], cell: Cell | None, workers: list[Row], run: Run, warn: Callable[[str], None]
+) -> list[Row]:
     """Return the evaluations, none where the last round's is missing: an earlier one is not the final result."""
     stopped = any(worker.get("global_convergence_round") for worker in workers)
-    if evaluations.empty or cell is None or stopped or evaluations["round"].max() >= cell.axes["rounds"]:
+    last = max((row["round"] for row in evaluations), default=0)
+    if not evaluations or cell is None or stopped or last >= cell.axes["rounds"]:
         return evaluations
-    last = evaluations["round"].max()
     warn(f"{run.eval_results}: ends with round {last} of {cell.axes['rounds']}; its metrics are taken as unknown")
-    return pd.DataFrame()
+    return []
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -257,58 +258,78 @@ def _identity(cell: Cell | None, run: RunDir) -> Row:
     return {"cell": cell.id, "engine": cell.engine, "protocol": cell.protocol} | cell.axes
 
 
-def _messages(cell: Cell, ledger: LedgerFile) -> pd.DataFrame:
-    frame = pd.DataFrame(ledger.messages)
-    frame.insert(0, "cell", cell.id)
-    frame.insert(4, "traffic", [str(traffic_of(msg_type)) for msg_type in frame["type"]])
-    return _whole_numbers(frame[_MESSAGE_COLUMNS])
+def _messages(cell: Cell, ledger: LedgerFile) -> list[Row]:
+    return [{"cell": cell.id, "traffic": str(traffic_of(row["type"]))} | row for row in ledger.messages]
 
 
-def _sums(messages: pd.DataFrame) -> Row:
-    """Return messages and bytes per traffic class and link; a sum with an unknown part is unknown.
+def _nothing() -> Row:
+    return {f"{traffic}_{link}_{count}": 0 for traffic in Traffic for link in Link for count in _COUNTS}
+
+
+def _add(sums: Row, messages: Iterable[Row]) -> None:
+    """Add messages and bytes to sums per traffic class and link; a sum with an unknown part is unknown.
 
     Sums are Python's: those of large models over many clients do not fit into 64 bits.
     """
-    sums: Row = {f"{traffic}_{link}_{count}": 0 for traffic in Traffic for link in Link for count in _COUNTS}
-    for traffic, link, *counts in messages[["traffic", "link", *_COUNTS]].itertuples(index=False, name=None):
-        for count, value in zip(_COUNTS, counts, strict=True):
-            name = f"{traffic}_{link}_{count}"
-            sums[name] = pd.NA if value is pd.NA or sums[name] is pd.NA else sums[name] + int(value)
-    return sums
+    for row in messages:
+        for count in _COUNTS:
+            name, value = f"{row['traffic']}_{row['link']}_{count}", row[count]
+            sums[name] = pd.NA if value is None or sums[name] is pd.NA else sums[name] + value
 
 
-def _totals(messages: pd.DataFrame) -> Row:
-    is_trained = (messages["traffic"] == Traffic.TRAINING) & (messages["round"] >= 0)  # vertical clients stay at -1
-    trained = messages.loc[is_trained, "round"]
-    return {"rounds_trained": int(trained.nunique())} | _sums(messages)
+def _totals(messages: list[Row]) -> Row:
+    sums = _nothing()
+    _add(sums, messages)
+    rounds = {row["round"] for row in messages if row["traffic"] == Traffic.TRAINING}
+    return {"rounds_trained": len([r for r in rounds if r >= 0])} | sums  # vertical clients stay at -1
 
 
-def _rounds(cell: Cell, messages: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per evaluated round: metrics, and all bytes sent up to and including that round."""
-    if evaluations.empty:
-        return pd.DataFrame(columns=["cell", "round"])
-    counted = messages[messages["traffic"] != Traffic.CONTROL]
-    before = counted["round"].where(counted["traffic"] == Traffic.TRAINING, counted["round"] - _named_from_1(cell))
-    sums = [_sums(counted[before < trained]) for trained in evaluations["round"]]
-    columns = [name for name in sums[0] if not name.startswith(str(Traffic.CONTROL))]
-    frame = evaluations.join(pd.DataFrame(sums, columns=columns))
-    frame.insert(0, "cell", cell.id)
-    return frame
+def _rounds(cell: Cell, messages: list[Row], evaluations: list[Row]) -> Iterator[Row]:
+    """Yield one row per evaluated round: metrics, and all bytes sent up to and including that round."""
+    after = _sums_after(cell, messages, {row["round"] for row in evaluations})
+    metrics = dict.fromkeys(name for row in evaluations for name in row)
+    for row in evaluations:
+        yield {"cell": cell.id} | {name: row.get(name, math.nan) for name in metrics} | after[row["round"]]
+
+
+def _sums_after(cell: Cell, messages: list[Row], rounds: set[int]) -> dict[int, Row]:
+    """Return the sums after each of these rounds; control messages belong to none."""
+
+    def rounds_before(row: Row) -> int:
+        return int(row["round"]) - (row["traffic"] != Traffic.TRAINING and _named_from_1(cell))
+
+    counted = sorted((row for row in messages if row["traffic"] != Traffic.CONTROL), key=rounds_before)
+    sums = {name: 0 for name in _nothing() if not name.startswith(Traffic.CONTROL)}
+    after, done = {}, 0
+    for trained in sorted(rounds):
+        until = bisect_left(counted, trained, key=rounds_before)
+        _add(sums, counted[done:until])
+        after[trained], done = dict(sums), until
+    return after
 
 
 def _named_from_1(cell: Cell) -> int:
     return not first_evaluation_is_round_0(cell.protocol)
 
 
-def _metrics(evaluations: pd.DataFrame) -> Row:
+def _metrics(evaluations: list[Row]) -> Row:
     """Return each metric after the last round and the best of all rounds (accuracies up, everything else down)."""
     found: Row = {}
-    for name in evaluations.columns.drop("round", errors="ignore"):
-        values = evaluations[name]
-        larger = name.endswith(("_acc", "_correct", "_f1"))
-        found[f"final_{name}"] = values.iloc[-1]
-        found[f"best_{name}"] = values.max() if larger else values.min()
+    for name in dict.fromkeys(name for row in evaluations for name in row if name != "round"):
+        values = [row.get(name, math.nan) for row in evaluations]
+        best = max if name.endswith(("_acc", "_correct", "_f1")) else min
+        found[f"final_{name}"] = values[-1]
+        found[f"best_{name}"] = best((value for value in values if not math.isnan(value)), default=math.nan)
     return found
+
+
+def _frame(rows: list[Row], columns: list[str]) -> pd.DataFrame:
+    """Return rows as a frame, without any as one of these columns."""
+    if not rows:
+        return pd.DataFrame(columns=columns)
+    names = dict.fromkeys(columns) | dict.fromkeys(name for row in rows for name in row)
+    values = {name: [row.get(name, math.nan) for row in rows] for name in names}
+    return pd.DataFrame({n: _whole(pd.Series(v, dtype=object)) if _is_count(n) else v for n, v in values.items()})
 
 
 def _stack(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
@@ -318,12 +339,11 @@ def _stack(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 
 def _whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     """Keep counts whole where some are unknown, which pandas would turn into floats, or beyond 64 bits."""
-    counts = [
-        name
-        for name in map(str, frame)
-        if (name.endswith(("_bytes", "messages")) or name in _WHOLE) and not name.startswith("sys_avg")
-    ]
-    return frame.assign(**{name: _whole(frame[name]) for name in counts})
+    return frame.assign(**{name: _whole(frame[name]) for name in map(str, frame) if _is_count(name)})
+
+
+def _is_count(name: str) -> bool:
+    return (name.endswith(("_bytes", "messages")) or name in _WHOLE) and not name.startswith("sys_avg")
 
 
 def _whole(values: pd.Series) -> pd.Series:

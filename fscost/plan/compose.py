@@ -131,12 +131,14 @@ def _words(line: str, file: str) -> list[str]:
     for word in words:
         if "=" not in word:
             raise ConfigError(f"{file}: grids: {word}: is no override like clients=3,10")
-        if word.split("=")[0] in _OF_ALL_CELLS or word.startswith("table."):
+        if word.split("=")[0] in _OF_ALL_CELLS or word.startswith(("table.", "network.")):
             raise ConfigError(f"{file}: grids: {word}: holds for all cells; set it in the file, outside grids")
     return words
 
 
-_OF_ALL_CELLS = ("sweeps", "grid", "config_dir", "store", "out", "table", "engine.python", "engine.timeout_min")
+_OF_ALL_CELLS = (
+    "sweeps", "grid", "config_dir", "store", "out", "table", "network", "engine.python", "engine.timeout_min",
+)  # fmt: skip
 
 
 @cache

@@ -76,15 +76,17 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
         _refuse_twins(planned)
         for one in planned:
             cells.setdefault(one.cell.id, one)  # grids of a union may overlap
-    first = {section: resolved(configs[0][0], section) for section in ("table", "network", "engine", "store", "out")}
+    store, out, table, network, engine = (
+        resolved(configs[0][0], section) for section in ("store", "out", "table", "network", "engine")
+    )
     return Plan(
         cells=tuple(cells.values()),
-        name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), first["table"]["name"]),
-        store=Path(first["store"]),
-        out=Path(first["out"]),
-        table=first["table"],
-        network=first["network"],
-        engine=first["engine"],
+        name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), table["name"]),
+        store=Path(store),
+        out=Path(out),
+        table=table,
+        network=network,
+        engine=engine,
     )
 
 

@@ -39,7 +39,7 @@ def build(
     _refuse_mixture(cells)
     extra = extra or {}
     cells = cells.assign(**{name: cells["cell"].str.split("-").str[0].map(values) for name, values in extra.items()})
-    cells = cells.astype(object)  # one block of memory: rows are taken from it one line at a time
+    cells = cells.astype(object).copy()  # one block of memory: rows are taken from it one line at a time
     lines = list(lines_of(cells, [*extra]))
     _refuse_twins(lines)
     shown = numbers_of(lines, spec)
@@ -63,8 +63,8 @@ def build(
 
 def _refuse_twins(lines: Sequence[Line]) -> None:
     for line in lines:
-        again = line.cells[line.cells["seed"].duplicated(keep=False)]
-        if len(again):
+        if not line.cells["seed"].is_unique:
+            again = line.cells[line.cells["seed"].duplicated(keep=False)]
             raise TableError(
                 f"{again['cell'].iloc[0]} and {again['cell'].iloc[1]} are runs of the same cell; select one"
             )
@@ -122,6 +122,7 @@ def _rows(
     labels = [_labels(line, dict(zip(names, line.axes, strict=True)), keys) for line in lines]
     _fill_params(lines, labels, keys.index("params"))
     decimals = {key: _decimals(key, column, spec) for key, column in shown.items()}
+    varying = {key: varies(column) for key, column in shown.items()}
     for number, line in enumerate(lines):
         depth = _first_change(labels, number, len(keys) - 1)
         entries = [
@@ -129,7 +130,7 @@ def _rows(
             for k, value in enumerate(labels[number])
         ]
         entries += [
-            _entry(column[number], decimals[key], line.status, with_deviation=varies(column))
+            _entry(column[number], decimals[key], line.status, with_deviation=varying[key])
             for key, column in shown.items()
         ]
         yield Row(tuple(entries), rule=depth if number and depth < len(keys) - 1 else None)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, stdev
 from typing import Any
 
@@ -24,7 +25,7 @@ class Line:
     axes: tuple[Any, ...]
     cells: pd.DataFrame
 
-    @property
+    @cached_property
     def status(self) -> Status:
         """DONE if all seeds are, else the first other status."""
         others = [status for status in self.cells["status"] if status != Status.DONE]
@@ -74,9 +75,10 @@ def numbers_of(lines: list[Line], spec: TableSpec) -> Numbers:
 
 
 def _values(line: Line, column: str) -> list[float] | None:
-    if line.status is not Status.DONE or column not in line.cells or line.cells[column].isna().any():
+    if line.status is not Status.DONE or column not in line.cells:
         return None
-    return [float(value) for value in line.cells[column]]
+    values = line.cells[column].tolist()
+    return None if any(map(pd.isna, values)) else [float(value) for value in values]
 
 
 def _courses(line: Line, spec: TableSpec) -> list[Course]:
@@ -144,4 +146,4 @@ def deviation(values: list[float]) -> float:
 
 def varies(column: list[list[float] | None]) -> bool:
     """Return whether any line's values differ between seeds; rounding in a sum is no difference."""
-    return any(part and deviation(part) > 1e-9 * abs(fmean(part)) for part in column)
+    return any(part and len(part) > 1 and deviation(part) > 1e-9 * abs(fmean(part)) for part in column)
