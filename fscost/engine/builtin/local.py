@@ -3,7 +3,7 @@
 All clients are simulated in turn on one model; between turns each keeps only what the server does not know.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -71,7 +71,7 @@ class Average:
         self.model.load_state_dict(received | kept)
 
     def _own(self) -> Entries:
-        return _copied(self.model, [name for name in self.model.state_dict() if name not in set(self.shared)])
+        return _copied(self.model, self.model.state_dict().keys() - set(self.shared))
 
     def _fit(self, client: int, samples: Samples) -> int:
         optimizer = make_optimizer(self.model.parameters(), self.options.optimizer)
@@ -230,6 +230,6 @@ class Mixture:
             part._receive(client, entries)
 
 
-def _copied(model: nn.Module, names: Sequence[str] | Mapping[str, Tensor]) -> Entries:
-    state = model.state_dict()
-    return {name: state[name].clone() for name in names}
+def _copied(model: nn.Module, names: Collection[str]) -> Entries:
+    """Return copies of entries; their names are this model's own strings, as asizeof counts an object once."""
+    return {name: value.clone() for name, value in model.state_dict().items() if name in names}
