@@ -12,6 +12,8 @@ _NEEDED_CLIENTS = {"krum": (2, 3), "median": (2, 3), "trimmedmean": (2, 3), "bul
 def method_problems(options: Options) -> Iterator[str]:
     """Yield a line for each combination that FederatedScope does not run, or that its release does not have."""
     yield from _absent(options)
+    if options["asyn.use"] and options.cell.protocol == "v0.2.0":
+        yield "fs.asyn.use: FederatedScope v0.2.0 broadcasts by other rules; take engine.protocol=master or v0.3.0"
     yield from _together(options)
     yield from _shared_secretly(options)
     yield from _robust(options)

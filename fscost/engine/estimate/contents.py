@@ -80,7 +80,7 @@ class Contents:
         """
         if any(value.numel() > _LARGEST_ARRAY for value in self.shared().values()):
             raise ValueError(f"secret shares of more than {_LARGEST_ARRAY:,} elements are not estimated; run them")
-        return {name: np.zeros(tuple(value.shape)) for name, value in self.shared().items()}
+        return {name: np.zeros(tuple(value.shape))[()] for name, value in self.shared().items()}  # a counter: a number
 
     def metrics(self, totals: dict[str, int]) -> dict[str, Any]:
         """Return an evaluation's answer; `totals` are the samples of each split.
