@@ -178,6 +178,7 @@ class TestUnionOfGrids:
             ("grids: ['model=lr clients']", ["grids: clients: is no override"]),
             ('grids: ["model=\'lr"]', ["sweeps=union: grids: ", "No closing quotation"]),
             ("grids: ['clients=3 clients_per_round=-1,3']", ["are the same cell"]),
+            ("hydra: {sweper: {params: {seed: '1,2'}}}", ["sweeps/union", "ConfigKeyError"]),
             ("grids: ['store=elsewhere']", ["store=elsewhere: holds for all cells"]),
             ("grids: ['model=lr', 'table.digits=2']", ["table.digits=2: holds for all cells"]),
             ("grids: ['network.uplink_mbps=2']", ["network.uplink_mbps=2: holds for all cells"]),

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, version
+from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.defaults_list import create_defaults_list
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
@@ -68,7 +70,7 @@ def _parsed(line: str) -> Override:
 
 @cache
 def composed(groups: tuple[str, ...]) -> DictConfig:
-    """Compose once per combination of group choices; values are set on copies."""
+    """Compose with Hydra's own section, against which a sweep file's is checked."""
     config = compose("config", list(groups), return_hydra_config=True)
     OmegaConf.set_struct(config, False)
     return config
@@ -76,9 +78,12 @@ def composed(groups: tuple[str, ...]) -> DictConfig:
 
 @cache
 def _own_part(groups: tuple[str, ...]) -> Tree:
-    """Return a composed configuration, not resolved, without Hydra's own section, which no cell needs."""
-    config = cast(Tree, OmegaConf.to_container(composed(groups), resolve=False))
-    return {key: section for key, section in config.items() if key != "hydra"}
+    """Compose once per combination of group choices, without Hydra's own section: most of the work, and no cell's."""
+    loader = cast(Any, GlobalHydra.instance().config_loader())
+    files = CachingConfigRepository(loader.repository)
+    chosen = create_defaults_list(files, "config", parse([*groups]), prepend_hydra=False, skip_missing=False)
+    config = OmegaConf.to_container(loader._compose_config_from_defaults_list(chosen.defaults, files))
+    return {key: section for key, section in cast(Tree, config).items() if key != "hydra"}
 
 
 def config_of(parsed: list[Override]) -> Tree:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fscost.digits import DATA_TYPES, split_digits, split_sizes
+from fscost.digits import DATA_TYPES, Split, split_digits, split_sizes
 from fscost.engine.builtin.options import Options
 
 _TOY_SAMPLES = 1000
@@ -53,8 +53,14 @@ def _digits(options: Options) -> Iterator[tuple[int, dict[str, int]]]:
         for client in range(1, clients + 1):
             yield client, {name: size // clients + (client <= size % clients) for name, size in sizes.items()}
         return
-    for client, splits in split_digits(_labels(options["data.type"]), options.split).clients.items():
-        yield client, {name: len(index) for name, index in splits.items()}
+    yield from _by_label(options["data.type"], options.split).items()
+
+
+@lru_cache(maxsize=1024)
+def _by_label(data_type: str, split: Split) -> dict[int, dict[str, int]]:
+    """Return each client with its samples of a Dirichlet split, drawn once for the cells of all models and methods."""
+    clients = split_digits(_labels(data_type), split).clients
+    return {client: {name: len(index) for name, index in splits.items()} for client, splits in clients.items()}
 
 
 def _in_all(options: Options) -> dict[str, int]:
