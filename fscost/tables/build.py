@@ -84,6 +84,7 @@ def _columns(spec: TableSpec, keys: list[str], shown: Mapping[str, list[list[flo
     heads = {
         "uplink": Column("uplink", "Uplink", share, spec.unit),
         "downlink": Column("downlink", "Downlink", share, spec.unit),
+        "peer": Column("peer", "Peer", share, spec.unit),
         "total": Column("total", "Total", "", spec.unit),
         "ratio": Column("ratio", "Ratio"),
         "round_time": Column("round_time", "Time/round", "", "s"),

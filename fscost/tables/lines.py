@@ -66,11 +66,12 @@ def numbers_of(lines: list[Line], spec: TableSpec) -> Numbers:
     return {
         "uplink": [_share(line, each, Link.UPLINK, spec) for line, each in zip(lines, courses, strict=True)],
         "downlink": [_share(line, each, Link.DOWNLINK, spec) for line, each in zip(lines, courses, strict=True)],
+        **_peers(courses, spec),
         "total": totals,
         "ratio": _ratios(lines, totals),
         **_times(lines, courses, spec.connection),
         "rounds": [_values(line, "rounds_trained") for line in lines],
-        "metric": [_percent(_values(line, f"final_{spec.metric}"), spec) for line in lines],
+        **_metric(lines, spec),
     }
 
 
@@ -112,6 +113,20 @@ def _share(line: Line, courses: list[Course], link: Link, spec: TableSpec) -> li
     if size is None or count is None or 0 in count:
         return None
     return [total / messages / UNITS[spec.unit] for total, messages in zip(size, count, strict=True)]
+
+
+def _peers(courses: list[list[Course]], spec: TableSpec) -> Numbers:
+    """Return the column of what a client sends to other clients in one round, if any does; network's links have it."""
+    if spec.measure == NETWORK or not any(course.peer_messages for each in courses for course in each):
+        return {}
+    return {"peer": [_told(each, lambda course: course.peer_share_bytes / UNITS[spec.unit]) for each in courses]}
+
+
+def _metric(lines: list[Line], spec: TableSpec) -> Numbers:
+    """Return the metric's column; where nothing was trained there is none."""
+    if all(line.cells["engine"].eq("estimate").all() for line in lines):
+        return {}
+    return {"metric": [_percent(_values(line, f"final_{spec.metric}"), spec) for line in lines]}
 
 
 def _times(lines: list[Line], courses: list[list[Course]], connection: Connection | None) -> Numbers:

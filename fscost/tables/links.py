@@ -54,6 +54,11 @@ class Course:
         return carried / self.shares / unit
 
     @property
+    def peer_share_bytes(self) -> float:
+        """What a client sends to other clients in one round."""
+        return self.peer_bytes / self.shares if self.shares else 0.0
+
+    @property
     def legs(self) -> int:
         """How many links are in use, one after another in a round: downlink, uplink, and between clients."""
         return sum(n > 0 for n in (self.uplink_messages, self.downlink_messages, self.peer_messages))

@@ -132,8 +132,10 @@ class TableSpec:
         return [Figure.from_config(row) for row in self.rows]
 
     def label(self, value: Any) -> str:
-        """Return what a value is called in print."""
-        return str(self.labels.get(str(value), value))
+        """Return what a value is called in print; of methods that are combined, each by its own label."""
+        if str(value) in self.labels or "+" not in str(value):
+            return str(self.labels.get(str(value), value))
+        return " + ".join(self.label(part) for part in str(value).split("+"))
 
 
 def _one_of(key: str, value: str, choices: Any) -> None:

@@ -64,6 +64,8 @@ def _directions(lines: Sequence[Line], spec: TableSpec) -> Iterator[str]:
     else:
         per = "per participating client and round" if spec.traffic == Traffic.TRAINING else "the mean of a message"
         yield f"Uplink, downlink: {per}."
+        if _has_peers(lines, spec):
+            yield "Peer: what a participating client sends to other clients in one round; part of the total."
     if (spec.measure == NETWORK or spec.connection) and _has_peers(lines, spec):
         yield "Messages between clients are on the sender's uplink and the receiver's downlink."
 

@@ -13,6 +13,7 @@ import pytest
 from fscost.app import execute, select
 from fscost.collect import gather
 from fscost.engine.builtin import BuiltinEngine
+from fscost.engine.estimate import EstimateEngine
 from fscost.errors import TableError
 from fscost.rundir import Store
 from fscost.tables import TableSpec, build, render, varying_options
@@ -246,3 +247,28 @@ def test_the_last_sweep_is_what_no_selection_means(here: Path, fscost: Callable[
     assert fscost("table").out == fscost("table", "model=lr", "rounds=1", "clients=2,3").out
     assert len(select(["table.unit=B"]).runs) == 2
     assert json.loads(Path("runs/last_sweep.json").read_text())["overrides"] == ["model=lr", "rounds=1", "clients=2,3"]
+
+
+def test_what_clients_send_to_each_other_has_a_column_where_there_is_any(tmp_path: Path) -> None:
+    words = ["engine=estimate", "method=fedavg,ss", "model=lr", "clients=4", "rounds=2"]
+    store = Store(tmp_path)
+    cells = cells_of(*words)
+    for cell in cells:
+        execute(cell, store, EstimateEngine())
+    frame = gather((cell, store.of(cell)) for cell in cells).cells
+    table = build(frame, TableSpec(name="comm_cost", unit="B"), label="t")
+    heads = [column.key for column in table.columns]
+    assert heads.index("peer") == heads.index("downlink") + 1
+    assert "metric" not in heads  # nothing was trained
+    shares = [row.entries[heads.index("peer")].value for row in table.rows]
+    assert shares == [0, 3 * 8 * 650]  # to each of three others, in doubles
+    totals = [row.entries[heads.index("total")].value for row in table.rows]
+    assert totals[1] == 2 * 4 * (8 * 650 + 4 * 650 + shares[1])
+    alone = build(frame[frame["method"] == "fedavg"], TableSpec(name="comm_cost"), label="t")
+    assert "peer" not in [column.key for column in alone.columns]
+
+
+def test_combined_methods_are_called_by_the_labels_of_each() -> None:
+    spec = TableSpec(name="comm_cost", labels={"fedprox": "FedProx", "quant8": "8-bit weights"})
+    assert spec.label("fedprox+quant8") == "FedProx + 8-bit weights"
+    assert spec.label("a+b") == "a + b"
