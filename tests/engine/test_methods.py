@@ -10,7 +10,7 @@ from torch import nn
 
 from fscost.collect.fs_logs import read_eval_results
 from fscost.engine.builtin import BuiltinEngine
-from fscost.engine.builtin.aggregation import Aggregator, SwaModel, Update, secret_shares, summed
+from fscost.engine.builtin.aggregation import Aggregator, Swa, Update, secret_shares, summed
 from fscost.engine.builtin.exchange import Exchange
 from fscost.engine.builtin.options import Options
 from fscost.errors import ConfigError
@@ -193,11 +193,12 @@ class TestAggregation:
 
     def test_swa_is_the_mean_of_the_rounds_it_takes(self) -> None:
         options = Options(cell_of("fs.fedswa.use=true", "fs.fedswa.start_rnd=2", "fs.fedswa.freq=2", "rounds=9"))
-        swa, model = SwaModel(options), nn.Linear(1, 1, bias=False)
+        model = nn.Linear(1, 1, bias=False)
+        swa = Swa(options, [model])
         for state in range(1, 7):
             nn.init.constant_(model.weight, float(state))
             swa.after(state, [model])
-        assert float(swa.mean[0]["weight"]) == pytest.approx((2 + 4 + 6) / 3)
+        assert float(swa.models[0].state_dict()["weight"]) == pytest.approx((2 + 4 + 6) / 3)
 
 
 @pytest.mark.parametrize(

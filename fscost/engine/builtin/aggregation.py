@@ -1,6 +1,7 @@
 """How the server makes a new global model of the clients' updates."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -154,28 +155,25 @@ _RULES: dict[str, Callable[[Sequence[Update], Options], Entries]] = {
 }
 
 
-class SwaModel:
-    """FedSWA: the running mean of the global model after some rounds (SWA, Izmailov et al., 2018).
+class Swa:
+    """FedSWA: the running mean of the global models after some rounds (SWA, Izmailov et al., 2018).
 
-    The first is taken after ``fedswa.start_rnd`` rounds, then one every ``fedswa.freq`` rounds.
+    The first are taken after ``fedswa.start_rnd`` rounds, then some every ``fedswa.freq`` rounds.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, models: Sequence[nn.Module]) -> None:
         self.start, self.every = options["fedswa.start_rnd"], options["fedswa.freq"]
         self.taken = 0
-        self.mean: list[Entries] = []
+        self.models = [deepcopy(model) for model in models]
 
+    @torch.no_grad()
     def after(self, state: int, models: Sequence[nn.Module]) -> None:
-        """Take the models into the mean if it is their turn."""
+        """Take the models after `state` rounds into the mean if it is their turn."""
         if state < self.start or (state - self.start) % self.every:
             return
-        current = [{name: v.detach().clone() for name, v in model.state_dict().items()} for model in models]
-        if not self.taken:
-            self.mean = current
-        else:
-            for mean, new in zip(self.mean, current, strict=True):
-                for name, value in new.items():
-                    mean[name] = (mean[name] * self.taken + value) / (self.taken + 1)
+        for mean, model in zip(self.models, models, strict=True):
+            old, new = mean.state_dict(), model.state_dict()
+            mean.load_state_dict({n: (old[n] * self.taken + new[n]) / (self.taken + 1) for n in new})
         self.taken += 1
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fscost.engine.builtin.aggregation import Aggregator, SwaModel, Update
+from fscost.engine.builtin.aggregation import Aggregator, Swa, Update
 from fscost.engine.builtin.data import Federation
 from fscost.engine.builtin.exchange import Exchange
 from fscost.engine.builtin.logs import CourseLogs
@@ -44,7 +44,7 @@ class Server:
         self.splits, self.models = federation.server, models
         self.clients = list(range(1, options.clients + 1))
         self.aggregators = [Aggregator(model, options) for model in models]
-        self.swa = SwaModel(options) if options["fedswa.use"] else None
+        self.swa = Swa(options, models) if options["fedswa.use"] else None
         self.sampling = np.random.default_rng(options["seed"])
         self.unseen = set(self.sampling.choice(self.clients, options.unseen_clients, replace=False).tolist())
         self.noise = torch.Generator().manual_seed(options["seed"])
@@ -148,27 +148,16 @@ class Server:
 
     def _evaluate(self) -> None:
         """Evaluate on the server's own data, or ask all clients to evaluate, unseen ones too."""
-        trained = [model.state_dict() for model in self.models]
-        if self.evaluates_swa and self.swa:
-            trained = [{name: value.clone() for name, value in entries.items()} for entries in trained]
-            for model, mean in zip(self.models, self.swa.mean, strict=True):
-                model.load_state_dict(mean)
+        models = self.swa.models if self.swa and self.evaluates_swa else self.models
         if self.options.global_evaluation:
-            self._evaluate_globally()
+            self._evaluate_globally(models)
+            self._end_evaluation(stops=False)  # FederatedScope never stops early on this
         else:
             state = min(self._named(self.state), self.options.rounds)
-            content = self.exchange.for_evaluation(self.models)
-            if self.evaluates_swa:
-                content = _copied(content)
-            self.network.send("evaluate", SERVER, self.clients, state, content)
-        for model, entries in zip(self.models, trained, strict=True):
-            if self.evaluates_swa:
-                model.load_state_dict(entries)
-        if self.options.global_evaluation:
-            self._end_evaluation(stops=False)  # FederatedScope never stops early on this
+            self.network.send("evaluate", SERVER, self.clients, state, self.exchange.for_evaluation(models))
 
-    def _evaluate_globally(self) -> None:
-        for model in self.models:
+    def _evaluate_globally(self, models: Sequence[nn.Module]) -> None:
+        for model in models:
             metrics = evaluate([model], self.splits, self.options)
             self.best.update("server_global_eval", metrics)
             self.logs.server_round(self.state, {"raw": metrics}, swa=self.evaluates_swa)
@@ -236,10 +225,3 @@ class Server:
     def _tell(self, metrics: Mapping[str, float] | Metrics) -> None:
         shown = "  ".join(f"{key} {value:.4f}" for key, value in metrics.items() if key.endswith(("_acc", "_avg_loss")))
         log.info("round %d/%d  %s", min(self.state, self.options.rounds), self.options.rounds, shown)
-
-
-def _copied(content: Any) -> Any:
-    """Return a broadcast's content apart from the models it was made of, which change back before it is delivered."""
-    if isinstance(content, list):
-        return [_copied(entries) for entries in content]
-    return type(content)((name, value.clone()) for name, value in content.items())

@@ -13,6 +13,7 @@ from fscost.engine.builtin.models import build_model
 from fscost.engine.builtin.options import Options
 from fscost.engine.estimate.spec import is_count, shapes_of
 from fscost.metering.content import tensor_bytes
+from fscost.useless import is_quantised, without_effect
 
 _LARGEST_ARRAY = 10**6
 """Elements of an array that is made to be measured; secret sharing sends arrays, and those have no ``meta``."""
@@ -40,6 +41,12 @@ class Contents:
             "trainable_bytes": sum(tensor_bytes(value) for value in trained),
             "state_dict_bytes": sum(tensor_bytes(value) for value in self.state_dict.values()),
         }
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the options do not do with this model."""
+        names, local = self.state_dict, self.options["personalization.local_param"]
+        return () if self.is_count else tuple(without_effect(names, local, self.options["quantization.method"]))
 
     @property
     def has_counters(self) -> bool:
@@ -104,7 +111,7 @@ class Contents:
         dtype = {8: torch.int8, 16: torch.int16}[self.options["quantization.nbits"]]
         found: dict[str, Any] = {}
         for name, value in entries.items():
-            if name.endswith(".weight") and ("fc" in name or "conv" in name):
+            if is_quantised(name):
                 found[f"{name}_quant"] = torch.empty(value.shape, dtype=dtype, device="meta")
                 found[f"{name}_scale"] = torch.empty((), device="meta")
             else:

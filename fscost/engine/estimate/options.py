@@ -15,7 +15,7 @@ from fscost.metering import PROTOCOLS
 METHODS = ("fedavg", "fedopt", "fedprox", "ditto", "pfedme", "fedem", "fedrep", "local", "global")
 
 _WITHOUT_INFLUENCE = (
-    "seed", "use_gpu", "device", "backend", "wandb.", "outdir", "data.root", "data.args", "data.splitter_args",
+    "seed", "use_gpu", "device", "backend", "wandb.", "outdir", "data.root", "data.splitter_args",
     "data.consistent_label_distribution", "data.server_holds_all", "dataloader.", "criterion.", "trainer.type",
     "train.", "grad.", "finetune.", "regularizer.", "fedprox.", "fedopt.", "nbafl.", "aggregator.",
     "federate.mode", "federate.ignore_weight", "federate.share_local_model", "federate.online_aggr",
@@ -30,7 +30,7 @@ _WITHOUT_INFLUENCE = (
 _COUNTED = (
     "federate.client_num", "federate.sample_client_num", "federate.sample_client_rate", "federate.total_round_num",
     "federate.method", "federate.unseen_clients_rate", "federate.make_global_eval", "federate.merge_test_data",
-    "federate.use_ss", "federate.join_in_info", "data.type", "data.splits", "data.splitter", "model.type",
+    "federate.use_ss", "federate.join_in_info", "data.type", "data.args", "data.splits", "data.splitter", "model.type",
     "model.hidden", "model.layer", "model.in_channels", "model.embed_size", "model.out_channels", "model.use_bias",
     "model.model_num_per_trainer",
     "personalization.local_param", "personalization.share_non_trainable_para", "quantization.method",

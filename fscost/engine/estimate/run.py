@@ -43,14 +43,18 @@ def run_cell(cell: Cell, into: RunDir) -> Outcome:
     """Compute the ledger of one cell and write it; never raises for a cell that has none."""
     begin_s = time.monotonic()
     status, reason, log = Status.DONE, "", "estimated in closed form; nothing was trained"
+    warnings: tuple[str, ...] = ()
     try:
-        write_whole(into.ledger, Estimate(Options(cell)).ledger().lines(), synced=False)  # see fscost.rundir
+        estimate = Estimate(Options(cell))
+        write_whole(into.ledger, estimate.ledger().lines(), synced=False)  # see fscost.rundir
+        warnings = estimate.contents.warnings
     except (ValueError, ArithmeticError, RuntimeError) as error:
         status, reason, log = Status.FAILED, one_line(error), traceback.format_exc()
     write_whole(into.engine_log, log.splitlines(), synced=False)
     return Outcome(
         status=status,
         reason=reason,
+        warnings=warnings,
         wall_s=time.monotonic() - begin_s,
         provenance=Provenance(
             engine=cell.engine,
