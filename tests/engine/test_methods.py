@@ -238,6 +238,7 @@ def test_sample_size_is_federatedscopes(overrides: list[str], samples: int, samp
         (["fs.federate.join_in_info=[client_resource]"], r"must be \[\] or \[num_sample\]"),
         (["method=quant8", "engine.protocol=v0.2.0"], "FederatedScope v0.2.0 has no such option"),
         (["method=asyn", "engine.protocol=v0.2.0"], "broadcasts by other rules"),
+        (["method=ditto", "fs.finetune.before_eval=true"], "does not fine-tune the models of ditto"),
         (["fs.vertical.use=true"], "engine=federatedscope does"),
         (["method=asyn", "fs.asyn.aggregator=time_up"], "engine=federatedscope has the others"),
     ],

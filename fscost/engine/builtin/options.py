@@ -307,6 +307,8 @@ def contradictions(options: Options) -> Iterator[str]:
         yield f"fs.criterion.type={criterion} does not fit data {data}"
     if data != "toy" and not options["data.splitter"]:
         yield f"fs.data.splitter is not set; data {data} is split over clients by iid_fixed or lda"
+    if options["finetune.before_eval"] and options.method in ("ditto", "fedem"):
+        yield f"fs.finetune.before_eval: engine=builtin does not fine-tune the models of {options.method}; leave it out"
     yield from _number_problems(options)
     yield from _unseen_problems(options)
     yield from _metric_problems(options)
