@@ -165,6 +165,16 @@ def test_a_course_that_stopped_after_its_last_round_has_no_round_under_way(tmp_p
     }  # fmt: skip
 
 
+def test_ids_of_two_bytes_are_counted_in_every_message_between_clients(tmp_path: Path) -> None:
+    words = ["method=ss", "model=lr", "clients=130", "rounds=1", "fs.eval.split=[test]"]
+    cell, run = cell_of("engine=builtin", *words), RunDir(tmp_path / "builtin")
+    run.write_cell(cell)
+    assert BuiltinEngine().run(cell, run).status is Status.DONE
+    real, closed = by_type(read_ledger(run.ledger).messages), by_type(estimated(tmp_path / "estimate", *words))
+    assert real["ss_model_para/peer"]["messages"] == 130 * 129
+    assert {k: v["wire_bytes"] for k, v in closed.items()} == {k: v["wire_bytes"] for k, v in real.items()}
+
+
 def test_long_courses_count_the_digits_of_their_rounds(tmp_path: Path) -> None:
     rows = estimated(tmp_path / "run", "model=lr", "data=toy", "rounds=200", "eval_every=50")
     sizes = {

@@ -17,7 +17,7 @@ from typing import Any
 from fscost.cell import Cell
 from fscost.engine.builtin.options import Options
 from fscost.engine.estimate.contents import Contents
-from fscost.engine.estimate.samples import Alike, groups_of
+from fscost.engine.estimate.samples import Alike, equally_long, groups_of
 from fscost.errors import one_line
 from fscost.files import write_whole
 from fscost.measure import SERVER, Link
@@ -68,7 +68,8 @@ def run_cell(cell: Cell, into: RunDir) -> Outcome:
     )
 
 
-_WITH_MODEL = ("model_para", "ss_model_para", "evaluate", "finish")
+_SHARE = "ss_model_para"
+_WITH_MODEL = ("model_para", _SHARE, "evaluate", "finish")
 
 Parts = list[tuple[int, Sizes]]
 """Copies of messages and the bytes of one of them."""
@@ -151,11 +152,17 @@ class Estimate:
         rounds = range(self.trained)  # after an early stop one more than was aggregated: it was already under way
         self._broadcast("model_para", rounds, self.per_round, Made(self.contents.downloaded))
         if self.options["federate.use_ss"]:
-            share, pairs = self.contents.secret_share(), self.clients * (self.clients - 1)
-            self._add(
-                "ss_model_para", Link.PEER, rounds, lambda r: [(pairs, self._sizes("ss_model_para", 1, [2], r, share))]
-            )
+            self._add("ss_model_para", Link.PEER, rounds, self._shares)
         self._add("model_para", Link.UPLINK, rounds, self._uploads)
+
+    def _shares(self, state: int) -> Parts:
+        """Return the messages of every client to every other one."""
+        share, alike = Made(self.contents.secret_share), list(equally_long(self.clients))
+        return [
+            (len(some) * (len(others) - (some == others)), self._sizes(_SHARE, some[0], [others[-1]], state, share))
+            for some in alike
+            for others in alike
+        ]
 
     def _uploads(self, state: int) -> Parts:
         def upload(one: Alike) -> Sizes:
@@ -224,7 +231,7 @@ class Estimate:
             sizes = enclosed(message, _metered(content, msg_type, pickled))
         else:
             sizes = meter(message, pickled=pickled)
-        if self.options["federate.use_ss"] and msg_type in ("model_para", "ss_model_para") and sender != SERVER:
+        if self.options["federate.use_ss"] and msg_type in ("model_para", _SHARE) and sender != SERVER:
             sizes = replace(sizes, reported_bytes=None)  # asizeof of arrays depends on what they are views of
         if self.contents.is_count and msg_type in _WITH_MODEL:
             return replace(sizes, reported_bytes=None, wire_bytes=None)
