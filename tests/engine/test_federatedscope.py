@@ -135,7 +135,10 @@ def test_every_method_sends_what_the_builtin_engine_sends(
     outcome, theirs = run(*words)
     assert outcome.status is Status.DONE, outcome.reason
     _, ours = execute(cell, Store(tmp_path / "ours"), BuiltinEngine())
-    pd.testing.assert_frame_equal(by_type(ours), by_type(theirs))
+    found, expected = by_type(ours), by_type(theirs)
+    if method.startswith("quant") and cell.protocol != "master":  # integers that are not pickled: values tell how long
+        found, expected = found.drop(columns="wire_bytes"), expected.drop(columns="wire_bytes")
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def _flops(run: RunDir) -> list[float]:
