@@ -259,7 +259,7 @@ def test_an_interrupt_ends_in_one_line(here: Path) -> None:
     time.sleep(3)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    # Both are 130 to a shell: Python ends itself by the signal if it came while code made of a string ran, as imports do.
+    # Both are 130 to a shell: Python ends itself by the signal if it came in code made of a string, as imports have.
     assert process.returncode in (130, -signal.SIGINT)
     assert err.strip().splitlines()[-1].startswith("fscost: interrupted")
     assert "Traceback" not in err

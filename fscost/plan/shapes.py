@@ -5,9 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fscost.errors import ConfigError
+from fscost.plan.read import read_yaml
 
 
 def spec_of(shapes: Any, parameters: Any, lora_rank: Any) -> dict[str, Any]:
@@ -26,14 +25,7 @@ def spec_of(shapes: Any, parameters: Any, lora_rank: Any) -> dict[str, Any]:
 @cache
 def read_shapes(path: Any) -> Mapping[str, Any]:
     """Read a spec, or a mapping from names to shapes, as YAML or JSON; its name is the file's unless it has one."""
-    try:
-        tree = yaml.safe_load(Path(str(path)).read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"shapes={path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else path
-        raise ConfigError(f"shapes={where}: no YAML: {getattr(error, 'problem', error)}") from error
+    tree = read_yaml("shapes", str(path))
     if not isinstance(tree, dict) or not tree:
         raise ConfigError(f"shapes={path}: no spec of a model: expected tensors with their shapes, or parameters")
     spec = {"tensors": tree} if all(_is_tensor(value) for value in tree.values()) else tree

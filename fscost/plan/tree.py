@@ -1,10 +1,8 @@
 """From a composed configuration to the FederatedScope options of one cell."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.override_parser.types import Override
 
 from fscost import vocabulary
@@ -13,6 +11,7 @@ from fscost.digits import are_of_one_source
 from fscost.errors import ConfigError
 from fscost.plan.compose import GROUPS, raw_option
 from fscost.plan.plain import Tree, resolved
+from fscost.plan.read import read_yaml
 
 Identify = Callable[[Mapping[str, Any]], tuple[str, str]]
 """Turns the ``engine`` section of a configuration into the engine's name and its message protocol."""
@@ -38,14 +37,7 @@ def cell_from(config: Tree, parsed: list[Override], identify: Identify) -> Cell:
 
 def _file_leaves(path: str) -> dict[str, Any]:
     """Read a FederatedScope YAML; raises ConfigError naming the file for one that is none."""
-    try:
-        tree = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"fs_config={path}: cannot be read: {getattr(error, 'strerror', error)}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else path
-        raise ConfigError(f"fs_config={where}: no YAML: {getattr(error, 'problem', error)}") from error
+    tree = read_yaml("fs_config", path)
     if not isinstance(tree, dict):
         raise ConfigError(f"fs_config={path}: no FederatedScope configuration: expected sections with options")
     flat = {name: _number(value, vocabulary.default(name)) for name, value in vocabulary.leaves(tree)}
