@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -98,7 +98,7 @@ def _median(updates: Sequence[Update], _options: Options) -> Entries:
 
 def _trimmed_mean(updates: Sequence[Update], options: Options) -> Entries:
     """Return the coordinate-wise mean without the largest and smallest share of values (Yin et al., 2018)."""
-    cut = int(len(updates) * _argument(options, "trimmedmean_excluded_ratio", 0.1))
+    cut = int(len(updates) * _argument(options, "trimmedmean_excluded_ratio"))
     return _between(updates, cut)
 
 
@@ -108,7 +108,7 @@ def _between(updates: Sequence[Update], cut: int) -> Entries:
 
 def _norm_bounded(updates: Sequence[Update], options: Options) -> Entries:
     """Return the mean of updates scaled down to a norm (Sun et al., 2019)."""
-    bound = _argument(options, "normbounding_norm_bound", 10.0)
+    bound = _argument(options, "normbounding_norm_bound")
     bounded = []
     for update in updates:
         scale = min(1.0, bound / max(float(_flat(update).norm()), 1e-12))
@@ -119,7 +119,7 @@ def _norm_bounded(updates: Sequence[Update], options: Options) -> Entries:
 
 def _krum(updates: Sequence[Update], options: Options) -> Entries:
     """Return the mean of the updates closest to their neighbours (Krum and multi-Krum, Blanchard et al., 2017)."""
-    return _mean(_closest(updates, options, int(_argument(options, "krum_agg_num", 1))), options)
+    return _mean(_closest(updates, options, int(_argument(options, "krum_agg_num"))), options)
 
 
 def _bulyan(updates: Sequence[Update], options: Options) -> Entries:
@@ -141,9 +141,8 @@ def _flat(update: Update) -> Tensor:
     return torch.cat([value.float().flatten() for value in update.entries.values()])
 
 
-def _argument(options: Options, name: str, default: float) -> float:
-    value: Any = options.cell.get(f"aggregator.BFT_args.{name}", default)
-    return float(value)
+def _argument(options: Options, name: str) -> float:
+    return float(options[f"aggregator.BFT_args.{name}"])
 
 
 _RULES: dict[str, Callable[[Sequence[Update], Options], Entries]] = {

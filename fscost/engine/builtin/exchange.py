@@ -15,20 +15,6 @@ Entries = dict[str, Tensor]
 _DTYPES = {8: torch.int8, 16: torch.int16}
 
 
-def shared_names(model: nn.Module, options: Options) -> list[str]:
-    """Return the entries that clients upload, and that they accept from the server.
-
-    Parameters, on releases before master running statistics too, without those that ``personalization.local_param``
-    names by a part of their name. The server sends everything all the same; clients drop what they keep themselves.
-    """
-    if options.is_alone:
-        return []
-    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
-    local: list[str] = options["personalization.local_param"]
-    names = (name for name in model.state_dict() if options.uploads_buffers or name in trainable)
-    return [name for name in names if not any(word in name for word in local)]
-
-
 class Exchange:
     """Packs the state_dicts of the server's models, and entries of the clients', into contents of messages.
 
@@ -36,7 +22,8 @@ class Exchange:
     """
 
     def __init__(self, model: nn.Module, options: Options) -> None:
-        self.shared = shared_names(model, options)
+        trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+        self.shared = options.uploaded(model.state_dict(), trainable)
         self.several, self.alone = options.models > 1, options.is_alone
         self.dtype = _DTYPES[options["quantization.nbits"]] if options["quantization.method"] == "uniform" else None
 

@@ -8,6 +8,13 @@ from fscost.engine.builtin.options import Options
 _NEEDED_CLIENTS = {"krum": (2, 3), "median": (2, 3), "trimmedmean": (2, 3), "bulyan": (4, 3)}
 """Robust rule → a, b: it holds against f byzantine clients if there are at least a·f + b clients."""
 
+_ARGUMENTS = {
+    "krum": "krum_agg_num",
+    "trimmedmean": "trimmedmean_excluded_ratio",
+    "normbounding": "normbounding_norm_bound",
+}
+"""Robust rule → the entry of ``aggregator.BFT_args`` that it computes with; FederatedScope has no defaults for them."""
+
 
 def method_problems(options: Options) -> Iterator[str]:
     """Yield a line for each combination that FederatedScope does not run, or that its release does not have."""
@@ -72,9 +79,18 @@ def _robust(options: Options) -> Iterator[str]:
             "fs.federate.sample_client_rate: FederatedScope computes with it in Bulyan and fails without; "
             "set it, 1.0 for all clients"
         )
-    ratio = options.cell.get("aggregator.BFT_args.trimmedmean_excluded_ratio", 0.1)
-    if rule == "trimmedmean" and not 0 <= ratio < 0.5:
-        yield f"fs.aggregator.BFT_args.trimmedmean_excluded_ratio={ratio}: must be in [0, 0.5)"
+    if rule in _ARGUMENTS:
+        yield from _argument_problems(options, f"aggregator.BFT_args.{_ARGUMENTS[rule]}")
+
+
+def _argument_problems(options: Options, name: str) -> Iterator[str]:
+    value = options[name]
+    if value is None:
+        yield f"fs.{name}: FederatedScope fails without it; set it"
+    elif isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        yield f"fs.{name}={value}: must be a number of at least 0"
+    elif name.endswith("_ratio") and value >= 0.5:
+        yield f"fs.{name}={value}: must be below 0.5"
 
 
 def _personal(options: Options) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The part of FederatedScope's options that the builtin engine understands."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -244,6 +244,16 @@ class Options:
     def personal_lr(self) -> float:
         """The learning rate of pFedMe's personal model; that of the local update unless it is told."""
         return float(self["personalization.lr"] if self["personalization.lr"] > 0 else self["train.optimizer.lr"])
+
+    def uploaded(self, names: Iterable[str], trainable: Collection[str]) -> list[str]:
+        """Return which entries of a state_dict clients upload, and accept from the server.
+
+        Parameters, on releases before master running statistics too, without those that
+        ``personalization.local_param`` names by a part of their name. The server sends everything all the same.
+        """
+        local: list[str] = self["personalization.local_param"]
+        sent = (name for name in names if self.uploads_buffers or name in trainable)
+        return [name for name in sent if not self.is_alone and not any(word in name for word in local)]
 
     @property
     def server_optimizer(self) -> dict[str, Any] | None:

@@ -55,9 +55,7 @@ class Contents:
 
     def shared(self) -> dict[str, Any]:
         """Return the entries of the state_dict that a client uploads."""
-        local = self.options["personalization.local_param"]
-        names = self.state_dict if self.options.uploads_buffers else self.trainable
-        return {n: v for n, v in self.state_dict.items() if n in names and not any(word in n for word in local)}
+        return {name: self.state_dict[name] for name in self.options.uploaded(self.state_dict, self.trainable)}
 
     def downloaded(self) -> Any:
         """Return what the server broadcasts for training."""

@@ -1,6 +1,6 @@
 """The ledger of a course in closed form: rounds × clients × contents, nothing trained, no tensor allocated.
 
-The messages are those of FederatedScope's protocol, as `fscost.engine.builtin.course` sends them one by one.
+The messages are those of FederatedScope's protocol, as the builtin engine sends them one by one.
 """
 
 import json
