@@ -1,8 +1,9 @@
 """What is known of a run: its status, its outcome and where it came from."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 
 class Status(StrEnum):
@@ -11,6 +12,7 @@ class Status(StrEnum):
     DONE = "done"
     FAILED = "failed"
     TIMEOUT = "timeout"
+    RUNNING = "running"
     INTERRUPTED = "interrupted"
     CORRUPT = "corrupt"
     MISSING = "missing"
@@ -31,15 +33,33 @@ class Provenance:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a run ended; a failed run is a value, not an exception."""
+    """How a run ended; a failed run is a value, not an exception.
+
+    `died` says that its process ended without a word, as one does that the kernel killed: trying again may help.
+    """
 
     status: Status
     reason: str = ""
     wall_s: float = 0.0
     peak_rss_bytes: int | None = None
     warnings: tuple[str, ...] = ()
-    provenance: Provenance | None = field(default=None)
+    died: bool = False
+    provenance: Provenance | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as JSON values."""
         return asdict(self) | {"status": str(self.status)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the outcome that `as_dict` made these values of, or that was written before some of them were known."""
+        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        told = known.get("provenance")
+        return cls(
+            **known
+            | {
+                "status": Status(known["status"]),
+                "warnings": tuple(known.get("warnings", ())),
+                "provenance": told and Provenance(**told),
+            }
+        )

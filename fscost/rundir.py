@@ -9,9 +9,13 @@ the next sweep computes it again.
 
 # cell.json, outcome.json history: 1 - first version
 
+import hashlib
 import json
 import os
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ from typing import Any
 from fscost.cell import Cell
 from fscost.errors import CollectError, ConfigError, StoreError
 from fscost.files import sync_folder, write_whole
+from fscost.lock import held, holder
 from fscost.metering import read_ledger
 from fscost.record import Outcome, Status
 
@@ -62,8 +67,8 @@ class RunDir:
         return self.path / "outcome.json"
 
     def write_cell(self, cell: Cell) -> None:
-        """Create the directory and write the cell into it."""
-        self.path.mkdir(parents=True)
+        """Write the cell into the directory, which is made where there is none."""
+        self.path.mkdir(parents=True, exist_ok=True)
         _write_json(self.cell_file, {"format": FORMAT, "id": cell.id} | cell.as_dict())
 
     def write_outcome(self, outcome: Outcome) -> None:
@@ -117,62 +122,148 @@ class RunDir:
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of run directories; a cell's results are found by its id."""
+    """A folder of run directories; a cell's results are found by its id.
+
+    What is being computed lies in ``.running`` until it is complete: ``<name>.lock``, held by the process that computes
+    the cell, and beside it the folder ``<name>`` with what that process has written so far.
+    """
 
     path: Path
 
+    @property
+    def under_way(self) -> Path:
+        """The folder of what is being computed."""
+        return self.path / ".running"
+
     def check_writable(self) -> None:
-        """Raise StoreError unless files can be made here; makes the folder, and nothing where that fails."""
-        probe = self.path / f".probe-{os.getpid()}"
+        """Raise StoreError unless files can be made and locked here; makes the folder, and nothing where that fails."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            why = error.strerror or error
+            self.under_way.mkdir(parents=True, exist_ok=True)
+            with held(self.under_way / f"probe-{os.getpid()}", ""):
+                pass
+        except (OSError, StoreError) as error:
+            why = getattr(error, "strerror", None) or error
             raise StoreError(f"store={self.path}: cannot be written: {why}; choose another with store=PATH") from error
 
     def of(self, cell: Cell) -> RunDir:
         """Return the directory of the cell's run, whether or not it exists."""
-        run = RunDir(self.path / cell.name)
-        replaced = _aside(run)
-        if not run.path.exists() and replaced.exists():  # a swap was cut off between its two renames
-            replaced.rename(run.path)
-        return run
+        current, replaced = RunDir(self.path / cell.name), self._replaced(cell.name)
+        if not current.path.exists() and replaced.exists() and not current.path.exists():
+            return RunDir(replaced)  # a swap is between its two renames, or was cut off there
+        return current
+
+    def status(self, cell: Cell) -> Status:
+        """Return how far the cell is, here or anywhere."""
+        if self.holder(cell) is not None:
+            return Status.RUNNING
+        status = self.of(cell).status()
+        return Status.INTERRUPTED if status is Status.MISSING and self._left(cell.name) else status
+
+    def stamp(self, cell: Cell) -> str:
+        """Return a text that is another once somebody has computed the cell again."""
+        try:
+            return hashlib.sha256(self.of(cell).outcome_file.read_bytes()).hexdigest()
+        except OSError:
+            return ""
+
+    def holder(self, cell: Cell) -> str | None:
+        """Return which process computes the cell, None where none does."""
+        return holder(self._lock(cell.name))
+
+    @contextmanager
+    def claim(self, cell: Cell) -> Iterator["Claim | None"]:
+        """Hold the cell against every other process; None where another one holds it."""
+        with self._claimed(cell.name) as is_held:
+            yield Claim(self, cell.name, waits=cell.engine != "estimate") if is_held else None
+
+    def running(self) -> dict[str, RunDir]:
+        """Return the run directories that are being written, by the names of their cells."""
+        try:
+            locks = [path for path in self.under_way.iterdir() if path.suffix == ".lock"]
+        except OSError:
+            return {}
+        return {path.stem: left[-1] for path in locks if holder(path) is not None and (left := self._left(path.stem))}
+
+    def tidy(self) -> None:
+        """Mend and remove what processes left that were killed."""
+        for name in {path.stem if path.suffix == ".lock" else path.name for path in self.under_way.iterdir()}:
+            with self._claimed(name):
+                pass
+
+    @contextmanager
+    def _claimed(self, name: str) -> Iterator[bool]:
+        self.under_way.mkdir(parents=True, exist_ok=True)
+        told = f"{os.uname().nodename}, process {os.getpid()}"
+        with held(self._lock(name), told) as is_held:
+            if not is_held:
+                yield False
+                return
+            self._mend(name)
+            yield True
+            shutil.rmtree(self.under_way / name, ignore_errors=True)
+
+    def _mend(self, name: str) -> None:
+        """Finish a swap that was cut off between its two renames."""
+        replaced, current = self._replaced(name), self.path / name
+        if replaced.exists() and not current.exists():
+            replaced.rename(current)
+
+    def _left(self, name: str) -> list[RunDir]:
+        """Return the run directories that were not finished, the newest last."""
+        return [RunDir(path) for path in sorted((self.under_way / name).glob(f"{_FRESH}*"))]
+
+    def _lock(self, name: str) -> Path:
+        return self.under_way / f"{name}.lock"
+
+    def _replaced(self, name: str) -> Path:
+        return self.under_way / name / "replaced"
+
+
+_FRESH = "run-"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A cell that this process alone may compute; `waits` says whether its files must be on the disk first."""
+
+    store: Store
+    name: str
+    waits: bool
 
     def begin(self, cell: Cell) -> RunDir:
-        """Create a fresh directory for a new run of the cell, beside whatever result there is."""
-        fresh = RunDir(self.path / f".{cell.name}.new-{os.getpid()}")
+        """Create a fresh directory for a new run, beside whatever result there is."""
+        own = self.store.under_way / self.name
         try:
-            shutil.rmtree(fresh.path, ignore_errors=True)
+            for path in own.glob(f"{_FRESH}*"):
+                shutil.rmtree(path, ignore_errors=True)
+            # A name that no process has used: one that was killed may have a last line to write.
+            fresh = RunDir(own / f"{_FRESH}{time.time_ns()}")
             fresh.write_cell(cell)
         except OSError as error:
-            raise StoreError(f"store={self.path}: cannot write there: {error}") from error
+            raise StoreError(f"store={self.store.path}: cannot write there: {error.strerror}") from error
         return fresh
 
-    def publish(self, fresh: RunDir, cell: Cell) -> RunDir:
+    def left(self) -> RunDir | None:
+        """Return the run directory that a killed process left, if any."""
+        return left[-1] if (left := self.store._left(self.name)) else None
+
+    def publish(self, fresh: RunDir) -> RunDir:
         """Make a fresh run the cell's result, unless it failed and there is one that is done.
 
         A failed rerun is kept as ``<name>.failed`` for its log, a corrupt directory as ``<name>.corrupt``.
         """
-        current = self.of(cell)
+        current = RunDir(self.store.path / self.name)
         before = current.status()
-        if before is Status.DONE or cell.engine != "estimate":
+        if before is Status.DONE or self.waits:
             fresh.sync()
         if before is Status.DONE and fresh.status() is not Status.DONE:
-            return _move(fresh, current.path.with_name(f"{cell.name}.failed"))
+            return _move(fresh, current.path.with_name(f"{self.name}.failed"))
         if before is Status.CORRUPT:
-            _move(current, current.path.with_name(f"{cell.name}.corrupt"))
+            _move(current, current.path.with_name(f"{self.name}.corrupt"))
         if current.path.exists():
-            shutil.rmtree(_aside(current), ignore_errors=True)
-            current.path.rename(_aside(current))
+            _move(current, self.store._replaced(self.name))
         fresh.path.rename(current.path)
-        shutil.rmtree(_aside(current), ignore_errors=True)
         return current
-
-
-def _aside(run: RunDir) -> Path:
-    return run.path.with_name(f".{run.path.name}.replaced")
 
 
 def _move(run: RunDir, to: Path) -> RunDir:

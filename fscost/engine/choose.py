@@ -1,11 +1,12 @@
 """What an engine is, and which one runs a cell."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from threading import Lock
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from fscost.cell import Cell
+from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.errors import ConfigError
 from fscost.record import Outcome
 from fscost.rundir import RunDir
@@ -22,34 +23,14 @@ class Engine(Protocol):
     def prepare(self, cell: Cell) -> None:
         """Get ready to run the cell; raises ConfigError for what is missing on this machine."""
 
-    def run(self, cell: Cell, into: RunDir) -> Outcome:
-        """Run one cell to its end and write its ledger and logs; never raise for a run that failed."""
+    def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
+        """Run one cell to its end and write its ledger and logs; never raise for a run that failed.
+
+        Raises WorkerDied where the process that was to run cells is gone, and WorkerClosed after `close`.
+        """
 
     def close(self) -> None:
-        """Let go of processes; the engine can be used again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineSettings:
-    """How engines run cells, whatever the cells are; raises ConfigError for a value out of its range.
-
-    `python` is the interpreter that has FederatedScope, None for this one; `timeout_min` bounds
-    each cell, None bounds nothing.
-    """
-
-    python: str | None = None
-    timeout_min: float | None = None
-
-    def __post_init__(self) -> None:
-        limit = self.timeout_min
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
-            raise ConfigError(f"engine.timeout_min={limit}: must be a number of minutes above 0, or null for no limit")
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Return the settings in a configuration's ``engine`` section."""
-        python = config["python"]
-        return cls(python=None if python in (None, "") else str(python), timeout_min=config["timeout_min"])
+        """End what runs, and let go of processes; the engine is of no more use."""
 
 
 def identify(config: Mapping[str, Any]) -> tuple[str, str]:
@@ -79,38 +60,43 @@ def described(name: str, settings: EngineSettings) -> str:
 
 
 class Engines:
-    """The engines of one command, each made when it is first needed and closed at the end."""
+    """The engines of one command, each made when it is first needed and closed at the end; threads may share them."""
 
-    def __init__(self, settings: EngineSettings) -> None:
-        self._settings = settings
-        self._made: dict[str, Engine] = {}
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._made: dict[tuple[str, str | None], Engine] = {}
 
-    def of(self, cell: Cell) -> Engine:
+    def of(self, cell: Cell, settings: EngineSettings) -> Engine:
         """Return the engine of a cell; imports it only now, as engines import torch."""
-        if cell.engine not in self._made:
-            self._made[cell.engine] = self._make(cell.engine)
-        return self._made[cell.engine]
+        with self._lock:
+            key = cell.engine, settings.python if cell.engine == "federatedscope" else None
+            if key not in self._made:
+                self._made[key] = _make(*key)
+            return self._made[key]
 
-    def _make(self, name: str) -> Engine:
-        if name == "builtin":
-            from fscost.engine.builtin import BuiltinEngine
-
-            if self._settings.timeout_min is not None:
-                raise ConfigError("engine.timeout_min: engine=builtin cannot be stopped; engine=federatedscope can")
-            return BuiltinEngine()
-        if name == "estimate":
-            from fscost.engine.estimate import EstimateEngine
-
-            return EstimateEngine()
-        if name == "federatedscope":
-            from fscost.engine.federatedscope import FederatedScopeEngine
-
-            return FederatedScopeEngine(self._settings.python, self._settings.timeout_min)
-        raise ConfigError(f"engine={name}: there is no such engine; there are builtin, estimate, federatedscope")
+    def close(self) -> None:
+        """Close them all; what they run is ended."""
+        for engine in self._made.values():
+            engine.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for engine in self._made.values():
-            engine.close()
+        self.close()
+
+
+def _make(name: str, python: str | None) -> Engine:
+    if name == "builtin":
+        from fscost.engine.builtin import ServedBuiltinEngine
+
+        return ServedBuiltinEngine()
+    if name == "estimate":
+        from fscost.engine.estimate import EstimateEngine
+
+        return EstimateEngine()
+    if name == "federatedscope":
+        from fscost.engine.federatedscope import FederatedScopeEngine
+
+        return FederatedScopeEngine(python)
+    raise ConfigError(f"engine={name}: there is no such engine; there are builtin, estimate, federatedscope")

@@ -1,4 +1,4 @@
-"""The script that FederatedScope's interpreter starts: ``python boot.py probe`` or ``python boot.py serve``.
+"""The script that an engine's interpreter starts: ``python boot.py probe`` or ``python boot.py serve MODULE``.
 
 It makes this very fscost importable there by its path alone, so that nothing has to be installed beside
 FederatedScope and nothing of the environment that fscost lives in is seen.
@@ -22,7 +22,7 @@ def load_fscost() -> None:
     spec.loader.exec_module(module)
 
 
-def main(task: str) -> None:
+def main(task: str, *arguments: str) -> None:
     """Run one of the two tasks; an interpreter that is too old says so in the form of a reply."""
     if sys.version_info < OLDEST:
         print(json.dumps({"error": f"Python {sys.version.split()[0]} is too old, the worker needs 3.8"}))
@@ -39,8 +39,8 @@ def main(task: str) -> None:
     else:
         from fscost.worker.serve import main as serve
 
-        serve()
+        serve(*arguments)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

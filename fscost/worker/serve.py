@@ -1,4 +1,4 @@
-"""The worker: it imports FederatedScope once and runs every cell in a fork of itself.
+"""The worker: it imports an engine once and runs every cell in a fork of itself, several at a time if asked to.
 
 A crash, an exit(), a hang or leaked state costs one cell, and no cell pays for the imports again. Requests are lines
 of JSON on standard input, replies lines of JSON on what was standard output when the worker started.
@@ -6,6 +6,7 @@ of JSON on standard input, replies lines of JSON on what was standard output whe
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -15,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Dict
 
@@ -22,58 +24,102 @@ from fscost.errors import one_line
 
 Request = Dict[str, Any]
 Result = Dict[str, Any]
+Run = Callable[[Request], Result]
 
-_LOOK_S = 1.0
-"""How often to look whether a child has died whose own children keep its pipe open."""
+_LOOK_S = 0.2
+"""How often to look at children: their memory, their time, and whether one died whose own children hold its pipe."""
 
 
-def main() -> None:
-    """Import FederatedScope, say so, then run cells until standard input ends."""
+def main(module: str) -> None:
+    """Import what runs cells, say so, then run them until standard input ends."""
     replies = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever FederatedScope prints must not be taken for a reply
+    os.dup2(2, 1)  # whatever an engine prints must not be taken for a reply
     try:
-        from fscost.worker.course import run_cell, versions
-
-        ready = {"versions": versions()}
+        engine = import_module(module)
+        ready = {"versions": engine.versions()}
     except BaseException as error:
         replies.write(json.dumps({"error": one_line(error)}) + "\n")
         return
+    gc.freeze()  # what is here now stays: no collection in a fork needs to copy its pages
     replies.write(json.dumps(ready) + "\n")
-    serve(run_cell, sys.stdin.fileno(), replies)
+    serve(engine.run_cell, sys.stdin.fileno(), replies)
 
 
-def serve(run: Callable[[Request], Result], requests: int, replies: Any) -> None:
-    """Answer each line read from the descriptor `requests`; return when it ends."""
-    while line := _read_line(requests):
-        replies.write(json.dumps(isolated(run, json.loads(line), requests)) + "\n")
+def serve(run: Run, requests: int, replies: Any) -> None:
+    """Run each request read from the descriptor `requests` in a fork of its own; when it ends, they are killed.
 
-
-def isolated(run: Callable[[Request], Result], request: Request, requests: int) -> Result:
-    """Run one request in a fork and return its result with ``status``, ``reason``, ``wall_s``, ``peak_rss_bytes``.
-
-    ``timeout_s`` of the request, None for no limit, bounds the wall time. When `requests` ends, nobody waits any
-    more, and the fork is killed.
+    A request has a ``number``, which its reply has too, and ``log``, the file for what is printed; ``timeout_s`` bounds
+    its wall time and ``memory_bytes`` its resident memory, ``threads`` is for torch, ``env`` are environment variables.
+    A reply is what `run` returns with ``status``, ``reason``, ``wall_s``, ``peak_rss_bytes``.
     """
-    begin_s = time.monotonic()
-    from_child, to_parent = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(from_child)
-        _child(run, request, to_parent)
-    os.close(to_parent)
-    text, timed_out = _await(pid, from_child, requests, request.get("timeout_s"))
-    os.close(from_child)
-    _kill_group(pid)
-    _, status, usage = os.wait4(pid, 0)
-    measured = {"wall_s": time.monotonic() - begin_s, "peak_rss_bytes": usage.ru_maxrss * 1024}
-    if text.endswith("\n"):
-        return {**json.loads(text), **measured}
-    if timed_out:
-        return {"status": "timeout", "reason": f"stopped after {request['timeout_s'] / 60:g} min", **measured}
-    return {"status": "failed", "reason": _ending(status), "silent": True, **measured}
+    children: dict[int, Child] = {}
+    unread = b""
+    while True:
+        readable, _, _ = select.select([requests, *children], [], [], _LOOK_S if children else None)
+        if requests in readable:
+            chunk = os.read(requests, 65536)
+            if not chunk:
+                break
+            *lines, unread = (unread + chunk).split(b"\n")
+            for child in [Child(run, json.loads(line)) for line in lines]:
+                children[child.pipe] = child
+        for pipe, child in list(children.items()):
+            if child.has_ended(pipe in readable):
+                del children[pipe]
+                replies.write(json.dumps(child.result()) + "\n")
+    for child in children.values():  # nobody waits for them any more
+        child.result()
 
 
-def _child(run: Callable[[Request], Result], request: Request, to_parent: int) -> None:
+class Child:
+    """A fork that runs one request."""
+
+    def __init__(self, run: Run, request: Request) -> None:
+        self.request, self._begin_s, self._text = request, time.monotonic(), b""
+        self._stopped: Result = {}
+        self.pipe, to_parent = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self.pipe)
+            _child(run, request, to_parent)
+        os.close(to_parent)
+
+    def has_ended(self, is_readable: bool) -> bool:
+        """Return whether there is a result, or none to come; `is_readable` says that the pipe has something."""
+        if is_readable:
+            chunk = os.read(self.pipe, 65536)
+            self._text += chunk
+            return not chunk or self._text.endswith(b"\n")
+        if _is_dead(self._pid):
+            last, _, _ = select.select([self.pipe], [], [], 0)  # it may have written since anybody looked
+            return self.has_ended(True) if last else True
+        self._stopped = self._excess()
+        return bool(self._stopped)
+
+    def result(self) -> Result:
+        """End the fork and all it started, and return the reply."""
+        os.close(self.pipe)
+        _kill_group(self._pid)
+        _, status, usage = os.wait4(self._pid, 0)
+        if self._text.endswith(b"\n"):
+            reply = json.loads(self._text)
+        else:
+            reply = self._stopped or {"status": "failed", "reason": _ending(status), "silent": True, "died": True}
+        measured = {"wall_s": time.monotonic() - self._begin_s, "peak_rss_bytes": usage.ru_maxrss * 1024}
+        return {**reply, **measured, "number": self.request.get("number")}
+
+    def _excess(self) -> Result:
+        """Return the result of a cell that took more than it may, empty for one that did not."""
+        timeout_s, memory_bytes = self.request.get("timeout_s"), self.request.get("memory_bytes")
+        if timeout_s and time.monotonic() - self._begin_s > timeout_s:
+            return {"status": "timeout", "reason": f"stopped after {timeout_s / 60:g} min"}
+        if memory_bytes and (held_bytes := _resident_bytes(self._pid)) > memory_bytes:
+            limit = f"engine.memory_gb={memory_bytes / 1e9:g}"
+            return {"status": "failed", "reason": f"out of memory: stopped at {held_bytes / 1e9:.3g} GB, {limit}"}
+        return {}
+
+
+def _child(run: Run, request: Request, to_parent: int) -> None:
     """Run, write the result, and end without what Python does at exit; never returns."""
     try:
         os.setpgid(0, 0)
@@ -82,12 +128,21 @@ def _child(run: Callable[[Request], Result], request: Request, to_parent: int) -
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        os.environ.update(request.get("env") or {})
+        if "torch" in sys.modules and request.get("threads"):
+            sys.modules["torch"].set_num_threads(request["threads"])
         result = _result(run, request)
         sys.stdout.flush()
         sys.stderr.flush()
-        os.write(to_parent, (json.dumps(result) + "\n").encode())
+        _write(to_parent, (json.dumps(result) + "\n").encode())
     finally:
         os._exit(0)
+
+
+def _write(descriptor: int, text: bytes) -> None:
+    """Write all of a text; a pipe takes no more than it holds at a time."""
+    while text:
+        text = text[os.write(descriptor, text) :]
 
 
 def _end_with_parent(parent: int) -> None:
@@ -97,7 +152,7 @@ def _end_with_parent(parent: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _result(run: Callable[[Request], Result], request: Request) -> Result:
+def _result(run: Run, request: Request) -> Result:
     try:
         return {"status": "done", "reason": "", **run(request)}
     except SystemExit as stop:
@@ -108,31 +163,20 @@ def _result(run: Callable[[Request], Result], request: Request) -> Result:
         return {"status": "failed", "reason": one_line(error)}
 
 
-def _await(pid: int, from_child: int, requests: int, timeout_s: float | None) -> tuple[str, bool]:
-    """Return what the child wrote, nothing if it died or nobody waits any more, and whether it took too long."""
-    deadline_s = time.monotonic() + timeout_s if timeout_s else float("inf")
-    text = b""
-    while not text.endswith(b"\n"):
-        left_s = deadline_s - time.monotonic()
-        if left_s <= 0:
-            return "", True
-        readable, _, _ = select.select([from_child, requests], [], [], min(left_s, _LOOK_S))
-        if from_child in readable:
-            chunk = os.read(from_child, 65536)
-            text += chunk
-            if not chunk:
-                break
-        elif requests in readable or _is_dead(pid):
-            break
-    return text.decode(), False
-
-
 def _is_dead(pid: int) -> bool:
     """Return whether the child is a zombie: its pipe stays open as long as a process that it started lives."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):  # no /proc: such a process is waited for
         return False
+
+
+def _resident_bytes(pid: int) -> int:
+    """Return how much memory a process holds, 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _kill_group(pid: int) -> None:
@@ -149,14 +193,3 @@ def _ending(status: int) -> str:
     number = os.WTERMSIG(status)
     hint = ", as the kernel does when memory runs out" if number == signal.SIGKILL else ""
     return f"the process was killed by {signal.Signals(number).name}{hint}"
-
-
-def _read_line(descriptor: int) -> bytes:
-    """Return the next line, empty at the end; the other side sends one only after it has the reply to the last."""
-    line = b""
-    while not line.endswith(b"\n"):
-        chunk = os.read(descriptor, 65536)
-        if not chunk:
-            return b""
-        line += chunk
-    return line

@@ -1,11 +1,18 @@
 """The builtin engine: federated training with torch that follows FederatedScope's message protocol."""
 
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
 from fscost.cell import Cell
 from fscost.digits import DATA_TYPES
 from fscost.engine.builtin.methods import method_problems
 from fscost.engine.builtin.options import Options, contradictions, not_understood
+from fscost.engine.process import WarmWorker
+from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.errors import ConfigError
-from fscost.record import Outcome
+from fscost.record import Outcome, Status
 from fscost.rundir import RunDir
 from fscost.vocabulary import not_federatedscopes
 
@@ -25,11 +32,39 @@ class BuiltinEngine:
         if data := DATA_TYPES.get(cell.get("data.type")):
             data.file()
 
+    def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
+        """Run one cell in this process, unbounded; what goes wrong becomes the outcome's reason."""
+        import torch  # takes seconds, and a plan needs none
+
+        from fscost.engine.builtin.run import run_cell
+
+        torch.set_num_threads(settings.threads)
+        return run_cell(cell, into)
+
     def close(self) -> None:
         """Nothing is held."""
 
-    def run(self, cell: Cell, into: RunDir) -> Outcome:
-        """Run one cell and write its ledger and logs; what goes wrong becomes the outcome's reason."""
-        from fscost.engine.builtin.run import run_cell  # torch takes seconds to import, and a plan needs none
 
-        return run_cell(cell, into)
+class ServedBuiltinEngine(BuiltinEngine):
+    """Trains each cell in a fork of a worker that has imported torch once: a crash or a hang costs that cell alone."""
+
+    def __init__(self) -> None:
+        self._worker = WarmWorker("fscost.engine.builtin.served")
+
+    def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
+        """Run one cell; what ends its process is the outcome's reason."""
+        worker = self._worker.started(Path(sys.executable), "engine=builtin")
+        own = {"into": str(into.path), "log": str(into.engine_log), "cell": asdict(cell)}
+        reply = worker.ask(own | settings.as_request())
+        return _outcome(reply)
+
+    def close(self) -> None:
+        """End the worker."""
+        self._worker.close()
+
+
+def _outcome(reply: dict[str, Any]) -> Outcome:
+    if "outcome" in reply:  # as the fork told it
+        return Outcome.from_dict(reply["outcome"])
+    known = {name: reply[name] for name in ("reason", "wall_s", "peak_rss_bytes")}
+    return Outcome(status=Status(reply["status"]), died=bool(reply.get("died")), **known)

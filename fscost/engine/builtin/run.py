@@ -54,7 +54,6 @@ def run_cell(cell: Cell, into: RunDir) -> Outcome:
 
 def _train(options: Options, into: RunDir) -> list[str]:
     """Run the course, write its files and return what its options do not do."""
-    torch.set_num_threads(1)  # the models are small: threads cost more than they bring, and sums depend on them
     federation = load_federation(options)
     sample = federation.clients[1]["train"].x[0]
     model = build_model(options, sample)

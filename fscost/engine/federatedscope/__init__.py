@@ -2,7 +2,6 @@
 
 import platform
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,8 @@ from fscost.digits import DATA_TYPES, SPLITTERS
 from fscost.engine import fit
 from fscost.engine.federatedscope.effective import broken_claims, own_choices
 from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach
-from fscost.engine.federatedscope.process import Worker, WorkerDied
+from fscost.engine.process import WarmWorker, Worker
+from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.errors import ConfigError
 from fscost.record import Outcome, Provenance, Status
 from fscost.rundir import RunDir
@@ -24,14 +24,13 @@ _LONGEST_WORDS = 200
 
 
 class FederatedScopeEngine:
-    """Runs cells with FederatedScope, one after another, in a worker that has imported it once.
+    """Runs cells with FederatedScope in forks of a worker that has imported it once.
 
-    `python` names the interpreter that has it, None for this one; `timeout_min` bounds each cell's wall time.
+    `python` names the interpreter that has it, None for this one.
     """
 
-    def __init__(self, python: str | None, timeout_min: float | None) -> None:
-        self._python, self._timeout_min = python, timeout_min
-        self._worker: Worker | None = None
+    def __init__(self, python: str | None) -> None:
+        self._python, self._worker = python, WarmWorker("fscost.worker.course")
 
     def check(self, cell: Cell) -> None:
         """Raise ConfigError for a cell that FederatedScope would crash on or that cannot be metered."""
@@ -50,38 +49,27 @@ class FederatedScopeEngine:
                 "engine.python=PATH, or leave engine.protocol out"
             )
         _data_file(cell)  # raises where it is missing
-        if self._worker is None:
-            self._worker = Worker(found.python)
+        self._started(found)
 
-    def run(self, cell: Cell, into: RunDir) -> Outcome:
-        """Run one cell and write its ledger and logs; a worker that dies costs this cell alone."""
-        self.prepare(cell)
-        assert self._worker is not None
-        found, versions = interpreter(self._python), self._worker.versions
-        begin_s = time.monotonic()
-        try:
-            reply = self._worker.ask(self._request(cell, into))
-        except WorkerDied as died:
-            self._worker.close()
-            self._worker = None
-            reply = {"status": "failed", "reason": str(died), "silent": True, "wall_s": time.monotonic() - begin_s}
-        return _outcome(cell, into, reply, found, versions)
-
-    def close(self) -> None:
-        """End the worker."""
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
-
-    def _request(self, cell: Cell, into: RunDir) -> dict[str, Any]:
-        return {
+    def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
+        """Run one cell and write its ledger and logs; what ends its process is the outcome's reason."""
+        found = interpreter(self._python)
+        worker = self._started(found)
+        request = {
             "into": str(into.path.resolve()),
             "log": str(into.engine_log.resolve()),
             "asked": dict(vocabulary.leaves(cell.fs)),
             "protocol": cell.protocol,
             "data_file": _data_file(cell),
-            "timeout_s": None if self._timeout_min is None else 60 * self._timeout_min,
         }
+        return _outcome(cell, into, worker.ask(request | settings.as_request()), found, worker.versions)
+
+    def close(self) -> None:
+        """End the worker."""
+        self._worker.close()
+
+    def _started(self, found: Interpreter) -> Worker:
+        return self._worker.started(found.python, f"engine.python={found.python}: FederatedScope cannot be imported")
 
 
 def _data_file(cell: Cell) -> str | None:
@@ -123,6 +111,7 @@ def _outcome(cell: Cell, into: RunDir, reply: dict[str, Any], found: Interpreter
     return Outcome(
         status=status,
         reason=reason,
+        died=bool(reply.get("died")),
         wall_s=reply["wall_s"],
         peak_rss_bytes=reply.get("peak_rss_bytes"),
         warnings=warnings,

@@ -9,10 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import fscost
+
+from fscost.engine.process import BOOT
 from fscost.errors import ConfigError
 
-BOOT = Path(fscost.__file__).parent / "worker" / "boot.py"
+
 
 _PROBE_S = 120.0
 _CURE = "name the interpreter that has it with engine.python=PATH or FSCOST_FS_PYTHON"

@@ -1,0 +1,154 @@
+"""The worker process as seen from this side: started once, asked once per cell, by several threads if need be."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import fscost
+from fscost.errors import ConfigError
+
+BOOT = Path(fscost.__file__).parent / "worker" / "boot.py"
+
+_END_S = 10.0
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+Reply = dict[str, Any]
+
+
+class WorkerDied(Exception):
+    """The worker process is gone; the text says how it ended."""
+
+
+class WorkerClosed(Exception):
+    """The worker was ended on purpose while it ran a cell."""
+
+
+class Worker:
+    """A process that has imported `module` and runs each request in a fork of itself.
+
+    Raises ConfigError, which begins with `shown`, where it cannot be imported.
+    """
+
+    def __init__(self, python: Path, module: str, shown: str) -> None:
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the worker lives
+        self._process = subprocess.Popen(
+            [python, BOOT, "serve", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for this process, which then ends the worker
+            # The order of FederatedScope's log keys depends on the first; a request says how many threads torch gets.
+            env={"PYTHONHASHSEED": "0"} | os.environ | _ONE_THREAD,
+        )
+        ready = self._read() or {"error": f"{self._ending()}{self._last_error()}"}
+        self._lock, self._asked, self._is_closed, self._has_ended = Lock(), 0, False, False
+        self._waiting: dict[int, Future[Reply]] = {}
+        if "error" in ready:
+            self.close()
+            raise ConfigError(f"{shown}: {ready['error']}")
+        self.versions: dict[str, str] = ready["versions"]
+        self._reader = Thread(target=self._answer, daemon=True)
+        self._reader.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def ask(self, request: dict[str, Any]) -> Reply:
+        """Run one cell and return the reply; raises WorkerDied or WorkerClosed, and the worker is of no more use."""
+        assert self._process.stdin is not None
+        future: Future[Reply] = Future()
+        with self._lock:
+            if self._has_ended:
+                raise self._end()
+            self._asked += 1
+            self._waiting[self._asked] = future
+            with suppress(BrokenPipeError, ValueError):  # it is gone or closed, which the reading thread will see
+                self._process.stdin.write(json.dumps(request | {"number": self._asked}) + "\n")
+                self._process.stdin.flush()
+        return future.result()
+
+    def close(self) -> None:
+        """End the worker and what it runs."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._is_closed = True
+        with suppress(BrokenPipeError):  # it is gone already
+            self._process.stdin.close()
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        if hasattr(self, "_reader"):
+            self._reader.join()
+        self._process.stdout.close()
+        self._errors.close()
+
+    def _answer(self) -> None:
+        """Hand each reply to the one who waits for it, until there are no more."""
+        while reply := self._read():
+            with self._lock:
+                future = self._waiting.pop(reply["number"])
+            future.set_result(reply)
+        end = self._end()
+        with self._lock:
+            self._has_ended = True
+            waiting = list(self._waiting.values())
+        for future in waiting:
+            future.set_exception(end)
+
+    def _end(self) -> Exception:
+        return WorkerClosed() if self._is_closed else WorkerDied(self._ending())
+
+    def _read(self) -> Reply:
+        """Return the next reply, nothing where there is none to come."""
+        assert self._process.stdout is not None
+        try:
+            reply: Reply = json.loads(self._process.stdout.readline())
+        except ValueError:  # the end, or a line that was cut off there
+            return {}
+        return reply
+
+    def _ending(self) -> str:
+        code = self._process.wait()
+        if code < 0:
+            return f"the worker process was killed by {signal.Signals(-code).name}"
+        return f"the worker process ended with exit code {code}"
+
+    def _last_error(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().strip().splitlines()
+        return f": {lines[-1]}" if lines else ""
+
+
+class WarmWorker:
+    """A worker of `module` that is started when it is first needed, and again after it died."""
+
+    def __init__(self, module: str) -> None:
+        self._module, self._lock, self._is_closed = module, Lock(), False
+        self._worker: Worker | None = None
+
+    def started(self, python: Path, shown: str) -> Worker:
+        """Return the worker; raises ConfigError, which begins with `shown`, where its module cannot be imported."""
+        with self._lock:
+            if self._is_closed:
+                raise WorkerClosed
+            if self._worker is None or not self._worker.is_alive:
+                self._worker = Worker(python, self._module, shown)
+            return self._worker
+
+    def close(self) -> None:
+        """End the worker and what it runs."""
+        with self._lock:
+            self._is_closed = True
+            if self._worker is not None:
+                self._worker.close()

@@ -1,0 +1,177 @@
+"""A sweep from its first cell to its last: every cell ends once, whatever becomes of the others."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from fscost.engine.process import WorkerClosed, WorkerDied
+from fscost.errors import CollectError, StoreError
+from fscost.launch.task import Ended, How, Launcher, Task, bury
+from fscost.record import Outcome, Status
+from fscost.rundir import Store
+
+_LOOK_S = 0.5
+"""How often to look at cells that others compute."""
+
+
+class Report(Protocol):
+    """What the user sees of a sweep."""
+
+    def ended(self, task: Task, ended: Ended, *, elsewhere: bool) -> None:
+        """Tell that a cell came to its end."""
+
+    def say(self, line: str) -> None:
+        """Tell anything else."""
+
+    def look(self) -> None:
+        """Show where things stand; called about every half second."""
+
+
+class Sweep:
+    """Launches tasks and waits for their ends; `results` holds those that came, by the cell's id.
+
+    A cell whose process died is launched again up to `retries` times. With `fail_fast` the first failure ends the
+    sweep. What another command computes at this moment is waited for, and computed here if that leaves no result.
+    """
+
+    def __init__(self, store: Store, launcher: Launcher, report: Report, *, retries: int, fail_fast: bool) -> None:
+        self._store, self._launcher, self._report = store, launcher, report
+        self._retries, self._fail_fast = retries, fail_fast
+        self._landed: SimpleQueue[tuple[Task, Future[Ended]]] = SimpleQueue()
+        self._in_flight = 0
+        self._elsewhere: dict[str, Task] = {}
+        self._died: dict[str, int] = {}
+        self.results: dict[str, Ended] = {}
+
+    def run(self, tasks: Sequence[Task]) -> None:
+        """Compute the tasks; an interrupt ends what runs and is raised again."""
+        try:
+            self._launch(tasks)
+            while (self._in_flight or self._elsewhere) and not self._is_over():
+                self._land(_LOOK_S)
+                self._look_elsewhere()
+                self._report.look()
+        finally:
+            self._launcher.close()
+            while not self._landed.empty():  # what ended meanwhile has a result
+                self._land(0)
+
+    def failures(self) -> list[str]:
+        """Return the ids of the cells that ended otherwise than done."""
+        return [cell for cell, ended in self.results.items() if ended.outcome is None or not _is_done(ended.outcome)]
+
+    def _is_over(self) -> bool:
+        return self._fail_fast and bool(self.failures())
+
+    def _launch(self, tasks: Sequence[Task]) -> None:
+        for task, future in zip(tasks, self._launcher.launch(tasks), strict=True):
+            self._in_flight += 1
+            future.add_done_callback(self._landing(task))
+
+    def _landing(self, task: Task) -> Callable[[Future[Ended]], None]:
+        return lambda future: self._landed.put((task, future))
+
+    def _land(self, wait_s: float) -> None:
+        """Take the next task that came to its end, if one does in time."""
+        try:
+            task, future = self._landed.get(timeout=wait_s) if wait_s else self._landed.get_nowait()
+        except Empty:
+            return
+        self._in_flight -= 1
+        if future.cancelled() or isinstance(future.exception(), WorkerClosed):
+            return
+        try:
+            ended = future.result()
+            if ended.how is How.DIED:
+                ended = bury(task, self._store, ended)
+        except (StoreError, WorkerDied) as error:
+            ended = Ended(How.DIED, reason=str(error))
+        self._settle(task, ended)
+
+    def _settle(self, task: Task, ended: Ended) -> None:
+        if ended.how is How.ELSEWHERE:
+            self._elsewhere[task.cell.id] = task
+            if holder := self._store.holder(task.cell):
+                self._report.say(f"{task.cell.name}: is being computed by another command ({holder})")
+        elif ended.outcome and ended.outcome.died and self._may_retry(task):
+            self._report.say(f"{task.cell.name}: {ended.outcome.reason}; it is tried again")
+            self._launch([replace(task, seen=self._store.stamp(task.cell))])
+        else:
+            self._end(task, ended)
+
+    def _may_retry(self, task: Task) -> bool:
+        self._died[task.cell.id] = self._died.get(task.cell.id, 0) + 1
+        return self._died[task.cell.id] <= self._retries
+
+    def _end(self, task: Task, ended: Ended, *, elsewhere: bool = False) -> None:
+        self.results[task.cell.id] = ended
+        self._report.ended(task, ended, elsewhere=elsewhere)
+
+    def _look_elsewhere(self) -> None:
+        """Take the results of others, and compute what they left undone."""
+        free = [task for task in self._elsewhere.values() if self._store.holder(task.cell) is None]
+        for task in free:
+            del self._elsewhere[task.cell.id]
+            run = self._store.of(task.cell)
+            try:
+                outcome = Outcome.from_dict(run.read_outcome()) if self._store.stamp(task.cell) != task.seen else None
+            except CollectError:
+                outcome = None
+            if outcome:
+                self._end(task, Ended(How.COMPUTED, outcome=outcome, log=str(run.engine_log)), elsewhere=True)
+            else:
+                self._launch([replace(task, seen=self._store.stamp(task.cell))])
+
+
+def _is_done(outcome: Outcome) -> bool:
+    return outcome.status is Status.DONE
+
+
+class PlainReport:
+    """Lines, one for each event: what a file or a continuous-integration log takes."""
+
+    def __init__(self, total: int, say: Callable[[str], None]) -> None:
+        self._total, self._say, self._ended = total, say, 0
+        self._begin_s = time.monotonic()
+        self._failed: list[str] = []
+        self._warned: dict[str, int] = {}
+        self._statuses: list[str] = []
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self._say(line)
+
+    def look(self) -> None:
+        """Lines stand as they are."""
+
+    def ended(self, task: Task, ended: Ended, *, elsewhere: bool) -> None:
+        """Print how a cell ended, and what was said of it for the first time."""
+        self._ended += 1
+        outcome = ended.outcome or Outcome(status=Status.FAILED, reason=ended.reason)
+        self._statuses.append(outcome.status)
+        where = " by another command" if elsewhere else ""
+        line = f"{task.cell.name}: {outcome.status}{where} in {outcome.wall_s:.1f} s"
+        if outcome.status is not Status.DONE:
+            told = f"{outcome.reason}" + (f"; log: {ended.log}" if ended.log else "")
+            line += f": {told}"
+            self._failed.append(f"{outcome.status}: {task.cell.name}: {told}")
+        self.say(f"[{self._ended}/{self._total}] {line}")
+        for warning in outcome.warnings:
+            self._warned[warning] = self._warned.get(warning, 0) + 1
+            if self._warned[warning] == 1:
+                self.say(f"warning: {task.cell.name}: {warning}")
+
+    def summary(self) -> None:
+        """Print what became of the cells, every failure with its reason once more."""
+        for warning, cells in self._warned.items():
+            if cells > 1:
+                self.say(f"warning: {cells} cells: {warning}")
+        counts = [f"{self._statuses.count(s)} {s}" for s in Status if s in self._statuses]
+        if (rest := self._total - self._ended) > 0:
+            counts.append(f"{rest} not computed")
+        self.say(f"{self._total} cells: {', '.join(counts)} in {time.monotonic() - self._begin_s:.1f} s")
+        for line in self._failed:
+            self.say(line)

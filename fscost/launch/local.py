@@ -1,0 +1,71 @@
+"""Cells on this machine, several at a time: a thread for each waits for a fork of a warm worker."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from fscost.engine import Engines
+from fscost.errors import ConfigError
+from fscost.launch.task import Ended, Task, compute
+from fscost.rundir import Store
+
+
+class LocalLauncher:
+    """Runs `n_jobs` cells at a time; every one of them sees one of the GPUs, if there are any."""
+
+    def __init__(self, store: Store, options: Mapping[str, Any], threads: int = 1) -> None:
+        self._store, self._engines = store, Engines()
+        self.n_jobs = _n_jobs(options.get("n_jobs"), threads)
+        self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="cell")
+        self._gpus: SimpleQueue[str | None] = SimpleQueue()
+        gpus = _gpus(options.get("gpus")) or [None]
+        for slot in range(self.n_jobs):
+            self._gpus.put(gpus[slot % len(gpus)])
+
+    def launch(self, tasks: Sequence[Task]) -> list[Future[Ended]]:
+        """Queue tasks; raises ConfigError for an engine that this machine does not have."""
+        for task in tasks:
+            self._engines.of(task.cell, task.settings).prepare(task.cell)
+        return [self._pool.submit(self._compute, task) for task in tasks]
+
+    def close(self) -> None:
+        """End the workers and their cells."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._engines.close()
+        self._pool.shutdown()
+
+    def _compute(self, task: Task) -> Ended:
+        gpu = self._gpus.get()
+        try:
+            return compute(replace(task, settings=replace(task.settings, gpu=gpu)), self._store, self._engines)
+        finally:
+            self._gpus.put(gpu)
+
+
+def _n_jobs(asked: Any, threads: int) -> int:
+    """Return how many cells run at once, by default as many as there are cores for their threads."""
+    if asked is None:
+        return max(1, cores() // threads)
+    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
+        raise ConfigError(f"hydra.launcher.n_jobs={asked}: must be a whole number of at least 1, or null for the cores")
+    return asked
+
+
+def cores() -> int:
+    """Return how many cores this process may use, which a container or Slurm may have limited."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _gpus(asked: Any) -> list[str]:
+    """Return the GPUs to share, as ``CUDA_VISIBLE_DEVICES`` names them, by default those that this process sees."""
+    if asked is not None:
+        return [str(gpu) for gpu in (asked if isinstance(asked, list) else str(asked).split(","))]
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [gpu.strip() for gpu in visible.split(",") if gpu.strip()]
+    found = (re.fullmatch(r"nvidia(\d+)", path.name) for path in Path("/dev").glob("nvidia*"))
+    return sorted((match[1] for match in found if match), key=int)

@@ -1,0 +1,79 @@
+"""A file that one process at a time holds, on this machine and on others that share the file system.
+
+The kernel lets go of it when its holder dies, however that happens: nothing stale can stay behind.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fscost.errors import StoreError
+
+
+@contextmanager
+def held(path: Path, told: str) -> Iterator[bool]:
+    """Hold a file as long as the context lasts; yields whether it is held, False where somebody else does.
+
+    `told` is what `holder` returns to others meanwhile. Raises StoreError on a file system without locks.
+    """
+    descriptor = _taken(path)
+    if descriptor is None:
+        yield False
+        return
+    try:
+        os.write(descriptor, told.encode())
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def holder(path: Path) -> str | None:
+    """Return what the holder of a file tells, None where nobody holds it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return None if _lock(descriptor, fcntl.LOCK_SH, path) else os.read(descriptor, 1000).decode()
+    finally:
+        os.close(descriptor)
+
+
+def _taken(path: Path) -> int | None:
+    """Return a descriptor of the file that this process holds now, None where somebody else does."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
+        if not _lock(descriptor, fcntl.LOCK_EX, path):
+            os.close(descriptor)
+            return None
+        if _is_at(path, descriptor):
+            os.ftruncate(descriptor, 0)
+            return descriptor
+        os.close(descriptor)  # its holder removed it between the two calls: this file is nobody's any more
+
+
+def _lock(descriptor: int, kind: int, path: Path) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreError(
+            f"{path}: its file system has no locks ({error.strerror}), so that two commands could compute one cell at "
+            "once; choose another with store=PATH, or have it mounted with flock"
+        ) from error
+    return True
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
