@@ -12,12 +12,13 @@ from omegaconf import DictConfig
 
 from fscost.cell import Cell
 from fscost.collect import Frames, Run, gather, runs_below, write_frames
-from fscost.engine import Engine, Engines, EngineSettings, described, identify
+from fscost.engine import Engines, EngineSettings, described, identify
 from fscost.errors import ConfigError, StoreError
 from fscost.files import write_whole
+from fscost.launch import PlainReport, Sweep, Task, launcher
 from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
-from fscost.record import Outcome, Status
+from fscost.record import Status
 from fscost.rundir import RunDir, Store
 from fscost.tables import FORMATS, Table, TableSpec, audit, build, explain, heading, published, render, varying_options
 
@@ -47,9 +48,9 @@ class Selection:
 def planned(overrides: Sequence[str]) -> Plan:
     """Expand overrides; every cell is checked by the engine that would run it."""
     made = plan(overrides, identify)
-    with _engines(made) as engines:
+    with Engines() as engines:
         for cell in made.cells:
-            engines.of(cell.cell).check(cell.cell)
+            engines.of(cell.cell, _settings(made)).check(cell.cell)
     TableSpec.from_config(made.table, made.network)
     return made
 
@@ -80,13 +81,13 @@ def run_sweep(overrides: Sequence[str]) -> int:
     """Run the cells that are not done, then print the table and where it was written; return the exit code."""
     made = planned(overrides)
     store = Store(made.store)
-    store.check_writable()
+    _open(store)
     _say_engine(made)
-    pending = [p for p in made.cells if store.of(p.cell).status() is not Status.DONE]
+    states = [store.status(p.cell) for p in made.cells]
+    pending = [p.cell for p, status in zip(made.cells, states, strict=True) if status is not Status.DONE]
     _say(f"{len(made.cells)} cells: {len(made.cells) - len(pending)} done, {len(pending)} to run, store {store.path}")
     _remember(store, overrides)
-    with _engines(made) as engines:
-        failed = run_cells(pending, store, engines)
+    is_well = run_cells(pending, store, made)
     selection = Selection(
         tuple((p.cell, store.of(p.cell)) for p in made.cells), made, {p.cell.id: p for p in made.cells}
     )
@@ -95,38 +96,27 @@ def run_sweep(overrides: Sequence[str]) -> int:
     print(_text(table, "text"))
     for path in write_results(selection, frames, table):
         print(f"wrote {path}")
-    return 1 if failed else 0
+    return 0 if is_well else 1
 
 
-def run_cells(cells: Sequence[Planned], store: Store, engines: Engines) -> list[Planned]:
-    """Compute each cell into the store, one after another; return those that did not end well."""
-    failed = []
-    for one in cells:
-        engines.of(one.cell).prepare(one.cell)
-    for number, one in enumerate(cells, start=1):
-        outcome, run = execute(one.cell, store, engines.of(one.cell))
-        line = f"[{number}/{len(cells)}] {one.cell.name}: {outcome.status} in {outcome.wall_s:.1f} s"
-        if outcome.status is not Status.DONE:
-            failed.append(one)
-            line += f": {outcome.reason}; log: {run.engine_log}"
-        _say(line)
-        for warning in outcome.warnings:
-            _say(f"warning: {one.cell.name}: {warning}")
-    return failed
-
-
-def execute(cell: Cell, store: Store, engine: Engine) -> tuple[Outcome, RunDir]:
-    """Compute one cell beside its old result and swap when it is done; an interrupt leaves an interrupted run."""
-    fresh = store.begin(cell)
+def run_cells(cells: Sequence[Cell], store: Store, made: Plan) -> bool:
+    """Compute each cell into the store; return whether all of them ended well."""
+    if not cells:
+        return True
+    tasks = [Task(cell, _settings(made), made.launcher, store.stamp(cell)) for cell in cells]
+    report = PlainReport(len(tasks), _say)
+    sweep = Sweep(store, launcher(tasks, store), report, retries=made.retries, fail_fast=made.fail_fast)
     try:
-        outcome = engine.run(cell, fresh)
-        fresh.write_outcome(outcome)
-    except OSError as error:
-        raise StoreError(f"store={store.path}: cannot write {cell.name}: {error}") from error
-    except KeyboardInterrupt:
-        store.publish(fresh, cell)
-        raise
-    return outcome, store.publish(fresh, cell)
+        sweep.run(tasks)
+    finally:
+        report.summary()
+    return len(sweep.results) == len(tasks) and not sweep.failures()
+
+
+def _open(store: Store) -> None:
+    """Make the store ready to be written to."""
+    store.check_writable()
+    store.tidy()
 
 
 def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
@@ -143,14 +133,12 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
     if not runs:
         _say("no such cell; nothing was computed")
         return 0
-    not_well = []
-    with _engines(selection.plan) as engines:
-        for folder in dict.fromkeys(run.path.parent for _, run in runs):
-            store = Store(folder)
-            store.check_writable()
-            here = [Planned(cell, ()) for cell, run in runs if run.path.parent == folder]
-            not_well += run_cells(here, store, engines)
-    return 1 if not_well else 0
+    is_well = True
+    for folder in dict.fromkeys(run.path.parent for _, run in runs):
+        _open(store := Store(folder))
+        here = [cell for cell, run in runs if run.path.parent == folder]
+        is_well = run_cells(here, store, selection.plan) and is_well
+    return 0 if is_well else 1
 
 
 def _is_wanted(status: Status, failed: bool, missing: bool) -> bool:
@@ -271,8 +259,8 @@ def _last_sweep(overrides: Iterable[str]) -> list[str]:
         raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox") from error
 
 
-def _engines(made: Plan) -> Engines:
-    return Engines(EngineSettings.from_config(made.engine))
+def _settings(made: Plan) -> EngineSettings:
+    return EngineSettings.from_config(made.engine)
 
 
 def _say_engine(made: Plan) -> None:

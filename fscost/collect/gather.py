@@ -94,7 +94,12 @@ def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such folder; give a store, a run directory or overrides")
     found = sorted(path.parent for path in folder.rglob("cell.json"))
-    runs = [RunDir(path) for path in found if not path.name.startswith(".") and path.suffix not in _SET_ASIDE]
+    hidden = (any(part.startswith(".") for part in path.relative_to(folder).parts) for path in found)
+    runs = [
+        RunDir(path)
+        for path, is_hidden in zip(found, hidden, strict=True)
+        if not is_hidden and path.suffix not in _SET_ASIDE
+    ]
     foreign = [(run.cell(_ignore), run) for run in foreign_runs_below(folder)]
     return [*((_cell_or_none(run), run) for run in runs), *foreign]
 

@@ -1,7 +1,19 @@
 """Launching: cells into the store, several at a time, on this machine or on others."""
 
+from collections.abc import Sequence
+
+from fscost.errors import ConfigError
 from fscost.launch.drive import PlainReport, Report, Sweep
 from fscost.launch.local import LocalLauncher
 from fscost.launch.task import Ended, How, Launcher, Task, compute, execute
+from fscost.rundir import Store
 
-__all__ = ["Ended", "How", "Launcher", "LocalLauncher", "PlainReport", "Report", "Sweep", "Task", "compute", "execute"]
+__all__ = ["Ended", "How", "Launcher", "PlainReport", "Report", "Sweep", "Task", "compute", "execute", "launcher"]
+
+
+def launcher(tasks: Sequence[Task], store: Store) -> Launcher:
+    """Return the launcher that these tasks were planned for, all for the same."""
+    name = tasks[0].launcher["name"]
+    if name == "local":
+        return LocalLauncher(store, tasks)
+    raise ConfigError(f"hydra/launcher={name}: there is no such launcher; there are local, slurm, ray")

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +18,10 @@ from fscost.rundir import Store
 class LocalLauncher:
     """Runs `n_jobs` cells at a time; every one of them sees one of the GPUs, if there are any."""
 
-    def __init__(self, store: Store, options: Mapping[str, Any], threads: int = 1) -> None:
+    def __init__(self, store: Store, tasks: Sequence[Task]) -> None:
         self._store, self._engines = store, Engines()
-        self.n_jobs = _n_jobs(options.get("n_jobs"), threads)
+        options = tasks[0].launcher
+        self.n_jobs = _n_jobs(options.get("n_jobs"), max(task.settings.threads for task in tasks))
         self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="cell")
         self._gpus: SimpleQueue[str | None] = SimpleQueue()
         gpus = _gpus(options.get("gpus")) or [None]

@@ -1,7 +1,7 @@
 """Expanding a grid: every combination becomes a cell, all are checked, none is there twice."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,9 @@ class Plan:
     table: dict[str, Any]
     network: dict[str, Any]
     engine: dict[str, Any]
+    launcher: Any = field(default_factory=lambda: {"name": "local"})
+    retries: int = 0
+    fail_fast: bool = False
 
 
 def plan(overrides: Sequence[str], identify: Identify) -> Plan:
