@@ -8,8 +8,6 @@ import time
 import traceback
 from importlib.metadata import version
 
-import torch
-
 from fscost.cell import Cell
 from fscost.engine.builtin.course import model_header, run_course
 from fscost.engine.builtin.data import load_federation
