@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from fscost.digits import type_of
 from fscost.errors import ConfigError
 from fscost.paths import conf
-from fscost.plan.plain import Tree, computed, has, with_value
+from fscost.plan.plain import Tree, computed, has, merged, with_value
 from fscost.plan.shapes import read_shapes, spec_of
 
 GROUPS = ("method", "model", "data", "engine", "table", "sweeps")
@@ -40,7 +40,7 @@ def configuration(config_dir: Path | None) -> Iterator[None]:
         if not config_dir.is_dir():
             raise ConfigError(f"config_dir={config_dir}: no such folder; give one with method/, model/ or data/ in it")
         folders.prepend("command-line", f"file://{config_dir.resolve()}", anchor="schema")
-    for cached in (composed, _own_part, _parsed, computed, raw_option, read_shapes):
+    for cached in (composed, _own_part, _parsed, _files, computed, raw_file, read_shapes):
         cast(Any, cached).cache_clear()
     version.setbase("1.3")
     GlobalHydra.instance().clear()
@@ -78,12 +78,16 @@ def composed(groups: tuple[str, ...]) -> DictConfig:
 
 @cache
 def _own_part(groups: tuple[str, ...]) -> Tree:
-    """Compose once per combination of group choices, without Hydra's own section: most of the work, and no cell's."""
-    loader = cast(Any, GlobalHydra.instance().config_loader())
-    files = CachingConfigRepository(loader.repository)
-    chosen = create_defaults_list(files, "config", parse([*groups]), prepend_hydra=False, skip_missing=False)
-    config = OmegaConf.to_container(loader._compose_config_from_defaults_list(chosen.defaults, files))
-    return {key: section for key, section in cast(Tree, config).items() if key != "hydra"}
+    """Lay the files of one combination of group choices over each other, once: most of the work, and no cell's.
+
+    Hydra says which files and in which order; laying them over each other as plain dicts takes a tenth of its time.
+    """
+    chosen = create_defaults_list(_files(), "config", parse([*groups]), prepend_hydra=True, skip_missing=False)
+    tree: Tree = {}
+    for part in chosen.defaults:
+        content = raw_file(str(part.config_path))
+        tree = with_value(tree, part.package, content) if part.package else merged(tree, content)
+    return with_value(tree, "hydra.runtime.choices", dict(chosen.overrides.known_choices))
 
 
 def config_of(parsed: list[Override]) -> Tree:
@@ -147,11 +151,18 @@ _OF_ALL_CELLS = (
 
 
 @cache
-def raw_option(group: str, option: str) -> dict[str, Any]:
-    """Return an option's own file, nothing resolved."""
-    loader: Any = GlobalHydra.instance().config_loader()
-    result = loader.repository.load_config(f"{group}/{option}")
-    return cast(dict[str, Any], OmegaConf.to_container(result.config, resolve=False))
+def raw_file(path: str) -> Tree:
+    """Return a configuration file as it is, nothing resolved; an option's is ``GROUP/OPTION``."""
+    content = OmegaConf.to_container(cast(Any, _files().load_config(path)).config)
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}.yaml: must be a mapping from names to values")
+    return cast(Tree, content)
+
+
+@cache
+def _files() -> CachingConfigRepository:
+    """Return the configuration files, each read once."""
+    return CachingConfigRepository(cast(Any, GlobalHydra.instance().config_loader()).repository)
 
 
 def _alpha(value: Any) -> float:

@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from fscost import vocabulary
 from fscost.errors import ConfigError, nearest
-from fscost.plan.compose import ABSENT, GROUPS, composed, group_options, raw_option
+from fscost.plan.compose import ABSENT, GROUPS, composed, group_options, raw_file
 
 _NULLABLE = (
     "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
@@ -69,5 +69,5 @@ def _knobs() -> list[str]:
 
 def _data_knobs() -> set[str]:
     """Return the knobs that single options bring along, as data=digits brings alpha."""
-    raw = (raw_option(group, option) for group in GROUPS[:3] for option in group_options(group))
+    raw = (raw_file(f"{group}/{option}") for group in GROUPS[:3] for option in group_options(group))
     return {str(key) for option in raw for key in option if key not in ("fs", "defaults")}

@@ -9,7 +9,7 @@ from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.digits import are_of_one_source
 from fscost.errors import ConfigError
-from fscost.plan.compose import GROUPS, raw_option
+from fscost.plan.compose import GROUPS, raw_file
 from fscost.plan.plain import Tree, resolved
 from fscost.plan.read import read_yaml
 
@@ -59,11 +59,11 @@ def _number(value: Any, default: Any) -> Any:
 def _named(config: Tree, parsed: list[Override], flat: Mapping[str, Any], file: Mapping[str, Any]) -> list[str]:
     """Return the options that the command line names: by themselves, by a group, or by a knob they are made from."""
     chosen = [o for o in parsed if o.key_or_group in GROUPS and o.value() is not None]
-    own = [raw_option(o.key_or_group, str(o.value())) for o in chosen]
+    own = [raw_file(f"{o.key_or_group}/{o.value()}") for o in chosen]
     of_groups = {name for option in own for name, _ in vocabulary.leaves(option.get("fs", {}))}
     sections = tuple(o.key_or_group.removeprefix("fs.") for o in parsed if o.key_or_group.startswith("fs."))
     by_itself = {name for name in flat if name in sections or name.startswith(tuple(f"{s}." for s in sections))}
-    sweep = {key for o in chosen if o.key_or_group == "sweeps" for key in raw_option("sweeps", str(o.value()))}
+    sweep = {key for o in chosen if o.key_or_group == "sweeps" for key in raw_file(f"sweeps/{o.value()}")}
     of_knobs = set(_made_from(config, sweep | {o.key_or_group for o in parsed}))
     brought = {key for option in own for key in option if key != "fs"} - sweep
     of_options = {name for name in _made_from(config, brought) if _is_brought(name, flat, file)}
