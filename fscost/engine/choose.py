@@ -1,5 +1,6 @@
 """What an engine is, and which one runs a cell."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -33,23 +34,36 @@ class Engine(Protocol):
 class EngineSettings:
     """How engines run cells, whatever the cells are; raises ConfigError for a value out of its range.
 
-    `python` is the interpreter that has FederatedScope, None for this one; `timeout_min` bounds
-    each cell, None bounds nothing.
+    `python` is the interpreter that has FederatedScope, None for this one; `timeout_min` (minutes) and `memory_gb`
+    (10^9 bytes) bound each cell, None bounds nothing; `threads` are the CPU threads of one cell.
     """
 
     python: str | None = None
     timeout_min: float | None = None
+    threads: int = 1
+    memory_gb: float | None = None
 
     def __post_init__(self) -> None:
-        limit = self.timeout_min
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
-            raise ConfigError(f"engine.timeout_min={limit}: must be a number of minutes above 0, or null for no limit")
+        for name, value, unit in (("timeout_min", self.timeout_min, "minutes"), ("memory_gb", self.memory_gb, "GB")):
+            if value is not None and not _is_above_0(value):
+                raise ConfigError(f"engine.{name}={value}: must be a number of {unit} above 0, or null for no limit")
+        if not isinstance(self.threads, int) or isinstance(self.threads, bool) or self.threads < 1:
+            raise ConfigError(f"engine.threads={self.threads}: must be a whole number of at least 1")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Return the settings in a configuration's ``engine`` section."""
         python = config["python"]
-        return cls(python=None if python in (None, "") else str(python), timeout_min=config["timeout_min"])
+        return cls(
+            python=None if python in (None, "") else str(python),
+            timeout_min=config["timeout_min"],
+            threads=config["threads"],
+            memory_gb=config["memory_gb"],
+        )
+
+
+def _is_above_0(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def identify(config: Mapping[str, Any]) -> tuple[str, str]:
