@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from fscost.cell import Cell
 from fscost.collect import Frames, Run, gather, runs_below, write_frames
 from fscost.engine import Engine, Engines, EngineSettings, described, identify
-from fscost.errors import ConfigError, StoreError
+from fscost.errors import ConfigError, StoreError, for_each_cell
 from fscost.files import write_whole
 from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
@@ -48,8 +48,7 @@ def planned(overrides: Sequence[str]) -> Plan:
     """Expand overrides; every cell is checked by the engine that would run it."""
     made = plan(overrides, identify)
     with _engines(made) as engines:
-        for cell in made.cells:
-            engines.of(cell.cell).check(cell.cell)
+        for_each_cell(lambda one: engines.of(one.cell).check(one.cell), made.cells)
     TableSpec.from_config(made.table, made.network)
     return made
 
@@ -148,7 +147,8 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
         for folder in dict.fromkeys(run.path.parent for _, run in runs):
             store = Store(folder)
             store.check_writable()
-            here = [Planned(cell, ()) for cell, run in runs if run.path.parent == folder]
+            cells = [cell for cell, run in runs if run.path.parent == folder]
+            here = [selection.planned.get(cell.id) or selection.plan.as_planned(cell) for cell in cells]
             not_well += run_cells(here, store, engines)
     return 1 if not_well else 0
 

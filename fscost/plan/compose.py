@@ -25,6 +25,7 @@ from fscost.plan.plain import Tree, computed, has, merged, with_value
 from fscost.plan.shapes import read_shapes, spec_of
 
 GROUPS = ("method", "model", "data", "engine", "table", "sweeps")
+_CHOICES = (*GROUPS, "hydra/launcher")
 
 ABSENT: Any = object()
 """What `select` returns for a key the configuration does not have."""
@@ -92,12 +93,12 @@ def _own_part(groups: tuple[str, ...]) -> Tree:
 
 def config_of(parsed: list[Override]) -> Tree:
     """Return the configuration of one combination of overrides, not resolved."""
-    config = _own_part(tuple(str(o.input_line) for o in parsed if o.key_or_group in GROUPS))
+    config = _own_part(tuple(str(o.input_line) for o in parsed if o.key_or_group in _CHOICES))
     for override in parsed:
         key = override.key_or_group
-        if key in GROUPS:
+        if key in _CHOICES:
             continue
-        if not key.startswith("fs.") and not has(config, key):
+        if not key.startswith(("fs.", "hydra.launcher.")) and not has(config, key):
             raise ConfigError(f"{override.input_line}: has no effect with the other choices; leave it out")
         config = with_value(config, key, override.value())
     return config
@@ -108,20 +109,20 @@ def grids_of(given: list[Override]) -> list[list[str]]:
 
     A file holds one grid, ``hydra.sweeper.params``, or the list ``grids``, whose cells follow one another.
     """
-    chosen = tuple(str(o.input_line) for o in given if o.key_or_group == "sweeps")
-    config = composed(chosen)
-    axes = _axes(config, *chosen)
+    file = next((str(o.input_line) for o in given if o.key_or_group == "sweeps"), "")
+    config = composed(tuple(str(o.input_line) for o in given if o.key_or_group in ("sweeps", "hydra/launcher")))
+    axes = _axes(config, file)
     if "grids" not in config:
         return [axes]
     if axes:
-        raise ConfigError(f"{chosen[0]}: has both grids and hydra.sweeper.params; write these as one more of the grids")
+        raise ConfigError(f"{file}: has both grids and hydra.sweeper.params; write these as one more of the grids")
     lines = OmegaConf.to_container(config.grids) if OmegaConf.is_list(config.grids) else None
     if not lines or not all(isinstance(line, str) for line in lines):
-        raise ConfigError(f"{chosen[0]}: grids: must be a list of strings, as ['model=lr,mlp_s clients=3', 'model=…']")
-    return [_words(str(line), chosen[0]) for line in lines]
+        raise ConfigError(f"{file}: grids: must be a list of strings, as ['model=lr,mlp_s clients=3', 'model=…']")
+    return [_words(str(line), file) for line in lines]
 
 
-def _axes(config: DictConfig, file: str = "") -> list[str]:
+def _axes(config: DictConfig, file: str) -> list[str]:
     params = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}))
     for key, value in cast(dict[str, Any], params).items():
         if value is None:
@@ -146,17 +147,23 @@ def _words(line: str, file: str) -> list[str]:
 
 
 _OF_ALL_CELLS = (
-    "sweeps", "grid", "config_dir", "store", "out", "table", "network", "engine.python", "engine.timeout_min",
+    "sweeps", "grid", "config_dir", "store", "out", "table", "network", "engine.python", "hydra/launcher",
+    "retries", "fail_fast",
 )  # fmt: skip
 
 
 @cache
 def raw_file(path: str) -> Tree:
     """Return a configuration file as it is, nothing resolved; an option's is ``GROUP/OPTION``."""
-    content = OmegaConf.to_container(cast(Any, _files().load_config(path)).config)
+    content = OmegaConf.to_container(typed_file(path))
     if not isinstance(content, dict):
         raise ConfigError(f"{path}.yaml: must be a mapping from names to values")
     return cast(Tree, content)
+
+
+def typed_file(path: str) -> DictConfig:
+    """Return a configuration file with the types of its values, where it is one of a plugin's that has such."""
+    return cast(DictConfig, cast(Any, _files().load_config(path)).config)
 
 
 @cache

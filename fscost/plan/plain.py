@@ -46,12 +46,12 @@ def merged(before: Any, value: Any) -> Any:
 
 
 def resolved(config: Tree, section: str) -> Any:
-    """Return a section of a configuration with all interpolations resolved; raises OmegaConf's errors."""
+    """Return a section, a dotted name, with all interpolations resolved; raises OmegaConf's errors."""
     try:
-        return _resolved(config[section], config)
+        return _resolved(_at(config, section), config)
     except (_NotSimple, OmegaConfBaseException, RecursionError):
         pass  # OmegaConf knows better, or what to say
-    found = OmegaConf.create(config)[section]
+    found = OmegaConf.select(OmegaConf.create(config), section, throw_on_missing=True)
     return OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
 
 

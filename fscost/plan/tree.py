@@ -1,6 +1,6 @@
 """From a composed configuration to the FederatedScope options of one cell."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -13,11 +13,8 @@ from fscost.plan.compose import GROUPS, raw_file
 from fscost.plan.plain import Tree, resolved
 from fscost.plan.read import read_yaml
 
-Identify = Callable[[Mapping[str, Any]], tuple[str, str]]
-"""Turns the ``engine`` section of a configuration into the engine's name and its message protocol."""
 
-
-def cell_from(config: Tree, parsed: list[Override], identify: Identify) -> Cell:
+def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str) -> Cell:
     """Return the cell of one configuration; `parsed` are the overrides that made it.
 
     With ``fs_config`` that file is the base, and only the options that the overrides name are laid over it.
@@ -31,7 +28,6 @@ def cell_from(config: Tree, parsed: list[Override], identify: Identify) -> Cell:
         flat = file | {name: flat[name] for name in _named(config, parsed, flat, file)}
     for name, value in flat.items():
         vocabulary.check(name, value)
-    engine, protocol = identify(resolved(config, "engine"))
     return Cell(engine=engine, protocol=protocol, fs=vocabulary.nested(vocabulary.sparse(flat)))
 
 
