@@ -52,7 +52,7 @@ class Outcome:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the outcome that `as_dict` made these values of, or that was written before some of them were known."""
+        """Return the outcome of which `as_dict` made these values; an older one may lack some."""
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         told = known.get("provenance")
         return cls(

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from fscost import launch
 from fscost.__main__ import main
 from fscost.cell import Cell
-from fscost.engine import identify
+from fscost.engine import DEFAULTS, Engine, EngineSettings, identify
 from fscost.plan import plan
+from fscost.record import Outcome
+from fscost.rundir import RunDir, Store
 
 DATA = Path(__file__).parent / "data"
 
@@ -73,6 +76,13 @@ def cell_of(*overrides: str) -> Cell:
 
 def cells_of(*overrides: str) -> list[Cell]:
     return [p.cell for p in plan(overrides, identify).cells]
+
+
+def execute(cell: Cell, store: Store, engine: Engine, settings: EngineSettings = DEFAULTS) -> tuple[Outcome, RunDir]:
+    """Compute one cell into a store."""
+    with store.claim(cell) as claim:
+        assert claim is not None, "somebody else computes it"
+        return launch.execute(cell, claim, engine, settings)
 
 
 def files_below(folder: Path) -> dict[str, bytes]:

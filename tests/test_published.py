@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from fscost.app import execute
 from fscost.cell import Cell
 from fscost.collect import gather
 from fscost.engine.estimate import EstimateEngine
@@ -22,7 +21,7 @@ from fscost.metering import read_ledger
 from fscost.paths import conf, root
 from fscost.rundir import Store
 from fscost.tables import FORMATS, Table, TableSpec, published, render
-from tests.conftest import Result, cells_of
+from tests.conftest import Result, cells_of, execute
 
 GRIDS = yaml.safe_load((root() / "sweeps" / "published.yaml").read_text())["grids"]
 LAYOUT = yaml.safe_load((conf() / "table" / "published.yaml").read_text())

@@ -1,6 +1,9 @@
 """The store: files appear whole, and nothing computed is lost by what fails later."""
 
 import json
+import os
+import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +24,14 @@ def store(tmp_path: Path) -> Store:
 
 
 def run(store: Store, one: Cell, status: Status | None, log: str = "") -> RunDir:
-    fresh = store.begin(one)
-    fresh.engine_log.write_text(log)
-    write_whole(fresh.ledger, Ledger({}).lines())
-    if status:
-        fresh.write_outcome(Outcome(status=status))
-    return store.publish(fresh, one)
+    with store.claim(one) as claim:
+        assert claim is not None
+        fresh = claim.begin(one)
+        fresh.engine_log.write_text(log)
+        write_whole(fresh.ledger, Ledger({}).lines())
+        if status:
+            fresh.write_outcome(Outcome(status=status))
+        return claim.publish(fresh)
 
 
 def test_a_cell_is_read_back_as_it_was_written(store: Store) -> None:
@@ -53,19 +58,56 @@ def test_a_rerun_that_is_done_replaces_the_old_result(store: Store) -> None:
     for status in (Status.FAILED, Status.DONE, Status.DONE):
         run(store, cell(), status, log=str(status))
     assert store.of(cell()).engine_log.read_text() == "done"
-    assert [p.name for p in store.path.iterdir()] == [cell().name]
+    assert sorted(p.name for p in store.path.iterdir()) == [".running", cell().name]
+    assert not list(store.under_way.iterdir())
 
 
-def test_a_run_under_way_leaves_the_old_result_in_place(store: Store) -> None:
+def test_a_run_under_way_is_running_then_interrupted_and_leaves_the_old_result(store: Store) -> None:
     run(store, cell(), Status.DONE, log="first")
-    store.begin(cell())  # and the process dies here
+    with pytest.raises(KeyboardInterrupt), store.claim(cell()) as claim:
+        assert claim is not None
+        claim.begin(cell()).engine_log.write_text("second")
+        assert store.status(cell()) is Status.RUNNING
+        assert [left.engine_log.read_text() for left in store.running().values()] == ["second"]
+        raise KeyboardInterrupt
     assert store.of(cell()).engine_log.read_text() == "first"
+    assert store.status(cell()) is Status.DONE
+    shutil.rmtree(store.of(cell()).path)
+    assert store.status(cell()) is Status.INTERRUPTED
+    assert store.running() == {}
+    store.tidy()
+    assert store.status(cell()) is Status.MISSING
+    assert not list(store.under_way.iterdir())
 
 
-def test_a_swap_cut_off_between_its_renames_is_mended(store: Store) -> None:
+def test_a_swap_cut_off_between_its_renames_is_read_and_mended(store: Store) -> None:
     made = run(store, cell(), Status.DONE)
-    made.path.rename(made.path.with_name(f".{made.path.name}.replaced"))
+    (store.under_way / cell().name).mkdir()
+    made.path.rename(store.under_way / cell().name / "replaced")
     assert store.of(cell()).status() is Status.DONE
+    assert not made.path.exists()
+    store.tidy()
+    assert made.status() is Status.DONE
+
+
+def test_a_stamp_changes_with_each_result(store: Store) -> None:
+    stamps = {store.stamp(cell())}
+    for wall_s in (1.0, 2.0):
+        with store.claim(cell()) as claim:
+            assert claim is not None
+            fresh = claim.begin(cell())
+            fresh.write_outcome(Outcome(status=Status.FAILED, wall_s=wall_s))
+            claim.publish(fresh)
+        stamps.add(store.stamp(cell()))
+    assert len(stamps) == 3
+
+
+def test_one_process_at_a_time_holds_a_cell(store: Store) -> None:
+    with store.claim(cell()) as claim, store.claim(cell()) as another:
+        assert claim is not None
+        assert another is None
+        assert store.holder(cell()) == f"{platform.node()}, process {os.getpid()}"
+    assert store.holder(cell()) is None
 
 
 @pytest.mark.parametrize(

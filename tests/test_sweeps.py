@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fscost.engine import Engines, EngineSettings, identify
+from fscost.engine import DEFAULTS, Engines, identify
 from fscost.paths import conf, root
 from fscost.plan import plan
 from tests.conftest import cell_of, cells_of
@@ -17,7 +17,7 @@ SWEEPS = sorted((root() / "sweeps").glob("*.yaml"))
 def test_every_sweep_plans_as_many_cells_as_its_comment_says(file: Path) -> None:
     planned = plan([f"sweeps={file.stem}"], identify).cells
     for one in planned:
-        Engines(EngineSettings()).of(one.cell).check(one.cell)
+        Engines().of(one.cell, DEFAULTS).check(one.cell)
     said = re.search(r"(\d+) cells", file.read_text().splitlines()[1])
     assert said, "the first comment of a sweep says how many cells it has"
     assert len(planned) == int(said[1])

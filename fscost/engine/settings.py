@@ -11,9 +11,8 @@ from fscost.errors import ConfigError
 class EngineSettings:
     """How engines run cells, whatever the cells are; raises ConfigError for a value out of its range.
 
-    `python` is the interpreter that has FederatedScope, None for this one; `threads` of the CPU are for each cell, which
-    `timeout_min` and `memory_gb` (10^9 bytes) bound where they are not None. `gpu` is the one that a cell sees, None if
-    it sees all.
+    `python` is the interpreter that has FederatedScope, None for this one; each cell gets `threads` of the CPU, and at
+    most `timeout_min` minutes and `memory_gb` 10^9 bytes where these are not None. `gpu` is what it sees, None for all.
     """
 
     python: str | None = None

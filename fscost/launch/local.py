@@ -24,9 +24,9 @@ class LocalLauncher:
         self.n_jobs = _n_jobs(options.get("n_jobs"), max(task.settings.threads for task in tasks))
         self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="cell")
         self._gpus: SimpleQueue[str | None] = SimpleQueue()
-        gpus = _gpus(options.get("gpus")) or [None]
+        gpus = _gpus(options.get("gpus"))
         for slot in range(self.n_jobs):
-            self._gpus.put(gpus[slot % len(gpus)])
+            self._gpus.put(gpus[slot % len(gpus)] if gpus else None)
 
     def launch(self, tasks: Sequence[Task]) -> list[Future[Ended]]:
         """Queue tasks; raises ConfigError for an engine that this machine does not have."""

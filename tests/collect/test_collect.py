@@ -7,14 +7,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fscost.app import execute
 from fscost.collect import Frames, gather, runs_below, write_frames
 from fscost.collect.fs_logs import read_eval_results, read_system_metrics
 from fscost.engine.builtin import BuiltinEngine
 from fscost.errors import StoreError
 from fscost.metering import read_ledger
 from fscost.rundir import RunDir, Store
-from tests.conftest import DATA, cell_of, cells_of
+from tests.conftest import DATA, cell_of, cells_of, execute
 
 OVERRIDES = ("clients=2,3", "rounds=3", "eval_every=2", "model=lr")
 

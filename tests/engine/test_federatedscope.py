@@ -8,9 +8,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fscost.app import execute
 from fscost.collect import Frames, gather
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.federatedscope import FederatedScopeEngine, interpreter
+from fscost.engine.settings import EngineSettings
 from fscost.errors import ConfigError
 from fscost.paths import conf
 from fscost.record import Outcome, Status
 from fscost.rundir import RunDir, Store
-from tests.conftest import Result, cell_of, cells_of, in_process, needs_mnist
+from tests.conftest import Result, cell_of, cells_of, execute, in_process, needs_mnist
 
 PYTHONS = [p for p in os.environ.get("FSCOST_TEST_FS_PYTHONS", "").split(os.pathsep) if p]
 PYTHONS = PYTHONS or [p for p in [os.environ.get("FSCOST_FS_PYTHON", "")] if p]
@@ -43,7 +43,7 @@ def python(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def engine(python: str) -> Iterator[FederatedScopeEngine]:
     """A warm engine without a timeout."""
-    made = FederatedScopeEngine(python, None)
+    made = FederatedScopeEngine(python)
     yield made
     made.close()
 
@@ -239,36 +239,58 @@ def test_what_crashes_federatedscope_is_refused_before_it_starts() -> None:
         ("fs.federate.mode=distributed", "standalone mode"),
     ):
         with pytest.raises(ConfigError, match=told):
-            FederatedScopeEngine(None, None).check(cell_of(*words, override))
+            FederatedScopeEngine(None).check(cell_of(*words, override))
 
 
 def test_a_release_that_is_not_there_is_refused(python: str) -> None:
     other = "v0.3.0" if protocol(python) != "v0.3.0" else "master"
     cell = cell_of(*at(python), f"engine.protocol={other}")
     with pytest.raises(ConfigError, match=f"engine.protocol={other}: there is FederatedScope"):
-        FederatedScopeEngine(python, None).prepare(cell)
+        FederatedScopeEngine(python).prepare(cell)
 
 
 def test_a_hang_is_stopped_and_the_next_cell_runs(python: str, tmp_path: Path) -> None:
     endless, short = cells_of(*at(python), "rounds=1000000,1")
-    with closing(FederatedScopeEngine(python, 0.05)) as engine:
-        outcome, run = execute(endless, Store(tmp_path), engine)
+    with closing(FederatedScopeEngine(python)) as engine:
+        outcome, run = execute(endless, Store(tmp_path), engine, EngineSettings(timeout_min=0.05))
         assert (outcome.status, outcome.reason) == (Status.TIMEOUT, "stopped after 0.05 min")
         assert run.status() is Status.TIMEOUT
         assert execute(short, Store(tmp_path), engine)[0].status is Status.DONE
 
 
-def test_a_killed_worker_costs_one_cell(python: str, tmp_path: Path) -> None:
+def test_a_killed_cell_fails_with_its_last_words_and_costs_no_other(python: str, tmp_path: Path) -> None:
     endless, short = cells_of(*at(python), "rounds=1000000,1")
-    with closing(FederatedScopeEngine(python, None)) as engine:
-        engine.prepare(endless)
-        worker = engine._worker
-        assert worker is not None
-        threading.Timer(3, os.kill, [worker._process.pid, signal.SIGKILL]).start()
-        outcome, _ = execute(endless, Store(tmp_path), engine)
-        assert outcome.status is Status.FAILED
-        assert outcome.reason.startswith("the worker process was killed by SIGKILL; its last words: ")
-        assert execute(short, Store(tmp_path), engine)[0].status is Status.DONE
+    with closing(FederatedScopeEngine(python)) as engine, ThreadPoolExecutor() as pool:
+        both = [pool.submit(execute, cell, Store(tmp_path), engine) for cell in (endless, short)]
+        assert both[1].result(60)[0].status is Status.DONE
+        (cell,) = _forks_of(engine)
+        os.kill(cell, signal.SIGKILL)
+        outcome, _ = both[0].result(60)
+    assert (outcome.status, outcome.died) == (Status.FAILED, True)
+    assert outcome.reason.startswith(
+        "the process was killed by SIGKILL, as the kernel does when memory runs out; its l"
+    )
+
+
+def test_a_killed_worker_costs_no_cell(python: str, tmp_path: Path) -> None:
+    cell = cell_of(*at(python), "rounds=300")
+    with closing(FederatedScopeEngine(python)) as engine, ThreadPoolExecutor() as pool:
+        run = pool.submit(execute, cell, Store(tmp_path), engine)
+        _until(lambda: bool(_forks_of(engine)))
+        os.kill(_pid(engine), signal.SIGKILL)
+        assert run.result(120)[0].status is Status.DONE
+
+
+def _pid(engine: FederatedScopeEngine) -> int:
+    worker = engine._worker._worker
+    assert worker is not None
+    return worker._process.pid
+
+
+def _forks_of(engine: FederatedScopeEngine) -> list[int]:
+    if engine._worker._worker is None:
+        return []
+    return [int(pid) for pid in Path(f"/proc/{_pid(engine)}/task/{_pid(engine)}/children").read_text().split()]
 
 
 def test_exit_fails_the_cell_with_the_last_words(python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +298,7 @@ def test_exit_fails_the_cell_with_the_last_words(python: str, tmp_path: Path, mo
     (tmp_path / "wandb.py").write_text("raise ImportError('not here')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     cell = cell_of(*at(python), "rounds=1", "fs.wandb.use=true")
-    with closing(FederatedScopeEngine(python, None)) as engine:
+    with closing(FederatedScopeEngine(python)) as engine:
         outcome, _ = execute(cell, Store(tmp_path / "runs"), engine)
     assert outcome.status is Status.FAILED
     assert outcome.reason.startswith("exit() was called; its last words: ")

@@ -9,7 +9,7 @@ from fscost.engine.federatedscope import FederatedScopeEngine
 from fscost.errors import ConfigError
 from tests.conftest import cell_of
 
-ENGINES: list[Engine] = [BuiltinEngine(), EstimateEngine(), FederatedScopeEngine(None, None)]
+ENGINES: list[Engine] = [BuiltinEngine(), EstimateEngine(), FederatedScopeEngine(None)]
 
 
 def checked(engine: Engine, *overrides: str) -> None:
@@ -56,7 +56,7 @@ def test_vgg11_is_refused_where_it_is_broken_and_only_there() -> None:
     BuiltinEngine().check(cell)
     EstimateEngine().check(cell)
     with pytest.raises(ConfigError, match="vgg11: FederatedScope's own fails on images of any size"):
-        FederatedScopeEngine(None, None).check(cell)
+        FederatedScopeEngine(None).check(cell)
 
 
 def test_data_that_are_not_known_here_are_left_to_federatedscope() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from fscost.engine import Engines, EngineSettings
+from fscost.engine import DEFAULTS, Engines
 from fscost.engine.builtin.models import build_model
 from fscost.engine.builtin.options import Options
 from fscost.engine.estimate import EstimateEngine
@@ -208,9 +208,9 @@ class TestCells:
         cell = cell_of(f"engine={engine}", "engine.protocol=master", *own)
         with (
             pytest.raises(ConfigError, match=r"^fs\.[^\n]*; engine=estimate counts it$"),
-            Engines(EngineSettings()) as engines,
+            Engines() as engines,
         ):
-            engines.of(cell).check(cell)
+            engines.of(cell, DEFAULTS).check(cell)
 
 
 @pytest.mark.parametrize(

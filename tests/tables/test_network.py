@@ -8,14 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fscost.app import execute
 from fscost.collect import gather
 from fscost.engine.estimate import EstimateEngine
 from fscost.measure import BACK, BOTH_WAYS, COLUMNS, FORTH
 from fscost.rundir import Store
 from fscost.tables import TableSpec, build
 from fscost.tables.links import Connection
-from tests.conftest import Result, cell_of, cells_of
+from tests.conftest import Result, cell_of, cells_of, execute
 
 MLP = ("engine=estimate", "model=mlp_m", "clients=3", "rounds=10")
 SHARING = ("engine=estimate", "data=toy", "model=lr", "clients=3", "rounds=10", "fs.federate.use_ss=true")

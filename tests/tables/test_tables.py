@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fscost.app import execute, select
+from fscost.app import select
 from fscost.collect import gather
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.estimate import EstimateEngine
@@ -19,7 +19,7 @@ from fscost.rundir import Store
 from fscost.tables import TableSpec, build, render, varying_options
 from fscost.tables.render import escape_markdown, escape_tex
 from fscost.tables.spec import Column, Entry, Row, Table
-from tests.conftest import DATA, Result, cells_of
+from tests.conftest import DATA, Result, cells_of, execute
 
 GRID = ("method=fedavg,fedprox", "model=lr,mlp_s", "clients=2,3", "rounds=2")
 
