@@ -46,7 +46,7 @@ PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 def why_not() -> str:
     """Return why there can be no Slurm here, nothing if there can."""
-    programs = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
+    programs = ("setpriv", "munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
     if missing := [name for name in programs if _program(name) is None]:
         return f"no {', '.join(missing)}: apt-get install --no-install-recommends slurm-wlm munge"
     return "" if os.geteuid() == 0 else "a Slurm of our own needs root"
@@ -109,7 +109,8 @@ class SlurmLab:
 
     def _start(self, name: str, *options: str) -> None:
         with (self._folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen([_program(name), *options], stdout=log, stderr=log, env=self._env())
+            words = ["setpriv", "--pdeathsig", "TERM", _program(name), *options]  # it ends with us, however we do
+            self._running[name] = subprocess.Popen(words, stdout=log, stderr=log, env=self._env())
 
     def _end(self, name: str) -> None:
         if (daemon := self._running.pop(name, None)) is None:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,21 +15,21 @@ import pytest
 from fscost.cell import Cell
 from fscost.engine import EngineSettings
 from fscost.errors import ConfigError
-from fscost.launch import Ended, How, Task
-from fscost.launch.sbatch import arrays, asked_for
+from fscost.launch import Ended, How, PlainReport, Sweep, Task
 from fscost.launch.slurm import SlurmLauncher
-from fscost.launch.squeue import Ending, states, words_of
+from fscost.launch.squeue import states
 from fscost.record import Status
 from fscost.rundir import Store
 from tests.conftest import cell_of, cells_of
 from tests.launch.slurm_lab import SlurmLab, one_node, wait_until, why_not
 
 WAIT_S = 60
-LONG = ("engine=builtin", "model=lr", "rounds=1000000")
+LONG = ("engine=builtin", "model=lr", "rounds=50000")
 
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmLab]:
+    pytest.importorskip("submitit", reason="no submitit: pip install 'fscost[slurm]'")
     if reason := why_not():
         pytest.skip(reason)
     with one_node(tmp_path_factory.mktemp("slurm"), cpus=8) as lab:
@@ -56,9 +55,9 @@ def task(store: Store, cell: Cell, settings: EngineSettings | None = None, **opt
 def wait_for_job(store: Store, cell: Cell) -> tuple[str, int]:
     """Wait until a cell is being computed; return its job and the process that computes it."""
     wait_until(lambda: len(running()) == 1 and store.holder(cell), what=f"{cell.name} alone")
-    (job,), told = running(), store.holder(cell)
+    told = store.holder(cell)
     assert told
-    return job, int(told.split("process ")[1])
+    return running()[0], int(told.split("process ")[1])
 
 
 def running() -> list[str]:
@@ -152,11 +151,13 @@ def test_a_job_that_slurm_runs_again_is_waited_for(launcher: SlurmLauncher, stor
     first, cell = tmp_path / "first", cell_of("engine=estimate")
     setup = [f"[ -e {first} ] || {{ touch {first}; sleep 1000; }}"]
     (future,) = launcher.launch([task(store, cell, setup=setup)])
-    wait_until(first.exists, what="the first attempt")
+    wait_until(lambda: first.exists() and len(running()) == 1, what="the first attempt")
     (job,) = running()
     subprocess.run(["scontrol", "requeue", job], check=True)
     wait_until(lambda: states()[job] == "PENDING", what="the job to be queued again")
-    subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)  # Slurm would wait for 2 minutes
+    subprocess.run(
+        ["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True
+    )  # Slurm would wait for 2 minutes
     assert end(future).how is How.COMPUTED
 
 
@@ -236,54 +237,30 @@ def test_a_job_gets_what_its_cell_needs(launcher: SlurmLauncher, store: Store) -
         assert f" {fact} " in shown
 
 
-@pytest.mark.parametrize("settings, options, asked", [
-    (EngineSettings(), {}, {"cpus_per_task": 1, "mem": None, "time": None}),
-    (EngineSettings(threads=4), {"cpus_per_task": 2}, {"cpus_per_task": 2}),
-    (EngineSettings(memory_gb=2), {"mem_gb": 8}, {"mem": "8192M"}),
-    (EngineSettings(memory_gb=2), {"mem_per_cpu": "4G"}, {"mem": None, "mem_per_cpu": "4G"}),
-    (EngineSettings(timeout_min=0.5), {}, {"time": 6}),
-    (EngineSettings(timeout_min=10), {"timeout_min": 90}, {"time": 90}),
-    (EngineSettings(), {"partition": "gpu", "qos": None, "gpus_per_node": 1}, {"partition": "gpu", "gpus_per_node": 1}),
-])  # fmt: skip
-def test_what_a_job_asks_for(store: Store, settings: EngineSettings, options: Any, asked: dict[str, Any]) -> None:
-    found = asked_for(task(store, cell_of("engine=estimate"), settings, **options))
-    assert {name: found.get(name) for name in asked} == asked and "qos" not in found
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_sweep_outlives_a_killed_job(launcher: SlurmLauncher, store: Store, retries: int) -> None:
+    cells, first = cells_of("engine=estimate", "clients=2,3,4,5"), store.path.parent / "first"
+    told: list[str] = []
+    sweep = Sweep(store, launcher, PlainReport(4, told.append), retries=retries, fail_fast=False)
+    killed = [f"[ -e {first} ] || {{ touch {first}; kill -KILL $$; }}"]
+    sweep.run([task(store, cell, setup=killed if cell is cells[1] else []) for cell in cells])
+    outcomes = [store.of(cell).read_outcome() for cell in cells]
+    assert [outcome["status"] for outcome in outcomes] == ["done", "done" if retries else "failed", "done", "done"]
+    assert sweep.failures() == ([] if retries else [cells[1].id])
+    assert len([line for line in told if "was killed by SIGKILL" in line]) == 1
+    assert retries or re.match(r"Slurm job \d+ was killed by SIGKILL, .*; log: /", outcomes[1]["reason"])
 
 
-@pytest.mark.parametrize("name", ["nodes", "tasks_per_node"])
-def test_a_cell_is_not_computed_twice_at_once(store: Store, name: str) -> None:
-    with pytest.raises(ConfigError, match=f"hydra.launcher.{name}=2: a cell is one process on one node"):
-        asked_for(task(store, cell_of("engine=estimate"), **{name: 2}))
+def test_an_interrupted_sweep_leaves_no_job(launcher: SlurmLauncher, store: Store) -> None:
+    cells = cells_of(*LONG, "seed=0,1,2")
 
+    class Interrupted(PlainReport):
+        def look(self) -> None:
+            if any(store.holder(cell) for cell in cells):
+                raise KeyboardInterrupt
 
-def test_what_asks_for_the_same_is_one_array_as_long_as_slurm_takes_it(store: Store) -> None:
-    cells = cells_of("engine=estimate", "clients=2,3,4,5,6")
-    threads = [1, 2, 1, 1, 2]
-    tasks = [task(store, cell, EngineSettings(threads=n)) for cell, n in zip(cells, threads, strict=True)]
-    assert [(asked["cpus_per_task"], members) for asked, members in arrays(tasks, 2)] == [
-        (1, [0, 2]), (1, [3]), (2, [1, 4])]  # fmt: skip
-
-
-@pytest.mark.parametrize("ending, words", [
-    (Ending("TIMEOUT"), "ran into its time limit"),
-    (Ending("OUT_OF_MEMORY", 0, 9), "ran out of memory"),
-    (Ending("NODE_FAIL"), "lost its node"),
-    (Ending("FAILED", 137), "was killed by SIGKILL"),
-    (Ending("FAILED", 0, 11), "was killed by SIGSEGV"),
-    (Ending("FAILED", 200), "ended with exit code 200"),
-    (Ending("FAILED", 0, 53), "could not be started"),
-    (Ending(), "left the queue, and Slurm does not know how"),
-])  # fmt: skip
-def test_an_ending_in_words(ending: Ending, words: str) -> None:
-    assert ending.in_words.startswith(words)
-
-
-def test_words_of_a_command_are_one_line() -> None:
-    assert words_of("sbatch: error: no such thing\nsbatch: fatal: nothing done\n") == "no such thing; nothing done"
-
-
-def test_without_slurm_the_way_out_is_named(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert shutil.which("sbatch") is None
-    with pytest.raises(ConfigError, match="there is no sbatch here; run this on a login node .* hydra/launcher=local"):
-        SlurmLauncher(store)
+    sweep = Sweep(store, launcher, Interrupted(3, print), retries=1, fail_fast=False)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run([task(store, cell) for cell in cells])
+    wait_until(lambda: not running(), what="an empty queue")
+    assert sweep.results == {}
