@@ -27,8 +27,9 @@ def asked_for(task: Task) -> dict[str, Any]:
     for name in ("nodes", "tasks_per_node"):
         if given.get(name) not in (None, 1):
             raise ConfigError(f"hydra.launcher.{name}={given[name]}: a cell is one process on one node; leave it 1")
-    asked = {name: value for name, value in given.items() if name not in _NOT_FOR_SBATCH and value is not None}
-    asked |= {"job_name": "fscost", "nodes": 1, "ntasks_per_node": 1, "use_srun": False, "stderr_to_stdout": True}
+    asked: dict[str, Any] = {"job_name": "fscost"}
+    asked |= {name: value for name, value in given.items() if name not in _NOT_FOR_SBATCH and value is not None}
+    asked |= {"nodes": 1, "ntasks_per_node": 1, "use_srun": False, "stderr_to_stdout": True}
     if "cpus_per_gpu" not in asked:
         asked["cpus_per_task"] = given.get("cpus_per_task") or task.settings.threads
     if (memory_mib := _memory_mib(task)) is not None and not {"mem_per_cpu", "mem_per_gpu"} & asked.keys():

@@ -28,6 +28,7 @@ def task(cell: Cell, settings: EngineSettings | None = None, **options: Any) -> 
     (EngineSettings(memory_gb=2), {"mem_per_cpu": "4G"}, {"mem": None, "mem_per_cpu": "4G"}),
     (EngineSettings(timeout_min=0.5), {}, {"time": 6}),
     (EngineSettings(timeout_min=10), {"timeout_min": 90}, {"time": 90}),
+    (EngineSettings(), {"job_name": "mine", "stderr_to_stdout": False}, {"job_name": "mine", "stderr_to_stdout": True}),
     (EngineSettings(), {"partition": "gpu", "qos": None, "gpus_per_node": 1}, {"partition": "gpu", "gpus_per_node": 1}),
 ])  # fmt: skip
 def test_what_a_job_asks_for(settings: EngineSettings, options: Any, asked: dict[str, Any]) -> None:
