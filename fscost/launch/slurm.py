@@ -18,8 +18,9 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from fscost.launch.sbatch import arrays
 from fscost.launch.task import Ended, How, Task, compute
 from fscost.record import Status
 from fscost.rundir import Store
+
+_LOOK_S = 1.0
+"""How often to look for results, which is a look into a folder and asks nothing of the controller."""
 
 _PATIENCE = {"COMPLETED": 12}
 """Polls until an ended job's result is given up: one that says it went well has most likely a slow file system."""
@@ -114,7 +118,7 @@ class SlurmLauncher:
             # exec: the job's signals and its exit code are those of Python itself
             executor = submitit.SlurmExecutor(folder, python=f"exec {shlex.quote(sys.executable)}")
             executor.update_parameters(**asked)
-            with _out_of_any_array():
+            with _out_of_any_array(), redirect_stderr(StringIO()):  # submitit prints what sbatch says, and so do we
                 jobs = executor.map_array(run_task, [store] * number, tasks, [folder.name] * number)
         except (ValueError, TypeError) as error:
             raise ConfigError(f"hydra.launcher: {str(error).splitlines()[0]}") from error
@@ -147,16 +151,20 @@ class SlurmLauncher:
         return list(self._jobs.values())
 
     def _poll_until_closed(self) -> None:
+        asked_s = time.monotonic()
         try:
-            while not self._closing.wait(self._poll_s):
-                self._poll()
+            while not self._closing.wait(min(_LOOK_S, self._poll_s)):
+                self._take_results()
+                if time.monotonic() - asked_s >= self._poll_s:
+                    self._ask_queue()
+                    asked_s = time.monotonic()
         except Exception as error:  # a mistake of ours; nobody must wait for what nobody looks for
             for job in self._open():
                 if not job.future.done():
                     job.future.set_exception(error)
 
-    def _poll(self) -> None:
-        self._take_results()
+    def _ask_queue(self) -> None:
+        """Give up the jobs that are over and have had their time to show a result."""
         if not self._jobs or (states := self._states()) is None:
             return
         for job in self._open():

@@ -206,13 +206,16 @@ def test_a_store_that_a_node_does_not_see_is_named(slurm: SlurmLab, tmp_path: Pa
     launcher.close()
 
 
-def test_what_sbatch_refuses_is_said_in_its_words(launcher: SlurmLauncher, store: Store) -> None:
+def test_what_sbatch_refuses_is_said_in_its_words(
+    launcher: SlurmLauncher, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(ConfigError) as refused:
         launcher.launch([task(store, cell_of("engine=estimate"), partition="nope")])
     assert str(refused.value) == (
         "hydra/launcher=slurm: sbatch: invalid partition specified: nope; "
         "Batch job submission failed: Invalid partition name specified"
     )
+    assert capsys.readouterr().err == ""  # said once
 
 
 def test_what_sbatch_refuses_later_does_not_end_the_sweep(launcher: SlurmLauncher, store: Store) -> None:
