@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from fscost.launch.slurm import SlurmLauncher
 from fscost.launch.squeue import states
 from fscost.record import Status
 from fscost.rundir import Store
-from tests.conftest import cell_of, cells_of
+from tests.conftest import cell_of, cells_of, in_process
 from tests.launch.slurm_lab import SlurmLab, one_node, wait_until, why_not
 
 WAIT_S = 60
@@ -267,3 +267,20 @@ def test_an_interrupted_sweep_leaves_no_job(launcher: SlurmLauncher, store: Stor
         sweep.run([task(store, cell) for cell in cells])
     wait_until(lambda: not running(), what="an empty queue")
     assert sweep.results == {}
+
+
+@pytest.mark.slow
+def test_a_sweep_on_the_command_line(slurm: SlurmLab, here: Path) -> None:
+    words = ("engine=builtin", "model=lr", "rounds=1,2,3,4", "hydra/launcher=slurm", "retries=0")
+    cells, store = cells_of(*words[:3]), Store(here / "runs")
+    with ThreadPoolExecutor(1) as pool:
+        swept = pool.submit(in_process, *words, cwd=here)
+        wait_until(lambda: store.path.is_dir() and store.holder(cells[1]), what="the second cell")
+        os.kill(int((store.holder(cells[1]) or "").split("process ")[1]), signal.SIGKILL)
+    first = swept.result()
+    assert first.code == 1
+    assert [store.status(cell) for cell in cells] == [Status.DONE, Status.FAILED, Status.DONE, Status.DONE]
+    assert "4 cells: 3 done, 1 failed" in first.err and "was killed by SIGKILL" in first.err
+    again = in_process(*words, cwd=here)
+    assert again.code == 0 and "4 cells: 3 done, 1 to run" in again.err
+    assert {store.status(cell) for cell in cells} == {Status.DONE}
