@@ -1,6 +1,7 @@
 """Cells into engines into the store, and the store into tables: what the verbs do."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -110,9 +111,11 @@ def run_cells(cells: Sequence[Planned], store: Store, made: Plan) -> bool:
     tasks = [Task(one.cell, _settings(one), one.launcher, store.stamp(one.cell)) for one in cells]
     report = PlainReport(len(tasks), _say)
     sweep = Sweep(store, launcher(tasks, store), report, retries=made.retries, fail_fast=made.fail_fast)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is like Ctrl-C
     try:
         sweep.run(tasks)
     finally:
+        signal.signal(signal.SIGTERM, before)
         report.summary()
     return len(sweep.results) == len(tasks) and not sweep.failures()
 

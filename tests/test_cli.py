@@ -95,15 +95,15 @@ def test_an_old_result_survives_a_rerun_that_fails(here: Path, fscost: Callable[
     fscost(*TRAINED)
     (old,) = Path("runs").glob("fedavg-*")
     before = files_below(old)
-    failing = in_process("rerun", *TRAINED, cwd=here, env={"PYTHONPATH": str(_broken_sklearn(here))})
+    failing = in_process("rerun", *TRAINED, cwd=here, env={"PYTHONPATH": str(_broken_torch(here))})
     assert failing.code == 1
-    assert "no digits today" in failing.err
+    assert "no training today" in failing.err
     assert files_below(old) == before
 
 
-def _broken_sklearn(folder: Path) -> Path:
-    (folder / "broken" / "sklearn").mkdir(parents=True)
-    (folder / "broken" / "sklearn" / "__init__.py").write_text("raise RuntimeError('no digits today')")
+def _broken_torch(folder: Path) -> Path:
+    (folder / "broken" / "torch").mkdir(parents=True)
+    (folder / "broken" / "torch" / "__init__.py").write_text("raise RuntimeError('no training today')")
     return folder / "broken"
 
 

