@@ -129,7 +129,7 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
         elif isinstance(run, RunDir) and run.path.name != cell.name:
             raise ConfigError(f"{run.path}: was renamed; rename it back to {cell.name} to compute it again")
     if failed or missing:
-        runs = [(cell, run) for cell, run in runs if _is_wanted(run.status(), failed, missing)]
+        runs = [(cell, run) for cell, run in runs if _is_wanted(_status(cell, run), failed, missing)]
     if not runs:
         _say("no such cell; nothing was computed")
         return 0
@@ -139,6 +139,11 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
         here = [cell for cell, run in runs if run.path.parent == folder]
         is_well = run_cells(here, store, selection.plan) and is_well
     return 0 if is_well else 1
+
+
+def _status(cell: Cell | None, run: Run) -> Status:
+    """Return how far a cell is, here or anywhere."""
+    return run.status() if cell is None or not isinstance(run, RunDir) else Store(run.path.parent).status(cell)
 
 
 def _is_wanted(status: Status, failed: bool, missing: bool) -> bool:
@@ -153,9 +158,9 @@ def _is_wanted(status: Status, failed: bool, missing: bool) -> bool:
 def show_plan(words: Sequence[str]) -> int:
     """List the cells with their ids and how far each is; runs nothing."""
     selection = select(words)
-    for cell, run in selection.runs:
-        print(f"{run.status():12} {cell.name if cell else run.path}")
-    states = [run.status() for _, run in selection.runs]
+    states = [_status(cell, run) for cell, run in selection.runs]
+    for status, (cell, run) in zip(states, selection.runs, strict=True):
+        print(f"{status:12} {cell.name if cell else run.path}")
     print(", ".join([f"{len(states)} cells", *(f"{states.count(s)} {s}" for s in Status if s in states)]))
     return 0
 

@@ -62,6 +62,11 @@ class RunDir:
         return self.path / "engine.log"
 
     @property
+    def progress(self) -> Path:
+        """The round that is under way, as long as the run is; see `fscost.worker.progress`."""
+        return self.path / "progress.json"
+
+    @property
     def outcome_file(self) -> Path:
         """How the run ended; written last, so a directory without it was interrupted."""
         return self.path / "outcome.json"
@@ -254,6 +259,7 @@ class Claim:
         """
         current = RunDir(self.store.path / self.name)
         before = current.status()
+        fresh.progress.unlink(missing_ok=True)
         if before is Status.DONE or self.waits:
             fresh.sync()
         if before is Status.DONE and fresh.status() is not Status.DONE:

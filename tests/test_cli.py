@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import Result, cell_of, files_below, in_process
 
-FAST = ("model=lr", "rounds=1")
+FAST = ("engine=estimate", "model=lr", "rounds=1")
+TRAINED = ("engine=builtin", *FAST[1:])
 
 
 def runs(folder: Path = Path("runs")) -> dict[str, int]:
@@ -23,7 +24,7 @@ def runs(folder: Path = Path("runs")) -> dict[str, int]:
 
 
 def test_a_sweep_prints_its_table_and_writes_it(here: Path, fscost: Callable[..., Result]) -> None:
-    done = fscost("-m", "method=fedavg,fedprox", "clients=2,3", *FAST)
+    done = fscost("-m", "method=fedavg,fedprox", "clients=2,3", *TRAINED)
     assert done.code == 0
     assert "FedProx" in done.out
     assert "4 cells: 0 done, 4 to run" in done.err
@@ -56,7 +57,7 @@ def test_another_axis_value_computes_only_the_new_cells(here: Path, fscost: Call
 def test_a_setting_that_matters_gives_new_cells(here: Path, fscost: Callable[..., Result]) -> None:
     fscost(*FAST)
     assert "1 cells: 0 done, 1 to run" in fscost(*FAST, "lr=0.2").err
-    assert "1 cells: 0 done, 1 to run" in fscost("model=lr", "rounds=2").err
+    assert "1 cells: 0 done, 1 to run" in fscost(*FAST[:2], "rounds=2").err
     assert len(runs()) == 3
 
 
@@ -91,10 +92,10 @@ def test_rerun_failed_and_missing_restrict(here: Path, fscost: Callable[..., Res
 
 
 def test_an_old_result_survives_a_rerun_that_fails(here: Path, fscost: Callable[..., Result]) -> None:
-    fscost(*FAST)
-    (old,) = (p for p in Path("runs").iterdir() if p.is_dir())
+    fscost(*TRAINED)
+    (old,) = Path("runs").glob("fedavg-*")
     before = files_below(old)
-    failing = in_process("rerun", *FAST, cwd=here, env={"PYTHONPATH": str(_broken_sklearn(here))})
+    failing = in_process("rerun", *TRAINED, cwd=here, env={"PYTHONPATH": str(_broken_sklearn(here))})
     assert failing.code == 1
     assert "no digits today" in failing.err
     assert files_below(old) == before
@@ -128,14 +129,14 @@ def test_a_sweep_file_names_its_table(here: Path, fscost: Callable[..., Result])
 
 
 def test_a_union_of_grids_is_run_shown_and_computed_again(here: Path, fscost: Callable[..., Result]) -> None:
-    union = ("sweeps=quantization", "clients=2", "method=fedavg")
+    union = ("sweeps=quantization", "engine=estimate", "clients=2", "method=fedavg")
     assert "3 cells: 0 done, 3 to run" in fscost(*union).err
     assert r"\label{tab:quantization}" in Path("tables/quantization.tex").read_text()
     assert fscost("plan").out.splitlines()[-1] == "3 cells, 3 done"
     before = runs()
     assert fscost("rerun", *union, "fs.quantization.nbits=16", "grid=2").code == 0
     assert len([name for name, stamp in runs().items() if before[name] != stamp]) == 1
-    assert "method=fedavg clients=4 grid=2\n" in fscost("table", *union[::2], "clients=4").out
+    assert "method=fedavg clients=4 grid=2\n" in fscost("table", union[0], union[1], union[3], "clients=4").out
 
 
 BAD = [
@@ -254,7 +255,7 @@ def test_an_interrupt_ends_in_one_line(here: Path) -> None:
     words = [sys.executable, "-m", "fscost", "model=convnet2", "rounds=200"]
     process = subprocess.Popen(words, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while not list((here).glob("runs/.*/engine.log")) and time.monotonic() < deadline:
+    while not list((here).glob("runs/.running/*/*/engine.log")) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(3)
     process.send_signal(signal.SIGINT)

@@ -12,7 +12,7 @@ class EngineSettings:
     """How engines run cells, whatever the cells are; raises ConfigError for a value out of its range.
 
     `python` is the interpreter that has FederatedScope, None for this one; each cell gets `threads` of the CPU, and at
-    most `timeout_min` minutes and `memory_gb` 10^9 bytes where these are not None. `gpu` is the one it sees, None = all.
+    most `timeout_min` minutes and `memory_gb` 10^9 bytes where these are not None. `gpu` is what it sees, None for all.
     """
 
     python: str | None = None

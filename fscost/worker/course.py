@@ -25,6 +25,7 @@ from fscost.useless import without_effect
 from fscost.worker import data
 from fscost.worker.options import in_cell, in_release, leaves
 from fscost.worker.probe import pickles_models
+from fscost.worker.progress import Progress
 from fscost.worker.recorder import Recorder
 
 try:  # since v0.3.0
@@ -53,7 +54,8 @@ def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:
     into = Path(request["into"])
     config = _configured(request, into)
     pickled = pickles_models(Path(federatedscope.__file__).parent)
-    recorder = Recorder(pickled=pickled, counts_broadcasts=not config.federate.online_aggr)
+    progress = Progress(into / "progress.json")
+    recorder = Recorder(pickled=pickled, counts_broadcasts=not config.federate.online_aggr, progress=progress)
     recorder.attach()
     runner = _runner(config, request["data_file"])
     runner.run()

@@ -13,6 +13,7 @@ import numpy as np
 
 from fscost.measure import SERVER
 from fscost.metering import Ledger, Message, meter_unreported, reported_bytes
+from fscost.worker.progress import Progress
 
 
 class Recorder:
@@ -22,8 +23,8 @@ class Recorder:
     not count what it hands over client by client, with ``federate.online_aggr``: `counts_broadcasts` is then False.
     """
 
-    def __init__(self, *, pickled: bool, counts_broadcasts: bool) -> None:
-        self.pickled, self.counts_broadcasts = pickled, counts_broadcasts
+    def __init__(self, *, pickled: bool, counts_broadcasts: bool, progress: Progress | None = None) -> None:
+        self.pickled, self.counts_broadcasts, self.progress = pickled, counts_broadcasts, progress
         self.ledger = Ledger({})
         self.helped = False
         self._uncounted: dict[int, tuple[Any, Message]] = {}
@@ -60,6 +61,8 @@ class Recorder:
             sent.msg_type, int(sent.sender), receivers, int(sent.state), sent.content, sent.timestamp, listed
         )
         self.ledger.record(message, meter_unreported(message, pickled=self.pickled))
+        if self.progress:
+            self.progress.sees(message)
         if message.sender == SERVER and not self.counts_broadcasts:
             self.ledger.report(message, reported_bytes(message))
         else:

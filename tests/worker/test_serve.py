@@ -2,16 +2,17 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
-import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fscost.worker.serve import isolated, serve
+from fscost.worker.serve import serve
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -19,100 +20,155 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:De
 def behave(request: dict[str, Any]) -> dict[str, Any]:
     """Do what a cell of FederatedScope may do."""
     os.write(1, b"said on standard output\n")
-    match request["deed"]:
-        case "exit":
-            raise SystemExit(3)
-        case "raise":
-            raise KeyError("a late update\nand more lines")
-        case "os._exit":
-            os._exit(7)
-        case "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "hang":
-            time.sleep(600)
-        case "leave a child":
-            Path(request["child"]).write_text(str(subprocess.Popen(["sleep", "600"]).pid))
-            time.sleep(600)
-    return {"used": {"seed": 1}}
+    return {"used": DEEDS[request["deed"]](request)}
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _leave_a_child(request: dict[str, Any]) -> None:
+    Path(request["child"]).write_text(str(subprocess.Popen(["sleep", "600"]).pid))
+
+
+def _eat(_request: dict[str, Any]) -> None:
+    eaten = bytearray(300_000_000)
+    eaten[::4096] = b"x" * len(eaten[::4096])
+    time.sleep(600)
+
+
+DEEDS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "nothing": lambda _: {"seed": 1},
+    "exit": lambda _: _raise(SystemExit(3)),
+    "raise": lambda _: _raise(KeyError("a late update\nand more lines")),
+    "os._exit": lambda _: os._exit(7),
+    "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
+    "hang": lambda _: time.sleep(600),
+    "leave a child": lambda request: (_leave_a_child(request), time.sleep(600)),
+    "leave a child and end": lambda request: (_leave_a_child(request), os._exit(7)),
+    "eat": _eat,
+    "look around": lambda _: os.environ["CUDA_VISIBLE_DEVICES"],
+}
+
+
+class Server:
+    """`serve` in a process of its own, as the worker runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (to_read, self._requests), (self._replies, to_write) = os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._requests)
+            serve(behave, to_read, os.fdopen(to_write, "w", buffering=1))
+            os._exit(0)
+        os.close(to_read)
+        os.close(to_write)
+        self._lines = os.fdopen(self._replies)
+
+    def ask(self, deed: str, **more: Any) -> None:
+        request = {"deed": deed, "log": str(self.folder / "engine.log"), **more}
+        os.write(self._requests, (json.dumps(request) + "\n").encode())
+
+    def reply(self) -> dict[str, Any]:
+        reply: dict[str, Any] = json.loads(self._lines.readline())
+        return reply
+
+    def run(self, deed: str, **more: Any) -> dict[str, Any]:
+        self.ask(deed, **more)
+        return self.reply()
+
+    def stop_asking(self) -> None:
+        os.close(self._requests)
+        self._requests = os.open(os.devnull, os.O_WRONLY)
+
+    def end(self) -> None:
+        os.close(self._requests)
+        os.waitpid(self.pid, 0)
+        self._lines.close()
 
 
 @pytest.fixture
-def requests() -> Any:
-    """The reading end of a pipe on which nothing arrives."""
-    reading, writing = os.pipe()
-    yield reading
-    os.close(reading)
-    os.close(writing)
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path)
+    yield made
+    made.end()
 
 
-def run(deed: str, tmp_path: Path, requests: int, **more: Any) -> dict[str, Any]:
-    return isolated(behave, {"deed": deed, "log": str(tmp_path / "engine.log"), **more}, requests)
-
-
-def test_a_result_comes_back_with_time_and_memory(tmp_path: Path, requests: int) -> None:
-    result = run("nothing", tmp_path, requests)
+def test_a_result_comes_back_with_time_and_memory(server: Server) -> None:
+    result = server.run("nothing", number=5)
     assert (result["status"], result["reason"], result["used"]) == ("done", "", {"seed": 1})
     assert 0 < result["wall_s"] < 60
     assert result["peak_rss_bytes"] > 10**6
-    assert (tmp_path / "engine.log").read_text() == "said on standard output\n"
+    assert result["number"] == 5
+    assert (server.folder / "engine.log").read_text() == "said on standard output\n"
 
 
 @pytest.mark.parametrize(
-    ("deed", "reason", "silent"),
+    ("deed", "reason", "silent", "died"),
     [
-        ("exit", "exit(3) was called", True),
-        ("raise", "KeyError: 'a late update\\nand more lines'", False),
-        ("os._exit", "the process ended with exit code 7", True),
-        ("kill", "the process was killed by SIGKILL, as the kernel does when memory runs out", True),
+        ("exit", "exit(3) was called", True, False),
+        ("raise", "KeyError: 'a late update\\nand more lines'", False, False),
+        ("os._exit", "the process ended with exit code 7", True, True),
+        ("kill", "the process was killed by SIGKILL, as the kernel does when memory runs out", True, True),
+        ("leave a child and end", "the process ended with exit code 7", True, True),
     ],
 )
-def test_what_ends_a_cell_is_its_reason(tmp_path: Path, requests: int, deed: str, reason: str, silent: bool) -> None:
-    result = run(deed, tmp_path, requests)
-    assert (result["status"], result["reason"], result.get("silent", False)) == ("failed", reason, silent)
-    assert run("nothing", tmp_path, requests)["status"] == "done"
+def test_what_ends_a_cell_is_its_reason(server: Server, deed: str, reason: str, silent: bool, died: bool) -> None:
+    result = server.run(deed, child=str(server.folder / "child"))
+    assert (result["status"], result["reason"]) == ("failed", reason)
+    assert (result.get("silent", False), result.get("died", False)) == (silent, died)
+    assert server.run("nothing")["status"] == "done"
 
 
-def test_a_hang_is_stopped_at_its_timeout_with_all_it_started(tmp_path: Path, requests: int) -> None:
-    child = tmp_path / "child"
-    result = run("leave a child", tmp_path, requests, timeout_s=1.2, child=str(child))
+def test_cells_run_side_by_side_and_none_waits_for_another(server: Server) -> None:
+    server.ask("hang", number=1, timeout_s=3)
+    server.ask("kill", number=2)
+    server.ask("nothing", number=3)
+    replies = {reply["number"]: reply["status"] for reply in (server.reply(), server.reply())}
+    assert replies == {2: "failed", 3: "done"}
+    assert (server.reply()["number"], server.run("nothing", number=4)["status"]) == (1, "done")
+
+
+def test_a_hang_is_stopped_at_its_timeout_with_all_it_started(server: Server) -> None:
+    child = server.folder / "child"
+    result = server.run("leave a child", timeout_s=1.2, child=str(child))
     assert (result["status"], result["reason"]) == ("timeout", "stopped after 0.02 min")
     assert 1 < result["wall_s"] < 30
     assert not _is_alive(int(child.read_text()))
 
 
-def test_a_cell_nobody_waits_for_is_ended(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    with subprocess.Popen(["sleep", "0.5"], stdout=writing):  # the other side, which ends
-        os.close(writing)
-    begin_s = time.monotonic()
-    assert run("hang", tmp_path, reading)["status"] == "failed"
-    assert time.monotonic() - begin_s < 30
-    os.close(reading)
+def test_memory_is_bounded(server: Server) -> None:
+    result = server.run("eat", memory_bytes=200e6)
+    assert (result["status"], result.get("died", False)) == ("failed", False)
+    assert re.fullmatch(r"out of memory: stopped at 0\.\d+ GB, engine\.memory_gb=0\.2", result["reason"])
+    assert server.run("nothing", memory_bytes=200e6)["status"] == "done"
 
 
-def test_a_killed_worker_takes_its_cell_along(tmp_path: Path) -> None:
-    request = {"deed": "leave a child", "log": str(tmp_path / "log"), "child": str(tmp_path / "child")}
-    worker = os.fork()
-    if worker == 0:
-        isolated(behave, request, os.pipe()[0])
-        os._exit(0)
-    _until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text() != "")
-    os.kill(worker, signal.SIGKILL)
-    os.waitpid(worker, 0)
-    _until(lambda: not _is_alive(int((tmp_path / "child").read_text())))
+def test_a_cell_sees_its_gpu_alone(server: Server) -> None:
+    for gpu in ("0", "3"):
+        assert server.run("look around", env={"CUDA_VISIBLE_DEVICES": gpu})["used"] == gpu
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
-def test_each_request_has_a_reply_until_they_end(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    for_replies = tmp_path / "replies"
-    with for_replies.open("w") as replies:
-        thread = threading.Thread(target=serve, args=(behave, reading, replies))
-        thread.start()
-        os.write(writing, (json.dumps({"deed": "nothing", "log": str(tmp_path / "log")}) + "\n").encode())
-        _until(lambda: for_replies.read_text() != "" or bool(replies.flush()))
-        os.close(writing)
-        thread.join(30)
-    assert [json.loads(line)["status"] for line in for_replies.read_text().splitlines()] == ["done"]
+def test_cells_nobody_waits_for_are_ended(server: Server) -> None:
+    for number in (1, 2):
+        server.ask("leave a child", child=str(server.folder / f"child{number}"))
+    pids = [_pid_in(server.folder / f"child{number}") for number in (1, 2)]
+    server.stop_asking()
+    _until(lambda: not [pid for pid in pids if _is_alive(pid)])
+
+
+def test_a_killed_worker_takes_its_cells_along(server: Server) -> None:
+    server.ask("leave a child", child=str(server.folder / "child"))
+    pid = _pid_in(server.folder / "child")
+    os.kill(server.pid, signal.SIGKILL)
+    _until(lambda: not _is_alive(pid))
+
+
+def _pid_in(path: Path) -> int:
+    _until(lambda: path.exists() and path.read_text() != "")
+    return int(path.read_text())
 
 
 def _is_alive(pid: int) -> bool:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ class CourseLogs:
     """Collects the lines of both logs.
 
     Both directions are counted, as FederatedScope documents it and as v0.2.0 was the last release to do; the
-    round in which a worker's line is written decides which messages it misses (see `Network`).
+    round in which a worker's line is written decides which messages it misses (see `Network`). Each evaluation is
+    appended to the file `evaluated` at once.
     """
 
-    def __init__(self, params: int, flops_per_sample: float) -> None:
-        self.params, self.flops_per_sample = params, flops_per_sample
+    def __init__(self, params: int, flops_per_sample: float, evaluated: Path) -> None:
+        self.params, self.flops_per_sample, self.evaluated = params, flops_per_sample, evaluated
         self.begin_s = time.monotonic()
         self.flops: dict[int, float] = {}
         self.stop: tuple[int, float] | None = None
@@ -38,6 +40,8 @@ class CourseLogs:
         """Add the server's line of one evaluation; rounds count from 0 with clients' evaluations, from 1 without."""
         named = {f"Results_{form}": _plain(results) for form, results in forms.items()}
         self.evaluations.append({"Role": _server(swa), "Round": state, **named})
+        with self.evaluated.open("a") as file:  # for those who look at the run; the whole file is written at its end
+            file.write(f"{self.evaluations[-1]!r}\n")
 
     def server_final(self, best: Mapping[str, Any], *, swa: bool = False) -> None:
         """Add the line of the best results; `swa` says that they are of FedSWA's averaged model."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from fscost.measure import SERVER
 from fscost.metering import Ledger, Message, meter, pickles
+from fscost.worker.progress import Progress
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Network:
     ledger: Ledger
     protocol: str
     online: bool = False
+    progress: Progress | None = None
     reported: dict[int, Reported] = field(default_factory=dict)
     _to_clients: deque[Delivery] = field(default_factory=deque)
     _to_server: list[tuple[int, int, Delivery]] = field(default_factory=list)
@@ -53,6 +55,8 @@ class Network:
         message = Message(msg_type, sender, tuple(receivers), state, content)
         each = meter(message, pickled=pickles(self.protocol))
         self.ledger.record(message, each)
+        if self.progress:
+            self.progress.sees(message)
         size = each.reported_bytes or 0
         self._of(sender).upload_bytes += size * len(receivers)
         for receiver in receivers:

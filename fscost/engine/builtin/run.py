@@ -21,6 +21,7 @@ from fscost.metering import Ledger
 from fscost.record import Outcome, Provenance, Status
 from fscost.rundir import RunDir
 from fscost.useless import without_effect
+from fscost.worker.progress import Progress
 
 
 def run_cell(cell: Cell, into: RunDir) -> Outcome:
@@ -58,8 +59,9 @@ def _train(options: Options, into: RunDir) -> list[str]:
     sizes = model_header(model)
     header = sizes | {"protocol": options.cell.protocol, "clients": options.clients}
     flops = forward_flops(model, sample) if options["eval.count_flops"] else 0
-    network = Network(Ledger(header), options.cell.protocol, online=bool(options["federate.online_aggr"]))
-    logs = CourseLogs(sizes["params"], flops)
+    online, progress = bool(options["federate.online_aggr"]), Progress(into.progress)
+    network = Network(Ledger(header), options.cell.protocol, online=online, progress=progress)
+    logs = CourseLogs(sizes["params"], flops, into.eval_results)
     run_course(options, federation, network, logs)
     write_whole(into.system_metrics, logs.system_lines())
     write_whole(into.eval_results, logs.eval_lines())
