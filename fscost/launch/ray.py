@@ -9,6 +9,7 @@ import platform
 import secrets
 import shutil
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import ExitStack, contextmanager, suppress
@@ -96,15 +97,14 @@ class RayLauncher:
         if is_own := options.get("address", os.environ.get("RAY_ADDRESS", "local")) == "local":
             options = _OWN | {"num_cpus": max(cores(), self._threads)} | self._init
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # or Ray puts one into the home folder
+        self._open.callback(self._clean)
+        self._open.callback(ray.shutdown)  # a cluster that was there before goes on
         try:
-            with _own_sigterm():
+            with _own_signals(delays_interrupt=is_own):
                 context = ray.init(**options)
+                self._own = Path(context.address_info["session_dir"]) if is_own else None
         except Exception as error:  # Ray raises whatever it comes upon
             raise ConfigError(f"hydra.launcher.ray.init: {one_line(error)}") from error
-        if is_own:
-            self._own = Path(context.address_info["session_dir"])
-            self._open.callback(self._clean)
-        self._open.callback(ray.shutdown)  # a cluster that was there before goes on
         self._run, self._token = ray.remote(run_task), token
 
     def _clean(self) -> None:
@@ -126,13 +126,20 @@ class RayLauncher:
         """Pass on how a task ended; called in a thread of Ray's."""
         error = landed.exception()
         with suppress(InvalidStateError):  # it was cancelled
+            self._has_deaths |= error is not None and not future.cancelled()
             future.set_result(landed.result() if error is None else self._death(error))
-            self._has_deaths |= error is not None
         self._refs.pop(future, None)
 
     def _death(self, error: BaseException) -> Ended:
-        where = f" on {platform.node()}; Ray's logs: {self._own / 'logs'}" if self._own else ""
-        return Ended(How.DIED, f"Ray lost it: {one_line(getattr(error, 'cause', None) or error)}{where}")
+        reason = f"Ray: {one_line(getattr(error, 'cause', None) or error)}"
+        if "No module named" in reason:
+            reason += (
+                "; install the same on all nodes, or name its folder with "
+                "+hydra.launcher.ray.init.runtime_env.env_vars.PYTHONPATH"
+            )
+        if self._own:
+            reason += f" on {platform.node()}; Ray's logs: {self._own / 'logs'}"
+        return Ended(How.DIED, reason)
 
 
 def run_task(store: str, token: str, version: str, task: Task) -> Ended:
@@ -202,11 +209,29 @@ def _check_room(wants: Sequence[Mapping[str, Any]]) -> None:
 
 
 @contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Keep this process's answer to SIGTERM; Ray replaces it with its own."""
-    before = signal.getsignal(signal.SIGTERM)
+def _own_signals(*, delays_interrupt: bool) -> Iterator[None]:
+    """Keep what this process does at signals while Ray begins; Ctrl-C may have to wait, once, until it has begun.
+
+    Ray puts an answer of its own to SIGTERM in the place of the process's. Interrupted at its start, it leaves
+    processes behind.
+    """
+    if threading.current_thread() is not threading.main_thread():  # Ray leaves signals alone there too
+        yield
+        return
+    interrupt, terminate = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    interrupted = threading.Event()
+
+    def wait(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, interrupt)
+
+    if delays_interrupt:
+        signal.signal(signal.SIGINT, wait)
     try:
         yield
     finally:
-        with suppress(ValueError):  # outside the main thread Ray leaves it alone too
-            signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
+        if terminate is not signal.SIG_DFL:  # Ray's ends the sweep in order
+            signal.signal(signal.SIGTERM, terminate)
+    if interrupted.is_set():
+        raise KeyboardInterrupt

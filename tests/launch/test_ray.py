@@ -57,6 +57,18 @@ def launched(store: Store) -> Iterator[Callable[..., RayLauncher]]:
         launcher.close()
 
 
+@pytest.fixture
+def own_answer() -> Iterator[Callable[..., None]]:
+    """An answer to SIGTERM, as a program has that ends in order."""
+
+    def answer(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, answer)
+    yield answer
+    signal.signal(signal.SIGTERM, before)
+
+
 def task_of(cell: Cell, launcher: dict[str, Any] = TWO_AT_A_TIME) -> Task:
     return Task(cell, DEFAULTS, launcher, "")
 
@@ -92,13 +104,15 @@ def is_alive(pid: int) -> bool:
 
 
 @needs_ray
-def test_every_cell_ends_once_though_a_worker_is_killed(store: Store, launched: Callable[..., RayLauncher]) -> None:
+def test_every_cell_ends_once_though_a_worker_is_killed(
+    store: Store, launched: Callable[..., RayLauncher], own_answer: Callable[..., None]
+) -> None:
     cells = [*cells_of(*ESTIMATES), *cells_of(*TRAINED)]
     long = cell_of(*LONG)
     launcher = launched([task_of(long)])
-    answer = signal.getsignal(signal.SIGTERM)
+    answers = signal.getsignal(signal.SIGINT), own_answer
     doomed, *futures = launcher.launch([task_of(cell) for cell in (long, *cells)])
-    assert signal.getsignal(signal.SIGTERM) is answer
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == answers
     os.kill(worker_of(store, long), signal.SIGKILL)
     ended = doomed.result(60)
     assert ended.how is How.DIED
