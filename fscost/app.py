@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from fscost.cell import Cell
 from fscost.collect import Frames, Run, gather, runs_below, write_frames
 from fscost.engine import Engines, EngineSettings, described, identify
-from fscost.errors import ConfigError, StoreError
+from fscost.errors import ConfigError, StoreError, for_each_cell
 from fscost.files import write_whole
 from fscost.launch import PlainReport, Sweep, Task, launcher
 from fscost.paths import conf
@@ -49,23 +49,27 @@ def planned(overrides: Sequence[str]) -> Plan:
     """Expand overrides; every cell is checked by the engine that would run it."""
     made = plan(overrides, identify)
     with Engines() as engines:
-        for cell in made.cells:
-            engines.of(cell.cell, _settings(made)).check(cell.cell)
+        for_each_cell(lambda one: engines.of(one.cell, _settings(one)).check(one.cell), made.cells)
     TableSpec.from_config(made.table, made.network)
     return made
+
+
+_NOT_ABOUT_CELLS = ("store=", "out=", "table", "network", "hydra", "retries=", "fail_fast=", "engine.python=",
+                    "engine.threads=", "engine.timeout_min=", "engine.memory_gb=")  # fmt: skip
+"""Overrides that say how cells are run and shown, and not which."""
 
 
 def select(words: Sequence[str]) -> Selection:
     """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
     overrides, folders = [w for w in words if "=" in w], [w for w in words if "=" not in w]
     if folders:
-        if lost := [o for o in overrides if not o.startswith(("table", "network", "out=", "engine."))]:
-            allowed = "table.…, network.…, engine.… and out=…"
-            raise ConfigError(f"{lost[0]}: a folder names its runs itself; only {allowed} go with it")
+        if lost := [o for o in overrides if not o.startswith(_NOT_ABOUT_CELLS) or o.startswith("store=")]:
+            allowed = "how they are run (engine.…, hydra…, retries, fail_fast) and shown (table…, network.…, out=…)"
+            raise ConfigError(f"{lost[0]}: a folder names its runs itself; only {allowed} goes with it")
         runs = [run for folder in folders for run in runs_below(Path(folder))]
         made = plan(overrides, identify)
         return Selection(tuple(runs), made, {})
-    if not [o for o in overrides if not o.startswith(("store=", "out=", "table", "network"))]:
+    if not [o for o in overrides if not o.startswith(_NOT_ABOUT_CELLS)]:
         remembered, another_table = _last_sweep(overrides), any(o.startswith("table=") for o in overrides)
         overrides = [*(o for o in remembered if not (another_table and o.startswith("table"))), *overrides]
     made = planned(overrides)
@@ -84,7 +88,7 @@ def run_sweep(overrides: Sequence[str]) -> int:
     _open(store)
     _say_engine(made)
     states = [store.status(p.cell) for p in made.cells]
-    pending = [p.cell for p, status in zip(made.cells, states, strict=True) if status is not Status.DONE]
+    pending = [p for p, status in zip(made.cells, states, strict=True) if status is not Status.DONE]
     _say(f"{len(made.cells)} cells: {len(made.cells) - len(pending)} done, {len(pending)} to run, store {store.path}")
     _remember(store, overrides)
     is_well = run_cells(pending, store, made)
@@ -99,11 +103,11 @@ def run_sweep(overrides: Sequence[str]) -> int:
     return 0 if is_well else 1
 
 
-def run_cells(cells: Sequence[Cell], store: Store, made: Plan) -> bool:
+def run_cells(cells: Sequence[Planned], store: Store, made: Plan) -> bool:
     """Compute each cell into the store; return whether all of them ended well."""
     if not cells:
         return True
-    tasks = [Task(cell, _settings(made), made.launcher, store.stamp(cell)) for cell in cells]
+    tasks = [Task(one.cell, _settings(one), one.launcher, store.stamp(one.cell)) for one in cells]
     report = PlainReport(len(tasks), _say)
     sweep = Sweep(store, launcher(tasks, store), report, retries=made.retries, fail_fast=made.fail_fast)
     try:
@@ -136,7 +140,8 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
     is_well = True
     for folder in dict.fromkeys(run.path.parent for _, run in runs):
         _open(store := Store(folder))
-        here = [cell for cell, run in runs if run.path.parent == folder]
+        cells = [cell for cell, run in runs if run.path.parent == folder]
+        here = [selection.planned.get(cell.id) or selection.plan.as_planned(cell) for cell in cells]
         is_well = run_cells(here, store, selection.plan) and is_well
     return 0 if is_well else 1
 
@@ -264,8 +269,8 @@ def _last_sweep(overrides: Iterable[str]) -> list[str]:
         raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox") from error
 
 
-def _settings(made: Plan) -> EngineSettings:
-    return EngineSettings.from_config(made.engine)
+def _settings(one: Planned) -> EngineSettings:
+    return EngineSettings.from_config(one.engine)
 
 
 def _say_engine(made: Plan) -> None:

@@ -38,7 +38,7 @@ class Cell:
 
     def __post_init__(self) -> None:
         if problems := list(_problems(self)):
-            raise ConfigError("; ".join(problems))
+            raise ConfigError(*problems)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the option with this dotted name, or `default` where the cell leaves FederatedScope's."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from typing import TypeVar
+
+T = TypeVar("T")
+Made = TypeVar("Made")
 
 
 class FscostError(Exception):
-    """A user's mistake; printed as one line, without a traceback, and the command exits with 2."""
+    """A user's mistake; printed as one line, without a traceback, and the command exits with 2.
+
+    Each argument is a problem of its own.
+    """
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.args))
 
 
 class ConfigError(FscostError):
@@ -24,6 +35,26 @@ class CollectError(FscostError):
 
 class TableError(FscostError):
     """A table that cannot be made: an unknown column or template name, values that must not be averaged."""
+
+
+def for_each_cell(work: Callable[[T], Made], cells: Sequence[T]) -> list[Made]:
+    """Return what `work` makes of each cell; raises one ConfigError that tells the problems of all of them.
+
+    One problem is told in one line, several in one line each, with the number of cells that have it.
+    """
+    made, errors = [], []
+    for cell in cells:
+        try:
+            made.append(work(cell))
+        except ConfigError as error:
+            errors.append(error)
+    if len({str(error) for error in errors}) > 1:
+        problems = Counter(problem for error in errors for problem in error.args)
+        lines = (f"- {problem} ({count} cell{'s' * (count > 1)})" for problem, count in problems.items())
+        raise ConfigError("\n".join([f"{len(errors)} of {len(cells)} cells cannot be computed:", *lines]))
+    if errors:
+        raise errors[0]
+    return made
 
 
 def one_line(error: BaseException) -> str:

@@ -144,7 +144,7 @@ class Store:
         """Raise StoreError unless files can be made and locked here; makes the folder, and nothing where that fails."""
         try:
             self.under_way.mkdir(parents=True, exist_ok=True)
-            with held(self.under_way / f"probe-{os.getpid()}", ""):
+            with held(self._lock(f"probe-{os.getpid()}"), ""):
                 pass
         except (OSError, StoreError) as error:
             why = getattr(error, "strerror", None) or error
@@ -183,15 +183,12 @@ class Store:
 
     def running(self) -> dict[str, RunDir]:
         """Return the run directories that are being written, by the names of their cells."""
-        try:
-            locks = [path for path in self.under_way.iterdir() if path.suffix == ".lock"]
-        except OSError:
-            return {}
+        locks = self.under_way.glob("*.lock")
         return {path.stem: left[-1] for path in locks if holder(path) is not None and (left := self._left(path.stem))}
 
     def tidy(self) -> None:
         """Mend and remove what processes left that were killed."""
-        for name in {path.stem if path.suffix == ".lock" else path.name for path in self.under_way.iterdir()}:
+        for name in {path.name.removesuffix(".lock") for path in self.under_way.glob("*")}:
             with self._claimed(name):
                 pass
 

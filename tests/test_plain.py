@@ -1,11 +1,13 @@
 """Plain configurations are what OmegaConf makes of them, whichever of the two ways is taken."""
 
+from itertools import cycle, islice
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fscost.plan.compose import composed, config_of, configuration, group_options, parse
 from fscost.plan.plain import has, resolved, with_value
 
 OmegaConf.register_new_resolver("typed", lambda value: f"{type(value).__name__} {value}", replace=True)
@@ -51,6 +53,8 @@ def test_what_is_wrong_is_told_by_omegaconf(value: str) -> None:
         ("a.x.y", 3),
         ("l", [4]),
         ("b.d", {}),
+        ("b", {"c": None, "d": "???"}),
+        ("b", {"new": "???"}),
     ],
 )
 def test_values_are_laid_over_as_omegaconf_does(key: str, value: Any) -> None:
@@ -67,3 +71,15 @@ def test_keys_are_there_or_not() -> None:
     assert has(tree, "a.b")
     assert not has(tree, "a.c")
     assert not has(tree, "a.b.c")
+
+
+def test_files_are_laid_over_each_other_as_hydra_does() -> None:
+    with configuration(None):
+        groups = {group: group_options(group) for group in ("method", "model", "data", "engine", "table", "sweeps")}
+        methods = len(groups["method"])
+        for options in zip(*(islice(cycle(found), methods) for found in groups.values()), strict=True):
+            chosen = tuple(f"{group}={option}" for group, option in zip(groups, options, strict=True))
+            expected, found = OmegaConf.to_container(composed(chosen)), config_of(parse([*chosen]))
+            assert isinstance(expected, dict)
+            assert found.pop("hydra")["launcher"] == expected.pop("hydra")["launcher"]
+            assert found == expected

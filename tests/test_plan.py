@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fscost import app
 from fscost.engine import identify
 from fscost.errors import ConfigError
 from fscost.plan import plan
@@ -44,6 +45,51 @@ def test_order_and_defaults_do_not_change_a_cell() -> None:
 @pytest.mark.parametrize("override", ["rounds=11", "lr=0.2", "fs.train.optimizer.momentum=0.9", "alpha=0.5", "seed=1"])
 def test_a_setting_that_matters_makes_another_cell(override: str) -> None:
     assert cell_of(override).id != cell_of().id
+
+
+class TestSeveralBadCells:
+    """What is wrong with the cells of a grid is told at once, each problem with the number of cells that have it."""
+
+    @staticmethod
+    def told(*overrides: str) -> list[str]:
+        with pytest.raises(ConfigError) as error:
+            cells_of(*overrides)
+        return str(error.value).splitlines()
+
+    def test_each_problem_is_one_line(self) -> None:
+        assert self.told("clients=0,3", "clients_per_round=5,1", "rounds=0,1") == [
+            "7 of 8 cells cannot be computed:",
+            "- clients=0: must be a whole number of at least 1 (4 cells)",
+            "- rounds=0: must be a whole number of at least 1 (4 cells)",
+            "- clients_per_round=5: must not exceed clients=3 (2 cells)",
+        ]
+
+    def test_those_of_a_groups_options_too(self) -> None:
+        assert self.told("alpha=-1,0.5,x", "seed=0,1") == [
+            "4 of 6 cells cannot be computed:",
+            "- alpha=-1: must be a number above 0, or null for an iid split (2 cells)",
+            "- alpha=x: must be a number above 0, or null for an iid split (2 cells)",
+        ]
+
+    def test_one_problem_is_told_in_one_line(self) -> None:
+        assert self.told("clients=3,5", "seed=-1,0") == ["seed=-1: must be a whole number of at least 0 and below 2^32"]
+        assert self.told("clients=0", "seed=-1") == [
+            "clients=0: must be a whole number of at least 1; "
+            "seed=-1: must be a whole number of at least 0 and below 2^32"
+        ]
+
+    def test_a_twin_is_told_if_nothing_else_is_wrong(self) -> None:
+        assert self.told("clients_per_round=-1,3,4") == ["clients_per_round=4: must not exceed clients=3"]
+
+    def test_what_engines_refuse_is_told_together_too(self) -> None:
+        with pytest.raises(ConfigError) as error:
+            app.planned(["engine=estimate", "method=fedavg,asyn", "patience=0,3", "model=lr,mlp_s"])
+        first, stops, timing = str(error.value).splitlines()
+        assert first == "6 of 8 cells cannot be computed:"
+        assert "patience" in stops
+        assert "fs.asyn.use=True" in timing
+        assert stops.endswith(" (4 cells)")
+        assert timing.endswith(" (4 cells)")
 
 
 def test_twins_are_refused() -> None:
@@ -88,7 +134,13 @@ def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
         ("fs.data.args=[resize]", ["must be a list of mappings"]),
         ("seed=99999999999", ["below 2^32"]),
         ("~seed", ["nothing can be deleted"]),
-        ("hydra/launcher=joblib", ["one after another"]),
+        ("hydra.job.name=mine", ["of Hydra's own settings only", "hydra/launcher=NAME"]),
+        ("hydra/sweeper=basic", ["of Hydra's own settings only"]),
+        ("hydrate=3", ["there is no hydrate"]),
+        ("retries=-1", ["retries=-1: must be a whole number of at least 0"]),
+        ("retries=true", ["retries=True: must be a whole number"]),
+        ("retries=null", ["retries=null: needs a value"]),
+        ("fail_fast=1", ["fail_fast=1: must be true or false"]),
     ],
 )
 def test_the_unknown_is_refused_by_name(override: str, words: list[str]) -> None:
@@ -110,6 +162,16 @@ def test_a_folder_adds_options_of_ones_own(tmp_path: Path) -> None:
     assert cell.get("fedprox.mu") == 5.0
     assert "no such method" in refusal("method=fedprox_strong")
     assert "no such folder" in refusal("config_dir=nowhere")
+
+
+def test_an_option_brings_the_default_of_a_knob_and_is_a_mapping(tmp_path: Path) -> None:
+    (tmp_path / "method").mkdir()
+    (tmp_path / "method" / "gentle.yaml").write_text("# @package _global_\ndefaults: [fedavg]\nlr: 0.01\n")
+    (tmp_path / "method" / "list.yaml").write_text("- fedavg\n")
+    own = f"config_dir={tmp_path}"
+    assert cell_of("method=gentle", own).id == cell_of("lr=0.01").id
+    assert cell_of("method=gentle", own, "lr=0.2").id == cell_of("lr=0.2").id
+    assert refusal("method=list", own) == "method/list.yaml: must be a mapping from names to values"
 
 
 def test_a_value_that_no_option_can_be_made_from_is_told_without_hydras_words() -> None:
@@ -182,6 +244,9 @@ class TestUnionOfGrids:
             ("grids: ['store=elsewhere']", ["store=elsewhere: holds for all cells"]),
             ("grids: ['model=lr', 'table.digits=2']", ["table.digits=2: holds for all cells"]),
             ("grids: ['network.uplink_mbps=2']", ["network.uplink_mbps=2: holds for all cells"]),
+            ("grids: ['retries=2']", ["retries=2: holds for all cells"]),
+            ("grids: ['hydra/launcher=local']", ["hydra/launcher=local: holds for all cells"]),
+            ("grids: ['model=lr', 'model=lr engine.threads=2']", ["are the same cell"]),
             ("grids: ['sweeps=quickstart']", ["sweeps=quickstart: holds for all cells"]),
             ("grids: ['seed=1']\nhydra: {sweeper: {params: {seed: '1,2'}}}", ["both grids and hydra.sweeper.params"]),
         ],

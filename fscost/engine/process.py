@@ -142,8 +142,10 @@ class WarmWorker:
         with self._lock:
             if self._is_closed:
                 raise WorkerClosed
-            if self._worker is None or not self._worker.is_alive:
-                self._worker = Worker(python, self._module, shown)
+            if self._worker is not None and not self._worker.is_alive:
+                self._worker.close()
+                self._worker = None
+            self._worker = self._worker or Worker(python, self._module, shown)
             return self._worker
 
     def close(self) -> None:

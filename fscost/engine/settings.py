@@ -1,5 +1,6 @@
 """How engines run a cell, whatever the cell is."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -22,15 +23,22 @@ class EngineSettings:
     gpu: str | None = None
 
     def __post_init__(self) -> None:
-        limit = self.timeout_min
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
-            raise ConfigError(f"engine.timeout_min={limit}: must be a number of minutes above 0, or null for no limit")
+        for name, value, unit in (("timeout_min", self.timeout_min, "minutes"), ("memory_gb", self.memory_gb, "GB")):
+            if value is not None and not _is_above_0(value):
+                raise ConfigError(f"engine.{name}={value}: must be a number of {unit} above 0, or null for no limit")
+        if not isinstance(self.threads, int) or isinstance(self.threads, bool) or self.threads < 1:
+            raise ConfigError(f"engine.threads={self.threads}: must be a whole number of at least 1")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Return the settings in a configuration's ``engine`` section."""
         python = config["python"]
-        return cls(python=None if python in (None, "") else str(python), timeout_min=config["timeout_min"])
+        return cls(
+            python=None if python in (None, "") else str(python),
+            timeout_min=config["timeout_min"],
+            threads=config["threads"],
+            memory_gb=config["memory_gb"],
+        )
 
     def as_request(self) -> dict[str, Any]:
         """Return what they are to a worker process."""
@@ -40,6 +48,10 @@ class EngineSettings:
             "memory_bytes": None if self.memory_gb is None else 1e9 * self.memory_gb,
             "env": {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu},
         }
+
+
+def _is_above_0(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 DEFAULTS = EngineSettings()

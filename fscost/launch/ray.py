@@ -135,7 +135,7 @@ class RayLauncher:
         if "No module named" in reason:
             reason += (
                 "; install the same on all nodes, or name its folder with "
-                "+hydra.launcher.ray.init.runtime_env.env_vars.PYTHONPATH"
+                "hydra.launcher.ray.init.runtime_env.env_vars.PYTHONPATH"
             )
         if self._own:
             reason += f" on {platform.node()}; Ray's logs: {self._own / 'logs'}"

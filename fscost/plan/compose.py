@@ -21,10 +21,11 @@ from omegaconf import DictConfig, OmegaConf
 from fscost.digits import type_of
 from fscost.errors import ConfigError
 from fscost.paths import conf
-from fscost.plan.plain import Tree, computed, has, with_value
+from fscost.plan.plain import Tree, computed, has, merged, with_value
 from fscost.plan.shapes import read_shapes, spec_of
 
 GROUPS = ("method", "model", "data", "engine", "table", "sweeps")
+_CHOICES = (*GROUPS, "hydra/launcher")
 
 ABSENT: Any = object()
 """What `select` returns for a key the configuration does not have."""
@@ -40,7 +41,7 @@ def configuration(config_dir: Path | None) -> Iterator[None]:
         if not config_dir.is_dir():
             raise ConfigError(f"config_dir={config_dir}: no such folder; give one with method/, model/ or data/ in it")
         folders.prepend("command-line", f"file://{config_dir.resolve()}", anchor="schema")
-    for cached in (composed, _own_part, _parsed, computed, raw_option, read_shapes):
+    for cached in (composed, _own_part, _parsed, _files, computed, raw_file, read_shapes):
         cast(Any, cached).cache_clear()
     version.setbase("1.3")
     GlobalHydra.instance().clear()
@@ -78,22 +79,26 @@ def composed(groups: tuple[str, ...]) -> DictConfig:
 
 @cache
 def _own_part(groups: tuple[str, ...]) -> Tree:
-    """Compose once per combination of group choices, without Hydra's own section: most of the work, and no cell's."""
-    loader = cast(Any, GlobalHydra.instance().config_loader())
-    files = CachingConfigRepository(loader.repository)
-    chosen = create_defaults_list(files, "config", parse([*groups]), prepend_hydra=False, skip_missing=False)
-    config = OmegaConf.to_container(loader._compose_config_from_defaults_list(chosen.defaults, files))
-    return {key: section for key, section in cast(Tree, config).items() if key != "hydra"}
+    """Lay the files of one combination of group choices over each other, once: most of the work, and no cell's.
+
+    Hydra says which files and in which order; laying them over each other as plain dicts takes a tenth of its time.
+    """
+    chosen = create_defaults_list(_files(), "config", parse([*groups]), prepend_hydra=True, skip_missing=False)
+    tree: Tree = {}
+    for part in chosen.defaults:
+        content = raw_file(str(part.config_path))
+        tree = with_value(tree, part.package, content) if part.package else merged(tree, content)
+    return with_value(tree, "hydra.runtime.choices", dict(chosen.overrides.known_choices))
 
 
 def config_of(parsed: list[Override]) -> Tree:
     """Return the configuration of one combination of overrides, not resolved."""
-    config = _own_part(tuple(str(o.input_line) for o in parsed if o.key_or_group in GROUPS))
+    config = _own_part(tuple(str(o.input_line) for o in parsed if o.key_or_group in _CHOICES))
     for override in parsed:
         key = override.key_or_group
-        if key in GROUPS:
+        if key in _CHOICES:
             continue
-        if not key.startswith("fs.") and not has(config, key):
+        if not key.startswith(("fs.", "hydra.launcher.")) and not has(config, key):
             raise ConfigError(f"{override.input_line}: has no effect with the other choices; leave it out")
         config = with_value(config, key, override.value())
     return config
@@ -104,20 +109,20 @@ def grids_of(given: list[Override]) -> list[list[str]]:
 
     A file holds one grid, ``hydra.sweeper.params``, or the list ``grids``, whose cells follow one another.
     """
-    chosen = tuple(str(o.input_line) for o in given if o.key_or_group == "sweeps")
-    config = composed(chosen)
-    axes = _axes(config, *chosen)
+    file = next((str(o.input_line) for o in given if o.key_or_group == "sweeps"), "")
+    config = composed(tuple(str(o.input_line) for o in given if o.key_or_group in ("sweeps", "hydra/launcher")))
+    axes = _axes(config, file)
     if "grids" not in config:
         return [axes]
     if axes:
-        raise ConfigError(f"{chosen[0]}: has both grids and hydra.sweeper.params; write these as one more of the grids")
+        raise ConfigError(f"{file}: has both grids and hydra.sweeper.params; write these as one more of the grids")
     lines = OmegaConf.to_container(config.grids) if OmegaConf.is_list(config.grids) else None
     if not lines or not all(isinstance(line, str) for line in lines):
-        raise ConfigError(f"{chosen[0]}: grids: must be a list of strings, as ['model=lr,mlp_s clients=3', 'model=…']")
-    return [_words(str(line), chosen[0]) for line in lines]
+        raise ConfigError(f"{file}: grids: must be a list of strings, as ['model=lr,mlp_s clients=3', 'model=…']")
+    return [_words(str(line), file) for line in lines]
 
 
-def _axes(config: DictConfig, file: str = "") -> list[str]:
+def _axes(config: DictConfig, file: str) -> list[str]:
     params = OmegaConf.to_container(config.hydra.sweeper.params or OmegaConf.create({}))
     for key, value in cast(dict[str, Any], params).items():
         if value is None:
@@ -142,16 +147,29 @@ def _words(line: str, file: str) -> list[str]:
 
 
 _OF_ALL_CELLS = (
-    "sweeps", "grid", "config_dir", "store", "out", "table", "network", "engine.python", "engine.timeout_min",
+    "sweeps", "grid", "config_dir", "store", "out", "table", "network", "engine.python", "hydra/launcher",
+    "retries", "fail_fast",
 )  # fmt: skip
 
 
 @cache
-def raw_option(group: str, option: str) -> dict[str, Any]:
-    """Return an option's own file, nothing resolved."""
-    loader: Any = GlobalHydra.instance().config_loader()
-    result = loader.repository.load_config(f"{group}/{option}")
-    return cast(dict[str, Any], OmegaConf.to_container(result.config, resolve=False))
+def raw_file(path: str) -> Tree:
+    """Return a configuration file as it is, nothing resolved; an option's is ``GROUP/OPTION``."""
+    content = OmegaConf.to_container(typed_file(path))
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}.yaml: must be a mapping from names to values")
+    return cast(Tree, content)
+
+
+def typed_file(path: str) -> DictConfig:
+    """Return a configuration file with the types of its values, where it is one of a plugin's that has such."""
+    return cast(DictConfig, cast(Any, _files().load_config(path)).config)
+
+
+@cache
+def _files() -> CachingConfigRepository:
+    """Return the configuration files, each read once."""
+    return CachingConfigRepository(cast(Any, GlobalHydra.instance().config_loader()).repository)
 
 
 def _alpha(value: Any) -> float:

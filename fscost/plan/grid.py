@@ -1,30 +1,41 @@
 """Expanding a grid: every combination becomes a cell, all are checked, none is there twice."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
 from fscost.cell import Cell
-from fscost.errors import ConfigError
+from fscost.errors import ConfigError, for_each_cell
 from fscost.plan.compose import config_of, configuration, grids_of, parse
+from fscost.plan.launcher import check_file_of, launcher_of, name_of
 from fscost.plan.names import check_name
 from fscost.plan.plain import resolved
-from fscost.plan.tree import Identify, cell_from
+from fscost.plan.tree import cell_from
+
+Identify = Callable[[Mapping[str, Any]], tuple[str, str]]
+"""Turns the ``engine`` section of a configuration into the engine's name and its message protocol."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell and the overrides that compute it alone."""
+    """A cell, the overrides that compute it alone, and how and where it is to be run.
+
+    `engine` is its configuration's ``engine`` section; `launcher` holds the options of its launcher, whose name is
+    ``name`` there. Neither is part of the cell.
+    """
 
     cell: Cell
     overrides: tuple[str, ...]
+    engine: Mapping[str, Any]
+    launcher: Mapping[str, Any]
 
     @property
     def command(self) -> str:
@@ -34,7 +45,10 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a grid, and what else its configuration says."""
+    """The cells of a grid, and what else its configuration says; `engine` and `launcher` are those of the first cell.
+
+    `retries` is how often a cell whose process died is tried again, `fail_fast` ends the sweep at the first failure.
+    """
 
     cells: tuple[Planned, ...]
     name: str
@@ -42,25 +56,38 @@ class Plan:
     out: Path
     table: dict[str, Any]
     network: dict[str, Any]
-    engine: dict[str, Any]
-    launcher: Any = field(default_factory=lambda: {"name": "local"})
-    retries: int = 0
-    fail_fast: bool = False
+    engine: Mapping[str, Any]
+    launcher: Mapping[str, Any]
+    retries: int
+    fail_fast: bool
+
+    def as_planned(self, cell: Cell) -> Planned:
+        """Return another cell, one that was named by its folder, to be run as the first one of this plan."""
+        return Planned(cell, (), self.engine, self.launcher)
 
 
 def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     """Expand overrides into cells, all of them checked, none twice.
 
-    `identify` returns the engine and the message protocol of an ``engine`` section. Raises ConfigError in one line.
+    `identify` returns the engine and the message protocol of an ``engine`` section. Raises ConfigError in one line, or
+    in one for each problem where cells have several.
     """
+    with _in_our_words(), configuration(_config_dir(overrides)):
+        return _plan(list(overrides), identify)
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Turn what Hydra, OmegaConf and YAML raise into a ConfigError."""
     try:
-        with configuration(_config_dir(overrides)):
-            return _plan(list(overrides), identify)
+        yield
     except yaml.YAMLError as error:
         raise ConfigError(f"a configuration file is no YAML: {' '.join(str(error).split())}") from error
     except (HydraException, OmegaConfBaseException) as error:
         if own := [cause for cause in _causes(error) if isinstance(cause, ConfigError)]:  # of one of our resolvers
             raise own[0] from None
+        if isinstance(error, MissingConfigException):
+            check_file_of(error)
         first, *_ = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
         cure = "an option of your own must set it" if "Interpolation key" in first else "see python -m fscost --help"
         raise ConfigError(f"{first.rstrip('.')}; {cure}") from error
@@ -68,29 +95,49 @@ def plan(overrides: Sequence[str], identify: Identify) -> Plan:
 
 def _plan(lines: list[str], identify: Identify) -> Plan:
     given = _last_words(lines)
+    # before all cells: a launcher that there is not, and its options, are no matter of single cells
+    name_of(config_of([o for o in given if o.key_or_group == "sweeps" or o.key_or_group.startswith("hydra")]))
     grids = _grids(given)
-    configs = [[config_of(parse(words)) for words in grid] for grid in grids]
-    cells: dict[str, Planned] = {}
-    for grid, of_grid in zip(grids, configs, strict=True):
-        planned = [
-            Planned(cell_from(config, parse(words), identify), tuple(words))
-            for config, words in zip(of_grid, grid, strict=True)
-        ]
-        _refuse_twins(planned)
-        for one in planned:
-            cells.setdefault(one.cell.id, one)  # grids of a union may overlap
-    store, out, table, network, engine = (
-        resolved(configs[0][0], section) for section in ("store", "out", "table", "network", "engine")
-    )
+    planned = iter(for_each_cell(lambda words: _planned(words, identify), [words for grid in grids for words in grid]))
+    cells = _union([[next(planned) for _ in grid] for grid in grids])
+    if len(names := dict.fromkeys(one.launcher["name"] for one in cells)) > 1:
+        raise ConfigError(
+            f"hydra/launcher={','.join(names)}: a sweep has one launcher, and no option may choose another"
+        )
+    config = config_of(parse(grids[0][0]))
+    store, out, table, network = (resolved(config, section) for section in ("store", "out", "table", "network"))
     return Plan(
-        cells=tuple(cells.values()),
+        cells=cells,
         name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), table["name"]),
         store=Path(store),
         out=Path(out),
         table=table,
         network=network,
-        engine=engine,
+        engine=cells[0].engine,
+        launcher=cells[0].launcher,
+        retries=_retries(resolved(config, "retries")),
+        fail_fast=_fail_fast(resolved(config, "fail_fast")),
     )
+
+
+def _planned(words: list[str], identify: Identify) -> Planned:
+    with _in_our_words():
+        parsed = parse(words)
+        config = config_of(parsed)
+        engine = resolved(config, "engine")
+        return Planned(cell_from(config, parsed, *identify(engine)), tuple(words), engine, launcher_of(config))
+
+
+def _retries(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ConfigError(f"retries={value}: must be a whole number of at least 0")
+    return value
+
+
+def _fail_fast(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"fail_fast={value}: must be true or false")
+    return value
 
 
 def _last_words(lines: list[str]) -> list[Override]:
@@ -129,13 +176,23 @@ def _config_dir(overrides: Sequence[str]) -> Path | None:
     return Path(named[-1]) if named and named[-1] not in ("", "null") else None
 
 
-def _refuse_twins(planned: list[Planned]) -> None:
-    seen: dict[str, Planned] = {}
-    for cell in planned:
-        if twin := seen.get(cell.cell.id):
-            a, b = " ".join(twin.overrides), " ".join(cell.overrides)
-            raise ConfigError(f"'{a}' and '{b}' are the same cell; take one of them out of the grid")
-        seen[cell.cell.id] = cell
+def _union(grids: list[list[Planned]]) -> tuple[Planned, ...]:
+    """Return the cells of all grids: they may overlap, but not within themselves or in how a cell is to be run."""
+    cells: dict[str, Planned] = {}
+    for grid in grids:
+        own: dict[str, Planned] = {}
+        for one in grid:
+            _refuse_twins(own.setdefault(one.cell.id, one), one)
+            first = cells.setdefault(one.cell.id, one)
+            if (first.engine, first.launcher) != (one.engine, one.launcher):
+                _refuse_twins(first, one)
+    return tuple(cells.values())
+
+
+def _refuse_twins(first: Planned, second: Planned) -> None:
+    if first is not second:
+        a, b = " ".join(first.overrides), " ".join(second.overrides)
+        raise ConfigError(f"'{a}' and '{b}' are the same cell; take one of them out of the grid")
 
 
 def _quoted(override: str) -> str:

@@ -1,15 +1,18 @@
 """Refusing names that nobody knows, with the nearest ones."""
 
+import re
+
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from fscost import vocabulary
 from fscost.errors import ConfigError, nearest
-from fscost.plan.compose import ABSENT, GROUPS, composed, group_options, raw_option
+from fscost.plan.compose import ABSENT, GROUPS, composed, group_options, raw_file
+from fscost.plan.launcher import check_launcher
 
 _NULLABLE = (
     "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
-    "engine.timeout_min", "network.uplink_mbps", "network.downlink_mbps",
+    "engine.timeout_min", "engine.memory_gb", "network.uplink_mbps", "network.downlink_mbps",
 )  # fmt: skip
 
 
@@ -22,6 +25,8 @@ def check_name(override: Override) -> None:
             _check_option(key, option)
     elif key.startswith("fs."):
         _check_fs(key.removeprefix("fs."))
+    elif re.match(r"hydra\b", key):
+        _check_hydra(override)
     elif not _exists(key):
         raise ConfigError(f"{override.input_line}: there is no {key}{nearest(key, _knobs())}; see fscost --help")
 
@@ -32,10 +37,19 @@ def _check_form(override: Override) -> None:
         raise ConfigError(f"{override.input_line}: nothing can be deleted from the configuration; set it instead")
     if not key:
         raise ConfigError(f"{override.input_line}: names nothing to set")
-    if override.value() is None and key not in _NULLABLE and not key.startswith("fs."):
+    if override.value() is None and key not in _NULLABLE and not key.startswith(("fs.", "hydra.launcher.")):
         raise ConfigError(f"{override.input_line}: needs a value")
-    if key.startswith("hydra"):
-        raise ConfigError(f"{override.input_line}: fscost runs cells one after another; leave hydra.* out")
+
+
+def _check_hydra(override: Override) -> None:
+    key, line = override.key_or_group, override.input_line
+    if key != "hydra/launcher" and not key.startswith("hydra.launcher."):
+        taken = "hydra/launcher=NAME and hydra.launcher.KEY=VALUE"
+        raise ConfigError(f"{line}: of Hydra's own settings only {taken} can be given; leave it out")
+    if override.is_sweep_override():
+        raise ConfigError(f"{line}: where cells run is no axis of a grid; give one value")
+    if key == "hydra/launcher":
+        check_launcher(str(override.value()))
 
 
 def _values(override: Override) -> list[str]:
@@ -64,10 +78,10 @@ def _exists(key: str) -> bool:
 def _knobs() -> list[str]:
     """Return every name that can stand before ``=``: knobs, groups and FederatedScope's options."""
     knobs = [str(key) for key in composed(()) if key not in ("fs", "hydra")]
-    return [*{*knobs, *GROUPS, *_data_knobs()}, *(f"fs.{option}" for option in vocabulary.known())]
+    return [*{*knobs, *GROUPS, "hydra/launcher", *_data_knobs()}, *(f"fs.{option}" for option in vocabulary.known())]
 
 
 def _data_knobs() -> set[str]:
     """Return the knobs that single options bring along, as data=digits brings alpha."""
-    raw = (raw_option(group, option) for group in GROUPS[:3] for option in group_options(group))
-    return {str(key) for option in raw for key in option if key not in ("fs", "defaults")}
+    raw = (raw_file(f"{group}/{option}") for group in GROUPS[:3] for option in group_options(group))
+    return {str(key) for option in raw for key in option if key not in ("fs", "hydra", "defaults")}

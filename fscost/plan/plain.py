@@ -34,22 +34,24 @@ def with_value(tree: Any, key: str, value: Any) -> Tree:
     first, _, rest = key.partition(".")
     below: Tree = tree if isinstance(tree, dict) else {}
     before = below.get(first)
-    return below | {first: with_value(before, rest, value) if rest else _merged(before, value)}
+    return below | {first: with_value(before, rest, value) if rest else merged(before, value)}
 
 
-def _merged(before: Any, value: Any) -> Any:
+def merged(before: Any, value: Any) -> Any:
+    """Return `value` laid over `before`: mappings are merged, anything else takes its place, unless it is ``???``."""
     if not isinstance(before, dict) or not isinstance(value, dict):
         return value
-    return before | {key: _merged(before.get(key), item) for key, item in value.items()}
+    known = {key: item for key, item in value.items() if item != "???" or key not in before}
+    return before | {key: merged(before.get(key), item) for key, item in known.items()}
 
 
 def resolved(config: Tree, section: str) -> Any:
-    """Return a section of a configuration with all interpolations resolved; raises OmegaConf's errors."""
+    """Return a section, a dotted name, with all interpolations resolved; raises OmegaConf's errors."""
     try:
-        return _resolved(config[section], config)
+        return _resolved(_at(config, section), config)
     except (_NotSimple, OmegaConfBaseException, RecursionError):
         pass  # OmegaConf knows better, or what to say
-    found = OmegaConf.create(config)[section]
+    found = OmegaConf.select(OmegaConf.create(config), section, throw_on_missing=True)
     return OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
 
 

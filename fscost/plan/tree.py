@@ -1,6 +1,6 @@
 """From a composed configuration to the FederatedScope options of one cell."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -9,15 +9,12 @@ from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.digits import are_of_one_source
 from fscost.errors import ConfigError
-from fscost.plan.compose import GROUPS, raw_option
+from fscost.plan.compose import GROUPS, raw_file
 from fscost.plan.plain import Tree, resolved
 from fscost.plan.read import read_yaml
 
-Identify = Callable[[Mapping[str, Any]], tuple[str, str]]
-"""Turns the ``engine`` section of a configuration into the engine's name and its message protocol."""
 
-
-def cell_from(config: Tree, parsed: list[Override], identify: Identify) -> Cell:
+def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str) -> Cell:
     """Return the cell of one configuration; `parsed` are the overrides that made it.
 
     With ``fs_config`` that file is the base, and only the options that the overrides name are laid over it.
@@ -31,7 +28,6 @@ def cell_from(config: Tree, parsed: list[Override], identify: Identify) -> Cell:
         flat = file | {name: flat[name] for name in _named(config, parsed, flat, file)}
     for name, value in flat.items():
         vocabulary.check(name, value)
-    engine, protocol = identify(resolved(config, "engine"))
     return Cell(engine=engine, protocol=protocol, fs=vocabulary.nested(vocabulary.sparse(flat)))
 
 
@@ -59,11 +55,11 @@ def _number(value: Any, default: Any) -> Any:
 def _named(config: Tree, parsed: list[Override], flat: Mapping[str, Any], file: Mapping[str, Any]) -> list[str]:
     """Return the options that the command line names: by themselves, by a group, or by a knob they are made from."""
     chosen = [o for o in parsed if o.key_or_group in GROUPS and o.value() is not None]
-    own = [raw_option(o.key_or_group, str(o.value())) for o in chosen]
+    own = [raw_file(f"{o.key_or_group}/{o.value()}") for o in chosen]
     of_groups = {name for option in own for name, _ in vocabulary.leaves(option.get("fs", {}))}
     sections = tuple(o.key_or_group.removeprefix("fs.") for o in parsed if o.key_or_group.startswith("fs."))
     by_itself = {name for name in flat if name in sections or name.startswith(tuple(f"{s}." for s in sections))}
-    sweep = {key for o in chosen if o.key_or_group == "sweeps" for key in raw_option("sweeps", str(o.value()))}
+    sweep = {key for o in chosen if o.key_or_group == "sweeps" for key in raw_file(f"sweeps/{o.value()}")}
     of_knobs = set(_made_from(config, sweep | {o.key_or_group for o in parsed}))
     brought = {key for option in own for key in option if key != "fs"} - sweep
     of_options = {name for name in _made_from(config, brought) if _is_brought(name, flat, file)}

@@ -273,7 +273,7 @@ def test_a_killed_cell_fails_with_its_last_words_and_costs_no_other(python: str,
 
 
 def test_a_killed_worker_costs_no_cell(python: str, tmp_path: Path) -> None:
-    cell = cell_of(*at(python), "rounds=300")
+    cell = cell_of(*at(python), "rounds=60")
     with closing(FederatedScopeEngine(python)) as engine, ThreadPoolExecutor() as pool:
         run = pool.submit(execute, cell, Store(tmp_path), engine)
         _until(lambda: bool(_forks_of(engine)))

@@ -49,7 +49,7 @@ def check_options(cell: Cell) -> None:
     problems = [*_depends_on_training(cell)] or [*_not_understood(cell)]
     problems = problems or [*_contradictions(Options(cell)), *method_problems(Options(cell))]
     if problems:
-        raise ConfigError("; ".join(problems))
+        raise ConfigError(*problems)
 
 
 def _depends_on_training(cell: Cell) -> Iterator[str]:

@@ -1,0 +1,267 @@
+"""Whole sweeps in real processes: killed, interrupted, shared by two commands, with cells that die, hang or eat."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import Result, in_process
+
+SWEEP = ("engine=builtin", "method=fedavg,fedprox", "model=lr,mlp_s", "clients=2,3,4", "rounds=25")
+RUN_TIMES = ["wall_s", "fl_end_time_minutes", "global_convergence_time_minutes", "local_convergence_time_minutes"]
+
+
+class Command:
+    """A sweep that is under way."""
+
+    def __init__(self, *words: str, cwd: Path) -> None:
+        self._told = cwd / "told"
+        with self._told.open("w") as told:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "fscost", *words], cwd=cwd, stdout=subprocess.DEVNULL, stderr=told
+            )
+
+    @property
+    def told(self) -> str:
+        return self._told.read_text()
+
+    def end(self) -> int:
+        return self.process.wait(300)
+
+    def kill(self, by: signal.Signals = signal.SIGKILL) -> int:
+        self.process.send_signal(by)
+        return self.end()
+
+
+def frames(folder: Path) -> dict[str, pd.DataFrame]:
+    """The frames of the last sweep, without what depends on time."""
+    done = in_process("collect", "--out", "frames", cwd=folder)
+    assert done.code == 0, done.err
+    names = ("messages", "workers", "rounds", "cells")
+    read = {name: pd.read_parquet(folder / "frames" / f"{name}.parquet") for name in names}
+    return {name: frame.drop(columns=RUN_TIMES, errors="ignore") for name, frame in read.items()}
+
+
+def results(folder: Path) -> dict[str, int]:
+    """When each cell that is done was finished."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("runs/*/outcome.json")}
+
+
+def started(*words: str, folder: Path) -> list[int]:
+    """The processes that were started in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (path / "cwd").resolve() == folder.resolve() and (path / "stat").read_text().split(") ")[1][0] != "Z":
+                found.append(int(path.name))
+    return found
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline_s = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline_s, "it took too long"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    """Twenty kills and more: as many sweeps as that takes, each killed and started again until it is done."""
+    (undisturbed := tmp_path / "undisturbed").mkdir()
+    assert in_process(*SWEEP, cwd=undisturbed).code == 0
+    expected, kills, sweeps = frames(undisturbed), 0, 0
+    chance = random.Random(0)
+    while kills < 20:
+        (folder := tmp_path / str(sweeps := sweeps + 1)).mkdir()
+        while len(before := results(folder)) < 12 and kills < 20 + sweeps:
+            command = Command(*SWEEP, cwd=folder)
+            until(
+                lambda folder=folder: (
+                    [*folder.glob("runs/.running/*/run-*/progress.json")] or len(results(folder)) == 12
+                )
+            )
+            time.sleep(chance.uniform(0, 1.5))
+            kills += command.kill() == -signal.SIGKILL
+            assert before.items() <= results(folder).items(), "a finished cell was computed again"
+        before = results(folder)
+        final = in_process(*SWEEP, cwd=folder)
+        assert final.code == 0, final.err
+        assert f"12 cells: {len(before)} done, {12 - len(before)} to run" in final.err
+        assert before.items() <= results(folder).items(), "a finished cell was computed again"
+        for name, frame in frames(folder).items():
+            pd.testing.assert_frame_equal(frame, expected[name])
+        assert not list((folder / "runs" / ".running").iterdir())
+    until(lambda: not started(folder=folder))
+
+
+def test_two_commands_share_a_sweep_and_compute_each_cell_once(tmp_path: Path) -> None:
+    both = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        both.append(Command(*SWEEP, f"store={tmp_path}/runs", cwd=tmp_path / name))
+    assert [command.end() for command in both] == [0, 0]
+    told = [re.findall(r"^\[\d+/\d+\] (\S+): done (by another command )?in", command.told, re.M) for command in both]
+    own = [{name for name, other in lines if not other} for lines in told]
+    assert own[0] and own[1], "one command did it all"
+    assert not own[0] & own[1]
+    assert len(own[0] | own[1]) == 12
+    assert len(results(tmp_path)) == 12
+    assert not list((tmp_path / "runs" / ".running").iterdir())
+
+
+def test_many_commands_at_once_compute_each_of_many_cells_once(tmp_path: Path) -> None:
+    words = ("engine=estimate", "model=lr", "clients=range(2,52)", "seed=0,1", f"store={tmp_path}/runs")
+    commands = []
+    for number in range(4):
+        (tmp_path / str(number)).mkdir()
+        commands.append(Command(*words, cwd=tmp_path / str(number)))
+    assert [command.end() for command in commands] == [0] * 4
+    own = [re.findall(r"^\[\d+/\d+\] (\S+): done in", command.told, re.M) for command in commands]
+    assert sorted(name for names in own for name in names) == sorted(results(tmp_path))
+    assert len(results(tmp_path)) == 100
+
+
+def test_ctrl_c_stops_all_prints_the_summary_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    words = ("engine=builtin", "model=lr", "rounds=1,100000")
+    command = Command(*words, cwd=tmp_path)
+    until(lambda: results(tmp_path))
+    assert command.kill(signal.SIGINT) == 130
+    *_, summary, last = command.told.splitlines()
+    assert re.fullmatch(r"2 cells: 1 done, 1 not computed in \d+\.\d s", summary)
+    assert last == "fscost: interrupted; the same command goes on where it stopped"
+    until(lambda: not started(folder=tmp_path))
+    assert "1 cells, 1 interrupted" in in_process("plan", *words[:2], "rounds=100000", cwd=tmp_path).out
+    assert in_process("plan", cwd=tmp_path).out.splitlines()[-1] == "2 cells, 1 done, 1 interrupted"
+
+
+class TestABadCell:
+    """One cell dies, hangs, eats memory or fills the disk: it alone fails, with the reason, and runs clean later."""
+
+    def test_killed(self, tmp_path: Path) -> None:
+        words = ("engine=builtin", "model=lr", "clients=2,3,4", "rounds=300")
+        command = Command(*words, cwd=tmp_path)
+        until(lambda: [*tmp_path.glob("runs/.running/*-c3-*/run-*/progress.json")])
+        os.kill(_process_of("-c3-", tmp_path), signal.SIGKILL)
+        assert command.end() == 1
+        (failure,) = re.findall(r"^failed: (.*)$", command.told, re.M)
+        assert re.match(r"fedavg-lr-digits-c3-\S+: the process was killed by SIGKILL.*; log: \S+engine.log$", failure)
+        self._is_mended(words, tmp_path, done=2)
+
+    def test_hung(self, tmp_path: Path) -> None:
+        words = ("engine=builtin", "model=lr", "clients=2,3", "rounds=1,1000000", "engine.timeout_min=0.05")
+        (told, _) = self._failures(words, tmp_path, count=2)
+        assert "stopped after 0.05 min" in told
+        assert in_process("plan", cwd=tmp_path).out.splitlines()[-1] == "4 cells, 2 done, 2 timeout"
+
+    def test_out_of_memory(self, tmp_path: Path) -> None:
+        words = ("engine=builtin", "model=lr,vgg11", "rounds=2")
+        assert in_process(*words[:1], "model=lr", "rounds=1", cwd=tmp_path).code == 0
+        (outcome,) = tmp_path.glob("runs/*/outcome.json")
+        used_gb = pd.read_json(outcome, typ="series")["peak_rss_bytes"] / 1e9
+        (told,) = self._failures((*words, f"engine.memory_gb={used_gb + 0.2:.2f}"), tmp_path, count=1)
+        assert re.search(r"fedavg-vgg11-\S+: out of memory: stopped at [0-9.]+ GB, engine.memory_gb=", told)
+        self._is_mended(words, tmp_path, done=1)
+
+    def test_out_of_disk(self, tmp_path: Path, small_disk: Path) -> None:
+        words = ("engine=builtin", "model=lr", "rounds=1,4000,2", "hydra.launcher.n_jobs=1", f"store={small_disk}/runs")
+        (told,) = self._failures(words, tmp_path, count=1)
+        assert "No space left on device" in told
+        assert in_process("plan", *words, cwd=tmp_path).out.count("done  ") == 2
+        subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
+        self._is_mended(words, tmp_path, done=2)
+
+    def _failures(self, words: tuple[str, ...], folder: Path, count: int) -> list[str]:
+        done = in_process(*words, cwd=folder)
+        assert done.code == 1
+        failures = re.findall(r"^(?:failed|timeout): (.*)$", done.err, re.M)
+        assert len(failures) == count, done.err
+        return failures
+
+    def _is_mended(self, words: tuple[str, ...], folder: Path, done: int) -> None:
+        before = {path: path.stat().st_mtime_ns for path in _store(words, folder).glob("*/outcome.json")}
+        again = in_process("rerun", *words, "--failed", "--missing", cwd=folder)
+        assert again.code == 0, again.err
+        assert again.err.count(": done in ") == 1
+        after = {path: path.stat().st_mtime_ns for path in _store(words, folder).glob("*/outcome.json")}
+        assert len(before.items() & after.items()) == done
+
+
+def _store(words: tuple[str, ...], folder: Path) -> Path:
+    return next((Path(word.removeprefix("store=")) for word in words if word.startswith("store=")), folder / "runs")
+
+
+def _process_of(part: str, folder: Path) -> int:
+    """The process that computes a cell: it is the one that has the cell's log open."""
+    for pid in started(folder=folder):
+        logs = [path.resolve() for path in Path(f"/proc/{pid}/fd").iterdir()]
+        if any(part in str(log) and log.name == "engine.log" for log in logs):
+            return pid
+    raise AssertionError(f"nobody computes {part}")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    (disk := tmp_path / "disk").mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+DYING = """
+import os, signal
+from pathlib import Path
+def die():
+    killed = Path(os.environ["KILLED"])
+    if len(killed.read_text()) < int(os.environ["KILLS"]):
+        killed.write_text(killed.read_text() + "x")
+        os.kill(os.getpid(), signal.SIGKILL)
+os.register_at_fork(after_in_child=die)
+"""
+
+
+@pytest.mark.parametrize(("retries", "code"), [(0, 1), (1, 1), (2, 0)])
+def test_a_cell_whose_process_died_is_tried_again_as_often_as_asked(tmp_path: Path, retries: int, code: int) -> None:
+    """The first two forks are killed, as the kernel does when memory runs out."""
+    (tmp_path / "sitecustomize.py").write_text(DYING)
+    (tmp_path / "killed").write_text("")
+    env = {
+        "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}",
+        "KILLED": str(tmp_path / "killed"),
+        "KILLS": "2",
+    }
+    done = in_process("engine=builtin", "model=lr", "rounds=1", f"retries={retries}", cwd=tmp_path, env=env)
+    assert done.code == code, done.err
+    assert done.err.count("it is tried again") == min(retries, 2)
+    assert done.err.count("killed by SIGKILL") == min(retries, 2) + 2 * code  # each failure is in the summary, too
+
+
+def test_fail_fast_stops_at_the_first_failure(tmp_path: Path) -> None:
+    words = ("engine=builtin", "model=mlp_s", "rounds=1", "clients=43,2,3,4", "hydra.launcher.n_jobs=1")
+    stopped = in_process(*words, "fail_fast=true", cwd=tmp_path)  # 43 clients: a last batch of one sample
+    assert stopped.code == 1
+    assert "4 cells: 1 failed, 3 not computed in" in stopped.err
+    assert len(results(tmp_path)) == 1
+    assert in_process(*words, cwd=tmp_path).err.count(": done in ") == 3
+
+
+def test_a_failed_cell_is_told_when_it_fails_and_in_the_summary(tmp_path: Path) -> None:
+    done: Result = in_process("engine=builtin", "model=mlp_s", "rounds=1", "clients=43,2", cwd=tmp_path)
+    assert done.code == 1
+    told = [line for line in done.err.splitlines() if "batch of one sample" in line]
+    assert [line.split()[0] for line in told] == ["[1/2]", "failed:"] or [line.split()[0] for line in told] == [
+        "[2/2]",
+        "failed:",
+    ]
+    assert all("log: " in line for line in told)
+    assert "2 cells: 1 done, 1 failed in" in done.err
