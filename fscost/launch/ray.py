@@ -131,15 +131,15 @@ class RayLauncher:
         self._refs.pop(future, None)
 
     def _death(self, error: BaseException) -> Ended:
-        reason = f"Ray: {one_line(getattr(error, 'cause', None) or error)}"
+        reason = one_line(getattr(error, "cause", None) or error).rstrip(".")
+        if self._own:
+            return Ended(How.DIED, f"Ray on {platform.node()}: {reason}; Ray's logs: {self._own / 'logs'}")
         if "No module named" in reason:
             reason += (
-                "; install the same on all nodes, or name its folder with "
+                "; install the same on all nodes, or name where it lies with "
                 "hydra.launcher.ray.init.runtime_env.env_vars.PYTHONPATH"
             )
-        if self._own:
-            reason += f" on {platform.node()}; Ray's logs: {self._own / 'logs'}"
-        return Ended(How.DIED, reason)
+        return Ended(How.DIED, f"Ray: {reason}")
 
 
 def run_task(store: str, token: str, version: str, task: Task) -> Ended:
