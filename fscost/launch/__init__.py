@@ -6,6 +6,7 @@ from fscost.errors import ConfigError
 from fscost.launch.drive import PlainReport, Report, Sweep
 from fscost.launch.local import LocalLauncher
 from fscost.launch.ray import RayLauncher
+from fscost.launch.slurm import SlurmLauncher
 from fscost.launch.task import Ended, How, Launcher, Task, compute, execute
 from fscost.rundir import Store
 
@@ -19,4 +20,6 @@ def launcher(tasks: Sequence[Task], store: Store) -> Launcher:
         return LocalLauncher(store, tasks)
     if name == "ray":
         return RayLauncher(store, tasks)
+    if name == "slurm":
+        return SlurmLauncher(store)
     raise ConfigError(f"hydra/launcher={name}: there is no such launcher; there are local, slurm, ray")

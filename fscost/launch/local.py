@@ -7,10 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from fscost.engine import Engines
-from fscost.errors import ConfigError
 from fscost.launch.task import Ended, Task, compute
 from fscost.rundir import Store
 
@@ -21,10 +19,10 @@ class LocalLauncher:
     def __init__(self, store: Store, tasks: Sequence[Task]) -> None:
         self._store, self._engines = store, Engines()
         options = tasks[0].launcher
-        self.n_jobs = _n_jobs(options.get("n_jobs"), max(task.settings.threads for task in tasks))
+        self.n_jobs: int = options["n_jobs"] or max(1, cores() // max(task.settings.threads for task in tasks))
         self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="cell")
         self._gpus: SimpleQueue[str | None] = SimpleQueue()
-        gpus = _gpus(options.get("gpus"))
+        gpus = _gpus() if options["gpus"] is None else [str(gpu) for gpu in options["gpus"]]
         for slot in range(self.n_jobs):
             self._gpus.put(gpus[slot % len(gpus)] if gpus else None)
 
@@ -48,24 +46,13 @@ class LocalLauncher:
             self._gpus.put(gpu)
 
 
-def _n_jobs(asked: Any, threads: int) -> int:
-    """Return how many cells run at once, by default as many as there are cores for their threads."""
-    if asked is None:
-        return max(1, cores() // threads)
-    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
-        raise ConfigError(f"hydra.launcher.n_jobs={asked}: must be a whole number of at least 1, or null for the cores")
-    return asked
-
-
 def cores() -> int:
     """Return how many cores this process may use, which a container or Slurm may have limited."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _gpus(asked: Any) -> list[str]:
-    """Return the GPUs to share, as ``CUDA_VISIBLE_DEVICES`` names them, by default those that this process sees."""
-    if asked is not None:
-        return [str(gpu) for gpu in (asked if isinstance(asked, list) else str(asked).split(","))]
+def _gpus() -> list[str]:
+    """Return the GPUs that this process sees, as ``CUDA_VISIBLE_DEVICES`` names them."""
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [gpu.strip() for gpu in visible.split(",") if gpu.strip()]
     found = (re.fullmatch(r"nvidia(\d+)", path.name) for path in Path("/dev").glob("nvidia*"))

@@ -163,8 +163,8 @@ class TestABadCell:
         assert in_process("plan", cwd=tmp_path).out.splitlines()[-1] == "4 cells, 2 done, 2 timeout"
 
     def test_out_of_memory(self, tmp_path: Path) -> None:
-        words = ("engine=builtin", "model=lr,vgg11", "rounds=2")
-        assert in_process(*words[:1], "model=lr", "rounds=1", cwd=tmp_path).code == 0
+        words = ("engine=builtin", "model=lr,vgg11", "rounds=1", "clients=2")
+        assert in_process(words[0], "model=lr", *words[2:], cwd=tmp_path).code == 0
         (outcome,) = tmp_path.glob("runs/*/outcome.json")
         used_gb = pd.read_json(outcome, typ="series")["peak_rss_bytes"] / 1e9
         (told,) = self._failures((*words, f"engine.memory_gb={used_gb + 0.2:.2f}"), tmp_path, count=1)
@@ -172,7 +172,7 @@ class TestABadCell:
         self._is_mended(words, tmp_path, done=1)
 
     def test_out_of_disk(self, tmp_path: Path, small_disk: Path) -> None:
-        words = ("engine=builtin", "model=lr", "rounds=1,4000,2", "hydra.launcher.n_jobs=1", f"store={small_disk}/runs")
+        words = ("engine=builtin", "model=lr", "rounds=1,800,2", "hydra.launcher.n_jobs=1", f"store={small_disk}/runs")
         (told,) = self._failures(words, tmp_path, count=1)
         assert "No space left on device" in told
         assert in_process("plan", *words, cwd=tmp_path).out.count("done  ") == 2
@@ -211,7 +211,7 @@ def _process_of(part: str, folder: Path) -> int:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     (disk := tmp_path / "disk").mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk], capture_output=True, text=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
     yield disk

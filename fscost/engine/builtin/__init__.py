@@ -25,7 +25,7 @@ class BuiltinEngine:
         options = Options(cell)
         problems = [*not_federatedscopes(cell.fs)] or [*not_understood(cell)]
         if problems := problems or [*contradictions(options), *method_problems(options)]:
-            raise ConfigError("; ".join(problems))
+            raise ConfigError(*problems)
 
     def prepare(self, cell: Cell) -> None:
         """Raise ConfigError where the package that ships the cell's data is not installed."""

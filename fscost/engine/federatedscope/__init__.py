@@ -35,7 +35,7 @@ class FederatedScopeEngine:
     def check(self, cell: Cell) -> None:
         """Raise ConfigError for a cell that FederatedScope would crash on or that cannot be metered."""
         if problems := list(_problems(cell)):
-            raise ConfigError("; ".join(problems))
+            raise ConfigError(*problems)
 
     def prepare(self, cell: Cell) -> None:
         """Start the worker.
