@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
 
+import fscost
 from fscost.cell import Cell
 from fscost.engine.builtin.options import Options
 from fscost.engine.estimate.contents import Contents
@@ -110,7 +111,7 @@ def _contents(protocol: str, fs: str) -> Contents:
 
 @cache
 def _versions() -> dict[str, str]:
-    return {"python": sys.version.split()[0], "fscost": version("fscost"), "torch": version("torch")}
+    return {"python": sys.version.split()[0], "fscost": fscost.__version__, "torch": version("torch")}
 
 
 class Estimate:
