@@ -8,6 +8,7 @@ import time
 import traceback
 from importlib.metadata import version
 
+import fscost
 from fscost.cell import Cell
 from fscost.engine.builtin.course import model_header, run_course
 from fscost.engine.builtin.data import load_federation
@@ -70,12 +71,13 @@ def _train(options: Options, into: RunDir) -> list[str]:
 
 
 def _provenance(cell: Cell) -> Provenance:
-    packages = ("fscost", "torch", "numpy", "pympler", "scikit-learn")
+    packages = ("torch", "numpy", "pympler", "scikit-learn")
     return Provenance(
         engine=cell.engine,
         protocol=cell.protocol,
         fs_commit=None,
-        versions={"python": sys.version.split()[0]} | {name: version(name) for name in packages},
+        versions={"python": sys.version.split()[0], "fscost": fscost.__version__}
+        | {name: version(name) for name in packages},
         host=platform.node(),
         device="cpu",
         seed=cell.get("seed"),
