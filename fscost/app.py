@@ -116,7 +116,8 @@ def run_cells(cells: Sequence[Planned], store: Store, made: Plan) -> bool:
         sweep.run(tasks)
     finally:
         signal.signal(signal.SIGTERM, before)
-        report.summary()
+        if sweep.has_begun:
+            report.summary()
     return len(sweep.results) == len(tasks) and not sweep.failures()
 
 
@@ -260,7 +261,10 @@ def _write(path: Path, text: str) -> None:
 
 
 def _remember(store: Store, overrides: Sequence[str]) -> None:
-    write_whole(store.path / "last_sweep.json", [json.dumps({"format": 1, "overrides": list(overrides)})])
+    try:
+        write_whole(store.path / "last_sweep.json", [json.dumps({"format": 1, "overrides": list(overrides)})])
+    except OSError as error:
+        raise StoreError(f"store={store.path}: cannot be written: {error.strerror}") from error
 
 
 def _last_sweep(overrides: Iterable[str]) -> list[str]:

@@ -47,6 +47,9 @@ def _taken(path: Path) -> int | None:
     while True:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            continue
         except OSError as error:
             raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
         if not _lock(descriptor, fcntl.LOCK_EX, path):

@@ -12,6 +12,7 @@ the next sweep computes it again.
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -130,7 +131,8 @@ class Store:
     """A folder of run directories; a cell's results are found by its id.
 
     What is being computed lies in ``.running`` until it is complete: ``<name>.lock``, held by the process that computes
-    the cell, and beside it the folder ``<name>`` with what that process has written so far.
+    the cell, ``<name>.run-…`` with what that process has written so far, and ``<name>.replaced``, an old result that
+    is being swapped.
     """
 
     path: Path
@@ -188,13 +190,12 @@ class Store:
 
     def tidy(self) -> None:
         """Mend and remove what processes left that were killed."""
-        for name in {path.name.removesuffix(".lock") for path in self.under_way.glob("*")}:
+        for name in {re.sub(r"\.(lock|replaced|run-\d+)$", "", path.name) for path in self.under_way.glob("*")}:
             with self._claimed(name):
                 pass
 
     @contextmanager
     def _claimed(self, name: str) -> Iterator[bool]:
-        self.under_way.mkdir(parents=True, exist_ok=True)
         told = f"{os.uname().nodename}, process {os.getpid()}"
         with held(self._lock(name), told) as is_held:
             if not is_held:
@@ -202,26 +203,32 @@ class Store:
                 return
             self._mend(name)
             yield True
-            shutil.rmtree(self.under_way / name, ignore_errors=True)
+            self.clear(name)
 
     def _mend(self, name: str) -> None:
-        """Finish a swap that was cut off between its two renames."""
+        """Finish a swap that was cut off between its two renames, or after them."""
         replaced, current = self._replaced(name), self.path / name
-        if replaced.exists() and not current.exists():
+        if not replaced.exists():
+            return
+        if current.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+        else:
             replaced.rename(current)
+
+    def clear(self, name: str) -> None:
+        """Remove what was begun of a cell; for the process that holds it."""
+        for run in self._left(name):
+            shutil.rmtree(run.path, ignore_errors=True)
 
     def _left(self, name: str) -> list[RunDir]:
         """Return the run directories that were not finished, the newest last."""
-        return [RunDir(path) for path in sorted((self.under_way / name).glob(f"{_FRESH}*"))]
+        return [RunDir(path) for path in sorted(self.under_way.glob(f"{name}.run-*"))]
 
     def _lock(self, name: str) -> Path:
         return self.under_way / f"{name}.lock"
 
     def _replaced(self, name: str) -> Path:
-        return self.under_way / name / "replaced"
-
-
-_FRESH = "run-"
+        return self.under_way / f"{name}.replaced"
 
 
 @dataclass(frozen=True)
@@ -234,12 +241,10 @@ class Claim:
 
     def begin(self, cell: Cell) -> RunDir:
         """Create a fresh directory for a new run, beside whatever result there is."""
-        own = self.store.under_way / self.name
+        self.store.clear(self.name)
         try:
-            for path in own.glob(f"{_FRESH}*"):
-                shutil.rmtree(path, ignore_errors=True)
             # A name that no process has used: one that was killed may have a last line to write.
-            fresh = RunDir(own / f"{_FRESH}{time.time_ns()}")
+            fresh = RunDir(self.store.under_way / f"{self.name}.run-{time.time_ns()}")
             fresh.write_cell(cell)
         except OSError as error:
             raise StoreError(f"store={self.store.path}: cannot write there: {error.strerror}") from error
@@ -264,8 +269,11 @@ class Claim:
         if before is Status.CORRUPT:
             _move(current, current.path.with_name(f"{self.name}.corrupt"))
         if current.path.exists():
-            _move(current, self.store._replaced(self.name))
-        fresh.path.rename(current.path)
+            replaced = _move(current, self.store._replaced(self.name))
+            fresh.path.rename(current.path)
+            shutil.rmtree(replaced.path, ignore_errors=True)
+        else:
+            fresh.path.rename(current.path)
         return current
 
 

@@ -68,5 +68,8 @@ def test_a_child_does_not_hold_what_its_parent_held(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be written"), held(tmp_path / "no" / "lock", ""):
+    with held(tmp_path / "new" / "lock", "") as is_held:
+        assert is_held
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written"), held(tmp_path / "file" / "lock", ""):
         pass

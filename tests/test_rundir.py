@@ -82,8 +82,7 @@ def test_a_run_under_way_is_running_then_interrupted_and_leaves_the_old_result(s
 
 def test_a_swap_cut_off_between_its_renames_is_read_and_mended(store: Store) -> None:
     made = run(store, cell(), Status.DONE)
-    (store.under_way / cell().name).mkdir()
-    made.path.rename(store.under_way / cell().name / "replaced")
+    made.path.rename(store.under_way / f"{cell().name}.replaced")
     assert store.of(cell()).status() is Status.DONE
     assert not made.path.exists()
     store.tidy()

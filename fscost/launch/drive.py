@@ -44,12 +44,14 @@ class Sweep:
         self._in_flight = 0
         self._elsewhere: dict[str, Task] = {}
         self._died: dict[str, int] = {}
+        self.has_begun = False
         self.results: dict[str, Ended] = {}
 
     def run(self, tasks: Sequence[Task]) -> None:
         """Compute the tasks; an interrupt ends what runs and is raised again."""
         try:
             self._launch(tasks)
+            self.has_begun = True
             while (self._in_flight or self._elsewhere) and not self._is_over():
                 self._land(_LOOK_S)
                 self._look_elsewhere()

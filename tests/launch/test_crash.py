@@ -86,8 +86,8 @@ def test_a_mend_that_is_killed_is_mended(tmp_path: Path) -> None:
         operation += 1
         store = Store(tmp_path / str(operation))
         compute(store, "old")
-        (store.under_way / cell().name / "run-1").mkdir(parents=True)
-        store.of(cell()).path.rename(store.under_way / cell().name / "replaced")
+        (store.under_way / f"{cell().name}.run-1").mkdir(parents=True)
+        store.of(cell()).path.rename(store.under_way / f"{cell().name}.replaced")
         was_killed = killed_at(operation, store.tidy)
         store.tidy()
         assert store.of(cell()).engine_log.read_text() == "old\n"

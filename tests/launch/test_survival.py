@@ -86,7 +86,7 @@ def test_a_sweep_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_pa
             command = Command(*SWEEP, cwd=folder)
             until(
                 lambda folder=folder: (
-                    [*folder.glob("runs/.running/*/run-*/progress.json")] or len(results(folder)) == 12
+                    [*folder.glob("runs/.running/*.run-*/progress.json")] or len(results(folder)) == 12
                 )
             )
             time.sleep(chance.uniform(0, 1.5))
@@ -149,7 +149,7 @@ class TestABadCell:
     def test_killed(self, tmp_path: Path) -> None:
         words = ("engine=builtin", "model=lr", "clients=2,3,4", "rounds=300")
         command = Command(*words, cwd=tmp_path)
-        until(lambda: [*tmp_path.glob("runs/.running/*-c3-*/run-*/progress.json")])
+        until(lambda: [*tmp_path.glob("runs/.running/*-c3-*.run-*/progress.json")])
         os.kill(_process_of("-c3-", tmp_path), signal.SIGKILL)
         assert command.end() == 1
         (failure,) = re.findall(r"^failed: (.*)$", command.told, re.M)
