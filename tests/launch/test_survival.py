@@ -16,6 +16,8 @@ import pytest
 
 from tests.conftest import Result, in_process
 
+pytestmark = pytest.mark.slow
+
 SWEEP = ("engine=builtin", "method=fedavg,fedprox", "model=lr,mlp_s", "clients=2,3,4", "rounds=25")
 RUN_TIMES = ["wall_s", "fl_end_time_minutes", "global_convergence_time_minutes", "local_convergence_time_minutes"]
 
@@ -73,7 +75,6 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.slow
 def test_a_sweep_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
     """Twenty kills and more: as many sweeps as that takes, each killed and started again until it is done."""
     (undisturbed := tmp_path / "undisturbed").mkdir()
