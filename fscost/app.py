@@ -1,11 +1,9 @@
 """Cells into engines into the store, and the store into tables: what the verbs do."""
 
-import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import hydra
 from omegaconf import DictConfig
@@ -15,11 +13,12 @@ from fscost.collect import Frames, Run, gather, runs_below, write_frames
 from fscost.engine import Engines, EngineSettings, described, identify
 from fscost.errors import ConfigError, StoreError
 from fscost.files import write_whole
-from fscost.launch import PlainReport, Sweep, Task, launcher
+from fscost.launch import Sweep, Task, launcher, report
 from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Status
 from fscost.rundir import RunDir, Store
+from fscost.selection import named, remember
 from fscost.tables import FORMATS, Table, TableSpec, audit, build, explain, heading, published, render, varying_options
 
 
@@ -57,17 +56,11 @@ def planned(overrides: Sequence[str]) -> Plan:
 
 def select(words: Sequence[str]) -> Selection:
     """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
-    overrides, folders = [w for w in words if "=" in w], [w for w in words if "=" not in w]
+    overrides, folders = named(words)
     if folders:
-        if lost := [o for o in overrides if not o.startswith(("table", "network", "out=", "engine."))]:
-            allowed = "table.…, network.…, engine.… and out=…"
-            raise ConfigError(f"{lost[0]}: a folder names its runs itself; only {allowed} go with it")
-        runs = [run for folder in folders for run in runs_below(Path(folder))]
+        runs = [run for folder in folders for run in runs_below(folder)]
         made = plan(overrides, identify)
         return Selection(tuple(runs), made, {})
-    if not [o for o in overrides if not o.startswith(("store=", "out=", "table", "network"))]:
-        remembered, another_table = _last_sweep(overrides), any(o.startswith("table=") for o in overrides)
-        overrides = [*(o for o in remembered if not (another_table and o.startswith("table"))), *overrides]
     made = planned(overrides)
     store = Store(made.store)
     runs = [(p.cell, store.of(p.cell)) for p in made.cells]
@@ -86,7 +79,7 @@ def run_sweep(overrides: Sequence[str]) -> int:
     states = [store.status(p.cell) for p in made.cells]
     pending = [p.cell for p, status in zip(made.cells, states, strict=True) if status is not Status.DONE]
     _say(f"{len(made.cells)} cells: {len(made.cells) - len(pending)} done, {len(pending)} to run, store {store.path}")
-    _remember(store, overrides)
+    remember(store, overrides)
     is_well = run_cells(pending, store, made)
     selection = Selection(
         tuple((p.cell, store.of(p.cell)) for p in made.cells), made, {p.cell.id: p for p in made.cells}
@@ -104,12 +97,12 @@ def run_cells(cells: Sequence[Cell], store: Store, made: Plan) -> bool:
     if not cells:
         return True
     tasks = [Task(cell, _settings(made), made.launcher, store.stamp(cell)) for cell in cells]
-    report = PlainReport(len(tasks), _say)
-    sweep = Sweep(store, launcher(tasks, store), report, retries=made.retries, fail_fast=made.fail_fast)
+    told = report(cells, store, _say)
+    sweep = Sweep(store, launcher(tasks, store), told, retries=made.retries, fail_fast=made.fail_fast)
     try:
         sweep.run(tasks)
     finally:
-        report.summary()
+        told.summary()
     return len(sweep.results) == len(tasks) and not sweep.failures()
 
 
@@ -246,22 +239,6 @@ def _write(path: Path, text: str) -> None:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise StoreError(f"out={path}: cannot be written: {why}; choose another with out=PATH") from error
-
-
-# --- the last sweep -------------------------------------------------------------------------------
-
-
-def _remember(store: Store, overrides: Sequence[str]) -> None:
-    write_whole(store.path / "last_sweep.json", [json.dumps({"format": 1, "overrides": list(overrides)})])
-
-
-def _last_sweep(overrides: Iterable[str]) -> list[str]:
-    store = plan([o for o in overrides if o.startswith("store=")], identify).store
-    try:
-        content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
-        return [str(override) for override in content["overrides"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox") from error
 
 
 def _settings(made: Plan) -> EngineSettings:

@@ -183,8 +183,12 @@ class Store:
 
     def running(self) -> dict[str, RunDir]:
         """Return the run directories that are being written, by the names of their cells."""
-        locks = self.under_way.glob("*.lock")
-        return {path.stem: left[-1] for path in locks if holder(path) is not None and (left := self._left(path.stem))}
+        return {name: run for name, run in self.unfinished().items() if holder(self._lock(name)) is not None}
+
+    def unfinished(self) -> dict[str, RunDir]:
+        """Return the run directories that are being written, or were when their process ended, by cell name."""
+        names = sorted(path.name for path in self.under_way.glob("*") if path.suffix != ".lock")
+        return {name: left[-1] for name in names if (left := self._left(name))}
 
     def tidy(self) -> None:
         """Mend and remove what processes left that were killed."""
@@ -212,7 +216,10 @@ class Store:
 
     def _left(self, name: str) -> list[RunDir]:
         """Return the run directories that were not finished, the newest last."""
-        return [RunDir(path) for path in sorted((self.under_way / name).glob(f"{_FRESH}*"))]
+        try:
+            return [RunDir(path) for path in sorted((self.under_way / name).glob(f"{_FRESH}*"))]
+        except FileNotFoundError:  # the run was finished meanwhile
+            return []
 
     def _lock(self, name: str) -> Path:
         return self.under_way / f"{name}.lock"
