@@ -79,7 +79,8 @@ class LiveReport(PlainReport):
     def _view(self, running: Sequence[Running]) -> Group:
         shown = max(1, min(_MOST_LINES, self._console.height - 4))
         more = len(running) - shown
-        view = Group(_Bar(self._total, self._ended, self._told(running)), running_lines(running[:shown], is_live=True))
+        lines = running_lines(running[:shown], self._console.width, is_live=True)
+        view = Group(_Bar(self._total, self._ended, self._told(running)), lines)
         return Group(view, Text(f"and {more} more")) if more > 0 else view
 
     def _told(self, running: Sequence[Running]) -> Text:
@@ -107,7 +108,7 @@ class _Bar:
         if room >= _BAR_COLUMNS // 4:
             line.add_column(width=min(_BAR_COLUMNS, room))
             line.add_column(no_wrap=True)
-            line.add_row(ProgressBar(self.total, self.ended), self.told)
+            line.add_row(ProgressBar(self.total, self.ended, complete_style="green"), self.told)
         else:
             line.add_row(self.told)
         yield line

@@ -19,21 +19,40 @@ STYLES = {
 }
 
 
-def running_lines(running: Sequence[Running], *, is_live: bool = False) -> Table:
-    """Return a line for each cell that runs, whose name is cut where the terminal is too narrow.
+def running_lines(running: Sequence[Running], width: int, *, is_live: bool = False) -> Table:
+    """Return a line for each cell that runs; where `width` is too small, what matters least is left out.
 
-    `is_live` leaves out what the one who computes the cells knows: where, and that they move.
+    `is_live` leaves out what the one who computes the cells knows: that they move, and where.
     """
+    facts = [_facts(one)[: 3 if is_live else None] for one in running]
+    while facts and len(facts[0]) > 1 and _LEAST_NAME + _width(facts) > width:
+        facts = [row[:-1] for row in facts]
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(overflow="ellipsis")
-    for _ in range(3 if is_live else 5):
+    for _ in facts[0] if facts else ():
         table.add_column(no_wrap=True)
-    for one in running:
-        known = [f"round {'-' if one.round is None else one.round}/{one.rounds}"]
-        known += ["-" if one.accuracy is None else f"acc {100 * one.accuracy:.1f} %", duration(one.run_s)]
-        known += [] if is_live else [f"moved {duration(one.still_s)} ago", one.holder]
-        table.add_row(*map(Text, [one.cell.name, *known]))
+    for one, row in zip(running, facts, strict=True):
+        table.add_row(*map(Text, [one.cell.name, *row]))
     return table
+
+
+_LEAST_NAME = 25
+"""How much of a cell's name, which begins with method, model and data, is to be seen."""
+
+
+def _facts(one: Running) -> list[str]:
+    """Return what is told of a running cell, what matters most first."""
+    return [
+        f"round {'-' if one.round is None else one.round}/{one.rounds}",
+        "-" if one.accuracy is None else f"acc {100 * one.accuracy:.1f} %",
+        duration(one.run_s),
+        f"moved {duration(one.still_s)} ago",
+        one.holder,
+    ]
+
+
+def _width(facts: Sequence[Sequence[str]]) -> int:
+    return sum(2 + max(map(len, column)) for column in zip(*facts, strict=True))
 
 
 def counted(states: Iterable[Status]) -> str:

@@ -1,10 +1,9 @@
 """A look as rich shows it: grids, running cells, failures, totals."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, RenderableType
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -20,12 +19,12 @@ Grid = dict[tuple[str, int], list[Status]]
 
 def view(look: Look, console: Console, most: int | None = None) -> list[RenderableType]:
     """Return grids, running cells, failed cells and totals; of running and failed ones the last `most`."""
-    running: list[RenderableType] = [running_lines(look.running[-(most or 0) :])] if look.running else []
+    running = look.running[-(most or 0) :]
     failed = [seen for seen in look.cells if seen.status in _FAILED]
-    grids: list[list[RenderableType]] = [[table] for table in _grids(look.cells, console)]
+    grids: list[list[RenderableType]] = [[table] for table in _grids(look.cells, console.width)]
     blocks: list[list[RenderableType]] = [
         *grids,
-        [*_more(look.running, most), *running],
+        [*_more(look.running, most), *([running_lines(running, console.width)] if running else [])],
         [*_more(failed, most), *map(_failure, failed[-(most or 0) :])],
         [*_others(look.others), Text(look.totals, "bold")],
     ]
@@ -53,7 +52,7 @@ def _failure(seen: Seen) -> Text:
     return Text(f"{seen.status}: {seen.name}: {seen.reason}{log}", STYLES[seen.status])
 
 
-def _grids(cells: Sequence[Seen], console: Console) -> Iterator[Table]:
+def _grids(cells: Sequence[Seen], width: int) -> Iterator[Table]:
     """Yield a grid of methods and clients for each model, and for each of its data if there are several."""
     known = [(seen, seen.cell.axes) for seen in cells if seen.cell]
     is_one = len({axes["data"] for _, axes in known}) == 1
@@ -63,22 +62,36 @@ def _grids(cells: Sequence[Seen], console: Console) -> Iterator[Table]:
         place = axes["method"], axes["clients"]
         grids.setdefault(title, {}).setdefault(place, []).append(seen.status)
     for title, grid in grids.items():
-        yield from _tables(title, grid, sorted({clients for _, clients in grid}), console)
+        yield from _tables(title, grid, width)
 
 
-def _tables(title: str, grid: Grid, clients: Sequence[int], console: Console) -> Iterator[Table]:
-    """Yield the grid as one table, or as several with some of the clients each where it is wider than the console."""
-    table = Table(title, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for count in clients:
-        table.add_column(f"{count} client{'' if count == 1 else 's'}")
-    for method in dict.fromkeys(method for method, _ in grid):
-        table.add_row(method, *(_entry(grid.get((method, count), [])) for count in clients))
-    half = len(clients) // 2
-    if half and Measurement.get(console, console.options, table).minimum > console.width:
-        yield from _tables(title, grid, clients[:half], console)
-        yield from _tables(title, grid, clients[half:], console)
-    else:
-        yield table
+def _tables(title: str, grid: Grid, width: int) -> Iterator[Table]:
+    """Yield the grid as one table, or as several with some of the clients each where it is wider than `width`."""
+    methods = list(dict.fromkeys(method for method, _ in grid))
+    first = [Text(word) for word in (title, *methods)]
+    columns = [first]
+    for clients in sorted({clients for _, clients in grid}):
+        head = Text(f"{clients} client{'' if clients == 1 else 's'}")
+        column = [head, *(_entry(grid.get((method, clients), [])) for method in methods)]
+        if len(columns) > 1 and sum(map(_width, [*columns, column])) > width:
+            yield _table(columns)
+            columns = [first]
+        columns.append(column)
+    yield _table(columns)
+
+
+def _table(columns: Iterable[Sequence[Text]]) -> Table:
+    """Return columns, each with its head first, as a table."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    head, *rows = zip(*columns, strict=True)
+    table.add_row(*head, style="bold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _width(column: Sequence[Text]) -> int:
+    return 2 + max(text.cell_len for text in column)
 
 
 def _entry(states: Sequence[Status]) -> Text:
