@@ -12,6 +12,7 @@ from fscost.errors import FscostError
 
 VERBS = {
     "plan": "list the cells of a grid, their ids and what is done, missing or failed; runs nothing",
+    "status": "show how far the cells are while they are computed, by whatever command and on whatever machine",
     "rerun": "compute cells again; an old result stays until the new one is done",
     "collect": "merge runs into frames: messages, workers, rounds, cells (CSV and Parquet)",
     "explain": "show where the numbers of cells come from: what was sent, and what FederatedScope logged of it",
@@ -81,18 +82,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _verb(verb: str, words: list[str]) -> int:
-    parser = _Parser(prog=f"fscost {verb}", description=VERBS[verb], allow_abbrev=False)
-    parser.add_argument("selection", nargs="*", help="overrides that name a grid, or folders; nothing = the last sweep")
-    if verb == "rerun":
-        parser.add_argument("--failed", action="store_true", help="only cells that failed or cannot be believed")
-        parser.add_argument("--missing", action="store_true", help="only cells that were never finished")
-    if verb == "collect":
-        parser.add_argument("--out", type=Path, help="folder for the frames")
-    if verb == "table":
-        parser.add_argument("--format", choices=_FORMATS, default="text", help="default: text")
-        parser.add_argument("--template", type=Path, metavar="FILE", help="your own Jinja2 template")
-        parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
-    given = parser.parse_intermixed_args(words)
+    given = _parser(verb).parse_intermixed_args(_with_seconds(words) if verb == "status" else words)
+    if verb == "status":
+        from fscost.status import status  # alone: what tables need takes longer to import than to look
+
+        return status(given.selection, given.watch)
     from fscost import app
 
     match verb:
@@ -106,6 +100,40 @@ def _verb(verb: str, words: list[str]) -> int:
             return app.collect(given.selection, given.out)
         case _:
             return app.table(given.selection, given.format, given.template, given.out)
+
+
+def _parser(verb: str) -> _Parser:
+    parser = _Parser(prog=f"fscost {verb}", description=VERBS[verb], allow_abbrev=False)
+    parser.add_argument("selection", nargs="*", help="overrides that name a grid, or folders; nothing = the last sweep")
+    if verb == "status":
+        watch = "look again every second, or every so many, until nothing runs any more"
+        parser.add_argument("--watch", type=_seconds, nargs="?", const=1.0, metavar="SECONDS", help=watch)
+    if verb == "rerun":
+        parser.add_argument("--failed", action="store_true", help="only cells that failed or cannot be believed")
+        parser.add_argument("--missing", action="store_true", help="only cells that were never finished")
+    if verb == "collect":
+        parser.add_argument("--out", type=Path, help="folder for the frames")
+    if verb == "table":
+        parser.add_argument("--format", choices=_FORMATS, default="text", help="default: text")
+        parser.add_argument("--template", type=Path, metavar="FILE", help="your own Jinja2 template")
+        parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
+    return parser
+
+
+def _with_seconds(words: list[str]) -> list[str]:
+    """Let a selection follow ``--watch``, which would take its first word for the seconds."""
+    followed = zip(words, [*words, ""][1:], strict=True)
+    return ["--watch=1" if word == "--watch" and not _NUMBER.fullmatch(after) else word for word, after in followed]
+
+
+def _seconds(word: str) -> float:
+    if not _NUMBER.fullmatch(word) or not _LEAST_S <= float(word) <= _MOST_S:
+        raise argparse.ArgumentTypeError(f"{word}: must be a number of seconds from {_LEAST_S} to {_MOST_S}")
+    return float(word)
+
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_LEAST_S, _MOST_S = 0.1, 86400
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """Cells into engines into the store, and the store into tables: what the verbs do."""
 
-import json
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import hydra
 from omegaconf import DictConfig
@@ -16,11 +14,12 @@ from fscost.collect import Frames, Run, gather, runs_below, write_frames
 from fscost.engine import Engines, EngineSettings, described, identify
 from fscost.errors import ConfigError, StoreError, for_each_cell
 from fscost.files import write_whole
-from fscost.launch import PlainReport, Sweep, Task, launcher
+from fscost.launch import Sweep, Task, launcher, report
 from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Status
 from fscost.rundir import RunDir, Store
+from fscost.selection import named, remember
 from fscost.tables import FORMATS, Table, TableSpec, audit, build, explain, heading, published, render, varying_options
 
 
@@ -55,24 +54,13 @@ def planned(overrides: Sequence[str]) -> Plan:
     return made
 
 
-_NOT_ABOUT_CELLS = ("store=", "out=", "table", "network", "hydra", "retries=", "fail_fast=", "engine.python=",
-                    "engine.threads=", "engine.timeout_min=", "engine.memory_gb=")  # fmt: skip
-"""Overrides that say how cells are run and shown, and not which."""
-
-
 def select(words: Sequence[str]) -> Selection:
     """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
-    overrides, folders = [w for w in words if "=" in w], [w for w in words if "=" not in w]
+    overrides, folders = named(words)
     if folders:
-        if lost := [o for o in overrides if not o.startswith(_NOT_ABOUT_CELLS) or o.startswith("store=")]:
-            allowed = "how they are run (engine.…, hydra…, retries, fail_fast) and shown (table…, network.…, out=…)"
-            raise ConfigError(f"{lost[0]}: a folder names its runs itself; only {allowed} goes with it")
-        runs = [run for folder in folders for run in runs_below(Path(folder))]
+        runs = [run for folder in folders for run in runs_below(folder)]
         made = plan(overrides, identify)
         return Selection(tuple(runs), made, {})
-    if not [o for o in overrides if not o.startswith(_NOT_ABOUT_CELLS)]:
-        remembered, another_table = _last_sweep(overrides), any(o.startswith("table=") for o in overrides)
-        overrides = [*(o for o in remembered if not (another_table and o.startswith("table"))), *overrides]
     made = planned(overrides)
     store = Store(made.store)
     runs = [(p.cell, store.of(p.cell)) for p in made.cells]
@@ -91,7 +79,7 @@ def run_sweep(overrides: Sequence[str]) -> int:
     states = [store.status(p.cell) for p in made.cells]
     pending = [p for p, status in zip(made.cells, states, strict=True) if status is not Status.DONE]
     _say(f"{len(made.cells)} cells: {len(made.cells) - len(pending)} done, {len(pending)} to run, store {store.path}")
-    _remember(store, overrides)
+    remember(store, overrides)
     is_well = run_cells(pending, store, made)
     selection = Selection(
         tuple((p.cell, store.of(p.cell)) for p in made.cells), made, {p.cell.id: p for p in made.cells}
@@ -109,15 +97,15 @@ def run_cells(cells: Sequence[Planned], store: Store, made: Plan) -> bool:
     if not cells:
         return True
     tasks = [Task(one.cell, _settings(one), one.launcher, store.stamp(one.cell)) for one in cells]
-    report = PlainReport(len(tasks), _say)
-    sweep = Sweep(store, launcher(tasks, store), report, retries=made.retries, fail_fast=made.fail_fast)
+    told = report([task.cell for task in tasks], store, _say)
+    sweep = Sweep(store, launcher(tasks, store), told, retries=made.retries, fail_fast=made.fail_fast)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is like Ctrl-C
     try:
         sweep.run(tasks)
     finally:
         signal.signal(signal.SIGTERM, before)
         if sweep.has_begun:
-            report.summary()
+            told.summary()
     return len(sweep.results) == len(tasks) and not sweep.failures()
 
 
@@ -255,25 +243,6 @@ def _write(path: Path, text: str) -> None:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise StoreError(f"out={path}: cannot be written: {why}; choose another with out=PATH") from error
-
-
-# --- the last sweep -------------------------------------------------------------------------------
-
-
-def _remember(store: Store, overrides: Sequence[str]) -> None:
-    try:
-        write_whole(store.path / "last_sweep.json", [json.dumps({"format": 1, "overrides": list(overrides)})])
-    except OSError as error:
-        raise StoreError(f"store={store.path}: cannot be written: {error.strerror}") from error
-
-
-def _last_sweep(overrides: Iterable[str]) -> list[str]:
-    store = plan([o for o in overrides if o.startswith("store=")], identify).store
-    try:
-        content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
-        return [str(override) for override in content["overrides"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox") from error
 
 
 def _settings(one: Planned) -> EngineSettings:

@@ -185,8 +185,11 @@ class Store:
 
     def running(self) -> dict[str, RunDir]:
         """Return the run directories that are being written, by the names of their cells."""
-        locks = self.under_way.glob("*.lock")
-        return {path.stem: left[-1] for path in locks if holder(path) is not None and (left := self._left(path.stem))}
+        return {name: run for name, run in self.unfinished().items() if holder(self._lock(name)) is not None}
+
+    def unfinished(self) -> dict[str, RunDir]:
+        """Return the run directories that are being written, or were when their process ended, by cell name."""
+        return {path.name.rpartition(".run-")[0]: RunDir(path) for path in sorted(self.under_way.glob("*.run-*"))}
 
     def tidy(self) -> None:
         """Mend and remove what processes left that were killed."""

@@ -9,7 +9,7 @@ import fscost
 
 PACKAGE = Path(fscost.__file__).parent
 LAYERS = [
-    {"__main__", "app"},
+    {"__main__", "app", "status", "selection"},
     {"launch"},
     {"plan", "engine", "collect", "tables"},
     {"rundir", "metering", "vocabulary", "digits", "worker"},

@@ -1,5 +1,21 @@
 """From run directories to tidy frames."""
 
-from fscost.collect.gather import Frames, Run, gather, runs_below, write_frames
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Frames", "Run", "gather", "runs_below", "write_frames"]
+from fscost.collect.find import Run, runs_below
+from fscost.collect.fs_logs import newest_evaluation
+
+if TYPE_CHECKING:
+    from fscost.collect.gather import Frames, gather, write_frames
+
+__all__ = ["Frames", "Run", "gather", "newest_evaluation", "runs_below", "write_frames"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what makes frames when it is first asked for: with pandas it takes longer than to look at a sweep."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    frames = import_module("fscost.collect.gather")
+    globals().update({own: getattr(frames, own) for own in ("Frames", "gather", "write_frames")})
+    return globals()[name]

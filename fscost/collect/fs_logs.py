@@ -7,9 +7,11 @@ evaluate and from 1 where the server does; here a round is always the number of 
 
 import ast
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +87,36 @@ def read_eval_results(path: Path, warn: Warn, protocol: str) -> list[Row]:
     rows = []
     for number, line in _lines(path, warn):
         try:
-            content = _parse(line)
-            row = _evaluation(content, first_evaluation_is_round_0(protocol))
-        except (SyntaxError, ValueError, TypeError, AttributeError):
+            row = _evaluation(_parse(line), first_evaluation_is_round_0(protocol))
+        except _NO_NUMBERS:
             warn(f"{path}:{number}: no Python dict of numbers, line left out")
             continue
         if row is not None:
             rows.append(row)
     return rows
+
+
+def newest_evaluation(path: Path, protocol: str) -> Row | None:
+    """Return the last row that `read_eval_results` would, of a file that is still written; None where there is none.
+
+    Only the end of the file is read, as it may be long and is looked at often. Raises OSError.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        for end_bytes in (min(size, _END_BYTES), min(size, _LONGEST_END_BYTES)):
+            file.seek(size - end_bytes)
+            for line in reversed(file.read(end_bytes).decode(errors="replace").splitlines()):
+                with suppress(*_NO_NUMBERS):  # the first may be cut by where reading began, the last half written
+                    if row := _evaluation(_parse(line), first_evaluation_is_round_0(protocol)):
+                        return row
+    return None
+
+
+_NO_NUMBERS = (SyntaxError, ValueError, TypeError, AttributeError)
+"""What a line raises that is no Python dict of numbers."""
+
+_END_BYTES, _LONGEST_END_BYTES = 2**15, 2**20
+"""How much of a file's end is read: most lines have 1 kB; those of evaluations told client by client have more."""
 
 
 def _evaluation(content: Row, from_0: bool) -> Row | None:

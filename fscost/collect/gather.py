@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from fscost.cell import Cell
 from fscost.collect.doubts import doubts_of, same_bytes_of_other_models
-from fscost.collect.foreign import UNKNOWN_PROTOCOL, ForeignRun, foreign_runs_below
+from fscost.collect.find import Run
+from fscost.collect.foreign import UNKNOWN_PROTOCOL, ForeignRun
 from fscost.collect.fs_logs import merged, read_eval_results, read_system_metrics
 from fscost.errors import CollectError, StoreError
 from fscost.measure import COLUMNS, Link, Traffic, traffic_of
@@ -57,9 +58,6 @@ class _Rows:
     cells: list[Row] = field(default_factory=list)
 
 
-Run = RunDir | ForeignRun
-
-
 def gather(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
     """Read every run; a cell without a run is ``missing``, a run that cannot be believed is ``corrupt``.
 
@@ -87,35 +85,6 @@ def gather(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
         cells=_whole_numbers(pd.DataFrame(rows.cells)),
         warnings=warnings,
     )
-
-
-def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
-    """Return every run directory and every output of FederatedScope below `folder`; None for an unknown cell."""
-    if not folder.is_dir():
-        raise StoreError(f"{folder}: no such folder; give a store, a run directory or overrides")
-    found = sorted(path.parent for path in folder.rglob("cell.json"))
-    hidden = (any(part.startswith(".") for part in path.relative_to(folder).parts) for path in found)
-    runs = [
-        RunDir(path)
-        for path, is_hidden in zip(found, hidden, strict=True)
-        if not is_hidden and path.suffix not in _SET_ASIDE
-    ]
-    foreign = [(run.cell(_ignore), run) for run in foreign_runs_below(folder)]
-    return [*((_cell_or_none(run), run) for run in runs), *foreign]
-
-
-def _ignore(_warning: str) -> None:
-    """Keep a warning to itself that `gather` gives again."""
-
-
-_SET_ASIDE = (".failed", ".corrupt")
-
-
-def _cell_or_none(run: RunDir) -> Cell | None:
-    try:
-        return run.read_cell()
-    except CollectError:
-        return None
 
 
 def write_frames(frames: Frames, out: Path) -> list[Path]:

@@ -1,7 +1,10 @@
 """Launching: cells into the store, several at a time, on this machine or on others."""
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Sequence
 
+from fscost.cell import Cell
 from fscost.errors import ConfigError
 from fscost.launch.drive import PlainReport, Report, Sweep
 from fscost.launch.local import LocalLauncher
@@ -10,7 +13,19 @@ from fscost.launch.slurm import SlurmLauncher
 from fscost.launch.task import Ended, How, Launcher, Task, compute, execute
 from fscost.rundir import Store
 
-__all__ = ["Ended", "How", "Launcher", "PlainReport", "Report", "Sweep", "Task", "compute", "execute", "launcher"]
+__all__ = [
+    "Ended",
+    "How",
+    "Launcher",
+    "PlainReport",
+    "Report",
+    "Sweep",
+    "Task",
+    "compute",
+    "execute",
+    "launcher",
+    "report",
+]
 
 
 def launcher(tasks: Sequence[Task], store: Store) -> Launcher:
@@ -23,3 +38,12 @@ def launcher(tasks: Sequence[Task], store: Store) -> Launcher:
     if name == "slurm":
         return SlurmLauncher(store)
     raise ConfigError(f"hydra/launcher={name}: there is no such launcher; there are local, slurm, ray")
+
+
+def report(cells: Sequence[Cell], store: Store, say: Callable[[str], None]) -> PlainReport:
+    """Return what tells the user of a sweep of these cells: live on a terminal, lines for files and for CI."""
+    if not sys.stderr.isatty() or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
+        return PlainReport(len(cells), say)
+    from fscost.launch.live import LiveReport  # rich takes its time, which only a terminal is worth
+
+    return LiveReport(cells, store)

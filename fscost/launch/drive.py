@@ -146,6 +146,10 @@ class PlainReport:
         """Print a line."""
         self._say(line)
 
+    def say_failed(self, line: str) -> None:
+        """Print a line about a cell that has no result."""
+        self._say(line)
+
     def look(self) -> None:
         """Lines stand as they are."""
 
@@ -155,12 +159,13 @@ class PlainReport:
         outcome = ended.outcome or Outcome(status=Status.FAILED, reason=ended.reason)
         self._statuses.append(outcome.status)
         where = " by another command" if elsewhere else ""
-        line = f"{task.cell.name}: {outcome.status}{where} in {outcome.wall_s:.1f} s"
-        if outcome.status is not Status.DONE:
+        line = f"[{self._ended}/{self._total}] {task.cell.name}: {outcome.status}{where} in {outcome.wall_s:.1f} s"
+        if outcome.status is Status.DONE:
+            self.say(line)
+        else:
             told = f"{outcome.reason}" + (f"; log: {ended.log}" if ended.log else "")
-            line += f": {told}"
+            self.say_failed(f"{line}: {told}")
             self._failed.append(f"{outcome.status}: {task.cell.name}: {told}")
-        self.say(f"[{self._ended}/{self._total}] {line}")
         for warning in outcome.warnings:
             self._warned[warning] = self._warned.get(warning, 0) + 1
             if self._warned[warning] == 1:
@@ -176,4 +181,4 @@ class PlainReport:
             counts.append(f"{rest} not computed")
         self.say(f"{self._total} cells: {', '.join(counts)} in {time.monotonic() - self._begin_s:.1f} s")
         for line in self._failed:
-            self.say(line)
+            self.say_failed(line)

@@ -1,0 +1,38 @@
+"""Which runs lie below a folder, fscost's own and FederatedScope's."""
+
+from pathlib import Path
+
+from fscost.cell import Cell
+from fscost.collect.foreign import ForeignRun, foreign_runs_below
+from fscost.errors import CollectError, StoreError
+from fscost.rundir import RunDir
+
+Run = RunDir | ForeignRun
+
+_SET_ASIDE = (".failed", ".corrupt")
+
+
+def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
+    """Return every run directory and every output of FederatedScope below `folder`; None for an unknown cell."""
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: no such folder; give a store, a run directory or overrides")
+    found = sorted(path.parent for path in folder.rglob("cell.json"))
+    hidden = (any(part.startswith(".") for part in path.relative_to(folder).parts) for path in found)
+    runs = [
+        RunDir(path)
+        for path, is_hidden in zip(found, hidden, strict=True)
+        if not is_hidden and path.suffix not in _SET_ASIDE
+    ]
+    foreign = [(run.cell(_ignore), run) for run in foreign_runs_below(folder)]
+    return [*((_cell_or_none(run), run) for run in runs), *foreign]
+
+
+def _ignore(_warning: str) -> None:
+    """Keep a warning to itself that `gather` gives again."""
+
+
+def _cell_or_none(run: RunDir) -> Cell | None:
+    try:
+        return run.read_cell()
+    except CollectError:
+        return None

@@ -1,0 +1,101 @@
+"""A look as rich shows it: grids, running cells, failures, totals."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fscost.launch.show import STYLES, running_lines
+from fscost.record import Status
+from fscost.status.look import Look, Seen
+
+_FAILED = (Status.FAILED, Status.TIMEOUT, Status.CORRUPT)
+
+Grid = dict[tuple[str, int], list[Status]]
+"""The states of the cells of each method and number of clients."""
+
+
+def view(look: Look, console: Console, most: int | None = None) -> list[RenderableType]:
+    """Return grids, running cells, failed cells and totals; of running and failed ones the last `most`."""
+    running = look.running[-(most or 0) :]
+    failed = [seen for seen in look.cells if seen.status in _FAILED]
+    grids: list[list[RenderableType]] = [[table] for table in _grids(look.cells, console.width)]
+    blocks: list[list[RenderableType]] = [
+        *grids,
+        [*_more(look.running, most), *([running_lines(running, console.width)] if running else [])],
+        [*_more(failed, most), *map(_failure, failed[-(most or 0) :])],
+        [*_others(look.others), Text(look.totals, "bold")],
+    ]
+    first, *rest = (block for block in blocks if block)
+    return [*first, *(part for block in rest for part in (Text(), *block))]
+
+
+def _others(count: int) -> list[Text]:
+    """Return what is told of cells in the same stores that were not selected."""
+    if not count:
+        return []
+    return [
+        Text(
+            "1 other cell is running in this store" if count == 1 else f"{count} other cells are running in this store"
+        )
+    ]
+
+
+def _more(cells: Sequence[object], most: int | None) -> list[Text]:
+    return [Text(f"and {len(cells) - most} more:")] if most and len(cells) > most else []
+
+
+def _failure(seen: Seen) -> Text:
+    log = f"; log: {seen.log}" if seen.log else ""
+    return Text(f"{seen.status}: {seen.name}: {seen.reason}{log}", STYLES[seen.status])
+
+
+def _grids(cells: Sequence[Seen], width: int) -> Iterator[Table]:
+    """Yield a grid of methods and clients for each model, and for each of its data if there are several."""
+    known = [(seen, seen.cell.axes) for seen in cells if seen.cell]
+    is_one = len({axes["data"] for _, axes in known}) == 1
+    grids: dict[str, Grid] = {}
+    for seen, axes in known:
+        title = str(axes["model"]) if is_one else f"{axes['model']}, {axes['data']}"
+        place = axes["method"], axes["clients"]
+        grids.setdefault(title, {}).setdefault(place, []).append(seen.status)
+    for title, grid in grids.items():
+        yield from _tables(title, grid, width)
+
+
+def _tables(title: str, grid: Grid, width: int) -> Iterator[Table]:
+    """Yield the grid as one table, or as several with some of the clients each where it is wider than `width`."""
+    methods = list(dict.fromkeys(method for method, _ in grid))
+    first = [Text(word) for word in (title, *methods)]
+    columns = [first]
+    for clients in sorted({clients for _, clients in grid}):
+        head = Text(f"{clients} client{'' if clients == 1 else 's'}")
+        column = [head, *(_entry(grid.get((method, clients), [])) for method in methods)]
+        if len(columns) > 1 and sum(map(_width, [*columns, column])) > width:
+            yield _table(columns)
+            columns = [first]
+        columns.append(column)
+    yield _table(columns)
+
+
+def _table(columns: Iterable[Sequence[Text]]) -> Table:
+    """Return columns, each with its head first, as a table."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    head, *rows = zip(*columns, strict=True)
+    table.add_row(*head, style="bold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _width(column: Sequence[Text]) -> int:
+    return 2 + max(text.cell_len for text in column)
+
+
+def _entry(states: Sequence[Status]) -> Text:
+    """Return how many of the cells in a place are in which state."""
+    counts = Counter(states)
+    parts = [Text(f"{counts[status]} {status}", STYLES[status]) for status in Status if counts[status]]
+    return Text(", ").join(parts)
