@@ -109,8 +109,8 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
     return Plan(
         cells=cells,
         name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), table["name"]),
-        store=Path(store),
-        out=Path(out),
+        store=Path(str(store)),
+        out=Path(str(out)),
         table=table,
         network=network,
         engine=cells[0].engine,

@@ -94,7 +94,7 @@ def test_one_spoilt_file_costs_one_cell(store: Store, tmp_path: Path, name: str)
 
     copy = tmp_path / "runs"
     shutil.copytree(store.path, copy)
-    spoilt = RunDir(sorted(p for p in copy.iterdir() if p.is_dir())[0])
+    spoilt = RunDir(sorted(copy.glob("[!.]*"))[0])
     text = (spoilt.path / name).read_text()
     (spoilt.path / name).write_text(text[: len(text) // 2])
     found = gather(runs_below(copy))
