@@ -14,7 +14,7 @@ from fscost.collect import Frames, Run, gather, runs_below, write_frames
 from fscost.engine import Engines, EngineSettings, described, identify
 from fscost.errors import ConfigError, StoreError, for_each_cell
 from fscost.files import write_whole
-from fscost.launch import Sweep, Task, launcher, report
+from fscost.launch import Sweep, Task, launcher, report_for
 from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Status
@@ -97,7 +97,7 @@ def run_cells(cells: Sequence[Planned], store: Store, made: Plan) -> bool:
     if not cells:
         return True
     tasks = [Task(one.cell, _settings(one), one.launcher, store.stamp(one.cell)) for one in cells]
-    told = report([task.cell for task in tasks], store, _say)
+    told = report_for([task.cell for task in tasks], store, _say)
     sweep = Sweep(store, launcher(tasks, store), told, retries=made.retries, fail_fast=made.fail_fast)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is like Ctrl-C
     try:

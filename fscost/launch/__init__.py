@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from fscost.cell import Cell
 from fscost.errors import ConfigError
-from fscost.launch.drive import PlainReport, Report, Sweep
+from fscost.launch.drive import Sweep
 from fscost.launch.local import LocalLauncher
 from fscost.launch.ray import RayLauncher
+from fscost.launch.report import PlainReport, Report
 from fscost.launch.slurm import SlurmLauncher
 from fscost.launch.task import Ended, How, Launcher, Task, compute, execute
 from fscost.rundir import Store
@@ -24,7 +25,7 @@ __all__ = [
     "compute",
     "execute",
     "launcher",
-    "report",
+    "report_for",
 ]
 
 
@@ -40,7 +41,7 @@ def launcher(tasks: Sequence[Task], store: Store) -> Launcher:
     raise ConfigError(f"hydra/launcher={name}: there is no such launcher; there are local, slurm, ray")
 
 
-def report(cells: Sequence[Cell], store: Store, say: Callable[[str], None]) -> PlainReport:
+def report_for(cells: Sequence[Cell], store: Store, say: Callable[[str], None]) -> PlainReport:
     """Return what tells the user of a sweep of these cells: live on a terminal, lines for files and for CI."""
     if not sys.stderr.isatty() or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
         return PlainReport(len(cells), say)

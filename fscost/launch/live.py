@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fscost.cell import Cell
-from fscost.launch.drive import PlainReport
+from fscost.launch.report import PlainReport
 from fscost.launch.show import duration, running_lines
 from fscost.launch.survey import Running, seconds_left, under_way
 from fscost.launch.task import Ended, Task

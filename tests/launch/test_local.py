@@ -1,7 +1,9 @@
 """Cells side by side on this machine: how many, on which GPU, with how many threads."""
 
+import os
+import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -55,14 +57,38 @@ def test_cells_run_side_by_side_and_a_closed_launcher_leaves_none(store: Store) 
     launcher = LocalLauncher(store, tasks)
     endless, short = launcher.launch(tasks)
     assert outcomes([short]) == [Status.DONE]
-    deadline_s = time.monotonic() + 60
-    while store.status(tasks[0].cell) is not Status.RUNNING and time.monotonic() < deadline_s:
-        time.sleep(0.05)
+    until(lambda: store.status(tasks[0].cell) is Status.RUNNING)
     (queued,) = launcher.launch(tasks_of(store, "engine=builtin", "model=lr", "rounds=2", settings=EngineSettings()))
     assert outcomes([queued]) == [Status.DONE]
     launcher.close()
     assert endless.exception() is not None
     assert [store.status(task.cell) for task in tasks] == [Status.INTERRUPTED, Status.DONE]
+
+
+def test_a_killed_worker_costs_no_cell(store: Store) -> None:
+    """The worker only holds what was imported: when it is killed, another one runs its cells again."""
+    tasks = tasks_of(store, "engine=builtin", "model=lr", "rounds=150,151", settings=EngineSettings(), n_jobs=2)
+    with closing(LocalLauncher(store, tasks)) as launcher:
+        futures = launcher.launch(tasks)
+        until(lambda: len(list(store.under_way.glob("*.run-*/progress.json"))) == 2)
+        os.kill(worker_pid(), signal.SIGKILL)
+        assert outcomes(futures) == [Status.DONE, Status.DONE]
+    assert not list(store.under_way.iterdir())
+
+
+def worker_pid() -> int:
+    """The only child of this process that runs a worker."""
+    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    pids = [int(pid) for path in children for pid in path.read_text().split()]
+    (worker,) = [pid for pid in pids if b"boot.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return worker
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline_s, "it took too long"
+        time.sleep(0.02)
 
 
 def test_a_cell_that_was_computed_meanwhile_is_not_computed_again(store: Store) -> None:
