@@ -10,9 +10,9 @@ from fscost.cell import Cell
 from fscost.engine import EngineSettings
 from fscost.errors import ConfigError
 from fscost.launch import Task
-from fscost.launch.sbatch import arrays, asked_for
 from fscost.launch.slurm import SlurmLauncher
-from fscost.launch.squeue import Ending, words_of
+from fscost.launch.slurm.sbatch import arrays, asked_for
+from fscost.launch.slurm.squeue import Ending, words_of
 from fscost.rundir import Store
 from tests.conftest import cell_of, cells_of
 

@@ -17,7 +17,7 @@ from fscost.engine import EngineSettings
 from fscost.errors import ConfigError
 from fscost.launch import Ended, How, PlainReport, Sweep, Task
 from fscost.launch.slurm import SlurmLauncher
-from fscost.launch.squeue import states
+from fscost.launch.slurm.squeue import states
 from fscost.record import Status
 from fscost.rundir import Store
 from tests.conftest import cell_of, cells_of, in_process

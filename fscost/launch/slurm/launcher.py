@@ -6,12 +6,8 @@ is interrupted. Here the queue itself is asked, and what has not ended when the 
 
 import itertools
 import os
-import pickle
-import re
 import shlex
 import shutil
-import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -19,17 +15,15 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from fscost.engine import Engines
 from fscost.errors import ConfigError, StoreError
-from fscost.launch import squeue
-from fscost.launch.sbatch import arrays
-from fscost.launch.task import Ended, How, Task, compute
-from fscost.record import Status
+from fscost.launch.slurm import squeue
+from fscost.launch.slurm.job import Job, listed, run_task
+from fscost.launch.slurm.sbatch import arrays
+from fscost.launch.task import Ended, How, Task
 from fscost.rundir import Store
 
 _LOOK_S = 1.0
@@ -40,19 +34,6 @@ _PATIENCE = {"COMPLETED": 12}
 
 _CANCEL_S = 60
 """How long `close` waits for cancelled jobs; Slurm itself kills them after 30 s (KillWait)."""
-
-_SHARED = "the store must lie on a file system that all nodes share; store=PATH chooses another"
-
-
-@dataclass
-class _Job:
-    """A job that has not ended, and where submitit puts what it leaves."""
-
-    id: str
-    future: Future[Ended]
-    result: Path
-    log: Path
-    polls_gone: int = 0
 
 
 class SlurmLauncher:
@@ -65,7 +46,7 @@ class SlurmLauncher:
     def __init__(self, store: Store, *, poll_s: float = 5.0, grace: int = 3) -> None:
         _require_slurm()
         self._store, self._poll_s, self._grace = store, poll_s, grace
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, Job] = {}
         self._folders: set[Path] = set()
         self._keep_logs = False
         self._answers = True
@@ -125,7 +106,7 @@ class SlurmLauncher:
         except (FailedJobError, FailedSubmissionError) as error:
             raise ConfigError(f"sbatch: {squeue.words_of(str(error))}") from error
         for job, future in zip(jobs, futures, strict=True):
-            self._jobs[job.job_id] = _Job(job.job_id, future, job.paths.result_pickle, job.paths.stdout)
+            self._jobs[job.job_id] = Job(job.job_id, future, job.paths.result_pickle, job.paths.stdout)
 
     def _folder(self, task: Task) -> Path:
         """Make a folder for an array's files; its name, in the store, is the token that its jobs look for.
@@ -147,7 +128,7 @@ class SlurmLauncher:
 
     # --- waiting --------------------------------------------------------------------------------------
 
-    def _open(self) -> list[_Job]:
+    def _open(self) -> list[Job]:
         return list(self._jobs.values())
 
     def _poll_until_closed(self) -> None:
@@ -171,7 +152,7 @@ class SlurmLauncher:
             state = states.get(job.id, "")
             job.polls_gone = job.polls_gone + 1 if squeue.is_over(state) else 0
             if job.polls_gone > max(self._grace, _PATIENCE.get(state, 0)):
-                self._end(job, _died(job))
+                self._end(job, job.died())
 
     def _states(self) -> dict[str, str] | None:
         try:
@@ -187,15 +168,15 @@ class SlurmLauncher:
     def _take_results(self) -> None:
         """Resolve the futures of jobs whose results are there."""
         jobs = self._open()
-        names = {folder: _listed(folder) for folder in {job.result.parent for job in jobs}}
-        ended = [(job, _result(job)) for job in jobs if job.result.name in names[job.result.parent]]
+        names = {folder: listed(folder) for folder in {job.result.parent for job in jobs}}
+        ended = [(job, job.ended()) for job in jobs if job.result.name in names[job.result.parent]]
         if ended:
-            _listed(self._store.path)
+            listed(self._store.path)
         for job, end in ended:
             if end is not None:
                 self._end(job, end)
 
-    def _end(self, job: _Job, ended: Ended) -> None:
+    def _end(self, job: Job, ended: Ended) -> None:
         self._jobs.pop(job.id)
         self._keep_logs |= ended.how is How.DIED
         if not job.future.done():
@@ -221,19 +202,6 @@ class SlurmLauncher:
         return all(squeue.is_over(states.get(job.id, "")) for job in self._open())
 
 
-# --- in the job -----------------------------------------------------------------------------------
-
-
-def run_task(store_path: str, task: Task, token: str) -> Ended:
-    """Compute a task's cell, in the job; raises StoreError where the node does not see the submitter's store."""
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # submitit would checkpoint
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # scancel ends the cell like Ctrl-C; submitit would go on
-    if token not in _listed(Path(store_path) / ".slurm"):
-        raise StoreError(f"store={store_path}: {socket.gethostname()} does not see what was submitted there: {_SHARED}")
-    with Engines() as engines:
-        return compute(task, Store(Path(store_path)), engines)
-
-
 # --- what is needed -------------------------------------------------------------------------------
 
 
@@ -257,42 +225,6 @@ def _out_of_any_array() -> Iterator[None]:
         yield
     finally:
         os.environ.update(hidden)
-
-
-# --- how it ended ---------------------------------------------------------------------------------
-
-
-def _listed(folder: Path) -> set[str]:
-    """Return the names in a folder; opening it makes a network file system look for what is new."""
-    try:
-        return {path.name for path in folder.iterdir()}
-    except OSError:
-        return set()
-
-
-def _result(job: _Job) -> Ended | None:
-    """Return what a job left, None where it cannot be read yet; an exception is a job that DIED of it."""
-    try:
-        how, value = pickle.loads(job.result.read_bytes())
-    except (OSError, EOFError, pickle.UnpicklingError):
-        return None
-    if how == "success":
-        assert isinstance(value, Ended)
-        return value
-    words = re.sub(r"^(?:\w+\.)+(?=\w+(?::|$))", "", str(value).strip().splitlines()[-1])  # without the error's module
-    return Ended(How.DIED, f"Slurm job {job.id}: {words}; log: {job.log}")
-
-
-def _died(job: _Job) -> Ended:
-    """Return how a job ended that left no result."""
-    ending = squeue.ending(job.id)
-    status = Status.TIMEOUT if ending.state in ("TIMEOUT", "DEADLINE") else Status.FAILED
-    reason = f"Slurm job {job.id} {ending.in_words}"
-    if job.log.name in _listed(job.log.parent):
-        return Ended(How.DIED, f"{reason}; log: {job.log}", status)
-    if ending.state in ("", "COMPLETED", "FAILED"):
-        reason += f" and left no log {job.log}: {_SHARED}"
-    return Ended(How.DIED, reason, status)
 
 
 def _warn(line: str) -> None:
