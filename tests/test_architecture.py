@@ -53,3 +53,24 @@ def test_frozen_nouns_know_no_framework(path: Path) -> None:
 def test_hydra_ends_in_plan_and_app(path: Path) -> None:
     if room_of(path) not in ("plan", "app"):
         assert not {name.split(".")[0] for name in imported_modules(path)} & {"hydra", "omegaconf"}
+
+
+IN_WORKER = [
+    path
+    for path in FILES
+    if room_of(path) in ("worker", "metering", "digits", "errors", "files", "measure", "useless", "vocabulary")
+]
+
+
+@pytest.mark.parametrize("path", IN_WORKER, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_worker_subscripts_no_generics_that_python_38_lacks(path: Path) -> None:
+    """Annotations are not evaluated there; ``Run = Callable[…]`` is, and no other check sees it."""
+    tree = ast.parse(path.read_text())
+    generic = {"list", "dict", "tuple", "set", "frozenset", "type"}
+    generic |= {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)
+                and n.module == "collections.abc" for a in n.names}  # fmt: skip
+    notes = [n.annotation for n in ast.walk(tree) if isinstance(n, (ast.arg, ast.AnnAssign)) and n.annotation]
+    notes += [n.returns for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.returns]
+    unread = {id(inner) for note in notes for inner in ast.walk(note)}
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Subscript) and id(n) not in unread]
+    assert not [n.lineno for n in found if isinstance(n.value, ast.Name) and n.value.id in generic]

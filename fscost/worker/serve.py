@@ -15,16 +15,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 from fscost.errors import one_line
 
 Request = Dict[str, Any]
 Result = Dict[str, Any]
-Run = Callable[[Request], Result]
+Run = Callable[[Request], Result]  # typing's own: collections.abc has none in Python 3.8
 
 _LOOK_S = 0.2
 """How often to look at children: their memory, their time, and whether one died whose own children hold its pipe."""
