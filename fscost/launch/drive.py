@@ -30,7 +30,7 @@ class Sweep:
         self._in_flight = 0
         self._elsewhere: dict[str, Task] = {}
         self._died: dict[str, int] = {}
-        self.has_begun = False
+        self.has_begun = self._is_ending = False
         self.results: dict[str, Ended] = {}
 
     def run(self, tasks: Sequence[Task]) -> None:
@@ -43,6 +43,7 @@ class Sweep:
                 self._look_elsewhere()
                 self._report.look()
         finally:
+            self._is_ending = True
             self._launcher.close()
             while not self._landed.empty():  # what ended meanwhile has a result
                 self._land(0)
@@ -69,22 +70,27 @@ class Sweep:
         except Empty:
             return
         self._in_flight -= 1
+        if ended := self._ended(task, future):
+            self._settle(task, ended)
+
+    def _ended(self, task: Task, future: Future[Ended]) -> Ended | None:
+        """Return the end of a task, None for one that was ended with the sweep: that is interrupted, not failed."""
         if future.cancelled() or isinstance(future.exception(), WorkerClosed):
-            return
+            return None
         try:
             ended = future.result()
-            if ended.how is How.DIED:
-                ended = bury(task, self._store, ended)
+            if ended.how is not How.DIED:
+                return ended
+            return None if self._is_ending else bury(task, self._store, ended)
         except (StoreError, WorkerDied) as error:
-            ended = Ended(How.DIED, reason=str(error))
-        self._settle(task, ended)
+            return Ended(How.DIED, reason=str(error))
 
     def _settle(self, task: Task, ended: Ended) -> None:
         if ended.how is How.ELSEWHERE:
             self._elsewhere[task.cell.id] = task
             if holder := self._store.holder(task.cell):
                 self._report.say(f"{task.cell.name}: is being computed by another command ({holder})")
-        elif ended.outcome and ended.outcome.died and self._may_retry(task):
+        elif ended.outcome and ended.outcome.died and not self._is_ending and self._may_retry(task):
             self._report.say(f"{task.cell.name}: {ended.outcome.reason}; it is tried again")
             self._launch([replace(task, seen=self._store.stamp(task.cell))])
         else:

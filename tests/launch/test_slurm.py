@@ -267,6 +267,7 @@ def test_an_interrupted_sweep_leaves_no_job(launcher: SlurmLauncher, store: Stor
         sweep.run([task(store, cell) for cell in cells])
     wait_until(lambda: not running(), what="an empty queue")
     assert sweep.results == {}
+    assert {store.status(cell) for cell in cells} <= {Status.INTERRUPTED, Status.MISSING}
 
 
 @pytest.mark.slow
