@@ -1,7 +1,8 @@
 """A sweep from its first cell to its last: every cell ends once, whatever becomes of the others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
@@ -26,8 +27,8 @@ class Sweep:
     def __init__(self, store: Store, launcher: Launcher, report: Report, *, retries: int, fail_fast: bool) -> None:
         self._store, self._launcher, self._report = store, launcher, report
         self._retries, self._fail_fast = retries, fail_fast
-        self._landed: SimpleQueue[tuple[Task, Future[Ended]]] = SimpleQueue()
-        self._in_flight = 0
+        self._in_flight: dict[Future[Ended], Task] = {}
+        self._landed: SimpleQueue[Future[Ended]] = SimpleQueue()
         self._elsewhere: dict[str, Task] = {}
         self._died: dict[str, int] = {}
         self.has_begun = self._is_ending = False
@@ -39,14 +40,14 @@ class Sweep:
             self._launch(tasks)
             self.has_begun = True
             while (self._in_flight or self._elsewhere) and not self._is_over():
-                self._land(_LOOK_S)
+                self._land()
                 self._look_elsewhere()
                 self._report.look()
         finally:
             self._is_ending = True
             self._launcher.close()
-            while not self._landed.empty():  # what ended meanwhile has a result
-                self._land(0)
+            for future in list(self._in_flight):  # what ended meanwhile has a result
+                self._take(future)
 
     def failures(self) -> list[str]:
         """Return the ids of the cells that ended otherwise than done."""
@@ -57,32 +58,31 @@ class Sweep:
 
     def _launch(self, tasks: Sequence[Task]) -> None:
         for task, future in zip(tasks, self._launcher.launch(tasks), strict=True):
-            self._in_flight += 1
-            future.add_done_callback(self._landing(task))
+            self._in_flight[future] = task
+            future.add_done_callback(self._landed.put)
 
-    def _landing(self, task: Task) -> Callable[[Future[Ended]], None]:
-        return lambda future: self._landed.put((task, future))
-
-    def _land(self, wait_s: float) -> None:
+    def _land(self) -> None:
         """Take the next task that came to its end, if one does in time."""
-        try:
-            task, future = self._landed.get(timeout=wait_s) if wait_s else self._landed.get_nowait()
-        except Empty:
-            return
-        self._in_flight -= 1
-        if ended := self._ended(task, future):
+        with suppress(Empty):
+            self._take(self._landed.get(timeout=_LOOK_S))
+
+    def _take(self, future: Future[Ended]) -> None:
+        """Take the end of a task; an interrupt in the midst of it leaves it to be taken again."""
+        task = self._in_flight[future]
+        if task.cell.id not in self.results and (ended := self._ended(task, future)):
             self._settle(task, ended)
+        del self._in_flight[future]
 
     def _ended(self, task: Task, future: Future[Ended]) -> Ended | None:
         """Return the end of a task, None for one that was ended with the sweep: that is interrupted, not failed."""
         if future.cancelled() or isinstance(future.exception(), WorkerClosed):
             return None
         try:
-            ended = future.result()
+            ended = _end_of(future)
             if ended.how is not How.DIED:
                 return ended
             return None if self._is_ending else bury(task, self._store, ended)
-        except (StoreError, WorkerDied) as error:
+        except StoreError as error:
             return Ended(How.DIED, reason=str(error))
 
     def _settle(self, task: Task, ended: Ended) -> None:
@@ -118,6 +118,13 @@ class Sweep:
                 self._end(task, Ended(How.COMPUTED, outcome=outcome, log=str(run.engine_log)), elsewhere=True)
             else:
                 self._launch([replace(task, seen=self._store.stamp(task.cell))])
+
+
+def _end_of(future: Future[Ended]) -> Ended:
+    try:
+        return future.result()
+    except WorkerDied as died:
+        return Ended(How.DIED, reason=str(died))
 
 
 def _is_done(outcome: Outcome) -> bool:

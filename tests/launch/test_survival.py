@@ -157,6 +157,19 @@ class TestABadCell:
         assert re.match(r"fedavg-lr-digits-c3-\S+: the process was killed by SIGKILL.*; log: \S+engine.log$", failure)
         self._is_mended(words, tmp_path, done=2)
 
+    def test_killed_with_its_worker_again_and_again(self, tmp_path: Path) -> None:
+        words = ("engine=builtin", "model=lr", "rounds=3000")
+        command, killed = Command(*words, cwd=tmp_path), set[int]()
+        while command.process.poll() is None and len(killed) < 2:
+            until(lambda: [*tmp_path.glob("runs/.running/*.run-*/progress.json")])
+            workers = {pid for pid in started(folder=tmp_path) if "boot.py" in _command_line(pid)} - killed
+            for worker in [pid for pid in workers if _parent(pid) == command.process.pid]:
+                os.kill(worker, signal.SIGKILL)
+                killed.add(worker)
+        assert command.end() == 1
+        assert re.search(r"^failed: fedavg-lr-\S+: the worker process was killed by SIGKILL; log: ", command.told, re.M)
+        assert in_process("plan", cwd=tmp_path).out.splitlines()[-1] == "1 cells, 1 failed"
+
     def test_hung(self, tmp_path: Path) -> None:
         words = ("engine=builtin", "model=lr", "clients=2,3", "rounds=1,1000000", "engine.timeout_min=0.05")
         (told, _) = self._failures(words, tmp_path, count=2)
@@ -194,6 +207,18 @@ class TestABadCell:
         assert again.err.count(": done in ") == 1
         after = {path: path.stat().st_mtime_ns for path in _store(words, folder).glob("*/outcome.json")}
         assert len(before.items() & after.items()) == done
+
+
+def _command_line(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
+
+
+def _parent(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+    return 0
 
 
 def _store(words: tuple[str, ...], folder: Path) -> Path:
