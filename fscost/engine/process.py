@@ -112,11 +112,11 @@ class Worker:
     def _read(self) -> Reply:
         """Return the next reply, nothing where there is none to come."""
         assert self._process.stdout is not None
-        try:
-            reply: Reply = json.loads(self._process.stdout.readline())
-        except ValueError:  # the end, or a line that was cut off there
-            return {}
-        return reply
+        for line in self._process.stdout:
+            with suppress(ValueError):  # what an interpreter prints at its start, or a line cut off at the end
+                if isinstance(reply := json.loads(line), dict):
+                    return reply
+        return {}
 
     def _ending(self) -> str:
         code = self._process.wait()

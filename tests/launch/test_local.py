@@ -76,6 +76,15 @@ def test_a_killed_worker_costs_no_cell(store: Store) -> None:
     assert not list(store.under_way.iterdir())
 
 
+def test_an_interpreter_that_prints_at_its_start_is_no_matter(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    (chatty := store.path.parent / "chatty").mkdir()
+    (chatty / "sitecustomize.py").write_text("print('welcome'); print(3)\n")
+    monkeypatch.setenv("PYTHONPATH", str(chatty), prepend=os.pathsep)
+    tasks = tasks_of(store, "engine=builtin", "model=lr", "rounds=1", settings=EngineSettings())
+    with closing(LocalLauncher(store, tasks)) as launcher:
+        assert outcomes(launcher.launch(tasks)) == [Status.DONE]
+
+
 def worker_pid() -> int:
     """The only child of this process that runs a worker."""
     children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
