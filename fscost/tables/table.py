@@ -1,0 +1,139 @@
+"""The table itself: strings with the numbers and runs they come from. Templates loop over it and decide nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Emphasis = Literal["", "best", "second"]
+Page = Literal["auto", "column", "page", "landscape", "long"]
+
+PAGES = ("auto", "column", "page", "landscape", "long")
+"""How a LaTeX table stands: as wide as a column, as wide as the page, turned, or broken over pages; auto chooses."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: `group` is the heading with unit that it shares with its neighbours.
+
+    `raw` names its raw numbers in CSV, with their base unit (``total_bytes``). `note` is a mark that holds for all its
+    numbers. Not `numeric` are labels, which stand at the left.
+    """
+
+    key: str
+    head: str
+    group: str = ""
+    unit: str = ""
+    numeric: bool = True
+    raw: str = ""
+    note: str = ""
+
+    @property
+    def top(self) -> str:
+        """The upper line of a head of two lines: the shared heading with its unit, or the name of a column with one."""
+        if self.group:
+            return self.group
+        return self.head if self.unit else ""
+
+    @property
+    def bottom(self) -> str:
+        """The lower line: the name, or the unit where the name stands above; behind it the note."""
+        return (f"({self.unit})" if self.unit and not self.group else self.head) + self.note
+
+    @property
+    def full_head(self) -> str:
+        """The heading in one line, for formats without grouped headings."""
+        head = f"{self.head} ({self.unit})" if self.unit and not self.group else self.head
+        return (f"{self.group}: {head}" if self.group else head) + self.note
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What stands in a table: a label, a number or a mark.
+
+    text: the label, the number with thousands separators (the mean over seeds), or the mark; spread: the number behind
+    ±, if any; value, deviation: the same two, unrounded and in base units (bytes, seconds, the metric as logged), None
+    where there is none. `span` is over how many rows it stands (0 = covered from above). A `mark` stands for a number
+    that is not there: missing, failed, …; a `note` is a mark behind a number. `runs` are the cells it comes from.
+    """
+
+    text: str
+    value: Any = None
+    span: int = 1
+    mark: bool = False
+    spread: str = ""
+    deviation: float | None = None
+    emphasis: Emphasis = ""
+    note: str = ""
+    runs: tuple[str, ...] = ()
+
+    @property
+    def full(self) -> str:
+        """All of it in one line, without emphasis: ``91.2 ± 0.4†``."""
+        return self.text + (f" ± {self.spread}" if self.spread else "") + self.note
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row; `rule` is the column from which a line separates it from the row above, None for no line."""
+
+    entries: tuple[Entry, ...]
+    rule: int | None = None
+    seeds: int = 1
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading over the columns `first` to `last`, counted from 1."""
+
+    text: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a mark in the table means."""
+
+    mark: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """All that a template needs. `label` names the table, `template` is the stem of its templates.
+
+    `reading` are sentences that say how to read it, `to_do` commands that would compute what is missing, `provenance`
+    lines for a comment in the file.
+    """
+
+    label: str
+    title: str
+    counted: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    reading: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    to_do: tuple[str, ...] = ()
+    provenance: tuple[str, ...] = ()
+    template: str = "table"
+    page: Page = "auto"
+
+    @property
+    def caption(self) -> str:
+        """The title and what is counted."""
+        return f"{self.title}: {self.counted}" if self.counted else self.title
+
+    @property
+    def headings(self) -> list[Heading]:
+        """The upper line of the head; neighbours of one group share a heading."""
+        found: list[Heading] = []
+        for number, column in enumerate(self.columns, start=1):
+            if found and column.group and found[-1].text == column.top:
+                found[-1] = Heading(column.top, found[-1].first, number)
+            else:
+                found.append(Heading(column.top, number, number))
+        return found
+
+    def column(self, number: int) -> Iterator[Entry]:
+        """Yield the entries of one column, from the top; counted from 0."""
+        return (row.entries[number] for row in self.rows)
