@@ -18,7 +18,7 @@ VERBS = {
     "explain": "show where the numbers of cells come from: what was sent, and what FederatedScope logged of it",
     "table": "print the table of a grid or of folders with runs",
 }
-_FORMATS = ("latex", "markdown", "csv", "text")
+_FORMATS = ("latex", "markdown", "html", "csv", "text")
 _HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p",
                 "--shell-completion", "-sc")  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Cells into engines into the store, and the store into tables: what the verbs do."""
 
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,12 @@ class Selection:
     runs: tuple[tuple[Cell | None, Run], ...]
     plan: Plan
     planned: dict[str, Planned]
+    words: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """The command that makes the table of these runs again."""
+        return shlex.join(["python", "-m", "fscost", "table", *self.words])
 
     def to_do(self) -> list[str]:
         """Return the commands that would compute what is not done; what fscost did not launch has none."""
@@ -60,11 +67,11 @@ def select(words: Sequence[str]) -> Selection:
     if folders:
         runs = [run for folder in folders for run in runs_below(folder)]
         made = plan(overrides, identify)
-        return Selection(tuple(runs), made, {})
+        return Selection(tuple(runs), made, {}, (*map(str, folders), *overrides))
     made = planned(overrides)
     store = Store(made.store)
     runs = [(p.cell, store.of(p.cell)) for p in made.cells]
-    return Selection(tuple(runs), made, {p.cell.id: p for p in made.cells})
+    return Selection(tuple(runs), made, {p.cell.id: p for p in made.cells}, tuple(overrides))
 
 
 # --- running --------------------------------------------------------------------------------------
@@ -82,8 +89,9 @@ def run_sweep(overrides: Sequence[str]) -> int:
     remember(store, overrides)
     is_well = run_cells(pending, store, made)
     selection = Selection(
-        tuple((p.cell, store.of(p.cell)) for p in made.cells), made, {p.cell.id: p for p in made.cells}
-    )
+        tuple((p.cell, store.of(p.cell)) for p in made.cells), made, {p.cell.id: p for p in made.cells},
+        tuple(overrides),
+    )  # fmt: skip
     frames = _frames(selection)
     table = _table_of(selection, frames)
     print(_text(table, "text"))
@@ -225,10 +233,16 @@ def _table_of(selection: Selection, frames: Frames) -> Table:
     spec = TableSpec.from_config(selection.plan.table, selection.plan.network)
     label, extra = selection.plan.name, varying_options(cells)
     if spec.layout == "published":
-        return published(frames.cells, cells, spec, label=label, to_do=to_do)
+        return published(frames.cells, cells, spec, label=label, to_do=to_do, command=selection.command)
     if spec.layout == "audit":
-        return audit(frames.cells, frames.workers, frames.messages, spec, label=label, extra=extra, to_do=to_do)
-    return build(frames.cells, spec, label=label, extra=extra, to_do=to_do)
+        return audit(
+            frames.cells, frames.workers, frames.messages, spec,
+            label=label, extra=extra, to_do=to_do, command=selection.command,
+        )  # fmt: skip
+    return build(
+        frames.cells, spec,
+        rounds=frames.rounds, label=label, extra=extra, to_do=to_do, command=selection.command,
+    )  # fmt: skip
 
 
 def _text(table: Table, format: str, template: Path | None = None) -> str:

@@ -23,7 +23,10 @@ def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
         for path, is_hidden in zip(found, hidden, strict=True)
         if not is_hidden and path.suffix not in _SET_ASIDE
     ]
-    foreign = [(run.cell(_ignore), run) for run in foreign_runs_below(folder)]
+    own = set(found)  # what FederatedScope left in a run directory of fscost's is no run of its own
+    foreign = [
+        (run.cell(_ignore), run) for run in foreign_runs_below(folder) if not own & {run.path, *run.path.parents}
+    ]
     return [*((_cell_or_none(run), run) for run in runs), *foreign]
 
 

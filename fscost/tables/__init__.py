@@ -6,7 +6,8 @@ from fscost.tables.explain import explain, heading
 from fscost.tables.extra import varying_options
 from fscost.tables.published import published
 from fscost.tables.render import FORMATS, render
-from fscost.tables.spec import Table, TableSpec
+from fscost.tables.spec import TableSpec
+from fscost.tables.table import Table
 
 __all__ = [
     "FORMATS",

@@ -10,9 +10,11 @@ import pandas as pd
 from fscost.errors import TableError
 from fscost.measure import SERVER
 from fscost.record import Status
+from fscost.tables.marks import PARTLY, Mark, mark_of
 from fscost.tables.reasons import reasons
-from fscost.tables.spec import Column, Entry, Row, Table, TableSpec
-from fscost.tables.words import UNKNOWN, notes, provenance
+from fscost.tables.spec import TableSpec
+from fscost.tables.table import Column, Entry, Row, Table
+from fscost.tables.words import notes, provenance
 
 FIGURES = (
     ("total_upload_bytes", "Upload", "Reported (B)"),
@@ -25,8 +27,6 @@ FIGURES = (
 """Column of the frame of workers, head and shared head."""
 
 _HEADS = {key: key.capitalize() for key in ("model", "data", "clients", "method", "seed", "worker")}
-_PARTLY = "+"
-"""Behind a number: some messages are not in it, as FederatedScope cannot encode them."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,12 @@ def audit(
     label: str,
     extra: Mapping[str, Mapping[str, Any]] | None = None,
     to_do: Sequence[str] = (),
+    command: str = "",
 ) -> Table:
     """Return the audit of cells, from the frames of `fscost.collect`: a row per worker, alike clients in one.
 
-    The last row of a cell is FederatedScope's own mean over server and clients, to the character. `extra` and `to_do`
-    are as for `fscost.tables.build`. Raises TableError where no cell is selected.
+    The last row of a cell is FederatedScope's own mean over server and clients, to the character. `extra`, `to_do` and
+    `command` are as for `fscost.tables.build`. Raises TableError where no cell is selected.
     """
     if cells.empty:
         raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
@@ -64,7 +65,6 @@ def audit(
     rows = [row for cell in cells.to_dict("records") for row in _rows(cell, workers, keys, spec)]
     rows[0] = replace(rows[0], rule=None)
     return Table(
-        layout=spec.template or spec.name,
         label=label,
         title=spec.title,
         counted="bytes of each worker",
@@ -73,7 +73,9 @@ def audit(
         rows=tuple(rows),
         notes=tuple(notes(rows)),
         to_do=tuple(to_do),
-        provenance=tuple(provenance(cells)),
+        provenance=tuple(provenance(cells, command)),
+        template=spec.template,
+        page=spec.page,
     )
 
 
@@ -132,9 +134,9 @@ def _keys(cells: pd.DataFrame) -> list[str]:
 def _columns(keys: Sequence[str], spec: TableSpec) -> Iterator[Column]:
     for key in keys:
         numeric = key in ("clients", "seed")
-        yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric, tex="r" if numeric else "l")
+        yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric)
     for column, head, group in FIGURES:
-        yield Column(column.removesuffix("_bytes"), head, group, "B")
+        yield Column(column, head, group, raw=column, long=f"{head}, {group[0].lower()}{group[1:]}")
 
 
 def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], spec: TableSpec) -> Iterator[Row]:
@@ -151,12 +153,12 @@ def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], s
     axes = [_plain(cell[key]) for key in keys[:-1]]
     for number, (name, figures) in enumerate(zip(names, entries, strict=True)):
         span = len(names) if number == 0 else 0
-        labels = [Entry(UNKNOWN if value is None else spec.label(value), value, span) for value in axes]
+        labels = [Entry(Mark.UNKNOWN if value is None else spec.label(value), value, span) for value in axes]
         yield Row((*labels, Entry(name, name), *figures), rule=None if number else 0)
 
 
 def _mark(cell: Mapping[Any, Any]) -> str:
-    return UNKNOWN if cell["status"] == Status.DONE else str(cell["status"])
+    return Mark.UNKNOWN if cell["status"] == Status.DONE else mark_of(cell["status"])
 
 
 def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]]) -> list[Entry]:
@@ -165,7 +167,7 @@ def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]]) -> lis
     for column, _, _ in FIGURES:
         if column.startswith("total_"):
             printed = cell.get(f"sys_avg_{column}")
-            entries.append(Entry(printed, printed) if isinstance(printed, str) else Entry(UNKNOWN, mark=True))
+            entries.append(Entry(printed, printed) if isinstance(printed, str) else Entry(Mark.UNKNOWN, mark=True))
             continue
         known = [value for worker in workers if (value := _value(worker, column)) is not None]
         mean = fmean(known) if known and len(known) == len(workers) else None
@@ -175,8 +177,9 @@ def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]]) -> lis
 
 def _figure(value: float | None, partly: bool = False) -> Entry:
     if value is None:
-        return Entry(UNKNOWN, mark=True)
-    return Entry((f"{value:,.0f}" if value.is_integer() else f"{value:,.1f}") + _PARTLY * partly, value)
+        return Entry(Mark.UNKNOWN, mark=True)
+    text = f"{value:,.0f}" if value.is_integer() else f"{value:,.1f}"
+    return Entry(text, value, note=PARTLY if partly else "")
 
 
 def _plain(value: Any) -> Any:

@@ -1,21 +1,25 @@
-"""From the frame of cells to a table of strings; the only place where a number becomes text."""
+"""From the frames of cells and rounds to a table of strings, as a layout says."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Integral
-from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
 from fscost.errors import TableError
-from fscost.record import Status
-from fscost.tables.lines import Line, deviation, lines_of, numbers_of, varies
-from fscost.tables.spec import Column, Entry, Row, Table, TableSpec
-from fscost.tables.words import UNKNOWN, counted, each, metric_name, notes, provenance, reading
-
-_HEADS = {"model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "method": "Method"}
+from fscost.measure import NETWORK
+from fscost.tables.column import ColumnSpec
+from fscost.tables.emphasis import emphasised
+from fscost.tables.heads import Heads
+from fscost.tables.keys import Keys, baseline_of, keys_of, refuse_mixture, refuse_unequal_seeds
+from fscost.tables.lines import Line, Values, lines_of, sizes_of
+from fscost.tables.marks import Mark
+from fscost.tables.numbers import Datum, Style, style_of, unit_for
+from fscost.tables.quantities import QUANTITIES, Kind, Quantity
+from fscost.tables.spec import TableSpec
+from fscost.tables.table import Column, Entry, Row, Table
+from fscost.tables.words import counted, notes, provenance, reading
 
 
 def build(
@@ -23,164 +27,244 @@ def build(
     spec: TableSpec,
     *,
     label: str,
+    rounds: pd.DataFrame | None = None,
     extra: Mapping[str, Mapping[str, Any]] | None = None,
     to_do: Sequence[str] = (),
+    command: str = "",
 ) -> Table:
-    """Return the table of `cells`, the frame of `fscost.collect`.
+    """Return the table of `cells` and `rounds`, frames of `fscost.collect`.
 
     `extra` maps options that vary beyond the axes to their value per cell id; each becomes a column. `to_do` are the
-    commands that would compute what is missing. Raises TableError for cells that must not stand in one table.
+    commands that would compute what is missing, `command` is the one that makes this table. Raises TableError for
+    cells that must not stand in one table.
     """
-    if cells.empty:
-        raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
-    cells = cells[cells["model"].notna()] if "model" in cells else cells.iloc[:0]
-    if cells.empty:
-        raise TableError("none of the selected runs can be read; see the warnings")
-    _refuse_mixture(cells)
-    extra = extra or {}
-    cells = cells.assign(**{name: cells["cell"].str.split("-").str[0].map(values) for name, values in extra.items()})
-    cells = cells.astype(object).copy()  # one block of memory: rows are taken from it one line at a time
-    lines = list(lines_of(cells, [*extra]))
-    _refuse_twins(lines)
-    shown = numbers_of(lines, spec)
-    data = ["data"] if cells["data"].nunique() > 1 else []
-    keys = ["model", "params", *data, "clients", *extra, "method"]
-    columns = _columns(spec, keys, shown)
-    rows = tuple(_rows(lines, keys, [*extra], shown, spec))
+    cells = _readable(cells).assign(**_by_cell(cells, extra or {}))
+    keys = keys_of(cells, spec, [*(extra or {})])
+    columns = [column for column in spec.column_specs() if _is_told(column, cells, spec)]
+    refuse_mixture(cells, keys.rows, [column.measure for column in columns])
+    lines = lines_of(cells, pd.DataFrame() if rounds is None else rounds, keys.of_lines, named=spec.order != "sorted")
+    refuse_unequal_seeds(lines, keys)
+    baselines = baseline_of(lines, keys, spec)
+    parts = _parts(columns, lines, baselines, keys, spec)
+    grid, heads = _Grid.of(lines, keys), Heads(spec, keys, baselines)
+    rows = _ordered([*_rows(grid, keys, parts, spec)], grid, keys, parts, spec)
+    made = tuple([*(heads.key(key) for key in keys.rows), *_columns(grid, heads, parts)])
     return Table(
-        layout=spec.template or spec.name,
         label=label,
         title=spec.title,
-        counted=counted(spec),
-        reading=tuple(reading(lines, spec)),
-        columns=tuple(columns),
-        rows=rows,
-        notes=tuple(notes(rows)),
+        counted=counted(lines, columns, rows, spec),
+        columns=made,
+        rows=tuple(rows),
+        reading=tuple(reading(lines, keys, [(part.column, part.style) for part in parts], heads, spec)),
+        notes=tuple(notes(rows, made, lines, columns)),
         to_do=tuple(to_do),
-        provenance=tuple(provenance(cells)),
+        provenance=tuple(provenance(cells, command)),
+        template=spec.template,
+        page=spec.page,
     )
 
 
-def _refuse_twins(lines: Sequence[Line]) -> None:
-    for line in lines:
-        if not line.cells["seed"].is_unique:
-            again = line.cells[line.cells["seed"].duplicated(keep=False)]
-            raise TableError(
-                f"{again['cell'].iloc[0]} and {again['cell'].iloc[1]} are runs of the same cell; select one"
-            )
+def _readable(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells of which it is known what they are."""
+    if cells.empty:
+        raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
+    known = cells[cells["model"].notna()] if "model" in cells else cells.iloc[:0]
+    if known.empty:
+        raise TableError("none of the selected runs can be read; see the warnings")
+    return known.astype(object)
 
 
-def _refuse_mixture(cells: pd.DataFrame) -> None:
-    for key in ("engine", "protocol", "fs_commit"):
-        if key in cells and len(values := cells[key].dropna().unique()) > 1:
-            raise TableError(f"the selected cells differ in {key}: {values[0]} and {values[1]}; make one table of each")
+def _by_cell(cells: pd.DataFrame, extra: Mapping[str, Mapping[str, Any]]) -> dict[str, pd.Series]:
+    """Return options as columns; runs of one cell have its id with a number behind it."""
+    return {name: cells["cell"].str.split("-").str[0].map(values) for name, values in extra.items()}
 
 
-def _columns(spec: TableSpec, keys: list[str], shown: Mapping[str, list[list[float] | None]]) -> Iterator[Column]:
-    for key in keys:
-        numeric = key in ("params", "clients")
-        yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric, tex="r" if numeric else "l")
-    share = f"{spec.unit}/{each(spec)}"
-    heads = {
-        "uplink": Column("uplink", "Uplink", share, spec.unit),
-        "downlink": Column("downlink", "Downlink", share, spec.unit),
-        "peer": Column("peer", "Peer", share, spec.unit),
-        "total": Column("total", "Total", "", spec.unit),
-        "ratio": Column("ratio", "Ratio"),
-        "round_time": Column("round_time", "Time/round", "", "s"),
-        "total_time": Column("total_time", "Total time", "", "s"),
-        "rounds": Column("rounds", "Rounds"),
-        "metric": Column("metric", metric_name(spec), "", "%" if spec.metric.endswith("_acc") else ""),
-    }
-    for key in shown:
-        yield replace(heads[key], tex=_tex_column(shown[key], _decimals(key, shown[key], spec)))
+def _is_told(column: ColumnSpec, cells: pd.DataFrame, spec: TableSpec) -> bool:
+    """Return whether a column has anything to tell: some stand only where it has."""
+    quantity = QUANTITIES[column.quantity]
+    if not quantity.optional:
+        return True
+    if quantity.needs_network:
+        return spec.connection is not None
+    if quantity.kind is Kind.METRIC:
+        return not cells["engine"].eq("estimate").all()
+    sent = [cells[name].dropna().gt(0).any() for t in column.traffics if (name := f"{t}_peer_messages") in cells]
+    return column.measure != NETWORK and any(sent)
 
 
-def _decimals(key: str, column: list[list[float] | None], spec: TableSpec) -> int:
-    """Return one number of decimals for a whole column: enough for the smallest value's significant digits."""
-    if key == "metric":
-        return 1 if varies(column) else 2  # a deviation of whole percents makes more decimals noise
-    if key == "ratio":
-        return 2
-    values = [abs(value) for part in column if part for value in part if value]
-    if key == "rounds" or not values or all(value.is_integer() and spec.unit == "B" for value in values):
-        return 0
-    return max(0, min(9, spec.digits - 1 - math.floor(math.log10(min(values)))))
+# --- numbers --------------------------------------------------------------------------------------
 
 
-def _tex_column(column: list[list[float] | None], decimals: int) -> str:
-    """Return siunitx's column aligned at the decimal point; means with deviations, all equally long, stand right."""
-    if varies(column):
-        return "r"
-    whole = max((len(f"{abs(fmean(part)):.0f}") for part in column if part), default=1)
-    return f"S[table-format={whole}.{decimals}]"
+@dataclass(frozen=True)
+class _Part:
+    """A column of the layout: what it is, how it is printed, and a datum and an entry for each line."""
+
+    column: ColumnSpec
+    style: Style
+    data: list[Datum]
+    entries: dict[int, Entry]
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether all its numbers are estimates: then the heading says so, once."""
+        numbers = [datum for datum in self.data if datum.numbers]
+        return bool(numbers) and all(datum.is_estimate for datum in numbers)
 
 
-def _rows(
-    lines: list[Line], keys: list[str], extra: list[str], shown: Mapping[str, Any], spec: TableSpec
-) -> Iterator[Row]:
-    names = ["model", "data", "clients", "rounds", *extra, "method"]
-    labels = [_labels(line, dict(zip(names, line.axes, strict=True)), keys) for line in lines]
-    _fill_params(lines, labels, keys.index("params"))
-    decimals = {key: _decimals(key, column, spec) for key, column in shown.items()}
-    varying = {key: varies(column) for key, column in shown.items()}
-    for number, line in enumerate(lines):
-        depth = _first_change(labels, number, len(keys) - 1)
-        entries = [
-            Entry(_text(value, spec), value, _span(labels, number, k) if k < len(keys) - 1 else 1)
-            for k, value in enumerate(labels[number])
-        ]
-        entries += [
-            _entry(column[number], decimals[key], line.status, with_deviation=varying[key])
-            for key, column in shown.items()
-        ]
-        yield Row(tuple(entries), rule=depth if number and depth < len(keys) - 1 else None)
+def _parts(
+    columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Sequence[Line | None], keys: Keys, spec: TableSpec
+) -> list[_Part]:
+    data = [[_datum(column, *pair, spec) for pair in zip(lines, baselines, strict=True)] for column in columns]
+    groups, parts = [keys.group(line) for line in lines], []
+    for column, own in zip(columns, data, strict=True):
+        quantity = QUANTITIES[column.quantity]
+        family = [d for c, some in zip(columns, data, strict=True) if _shares_unit(c, column) for d in some]
+        unit = unit_for(column.unit, family, spec.aggregate) if quantity.kind is Kind.BYTES else ""
+        style = style_of(column, quantity, unit, own, spec.aggregate)
+        part = _Part(column, style, own, {})
+        entries = [style.entry(datum, is_marked=not part.is_estimate) for datum in own]
+        if spec.best:
+            entries = emphasised(entries, groups, style, quantity.better_of(column), with_second=spec.second)
+        parts.append(replace(part, entries={id(line): entry for line, entry in zip(lines, entries, strict=True)}))
+    return parts
 
 
-def _labels(line: Line, axes: Mapping[str, Any], keys: list[str]) -> list[Any]:
-    known = line.cells["params"].dropna() if "params" in line.cells else pd.Series(dtype=float)
-    params = int(known.iloc[0]) if len(known) else None
-    return [params if key == "params" else axes[key] for key in keys]
+def _shares_unit(one: ColumnSpec, other: ColumnSpec) -> bool:
+    a, b = QUANTITIES[one.quantity], QUANTITIES[other.quantity]
+    return a.kind is b.kind is Kind.BYTES and (a.family, one.unit) == (b.family, other.unit)
 
 
-def _fill_params(lines: Sequence[Line], labels: list[list[Any]], params: int) -> None:
-    """Give lines without a run the model size that another line of the same model, data and options tells."""
-    models = [(*line.axes[:2], *line.axes[4:-1]) for line in lines]
-    known = {model: label[params] for model, label in zip(models, labels, strict=True) if label[params] is not None}
-    for model, label in zip(models, labels, strict=True):
-        label[params] = known.get(model)
+def _datum(column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpec) -> Datum:
+    quantity = QUANTITIES[column.quantity]
+    is_estimate = quantity.kind is Kind.SECONDS or column.measure == NETWORK or line.is_estimate
+    is_estimate = is_estimate and quantity.kind not in (Kind.METRIC, Kind.COUNT)
+    if quantity.of is not None:
+        return Datum(quantity.of(line, column), line.ids, is_estimate)
+    runs = line.ids + tuple(run for run in (baseline.ids if baseline else ()) if run not in line.ids)
+    return Datum(_relative(quantity, column, line, baseline, spec), runs, is_estimate)
 
 
-def _first_change(labels: list[list[Any]], number: int, keys: int) -> int:
-    """Return the first key in which this line differs from the one above."""
-    if number == 0:
-        return 0
-    return next((k for k in range(keys) if labels[number][k] != labels[number - 1][k]), keys)
+def _relative(quantity: Quantity, column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpec) -> Values:
+    """Return what a line's mean is relative to its baseline's, which can be checked against the table itself."""
+    of, relative = QUANTITIES[quantity.against].of, quantity.relative
+    assert of is not None and relative is not None
+    own = of(line, column)
+    if isinstance(own, str):
+        return own if own in list(Mark) else Mark.NOT_REACHED
+    base = of(baseline, column) if baseline else Mark.UNKNOWN
+    middles = [Datum(values).middle(spec.aggregate) for values in (own, base)]
+    if not all(middles):  # unknown, or nothing to divide by
+        return Mark.UNKNOWN
+    return [relative(*(middle for middle in middles if middle is not None))]
 
 
-def _span(labels: list[list[Any]], number: int, key: int) -> int:
-    """Return over how many lines this key's value stands, 0 if it stands there already."""
-    prefix = labels[number][: key + 1]
-    if number and labels[number - 1][: key + 1] == prefix:
-        return 0
-    span = 1
-    while number + span < len(labels) and labels[number + span][: key + 1] == prefix:
-        span += 1
-    return span
+# --- rows and columns -----------------------------------------------------------------------------
 
 
-def _text(value: Any, spec: TableSpec) -> str:
+@dataclass(frozen=True)
+class _Grid:
+    """The lines by row and, where an axis runs across, by its values."""
+
+    lines: Mapping[tuple[tuple[Any, ...], Any], Line]
+    rows: Sequence[tuple[Any, ...]]
+    across: Sequence[Any]
+
+    @classmethod
+    def of(cls, lines: Sequence[Line], keys: Keys) -> "_Grid":
+        found = {}
+        for line in lines:
+            labels = tuple(line.axes[key] for key in keys.rows if key != "params")
+            found[labels, line.axes[keys.across] if keys.across else None] = line
+        values = dict.fromkeys(value for _, value in found)
+        return cls(found, [*dict.fromkeys(row for row, _ in found)], [*values])
+
+    def of_row(self, row: tuple[Any, ...]) -> list[Line | None]:
+        """Return a row's lines from left to right, None for what is not in the sweep."""
+        return [self.lines.get((row, value)) for value in self.across]
+
+
+def _rows(grid: _Grid, keys: Keys, parts: Sequence[_Part], spec: TableSpec) -> Iterator[Row]:
+    """Yield the rows, their labels not yet spanning."""
+    sizes = sizes_of(grid.lines.values())
+    for row in grid.rows:
+        lines = grid.of_row(row)
+        known = [line for line in lines if line]
+        values = dict(zip([key for key in keys.rows if key != "params"], row, strict=True))
+        values["params"] = sizes.get(known[0].model)
+        labels = [_label(values[key], spec) for key in keys.rows]
+        numbers = [part.entries[id(line)] if line else _OUTSIDE for line in lines for part in parts]
+        yield Row((*labels, *numbers), seeds=max(len(line.runs) for line in known))
+
+
+_OUTSIDE = Entry(Mark.OUTSIDE, mark=True)
+
+
+def _label(value: Any, spec: TableSpec) -> Entry:
     if value is None:
-        return UNKNOWN
-    return f"{value:,}" if isinstance(value, Integral) and int(value) >= 1000 else spec.label(value)
+        return Entry(Mark.UNKNOWN, mark=True)
+    text = f"{value:,}" if isinstance(value, Integral) and not isinstance(value, bool) else spec.label(value)
+    return Entry(text, value)
 
 
-def _entry(values: list[float] | None, decimals: int, status: Status, *, with_deviation: bool) -> Entry:
-    if status is not Status.DONE:
-        return Entry(str(status), None, mark=True)
-    if values is None or any(math.isnan(value) for value in values):
-        return Entry(UNKNOWN, None, mark=True)
-    text = f"{fmean(values):.{decimals}f}"
-    if with_deviation and len(values) > 1:
-        text += f" ± {deviation(values):.{decimals}f}"
-    return Entry(text, fmean(values))
+def _ordered(rows: list[Row], grid: _Grid, keys: Keys, parts: Sequence[_Part], spec: TableSpec) -> list[Row]:
+    """Return the rows in order, with labels that span rows and lines between groups."""
+    name = spec.order.removeprefix("-")
+    if name not in ("named", "sorted"):
+        position = _position(name, keys, parts)
+        rows = _sorted(rows, position, keys, reverse=spec.order.startswith("-"))
+    return [_grouped(rows, number, keys) for number in range(len(rows))]
+
+
+def _position(name: str, keys: Keys, parts: Sequence[_Part]) -> int:
+    """Return the number of the column that rows are ordered by."""
+    if name in keys.rows:
+        return keys.rows.index(name)
+    shown = [part.column.quantity for part in parts]
+    if name not in shown:
+        raise TableError(f"table.order={name}: is not shown; add it to table.rows or table.columns")
+    return len(keys.rows) + shown.index(name)
+
+
+def _sorted(rows: list[Row], position: int, keys: Keys, *, reverse: bool) -> list[Row]:
+    """Return the rows of each innermost group by a number; those without one come last."""
+    places: dict[tuple[Any, ...], int] = {}
+    for row in rows:
+        places.setdefault(_prefix(row, keys.inner), len(places))
+
+    def rank(row: Row) -> tuple[int, bool, float]:
+        value = row.entries[position].value
+        return places[_prefix(row, keys.inner)], value is None, 0 if value is None else (-value if reverse else value)
+
+    return sorted(rows, key=rank)
+
+
+def _prefix(row: Row, length: int) -> tuple[Any, ...]:
+    return tuple(entry.value for entry in row.entries[:length])
+
+
+def _grouped(rows: Sequence[Row], number: int, keys: Keys) -> Row:
+    """Return a row with its labels spanning the rows below that share them, and the line above it."""
+    row = rows[number]
+    labels = [
+        replace(entry, span=_span(rows, number, key + 1) if key < keys.inner else 1)
+        for key, entry in enumerate(row.entries[: len(keys.rows)])
+    ]
+    depth = next(
+        (k for k in range(keys.inner) if number and _prefix(row, k + 1) != _prefix(rows[number - 1], k + 1)), None
+    )
+    return replace(row, entries=(*labels, *row.entries[len(keys.rows) :]), rule=depth)
+
+
+def _span(rows: Sequence[Row], number: int, length: int) -> int:
+    """Return over how many rows a label stands, 0 if it stands above already."""
+    prefix = _prefix(rows[number], length)
+    if number and _prefix(rows[number - 1], length) == prefix:
+        return 0
+    following = (n for n in range(number + 1, len(rows)) if _prefix(rows[n], length) != prefix)
+    return next(following, len(rows)) - number
+
+
+def _columns(grid: _Grid, heads: Heads, parts: Sequence[_Part]) -> Iterator[Column]:
+    for value in grid.across:
+        for part in parts:
+            yield heads.number(part.column, part.style, value, len(parts), is_estimate=part.is_estimate)

@@ -1,164 +1,176 @@
-"""The rows of a table as numbers: which runs stand behind each, and what is computed from them."""
+"""The lines of a table: which runs stand behind each, same settings but for the seed."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
 
-from fscost.measure import NETWORK, UNITS, Link, total_column
+from fscost.errors import TableError
+from fscost.measure import NETWORK, Link, total_column
 from fscost.record import Status
-from fscost.tables.links import Connection, Course
-from fscost.tables.spec import TableSpec
+from fscost.tables.column import ColumnSpec
+from fscost.tables.links import Course
+from fscost.tables.marks import Mark, mark_of
 
-Numbers = dict[str, list[list[float] | None]]
-"""Per column, one list of values over seeds for each line; None where there is no number."""
+Run = Mapping[str, Any]
+"""One row of the frame of cells."""
+
+Values = list[float] | Mark | str
+"""A number for each seed, in base units, or the mark that stands for them."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """The runs behind one row: same axes but for the seed."""
+    """The runs of one setting, one per seed; `axes` are what tells lines apart, `rounds` each run's evaluations."""
 
-    axes: tuple[Any, ...]
-    cells: pd.DataFrame
+    axes: Mapping[str, Any]
+    runs: Sequence[Run]
+    rounds: Mapping[str, Sequence[Run]] = field(default_factory=dict)
 
     @cached_property
     def status(self) -> Status:
         """DONE if all seeds are, else the first other status."""
-        others = [status for status in self.cells["status"] if status != Status.DONE]
+        others = [run["status"] for run in self.runs if run["status"] != Status.DONE]
         return Status(others[0]) if others else Status.DONE
+
+    @property
+    def seeds(self) -> list[Any]:
+        """The seeds in order."""
+        return sorted((run["seed"] for run in self.runs), key=str)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The cells' ids."""
+        return tuple(str(run["cell"]) for run in self.runs)
+
+    @property
+    def model(self) -> tuple[Any, ...]:
+        """What the size of the model depends on: its name, the data, and options that vary."""
+        options = (value for key, value in self.axes.items() if "." in key)
+        return self.runs[0]["model"], self.runs[0]["data"], *options
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether nothing was trained: the bytes come from a closed form."""
+        return any(run.get("engine") == "estimate" for run in self.runs)
 
     @property
     def is_synchronous(self) -> bool:
         """Whether a round is a message to, and one from, each client in it, and ends with the last of them."""
-        return not {"asyn", "vertical"} & set(str(self.axes[-1]).split("+"))
+        return not {"asyn", "vertical"} & set(str(self.runs[0]["method"]).split("+"))
+
+    def values(self, column: str) -> Values:
+        """Return a column of the frame of cells as numbers, or the mark that stands for them."""
+        if self.status is not Status.DONE:
+            return mark_of(self.status)
+        values = [run.get(column) for run in self.runs]
+        return Mark.UNKNOWN if any(map(is_unknown, values)) else [float(value) for value in values if value is not None]
+
+    def known(self, column: str) -> Any:
+        """Return the first known value of a column, None without one."""
+        return next((run[column] for run in self.runs if not is_unknown(run.get(column))), None)
+
+    def sums(self, columns: Sequence[str]) -> Values:
+        """Return the sum of several columns for each run, or the first mark among them."""
+        parts = [self.values(column) for column in columns]
+        marks = [values for values in parts if isinstance(values, str)]
+        return marks[0] if marks else [sum(numbers) for numbers in zip(*parts, strict=True)]
+
+    def courses(self, column: ColumnSpec) -> list[Course] | Mark | str:
+        """Return what each run sent, or the mark that stands for it where a part of it is not known."""
+        parts = [self.values("rounds_trained"), *(self.sums(names) for names in _sent(column))]
+        marks = [values for values in parts if isinstance(values, str)]
+        return marks[0] if marks else [Course(column.measure, *numbers) for numbers in zip(*parts, strict=True)]
 
 
-def lines_of(cells: pd.DataFrame, extra: list[str]) -> Iterator[Line]:
-    """Yield the rows in the order in which their models, data, clients, options and methods were first named."""
-    keys = ["model", "data", "clients", "rounds", *extra, "method"]
-    rank = {key: {value: i for i, value in enumerate(_distinct(cells[key]))} for key in keys}
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for position, axes in enumerate(cells[keys].itertuples(index=False, name=None)):
-        groups.setdefault(tuple(_hashable(a) for a in axes), []).append(position)
-    ordered = sorted(groups, key=lambda axes: [rank[key][a] for key, a in zip(keys, axes, strict=True)])
-    for axes in ordered:
-        yield Line(axes, cells.iloc[groups[axes]])
+def bytes_columns(column: ColumnSpec, link: Link) -> list[str]:
+    """Return the columns of the frame whose sum are the bytes over a link; those of network are made from wire's."""
+    measure = "wire" if column.measure == NETWORK else column.measure
+    return [total_column(traffic, link, measure) for traffic in column.traffics]
 
 
-def _distinct(values: Any) -> list[Any]:
-    return list(dict.fromkeys(_hashable(value) for value in values))
+def message_columns(column: ColumnSpec, link: Link) -> list[str]:
+    """Return the columns of the frame whose sum are the messages over a link."""
+    return [f"{traffic}_{link}_messages" for traffic in column.traffics]
 
 
-def _hashable(value: Any) -> Any:
+def _sent(column: ColumnSpec) -> Iterator[list[str]]:
+    """Yield the columns of the frame that say what was sent, in the order of Course's fields."""
+    for link in Link:
+        yield bytes_columns(column, link)
+        yield message_columns(column, link)
+
+
+def course_of(run: Run, rounds: float, column: ColumnSpec) -> Course | None:
+    """Return what a row of the frame of cells or of rounds says was sent, None where a part is not known."""
+    parts = [[run.get(name) for name in names] for names in _sent(column)]
+    if any(is_unknown(value) for part in parts for value in part):
+        return None
+    return Course(column.measure, rounds, *(sum(float(v) for v in part if v is not None) for part in parts))
+
+
+def is_unknown(value: Any) -> bool:
+    """Return whether there is no number."""
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def lines_of(cells: pd.DataFrame, rounds: pd.DataFrame, keys: Sequence[str], *, named: bool = True) -> list[Line]:
+    """Return the lines in the order in which the values of `keys` were first named, or else in that of the values.
+
+    Models are then in the order of their sizes.
+
+    Raises TableError for two runs of one cell.
+    """
+    runs = [{str(name): value for name, value in row.items()} for row in cells.to_dict("records")]
+    evaluated: dict[str, list[Run]] = {}
+    for row in rounds.to_dict("records"):
+        evaluated.setdefault(row["cell"], []).append({str(name): value for name, value in row.items()})
+    axes_of = [{key: plain(run.get(key)) for key in keys} for run in runs]
+    found = {key: list(dict.fromkeys(axes[key] for axes in axes_of)) for key in keys}
+    if not named:
+        sizes = {run["model"]: run["params"] for run in runs if not is_unknown(run.get("params"))}
+        found = {key: _sorted(values, sizes if key == "model" else {}) for key, values in found.items()}
+    rank = {key: {value: i for i, value in enumerate(values)} for key, values in found.items()}
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, axes in enumerate(axes_of):
+        groups.setdefault(tuple(rank[key][axes[key]] for key in keys), []).append(number)
+    lines = [Line(axes_of[own[0]], [runs[n] for n in own], evaluated) for _, own in sorted(groups.items())]
+    for line in lines:
+        _refuse_twins(line)
+    return lines
+
+
+def _sorted(values: Iterable[Any], sizes: Mapping[Any, float]) -> list[Any]:
+    """Return numbers by size, then text by `sizes` where it has one, then by its letters."""
+
+    def rank(value: Any) -> tuple[float, float, str]:
+        if isinstance(value, int | float):
+            return 0, value, ""
+        return 1, sizes.get(value, math.inf), str(value)
+
+    return sorted(values, key=rank)
+
+
+def sizes_of(lines: Iterable[Line]) -> dict[tuple[Any, ...], int]:
+    """Return the number of parameters of each model, told by whichever of its runs is done."""
+    known = {line.model: line.known("params") for line in lines if line.known("params") is not None}
+    return {model: int(size) for model, size in known.items()}
+
+
+def _refuse_twins(line: Line) -> None:
+    for number, run in enumerate(line.runs):
+        for other in line.runs[:number]:
+            if run["seed"] == other["seed"]:
+                raise TableError(f"{other['cell']} and {run['cell']} are runs of the same cell; select one")
+
+
+def plain(value: Any) -> Any:
+    """Return a value as the cell has it: pandas turns whole numbers into floats where some are missing."""
     if isinstance(value, list | dict):
         return str(value)
-    return None if value is None or (isinstance(value, float) and math.isnan(value)) else value
-
-
-def numbers_of(lines: list[Line], spec: TableSpec) -> Numbers:
-    """Return per column one list of values over seeds for each line, None where there is no number."""
-    courses, unit = [_courses(line, spec) for line in lines], UNITS[spec.unit]
-    totals = [_told(each, lambda course: course.total_bytes / unit) for each in courses]
-    return {
-        "uplink": [_share(line, each, Link.UPLINK, spec) for line, each in zip(lines, courses, strict=True)],
-        "downlink": [_share(line, each, Link.DOWNLINK, spec) for line, each in zip(lines, courses, strict=True)],
-        **_peers(courses, spec),
-        "total": totals,
-        "ratio": _ratios(lines, totals),
-        **_times(lines, courses, spec.connection),
-        "rounds": [_values(line, "rounds_trained") for line in lines],
-        **_metric(lines, spec),
-    }
-
-
-def _values(line: Line, column: str) -> list[float] | None:
-    if line.status is not Status.DONE or column not in line.cells:
+    if is_unknown(value):
         return None
-    values = line.cells[column].tolist()
-    return None if any(map(pd.isna, values)) else [float(value) for value in values]
-
-
-def _courses(line: Line, spec: TableSpec) -> list[Course]:
-    """Return what each run sent, nothing where a part of it is not known."""
-    counted = "wire" if spec.measure == NETWORK else spec.measure
-    columns = [_values(line, "rounds_trained")]
-    for link in Link:  # in the order of Course's fields
-        columns += [_values(line, total_column(spec.traffic, link, counted)), _messages(line, link, spec)]
-    known = [column for column in columns if column is not None]
-    if len(known) < len(columns):
-        return []
-    return [Course(spec.measure, *numbers) for numbers in zip(*known, strict=True)]
-
-
-def _messages(line: Line, link: Link, spec: TableSpec) -> list[float] | None:
-    return _values(line, f"{spec.traffic}_{link}_messages")
-
-
-def _told(courses: list[Course], value: Callable[[Course], float | None]) -> list[float] | None:
-    """Return a value of each course, None where not all tell it."""
-    known = [number for course in courses if (number := value(course)) is not None]
-    return known if known and len(known) == len(courses) else None
-
-
-def _share(line: Line, courses: list[Course], link: Link, spec: TableSpec) -> list[float] | None:
-    """Return what one participating client sends or receives in one round; of network, what this direction carries."""
-    if spec.measure == NETWORK:
-        return _told(courses, lambda course: course.share_bytes(link, UNITS[spec.unit]))
-    size = _values(line, total_column(spec.traffic, link, spec.measure))
-    count = _messages(line, link, spec)
-    if size is None or count is None or 0 in count:
-        return None
-    return [total / messages / UNITS[spec.unit] for total, messages in zip(size, count, strict=True)]
-
-
-def _peers(courses: list[list[Course]], spec: TableSpec) -> Numbers:
-    """Return the column of what a client sends to other clients in one round, if any does; network's links have it."""
-    if spec.measure == NETWORK or not any(course.peer_messages for each in courses for course in each):
-        return {}
-    return {"peer": [_told(each, lambda course: course.peer_share_bytes / UNITS[spec.unit]) for each in courses]}
-
-
-def _metric(lines: list[Line], spec: TableSpec) -> Numbers:
-    """Return the metric's column; where nothing was trained there is none."""
-    if all(line.cells["engine"].eq("estimate").all() for line in lines):
-        return {}
-    return {"metric": [_percent(_values(line, f"final_{spec.metric}"), spec) for line in lines]}
-
-
-def _times(lines: list[Line], courses: list[list[Course]], connection: Connection | None) -> Numbers:
-    """Return the columns of communication times in seconds; those of asynchronous courses are not told."""
-    if connection is None:
-        return {}
-    waiting = [each if line.is_synchronous else [] for line, each in zip(lines, courses, strict=True)]
-    return {
-        "round_time": [_told(each, connection.round_s) for each in waiting],
-        "total_time": [_told(each, connection.total_s) for each in waiting],
-    }
-
-
-def _ratios(lines: list[Line], totals: list[list[float] | None]) -> list[list[float] | None]:
-    """Return each line's total relative to the first method of its model, data, clients and rounds."""
-    ratios: list[list[float] | None] = []
-    baseline: dict[tuple[Any, ...], float | None] = {}
-    for line, total in zip(lines, totals, strict=True):
-        first = baseline.setdefault(line.axes[:4], fmean(total) if total else None)
-        ratios.append([value / first for value in total] if total and first else None)
-    return ratios
-
-
-def _percent(values: list[float] | None, spec: TableSpec) -> list[float] | None:
-    return [100 * value for value in values] if values and spec.metric.endswith("_acc") else values
-
-
-def deviation(values: list[float]) -> float:
-    """Return the sample standard deviation, 0 for one value."""
-    return stdev(values) if len(values) > 1 else 0.0
-
-
-def varies(column: list[list[float] | None]) -> bool:
-    """Return whether any line's values differ between seeds; rounding in a sum is no difference."""
-    return any(part and len(part) > 1 and deviation(part) > 1e-9 * abs(fmean(part)) for part in column)
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -35,13 +35,17 @@ class Course:
         return max(self.uplink_messages, self.downlink_messages)
 
     @property
+    def messages(self) -> float:
+        """All messages; one to several receivers counts for each."""
+        return self.uplink_messages + self.downlink_messages + self.peer_messages
+
+    @property
     def total_bytes(self) -> float:
         """All bytes; of network, what all clients' links carry, and so a message between clients twice."""
         both = self.uplink_bytes + self.downlink_bytes + self.peer_bytes
         if self.measure != NETWORK:
             return both
-        messages = self.uplink_messages + self.downlink_messages + self.peer_messages
-        return BOTH_WAYS.of(both + self.peer_bytes, messages + self.peer_messages)
+        return BOTH_WAYS.of(both + self.peer_bytes, self.messages + self.peer_messages)
 
     def share_bytes(self, direction: Link, unit: int = 1) -> float | None:
         """Return what a client's uplink or downlink carries in one round, None where nothing is sent at all."""

@@ -11,34 +11,42 @@ from fscost.errors import TableError, nearest
 from fscost.measure import MEASURES, UNITS, total_column
 from fscost.record import Status
 from fscost.tables.extra import option_of
-from fscost.tables.spec import PARAMETERS, Column, Entry, Figure, Row, Table, TableSpec
-from fscost.tables.words import UNKNOWN, notes, power
+from fscost.tables.figure import PARAMETERS, Figure
+from fscost.tables.marks import Mark, mark_of
+from fscost.tables.spec import TableSpec
+from fscost.tables.table import Column, Entry, Row, Table
+from fscost.tables.words import notes, power, provenance
 
 _COLUMNS = (
-    Column("source", "Source", numeric=False, tex="l"),
-    Column("quantity", "Quantity", numeric=False, tex="l"),
+    Column("source", "Source", numeric=False),
+    Column("quantity", "Quantity", numeric=False),
     Column("published", "Published"),
     Column("computed", "Computed"),
-    Column("difference", "Difference", "", "%"),
+    Column("difference", "Difference", "", "%", raw="difference_percent"),
 )
 
 
 def published(
-    cells: pd.DataFrame, selected: Sequence[Cell], spec: TableSpec, *, label: str, to_do: Sequence[str] = ()
+    cells: pd.DataFrame,
+    selected: Sequence[Cell],
+    spec: TableSpec,
+    *,
+    label: str,
+    to_do: Sequence[str] = (),
+    command: str = "",
 ) -> Table:
     """Return the figures of `spec` beside those computed from `cells`, the frame of `fscost.collect`.
 
-    `selected` are the cells behind that frame, whose options the rows choose by; `to_do` is as for
+    `selected` are the cells behind that frame, whose options the rows choose by; `to_do` and `command` are as for
     `fscost.tables.build`. Nothing is averaged, so cells may differ in anything. Raises TableError for a row whose
     `where` names no axis or option, or more than one cell.
     """
     found = {row["cell"]: row for row in cells.to_dict("records")}
-    figures = spec.figures
+    figures = spec.published_figures
     rows = [_row(figure, _cell_of(figure, selected), found, spec) for figure in figures]
     for number, (above, below) in enumerate(zip(figures, figures[1:], strict=False), start=1):
         rows[number] = replace(rows[number], rule=0 if below.source != above.source else None)
     return Table(
-        layout=spec.template or spec.name,
         label=label,
         title=spec.title,
         counted="published beside computed",
@@ -47,7 +55,9 @@ def published(
         rows=tuple(rows),
         notes=tuple(notes(rows)),
         to_do=tuple(to_do),
-        provenance=tuple(_provenance(cells)),
+        provenance=tuple(provenance(cells, command)),
+        template=spec.template,
+        page=spec.page,
     )
 
 
@@ -55,11 +65,11 @@ def _cell_of(figure: Figure, selected: Sequence[Cell]) -> Cell | None:
     """Return the one cell that a row selects, None where it is not among those selected."""
     for name in figure.where:
         if name not in AXES and not name.startswith("fs."):
-            raise TableError(f"table.rows.where.{name}: is no axis{nearest(name, AXES)} and no fs.… option")
+            raise TableError(f"table.figures.where.{name}: is no axis{nearest(name, AXES)} and no fs.… option")
     fitting = [cell for cell in selected if all(_axis(cell, name) == value for name, value in figure.where.items())]
     if len(fitting) > 1:
         both = f"{fitting[0].name} and {fitting[1].name}"
-        raise TableError(f"table.rows.where={dict(figure.where)}: {both} fit; name more of their options")
+        raise TableError(f"table.figures.where={dict(figure.where)}: {both} fit; name more of their options")
     return fitting[0] if fitting else None
 
 
@@ -85,7 +95,7 @@ def _computed(figure: Figure, row: Mapping[Any, Any]) -> tuple[Entry, Entry]:
     status = row.get("status", Status.MISSING)
     value = _value(figure, row) if status == Status.DONE else None
     if value is None:
-        mark = Entry(UNKNOWN if status == Status.DONE else str(status), mark=True)
+        mark = Entry(Mark.UNKNOWN if status == Status.DONE else mark_of(status), mark=True)
         return mark, mark
     decimals = figure.decimals + 1 if figure.decimals else 0
     percent = 100 * (value / figure.value - 1)
@@ -115,11 +125,3 @@ def _reading(figures: Sequence[Figure], cells: pd.DataFrame) -> Iterator[str]:
     yield "Difference: computed relative to published."
     if "engine" in cells and cells["engine"].eq("estimate").any():
         yield "Estimated in closed form from the protocol and the models' shapes: nothing was trained."
-
-
-def _provenance(cells: pd.DataFrame) -> Iterator[str]:
-    """Yield what the numbers depend on besides the caption: for a comment in the file."""
-    for (engine, protocol), own in cells.groupby(["engine", "protocol"], sort=False):
-        done = (own["status"] == Status.DONE).sum()
-        yield f"engine {engine}, message protocol of FederatedScope {protocol}: {done} of {len(own)} cells done"
-    yield f"cells: {' '.join(cells['cell'])}"

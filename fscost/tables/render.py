@@ -55,7 +55,7 @@ def _environment(format: Format, folder: Path) -> SandboxedEnvironment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        **format.delimiters,  # type: ignore[arg-type]
+        **format.delimiters,
     )
     environment.filters |= {**format.filters, "raw": Raw}
     return environment

@@ -1,121 +1,117 @@
-"""What a table shows, and the table itself: strings with the numbers they come from."""
+"""What a table shows: a layout of ``conf/table/``, checked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from fscost.cell import AXES
 from fscost.errors import TableError, nearest
-from fscost.measure import MEASURES, UNITS, Link, Traffic
+from fscost.measure import Traffic
+from fscost.tables.column import ColumnSpec, one_of
+from fscost.tables.figure import Figure
 from fscost.tables.links import FOR_EXAMPLE, Connection
+from fscost.tables.quantities import QUANTITIES
+from fscost.tables.table import PAGES, Page
 
-LAYOUTS = ("comm_cost", "audit", "published")
-"""What the rows and columns are: costs per cell, figures per worker, or published figures beside computed ones."""
+LAYOUTS = ("cells", "audit", "published")
+"""What the rows are: cells of a grid, the workers of each, or published figures beside computed ones."""
 
-PARAMETERS = "parameters"
-"""What a published figure can be instead of bytes: how many parameters the model has."""
+KEYS = (*AXES, "params", "engine", "protocol", "fs_commit")
+"""What rows can be told apart by, beside any option that varies."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A figure that somebody published, and how it is computed: a row of the layout ``published``.
-
-    `where` are the axes or ``fs.…`` options that select its cell, `per` says whether it is of one message or of all.
-    Raises TableError for a value that is none of the choices.
-    """
-
-    source: str
-    quantity: str
-    published: float | str
-    where: Mapping[str, Any]
-    traffic: str = "training"
-    links: Sequence[str] = ("uplink", "downlink")
-    measure: str = "payload"
-    per: str = "total"
-    unit: str = "MB"
-
-    def __post_init__(self) -> None:
-        _one_of("rows.traffic", self.traffic, [str(t) for t in Traffic])
-        _one_of("rows.measure", self.measure, [*MEASURES, PARAMETERS])
-        _one_of("rows.per", self.per, ["total", "message"])
-        _one_of("rows.unit", self.unit, UNITS)
-        for link in self.links:
-            _one_of("rows.links", link, [str(link) for link in Link])
-        if not isinstance(self.where, Mapping) or not self.where:
-            raise TableError(f"table.rows.where={self.where}: must be a mapping that selects a cell, as {{model: lr}}")
-        try:
-            valid = self.value > 0
-        except ValueError:
-            valid = False
-        if not valid:
-            raise TableError(f"table.rows.published={self.published}: must be a number above 0")
-
-    @property
-    def value(self) -> float:
-        """The published number; as text, so that its decimals are known, it can have commas between thousands."""
-        return float(str(self.published).replace(",", ""))
-
-    @property
-    def decimals(self) -> int:
-        """How many digits were published behind the decimal point."""
-        return len(str(self.published).partition(".")[2])
-
-    @classmethod
-    def from_config(cls, row: Any) -> "Figure":
-        """Return the figure of one row of a layout; raises TableError for a row that lacks something."""
-        known = {f.name for f in fields(cls)}
-        if not isinstance(row, Mapping) or not {"source", "quantity", "published", "where"} <= row.keys():
-            raise TableError(f"table.rows: {row}: needs source, quantity, published and where")
-        for key in row.keys() - known:
-            raise TableError(f"table.rows.{key}: a row has no such setting{nearest(str(key), known)}")
-        return cls(**row)
+AGGREGATES = ("mean_std", "mean", "median")
+"""How seeds become one number: mean ± sample standard deviation, or only a mean or median."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableSpec:
     """One table, as in ``conf/table/``; raises TableError for a value that is none of the choices.
 
-    `template` is the stem of its templates, `name` where it is empty. With a `connection` the table tells times too;
-    with `needs_network` there is none without.
+    The settings are explained in ``conf/table/shared/layout.yaml``. `template` is the stem of the templates. With a
+    `connection` the table tells times too; with `needs_network` there is none without.
     """
 
-    name: str
-    layout: str = "comm_cost"
-    template: str = ""
+    name: str = "table"
+    layout: str = "cells"
+    title: str = ""
+    rows: Sequence[str] = ("model", "params", "data?", "clients", "rounds?", "method")
+    columns: Sequence[str | Mapping[str, Any]] = ("total",)
+    across: str | None = None
+    compare: str = "method"
+    baseline: str | None = None
+    order: str = "named"
     traffic: str = "training"
     measure: str = "payload"
-    unit: str = "MB"
-    digits: int = 3
     metric: str = "test_acc"
-    title: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    target: float = 0.5
+    aggregate: str = "mean_std"
+    unit: str = "auto"
+    precision: int = 3
+    decimals: int | None = None
+    best: bool = True
+    second: bool = False
     needs_network: bool = False
+    template: str = "table"
+    page: Page = "auto"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    figures: Sequence[Mapping[str, Any]] = ()
     connection: Connection | None = None
-    rows: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
-        _one_of("layout", self.layout, LAYOUTS)
-        _one_of("traffic", self.traffic, [str(t) for t in Traffic])
-        _one_of("measure", self.measure, MEASURES)
-        _one_of("unit", self.unit, UNITS)
-        if not isinstance(self.digits, int) or not 1 <= self.digits <= 9:
-            raise TableError(f"table.digits={self.digits}: must be a whole number from 1 to 9")
-        if not isinstance(self.labels, Mapping):
-            raise TableError(f"table.labels={self.labels}: must be a mapping, as {{mlp_s: MLP-16}}")
-        for key in ("name", "template", "metric", "title"):
+        one_of("layout", self.layout, LAYOUTS)
+        one_of("aggregate", self.aggregate, AGGREGATES)
+        one_of("page", self.page, PAGES)
+        self._check_types()
+        self._check_keys()
+        self._check_order()
+        for column in self.column_specs():
+            self._check_times(column)
+
+    def _check_types(self) -> None:
+        self._check_lists()
+        for key in ("name", "template", "title", "order", "compare"):
             if not isinstance(getattr(self, key), str):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be text")
-        if not isinstance(self.rows, list | tuple) or bool(self.figures) != (self.layout == "published"):
-            raise TableError(f"table.layout={self.layout}: rows must be a list in the layout published, and only there")
-        self._check_times()
+        for key in ("best", "second", "needs_network"):
+            if not isinstance(getattr(self, key), bool):
+                raise TableError(f"table.{key}={getattr(self, key)}: must be true or false")
+        if not isinstance(self.labels, Mapping):
+            raise TableError(f"table.labels={self.labels}: must be a mapping, as {{mlp_s: MLP-16}}")
 
-    def _check_times(self) -> None:
-        if not isinstance(self.needs_network, bool):
-            raise TableError(f"table.needs_network={self.needs_network}: must be true or false")
+    def _check_lists(self) -> None:
+        for key in ("rows", "columns", "figures"):
+            if not isinstance(getattr(self, key), list | tuple):
+                raise TableError(f"table.{key}={getattr(self, key)}: must be a list")
+        if bool(self.figures) != (self.layout == "published"):
+            raise TableError(f"table.layout={self.layout}: figures belong to the layout published, and only there")
+
+    def _check_keys(self) -> None:
+        if not self.rows or not self.columns:
+            raise TableError(f"table.{'columns' if self.rows else 'rows'}=[]: a table has at least one")
+        for key in self.rows:
+            if not str(key).startswith("fs."):
+                one_of("rows", str(key).removesuffix("?"), KEYS)
+        if len({str(key).removesuffix("?") for key in self.rows}) < len(self.rows):
+            raise TableError(f"table.rows=[{','.join(map(str, self.rows))}]: has a key twice")
+        if self.across is not None:
+            one_of("across", self.across, AXES)
+            if any(str(key).removesuffix("?") == self.across for key in self.rows):
+                raise TableError(f"table.across={self.across}: is in table.rows too; take it out there")
+        one_of("compare", self.compare, AXES)
+
+    def _check_order(self) -> None:
+        if self.order not in ("named", "sorted"):
+            known = ["named", "sorted", "params", *(column.quantity for column in self.column_specs())]
+            one_of("order", self.order.removeprefix("-"), known)
+
+    def _check_times(self, column: ColumnSpec) -> None:
         if self.needs_network and self.connection is None:
             raise TableError(f"table={self.name}: times need the clients' link; set {FOR_EXAMPLE}")
-        if self.connection and self.layout == "comm_cost" and self.traffic != Traffic.TRAINING:
+        if self.connection and QUANTITIES[column.quantity].needs_network and column.traffic != Traffic.TRAINING:
             what = "communication times are those of training rounds"
-            raise TableError(f"table.traffic={self.traffic}: {what}; leave network.… out or set table.traffic=training")
+            raise TableError(
+                f"table.traffic={column.traffic}: {what}; leave network.… out or set table.traffic=training"
+            )
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], network: Any = None) -> "TableSpec":
@@ -123,21 +119,33 @@ class TableSpec:
         known = {f.name for f in fields(cls)} - {"connection"}
         for key in config:
             if key not in known:
-                raise TableError(f"table.{key}: a table has no such setting{nearest(key, known)}")
+                raise TableError(f"table.{key}: a table has no such setting{nearest(str(key), known)}")
         return cls(**config, connection=Connection.from_config({} if network is None else network))
 
     @property
-    def figures(self) -> list[Figure]:
+    def published_figures(self) -> list[Figure]:
         """The rows of the layout ``published``."""
-        return [Figure.from_config(row) for row in self.rows]
+        return [Figure.from_config(figure) for figure in self.figures]
+
+    def column_specs(self) -> list[ColumnSpec]:
+        """Return the columns, each with the table's settings but for its own."""
+        shared = {f.name: getattr(self, f.name) for f in fields(ColumnSpec) if f.name not in ("quantity", "head")}
+        return [self._column_spec(column, shared) for column in self.columns]
+
+    def _column_spec(self, column: Any, shared: Mapping[str, Any]) -> ColumnSpec:
+        own = {"quantity": column} if isinstance(column, str) else column
+        if not isinstance(own, Mapping) or "quantity" not in own:
+            raise TableError(
+                f"table.columns: {column}: must be a quantity, or a mapping with one as {{quantity: total}}"
+            )
+        one_of("columns", str(own["quantity"]), QUANTITIES)
+        known = {f.name for f in fields(ColumnSpec)} - {"connection"}
+        for key in own.keys() - known:
+            raise TableError(f"table.columns.{key}: a column has no such setting{nearest(str(key), known)}")
+        return ColumnSpec(**{**shared, **own})
 
     def label(self, value: Any) -> str:
         """Return what a value is called in print; of methods that are combined, each by its own label."""
         if str(value) in self.labels or "+" not in str(value):
             return str(self.labels.get(str(value), value))
         return " + ".join(self.label(part) for part in str(value).split("+"))
-
-
-def _one_of(key: str, value: str, choices: Any) -> None:
-    if value not in choices:
-        raise TableError(f"table.{key}={value}: must be one of {', '.join(choices)}{nearest(str(value), choices)}")

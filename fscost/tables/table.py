@@ -16,7 +16,8 @@ class Column:
     """A column: `group` is the heading with unit that it shares with its neighbours.
 
     `raw` names its raw numbers in CSV, with their base unit (``total_bytes``). `note` is a mark that holds for all its
-    numbers. Not `numeric` are labels, which stand at the left.
+    numbers. Not `numeric` are labels, which stand at the left. `long` is the whole heading in one line, with all marks,
+    where it is not made of the others.
     """
 
     key: str
@@ -26,6 +27,7 @@ class Column:
     numeric: bool = True
     raw: str = ""
     note: str = ""
+    long: str = ""
 
     @property
     def top(self) -> str:
@@ -42,6 +44,8 @@ class Column:
     @property
     def full_head(self) -> str:
         """The heading in one line, for formats without grouped headings."""
+        if self.long:
+            return self.long
         head = f"{self.head} ({self.unit})" if self.unit and not self.group else self.head
         return (f"{self.group}: {head}" if self.group else head) + self.note
 

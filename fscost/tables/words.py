@@ -1,84 +1,143 @@
 """What a table says about itself: what is counted, how to read it, what its marks mean, where it comes from."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
-from fscost.measure import BACK, FORTH, MEASURES, NETWORK, Link, Traffic
+from fscost import __version__
+from fscost.measure import BACK, FORTH, MEASURES, NETWORK, Traffic
 from fscost.record import Status
+from fscost.tables.column import ALL, ColumnSpec
+from fscost.tables.heads import Heads, metric_name, per, target_name
+from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
-from fscost.tables.spec import Row, TableSpec
+from fscost.tables.marks import ESTIMATED, ZERO, meaning
+from fscost.tables.numbers import Style
+from fscost.tables.quantities import QUANTITIES, Kind
+from fscost.tables.spec import TableSpec
+from fscost.tables.table import Column, Note, Row
 
-UNKNOWN = "n/a"
-
-_MARKS = {
-    str(Status.MISSING): "not computed yet",
-    str(Status.FAILED): "the run failed",
-    str(Status.TIMEOUT): "the run took too long",
-    str(Status.INTERRUPTED): "the run was cut off",
-    str(Status.CORRUPT): "the run's files cannot be believed",
-    UNKNOWN: "not known",
+_ESTIMATES = {
+    "closed form": "in closed form from the protocol and the models' shapes, nothing was trained",
+    NETWORK: "network bytes: error 0.8 % rms (one direction alone 0.7 % downlink, 1.7 % uplink), at most 2 % for "
+    "models of 5,000 parameters or more, with MTU 1500, a connection per message and no compression",
+    "times": "times from bytes and the links' rates",
 }
 
 
-def counted(spec: TableSpec) -> str:
-    """Return what the numbers count, for the caption."""
-    what = "estimated network bytes" if spec.measure == NETWORK else spec.measure
-    return f"{what} of {spec.traffic} messages"
+def counted(lines: Sequence[Line], columns: Sequence[ColumnSpec], rows: Sequence[Row], spec: TableSpec) -> str:
+    """Return what the numbers count, and over how many seeds, for the caption."""
+    sizes = [column for column in columns if _is_of_bytes(column)]
+    measures = dict.fromkeys(column.measure for column in sizes)
+    what = [_messages(measure, [c.traffic for c in sizes if c.measure == measure]) for measure in measures]
+    return "; ".join([*what, _seeds(lines, rows, spec)])
 
 
-def reading(lines: Sequence[Line], spec: TableSpec) -> Iterator[str]:
+def _is_of_bytes(column: ColumnSpec) -> bool:
+    quantity = QUANTITIES[column.quantity]
+    source = QUANTITIES[quantity.against] if quantity.against else quantity
+    return source.kind is Kind.BYTES
+
+
+def _messages(measure: str, traffics: Sequence[str]) -> str:
+    what = "estimated network bytes" if measure == NETWORK else measure
+    classes = [traffic for traffic in dict.fromkeys(traffics) if traffic != ALL]
+    if not classes:
+        return f"{what} of all messages"
+    *first, last = classes
+    return f"{what} of {', '.join(first)}{' and ' if first else ''}{last} messages"
+
+
+def _seeds(lines: Sequence[Line], rows: Sequence[Row], spec: TableSpec) -> str:
+    """Return over how many seeds numbers are, and how they are made one; all lines have the same."""
+    number = len(lines[0].runs)
+    if number == 1:
+        return "one seed"
+    if spec.aggregate == "mean_std" and any(entry.spread for row in rows for entry in row.entries):
+        return f"mean ± sample standard deviation over n = {number} seeds"
+    return f"{'median' if spec.aggregate == 'median' else 'mean'} over n = {number} seeds"
+
+
+# --- how to read it -------------------------------------------------------------------------------
+
+
+def reading(
+    lines: Sequence[Line], keys: Keys, columns: Sequence[tuple[ColumnSpec, Style]], heads: Heads, spec: TableSpec
+) -> Iterator[str]:
     """Yield the sentences that say how to read the columns."""
-    others = " and ".join(str(t) for t in Traffic if t != spec.traffic)
-    yield f"{spec.measure.capitalize()}: {MEASURES[spec.measure].meaning}; {others} messages are not counted."
-    yield from _directions(lines, spec)
-    yield f"Total: all clients and rounds, both directions{_unit(spec)}."
-    yield "Ratio: total relative to the first row of the same model and clients."
-    yield from _times(lines, spec)
-    if any(line.cells["engine"].eq("estimate").any() for line in lines):
-        yield "Estimated in closed form from the protocol and the models' shapes: nothing was trained."
-        return
-    yield f"{metric_name(spec)}: after the last round, over all samples; {_seeds(lines)}."
+    sizes = [column for column, _ in columns if _is_of_bytes(column)]
+    for measure in dict.fromkeys(column.measure for column in sizes):
+        yield f"{measure.capitalize()}: {MEASURES[measure].meaning}."
+    classes = {traffic for column in sizes for traffic in column.traffics}
+    if others := [str(traffic) for traffic in Traffic if traffic not in classes] if sizes else []:
+        yield f"{' and '.join(others).capitalize()} messages are not counted."
+    yield from dict.fromkeys(text for column, _ in columns for text in _sentences(column, lines, heads))
+    units = dict.fromkeys(style.unit for _, style in columns if power(style.unit))
+    if units:
+        yield f"{', '.join(f'{unit} = {power(unit)}' for unit in units)} bytes."
+    yield from _times(lines, [column for column, _ in columns])
+    if same := _constants(keys, spec):
+        yield f"The same in all rows: {', '.join(same)}."
 
 
-def each(spec: TableSpec) -> str:
-    """Return what the figures of uplink and downlink are of."""
-    if spec.measure == NETWORK:
-        return f"client/{_OCCASIONS[spec.traffic]}"
-    return "client/round" if spec.traffic == Traffic.TRAINING else "message"
-
-
-_OCCASIONS = {"training": "round", "evaluation": "evaluation", "control": "exchange"}
-
-
-def _directions(lines: Sequence[Line], spec: TableSpec) -> Iterator[str]:
-    if spec.measure == NETWORK:
-        yield (
-            "Error of the estimate: 0.8 % rms (one direction alone: 0.7 % downlink, 1.7 % uplink), at most 2 % for "
-            "models of 5,000 parameters or more, with MTU 1500, a connection per message and no compression."
-        )
-        yield (
-            f"Uplink, downlink: what this direction carries per participating client and {_OCCASIONS[spec.traffic]}, "
-            f"{FORTH} sent this way and {BACK} sent the other way."
-        )
-    else:
-        per = "per participating client and round" if spec.traffic == Traffic.TRAINING else "the mean of a message"
-        yield f"Uplink, downlink: {per}."
-        if _has_peers(lines, spec):
+def _sentences(column: ColumnSpec, lines: Sequence[Line], heads: Heads) -> Iterator[str]:
+    """Yield how to read one column."""
+    match column.quantity:
+        case "uplink" | "downlink" if column.measure == NETWORK:
+            occasion = per(column).removeprefix("client and ")
+            yield (
+                f"Uplink, downlink: what this direction carries per participating client and {occasion}, "
+                f"{FORTH} sent this way and {BACK} sent the other way."
+            )
+        case "uplink" | "downlink":
+            of = "per participating client and round" if column.traffic == Traffic.TRAINING else "the mean of a message"
+            yield f"Uplink, downlink: {of}."
+        case "peer":
             yield "Peer: what a participating client sends to other clients in one round; part of the total."
-    if (spec.measure == NETWORK or spec.connection) and _has_peers(lines, spec):
+        case "total" | "total_uplink" | "total_downlink":
+            yield "Total: all clients and rounds, both directions."
+        case "per_parameter":
+            yield "Per parameter: bytes of a mean message by the model's number of parameters."
+        case "traffic_share":
+            yield "Share: of the bytes of training, evaluation and control together."
+        case "rounds_to" | "bytes_to" | "speedup" | "bytes_ratio":
+            yield f"Until {target_name(column)}: up to the first evaluated round that has it."
+    yield from _of_metric(column)
+    yield from _relative(column, heads)
+
+
+def _of_metric(column: ColumnSpec) -> Iterator[str]:
+    if column.quantity == "final":
+        yield f"{metric_name(column)}: after the last round, over all samples."
+    if column.quantity == "best":
+        yield f"Best: {'highest' if column.more_is_better else 'lowest'} of all evaluated rounds, over all samples."
+
+
+def _relative(column: ColumnSpec, heads: Heads) -> Iterator[str]:
+    """Yield what a relative column is relative to."""
+    against = f"that of {heads.baseline}" if heads.baseline else "the first of the rows compared"
+    match column.quantity:
+        case "ratio":
+            yield f"{heads.name(column)}: total relative to {against}."
+        case "saving":
+            yield f"Saved: how much less the total is than {against}."
+        case "speedup":
+            yield f"Speed-up: {against.removeprefix('that of ')}'s rounds by the row's."
+        case "bytes_ratio":
+            yield f"{heads.name(column)}: bytes until then relative to {against}."
+
+
+def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
+    timed = [column for column in columns if QUANTITIES[column.quantity].needs_network]
+    has_peers = any(not _is_zero(run.get(f"{t}_peer_messages")) for c in columns for t in c.traffics
+                    for line in lines for run in line.runs)  # fmt: skip
+    if has_peers and (timed or any(column.measure == NETWORK for column in columns)):
         yield "Messages between clients are on the sender's uplink and the receiver's downlink."
-
-
-def _has_peers(lines: Sequence[Line], spec: TableSpec) -> bool:
-    column = f"{spec.traffic}_{Link.PEER}_messages"
-    return any(line.cells[column].dropna().gt(0).any() for line in lines if column in line.cells)
-
-
-def _times(lines: Sequence[Line], spec: TableSpec) -> Iterator[str]:
-    if spec.connection is None:
+    if not timed or timed[0].connection is None:
         return
-    yield f"Time: of communication alone, {spec.connection.sums(spec.measure)}; in total × rounds."
+    yield f"Time: of communication alone, {timed[0].connection.sums(timed[0].measure)}; in total × rounds."
     yield (
         "A round lasts as long as its slowest client; all have the same link, the server's is no bottleneck, "
         "and connecting takes no time."
@@ -87,15 +146,15 @@ def _times(lines: Sequence[Line], spec: TableSpec) -> Iterator[str]:
         yield "Asynchronous and vertical courses have no such rounds."
 
 
-def _seeds(lines: Sequence[Line]) -> str:
-    fewest, most = min(len(line.cells) for line in lines), max(len(line.cells) for line in lines)
-    if most == 1:
-        return "one seed"
-    return f"mean ± sample standard deviation over {most if fewest == most else f'{fewest} to {most}'} seeds"
+def _is_zero(value: Any) -> bool:
+    return value is None or bool(pd.isna(value)) or value == 0
 
 
-def _unit(spec: TableSpec) -> str:
-    return f"; {spec.unit} = {power(spec.unit)} bytes" if power(spec.unit) else ""
+def _constants(keys: Keys, spec: TableSpec) -> Iterator[str]:
+    """Yield what rows do not tell as it never differs."""
+    for key, value in keys.constant.items():
+        if value is not None:
+            yield f"{value:,} {key}" if key in ("clients", "rounds") else f"{key} {spec.label(value)}"
 
 
 def power(unit: str) -> str:
@@ -104,25 +163,60 @@ def power(unit: str) -> str:
     return powers.get(unit, "")
 
 
-def metric_name(spec: TableSpec) -> str:
-    """Return what the metric's column is called."""
-    name = spec.metric.replace("_", " ")
-    return "Accuracy" if name == "test acc" else name.replace(" acc", " accuracy").capitalize()
+# --- marks ----------------------------------------------------------------------------------------
 
 
-def notes(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield what each mark in the table means."""
-    for mark in dict.fromkeys(entry.text for row in rows for entry in row.entries if entry.mark):
-        yield f"{mark}: {_MARKS[mark]}"
+def notes(
+    rows: Sequence[Row], columns: Sequence[Column] = (), lines: Sequence[Line] = (), specs: Sequence[ColumnSpec] = ()
+) -> Iterator[Note]:
+    """Yield what each mark in the table means, and what is emphasised."""
+    entries = [entry for row in rows for entry in row.entries]
+    for mark in dict.fromkeys(entry.text for entry in entries if entry.mark):
+        yield Note(mark, meaning(mark))
+    if lines and any(entry.text == ZERO and not isinstance(entry.value, int) for entry in entries):
+        yield Note(ZERO, meaning(ZERO))
+    if ESTIMATED in (*(entry.note for entry in entries), *(column.note for column in columns)):
+        yield Note(ESTIMATED, f"estimated: {'; '.join(_estimates(lines, specs))}")
 
 
-def _commit(cells: pd.DataFrame) -> str:
-    known = list(cells["fs_commit"].dropna()) if "fs_commit" in cells else []
-    return f", commit {known[0]}" if known else ""
+def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
+    if any(line.is_estimate for line in lines):
+        yield _ESTIMATES["closed form"]
+    if any(column.measure == NETWORK for column in columns):
+        yield _ESTIMATES[NETWORK]
+    if any(QUANTITIES[column.quantity].kind is Kind.SECONDS for column in columns):
+        yield _ESTIMATES["times"]
 
 
-def provenance(cells: pd.DataFrame) -> Iterator[str]:
-    """Yield what the numbers depend on besides the caption: for a comment in the file."""
-    first = cells.iloc[0]
-    yield f"engine {first['engine']}, message protocol of FederatedScope {first['protocol']}{_commit(cells)}"
-    yield f"{(cells['status'] == Status.DONE).sum()} of {len(cells)} cells done: {' '.join(cells['cell'])}"
+# --- provenance -----------------------------------------------------------------------------------
+
+
+def provenance(cells: pd.DataFrame, command: str) -> Iterator[str]:
+    """Yield where the numbers come from, for a comment in the file."""
+    yield f"fscost {__version__}" + (f": {command}" if command else "")
+    for (engine, protocol), own in cells.groupby(["engine", "protocol"], sort=False, dropna=False):
+        commits = [*own["fs_commit"].dropna().unique()] if "fs_commit" in own else []
+        commit = f", commit {', '.join(commits)}" if commits else ""
+        done = (own["status"] == Status.DONE).sum()
+        yield (
+            f"engine {engine}, message protocol of FederatedScope {protocol}{commit}: {done} of {len(own)} cells done"
+        )
+    yield f"digest of the cells: sha256 {digest(cells)}"
+
+
+def digest(cells: pd.DataFrame) -> str:
+    """Return the sha256 of the cells' ids, states, totals and metrics: equal for equal results, whenever computed."""
+    told = sorted(str(name) for name in cells if name not in _NOT_RESULTS)
+    rows = sorted(repr([_canonical(row[name]) for name in told]) for row in cells.to_dict("records"))
+    return hashlib.sha256("\n".join([*told, *rows]).encode()).hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(int(value) if _is_whole(value) else value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
+
+_NOT_RESULTS = ("wall_s", "reason", "path")

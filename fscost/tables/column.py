@@ -1,0 +1,73 @@
+"""One column of a layout: a quantity, and how it is counted and printed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fscost.errors import TableError, nearest
+from fscost.measure import MEASURES, UNITS, Traffic
+from fscost.tables.links import Connection
+
+AUTO_UNITS = {"auto": ("B", "kB", "MB", "GB"), "auto_binary": ("B", "KiB", "MiB", "GiB")}
+"""Units chosen by the numbers, one for a whole column: of 1000, or of 1024."""
+
+ALL = "all"
+"""All traffic: training, evaluation and control."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSpec:
+    """A column; raises TableError for a value that is none of the choices.
+
+    `decimals` fixes how many there are, `precision` asks for so many significant digits of the smallest number.
+    `target` is a value of `metric` as it is logged: 0.9 for an accuracy of 90 %.
+    """
+
+    quantity: str
+    traffic: str = "training"
+    measure: str = "payload"
+    unit: str = "auto"
+    precision: int = 3
+    decimals: int | None = None
+    metric: str = "test_acc"
+    target: float = 0.5
+    head: str = ""
+    connection: Connection | None = None
+
+    def __post_init__(self) -> None:
+        one_of("traffic", self.traffic, [*map(str, Traffic), ALL])
+        one_of("measure", self.measure, MEASURES)
+        one_of("unit", self.unit, [*UNITS, *AUTO_UNITS])
+        if not _is_whole(self.precision, 1, 9):
+            raise TableError(f"table.precision={self.precision}: must be a whole number from 1 to 9")
+        if self.decimals is not None and not _is_whole(self.decimals, 0, 9):
+            raise TableError(f"table.decimals={self.decimals}: must be a whole number from 0 to 9, or null")
+        if isinstance(self.target, bool) or not isinstance(self.target, int | float):
+            raise TableError(f"table.target={self.target}: must be a number, as 0.9 for an accuracy of 90 %")
+        for key in ("metric", "head"):
+            if not isinstance(getattr(self, key), str):
+                raise TableError(f"table.{key}={getattr(self, key)}: must be text")
+
+    @property
+    def traffics(self) -> tuple[str, ...]:
+        """The traffic classes that are counted."""
+        return tuple(map(str, Traffic)) if self.traffic == ALL else (self.traffic,)
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether the metric is a share of samples, printed in percent; more of it is better."""
+        return self.metric.endswith("_acc")
+
+    @property
+    def more_is_better(self) -> bool:
+        """Whether a higher metric is better; what is neither an accuracy nor a score is a loss."""
+        return self.metric.endswith(("_acc", "_correct", "_f1", "_auc"))
+
+
+def one_of(key: str, value: str, choices: Any) -> None:
+    """Raise TableError for a setting that is none of its choices."""
+    if value not in choices:
+        raise TableError(f"table.{key}={value}: must be one of {', '.join(choices)}{nearest(str(value), choices)}")
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

@@ -1,0 +1,46 @@
+"""Which numbers are the best, and the second best, of those they are compared with."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+
+from fscost.tables.marks import Mark
+from fscost.tables.numbers import Style
+from fscost.tables.table import Emphasis, Entry
+
+_WORSE = (Mark.NOT_REACHED,)
+
+
+def emphasised(
+    entries: Sequence[Entry], groups: Sequence[Hashable], style: Style, better: str, *, with_second: bool
+) -> list[Entry]:
+    """Return the entries, the best of each group emphasised; `better` is ``lower``, ``higher`` or nothing.
+
+    What is printed alike ties. Where all are alike none is the best, nor where a number is not known or still to come.
+    """
+    if not better:
+        return [*entries]
+    members: dict[Hashable, list[int]] = {}
+    for number, group in enumerate(groups):
+        members.setdefault(group, []).append(number)
+    found: dict[int, Emphasis] = {}
+    for own in members.values():
+        found |= _of_group({n: entries[n] for n in own}, style, better, with_second=with_second)
+    return [replace(entry, emphasis=found.get(number, "")) for number, entry in enumerate(entries)]
+
+
+def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_second: bool) -> dict[int, Emphasis]:
+    if any(entry.mark and not _is_worse(entry) for entry in group.values()):
+        return {}
+    printed = {n: round(e.value / style.scale, style.decimals) for n, e in group.items() if not e.mark}
+    ranks = sorted(set(printed.values()), reverse=better == "higher")
+    if len(ranks) + any(entry.mark for entry in group.values()) < 2:
+        return {}
+    names: dict[float, Emphasis] = {ranks[0]: "best"} if ranks else {}
+    if with_second and len(ranks) > 1:
+        names[ranks[1]] = "second"
+    return {n: names[value] for n, value in printed.items() if value in names}
+
+
+def _is_worse(entry: Entry) -> bool:
+    """Return whether a mark stands for a number that is worse than any other: a target that was not reached."""
+    return entry.text in _WORSE or entry.text.endswith("+")

@@ -1,0 +1,119 @@
+"""What rows are told apart by, and which lines are compared with each other."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from fscost.cell import AXES
+from fscost.errors import TableError, nearest
+from fscost.tables.lines import Line, plain, sizes_of
+from fscost.tables.spec import TableSpec
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a table.
+
+    rows: those that are shown as columns, from the left. across: the one whose values stand side by side. extra: the
+    options that vary, a part of `rows`. constant: axes that are the same everywhere and not shown, with their value.
+    """
+
+    rows: tuple[str, ...]
+    across: str | None
+    compare: str
+    extra: tuple[str, ...]
+    constant: Mapping[str, Any]
+
+    @property
+    def of_lines(self) -> list[str]:
+        """The keys that tell lines apart; `params` follows from the model."""
+        return [key for key in (*self.rows, *([self.across] if self.across else [])) if key != "params"]
+
+    @property
+    def inner(self) -> int:
+        """The number of the last key of `rows`, from which on nothing spans rows: that of `params` does not count."""
+        return max((i for i, key in enumerate(self.rows) if key != "params"), default=0)
+
+    def group(self, line: Line) -> tuple[Any, ...]:
+        """Return what lines that are compared with each other have in common."""
+        return tuple(value for key, value in line.axes.items() if key != self.compare and key not in self.extra)
+
+
+def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
+    """Return the keys: those of the layout, those with ``?`` only where they vary, and whatever else varies.
+
+    Nothing that differs is averaged unseen: axes that vary and are not named, and options, stand before the last key.
+    """
+    varying = [key for key in _known(cells) if cells[key].map(plain).nunique(dropna=False) > 1]
+    named = [key.removeprefix("fs.") for key in spec.rows if not key.endswith("?") or key.removesuffix("?") in varying]
+    rows = [key.removesuffix("?") for key in named]
+    across = [spec.across] if spec.across else []
+    lost = [key for key in AXES if key in varying and key not in (*rows, *across, "seed")]
+    options = [key for key in extra if key not in rows]
+    place = max((i for i, key in enumerate(rows) if key != "params"), default=0)
+    rows[place:place] = [*lost, *options]
+    constant = {k: plain(cells[k].iloc[0]) for k in AXES if k not in (*rows, *across, "seed") and k in cells}
+    return Keys(tuple(rows), spec.across, spec.compare, tuple(extra), constant)
+
+
+def _known(cells: pd.DataFrame) -> list[str]:
+    return [str(key) for key in cells if str(key) in (*AXES, "engine", "protocol", "fs_commit")]
+
+
+def refuse_mixture(cells: pd.DataFrame, keys: Iterable[str], measures: Iterable[str]) -> None:
+    """Raise TableError for cells whose numbers do not mean the same, unless the rows tell them apart."""
+    sources = {"engine": "engine", "protocol": "protocol", "fs_commit": "fs_commit", "ledger_format": "ledger format"}
+    if "reported" in measures:  # asizeof depends on what it runs in
+        sources["asizeof"] = "what asizeof ran in"
+    for key, name in sources.items():
+        values = [] if key in keys or key not in cells else [*cells[key].dropna().unique()]
+        if len(values) > 1:
+            apart = f", or add {key} to table.rows" if key in ("engine", "protocol", "fs_commit") else ""
+            raise TableError(
+                f"the selected cells differ in {name}: {values[0]} and {values[1]}; make one table of each{apart}"
+            )
+
+
+def refuse_unequal_seeds(lines: Sequence[Line], keys: Keys) -> None:
+    """Raise TableError for lines whose seeds are not the same: their means could not be compared."""
+    if "seed" in keys.of_lines:
+        return
+    for line in lines[1:]:
+        if line.seeds != lines[0].seeds:
+            first, other = (", ".join(map(str, one.seeds)) for one in (lines[0], line))
+            raise TableError(
+                f"{_name(lines[0])} has the seeds {first} and {_name(line)} the seeds {other}; select the same "
+                "seeds of both, or add seed to table.rows"
+            )
+
+
+def _name(line: Line) -> str:
+    run = line.runs[0]
+    return f"{run['method']}-{run['model']}-c{run['clients']}"
+
+
+def _by_size(lines: Sequence[Line], *, reverse: bool) -> list[Line]:
+    """Return the lines in the order in which rows that are ordered by params will stand."""
+    sizes = sizes_of(lines)
+    return sorted(lines, key=lambda line: sizes.get(line.model, math.inf) * (-1 if reverse else 1))
+
+
+def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line | None]:
+    """Return for each line the one that it is compared with: the named one of its group, else the first.
+
+    Raises TableError for a baseline that no line has.
+    """
+    known = {str(line.runs[0][keys.compare]) for line in lines}
+    if spec.baseline is not None and str(spec.baseline) not in known:
+        raise TableError(
+            f"table.baseline={spec.baseline}: is no {keys.compare} here; there are {', '.join(sorted(known))}"
+            f"{nearest(str(spec.baseline), known)}"
+        )
+    found: dict[tuple[Any, ...], Line] = {}
+    for line in _by_size(lines, reverse=spec.order[0] == "-") if spec.order.endswith("params") else lines:
+        if spec.baseline is None or str(line.runs[0][keys.compare]) == str(spec.baseline):
+            found.setdefault(keys.group(line), line)
+    return [found.get(keys.group(line)) for line in lines]

@@ -1,0 +1,69 @@
+"""What stands where there is no number, and behind a number that was not counted; each with its meaning."""
+
+import re
+from enum import StrEnum
+
+from fscost.record import Status
+
+
+class Mark(StrEnum):
+    """A word or sign instead of a number."""
+
+    MISSING = "missing"
+    FAILED = "failed"
+    TIMEOUT = "timed out"
+    INTERRUPTED = "interrupted"
+    CORRUPT = "corrupt"
+    RUNNING = "running"
+    UNKNOWN = "n/a"
+    NOT_REACHED = "—"
+    OUTSIDE = "·"
+
+
+ESTIMATED = "†"
+"""Behind a number, or a heading if it holds for the whole column: not counted from messages that were sent."""
+
+ZERO = "0"
+"""Bytes that were counted and of which there were none; any other number that rounds to 0 is printed as ``<0.01``."""
+
+PARTLY = "+"
+"""Behind a number: some messages are not in it, as FederatedScope cannot encode them."""
+
+_OF_STATUS = {
+    Status.MISSING: Mark.MISSING,
+    Status.FAILED: Mark.FAILED,
+    Status.TIMEOUT: Mark.TIMEOUT,
+    Status.INTERRUPTED: Mark.INTERRUPTED,
+    Status.CORRUPT: Mark.CORRUPT,
+    Status.RUNNING: Mark.RUNNING,
+}
+
+_MEANINGS = {
+    Mark.MISSING: "not computed yet",
+    Mark.FAILED: "the run failed",
+    Mark.TIMEOUT: "the run took longer than it may",
+    Mark.INTERRUPTED: "the run was cut off",
+    Mark.CORRUPT: "the run's files cannot be believed",
+    Mark.RUNNING: "being computed",
+    Mark.UNKNOWN: "not known",
+    Mark.NOT_REACHED: "the target was not reached, by one seed at least",
+    Mark.OUTSIDE: "not in this sweep",
+    ZERO: "counted, and nothing was sent",
+}
+
+
+def mark_of(status: str) -> Mark:
+    """Return what stands for the numbers of a run that is not done."""
+    return _OF_STATUS[Status(status)]
+
+
+def not_reached(rounds: float) -> str:
+    """Return the mark of a target that was not reached in so many rounds."""
+    return f"{rounds:,.0f}+"
+
+
+def meaning(mark: str) -> str:
+    """Return what a mark means, in words."""
+    if re.fullmatch(r"[\d,]+\+", mark):
+        return f"not reached within {mark[:-1]} rounds, by one seed at least"
+    return _MEANINGS[Mark(mark)] if mark != ZERO else _MEANINGS[ZERO]

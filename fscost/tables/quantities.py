@@ -1,0 +1,221 @@
+"""What a column can show: how it is computed for each run, which way is better, and how it is printed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Literal
+
+from fscost.measure import NETWORK, Link, Traffic
+from fscost.record import Status
+from fscost.tables.column import ALL, ColumnSpec
+from fscost.tables.lines import Line, Run, Values, bytes_columns, course_of, is_unknown, message_columns
+from fscost.tables.links import Connection, Course
+from fscost.tables.marks import Mark, not_reached
+
+Of = Callable[[Line, ColumnSpec], Values]
+
+
+class Kind(Enum):
+    """How numbers are printed; the value is the name of their base unit in CSV."""
+
+    BYTES = "bytes"
+    SECONDS = "s"
+    PERCENT = "percent"
+    METRIC = ""
+    COUNT = "rounds"
+    FACTOR = "factor"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A quantity of a line, per seed.
+
+    of: its values, one per run, in base units. relative: instead, from the mean of the quantity `against` of a line
+    and of its baseline. family: columns of one family share an automatic unit. optional: its column is left out where
+    no line has any.
+    """
+
+    key: str
+    head: str
+    kind: Kind
+    of: Of | None = None
+    better: Literal["lower", "higher", ""] = "lower"
+    family: str = ""
+    against: str = ""
+    relative: Callable[[float, float], float] | None = None
+    optional: bool = False
+    needs_network: bool = False
+
+    def better_of(self, column: ColumnSpec) -> str:
+        """Return which way is better: of a metric, that of the metric."""
+        if self.kind is Kind.METRIC:
+            return "higher" if column.more_is_better else "lower"
+        return self.better
+
+
+# --- bytes ----------------------------------------------------------------------------------------
+
+
+def _of_courses(value: Callable[[Course], float | None]) -> Of:
+    """Return what computes a value from what each run sent."""
+
+    def of(line: Line, column: ColumnSpec) -> Values:
+        courses = line.courses(column)
+        return courses if isinstance(courses, str) else _told([value(course) for course in courses])
+
+    return of
+
+
+def _told(values: list[float | None]) -> Values:
+    """Return the values, unknown where one of them is."""
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else Mark.UNKNOWN
+
+
+def _share(link: Link) -> Of:
+    """Return what computes the bytes that a participating client sends or receives in one round.
+
+    Of other traffic than training, which not every round has, it is the mean of a message. Of network, it is all that
+    this direction of the client's link carries.
+    """
+
+    def of(line: Line, column: ColumnSpec) -> Values:
+        if column.measure == NETWORK:
+            return _of_courses(lambda course: course.share_bytes(link))(line, column)
+        size, messages = line.sums(bytes_columns(column, link)), line.sums(message_columns(column, link))
+        if isinstance(size, str) or isinstance(messages, str):
+            return size if isinstance(size, str) else messages
+        return _told([_each(b, n, column) for b, n in zip(size, messages, strict=True)])
+
+    return of
+
+
+def _each(size: float, messages: float, column: ColumnSpec) -> float | None:
+    """Return the bytes of one message; a client that sends none in training sends 0, a mean of none is unknown."""
+    if messages:
+        return size / messages
+    return 0.0 if column.traffic == Traffic.TRAINING else None
+
+
+def _peer(line: Line, column: ColumnSpec) -> Values:
+    """Return what a client sends to others in one round; network has it in the links of both."""
+    return _of_courses(lambda course: course.peer_share_bytes)(line, column)
+
+
+def _sum_of(*links: Link) -> Of:
+    """Return what computes the bytes of all clients and rounds over some links."""
+
+    def of(line: Line, column: ColumnSpec) -> Values:
+        if column.measure == NETWORK:
+            return Mark.UNKNOWN  # each direction carries what answers the other
+        return line.sums([name for link in links for name in bytes_columns(column, link)])
+
+    return of
+
+
+def _total(line: Line, column: ColumnSpec) -> Values:
+    return _of_courses(lambda course: course.total_bytes)(line, column)
+
+
+def _per_parameter(line: Line, column: ColumnSpec) -> Values:
+    """Return the bytes of a mean message per parameter of the model."""
+    params, courses = line.values("params"), line.courses(column)
+    if isinstance(params, str):
+        return params
+    if isinstance(courses, str):
+        return courses
+    return _told(
+        [c.total_bytes / c.messages / n if n and c.messages else None for n, c in zip(params, courses, strict=True)]
+    )
+
+
+def _traffic_share(line: Line, column: ColumnSpec) -> Values:
+    """Return this traffic's share of all bytes, in percent."""
+    own, every = _total(line, column), _total(line, replace(column, traffic=ALL))
+    if isinstance(own, str) or isinstance(every, str):
+        return own if isinstance(own, str) else every
+    return _told([100 * part / whole if whole else None for part, whole in zip(own, every, strict=True)])
+
+
+# --- rounds, metrics and times --------------------------------------------------------------------
+
+
+def _of_column(name: Callable[[ColumnSpec], str]) -> Of:
+    """Return what takes a column of the frame of cells as it is."""
+    return lambda line, column: line.values(name(column))
+
+
+def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Callable[[float], str]) -> Of:
+    """Return what computes a value at the first evaluation that reached the target.
+
+    Where one seed did not reach it there is no mean, and the mark says so.
+    """
+
+    def of(line: Line, column: ColumnSpec) -> Values:
+        if line.status is not Status.DONE:
+            return line.values("rounds_trained")
+        courses = [line.rounds.get(str(run["cell"]), ()) for run in line.runs]
+        if not all(any(not is_unknown(row.get(column.metric)) for row in course) for course in courses):
+            return Mark.UNKNOWN
+        reached = [next((row for row in course if _is_reached(row, column)), None) for course in courses]
+        missed = [course[-1]["round"] for row, course in zip(reached, courses, strict=True) if row is None]
+        return unreached(min(missed)) if missed else _told([value(row, column) for row in reached if row is not None])
+
+    return of
+
+
+def _is_reached(row: Run, column: ColumnSpec) -> bool:
+    value = row.get(column.metric)
+    if is_unknown(value) or value is None:
+        return False
+    return bool(value >= column.target if column.more_is_better else value <= column.target)
+
+
+def _bytes_until(row: Run, column: ColumnSpec) -> float | None:
+    course = course_of(row, float(row["round"]), column)
+    return None if course is None else course.total_bytes
+
+
+def _time(value: Callable[[Connection, Course], float | None]) -> Of:
+    """Return what computes a communication time; courses without synchronous rounds have none."""
+
+    def of(line: Line, column: ColumnSpec) -> Values:
+        connection = column.connection
+        if connection is None or (line.status is Status.DONE and not line.is_synchronous):
+            return Mark.UNKNOWN
+        return _of_courses(lambda course: value(connection, course))(line, column)
+
+    return of
+
+
+# --- the registry ---------------------------------------------------------------------------------
+
+_LIST = (
+    Quantity("uplink", "Uplink", Kind.BYTES, _share(Link.UPLINK), family="share"),
+    Quantity("downlink", "Downlink", Kind.BYTES, _share(Link.DOWNLINK), family="share"),
+    Quantity("peer", "Peer", Kind.BYTES, _peer, family="share", optional=True),
+    Quantity("total", "Total", Kind.BYTES, _total, family="total"),
+    Quantity("total_uplink", "Total uplink", Kind.BYTES, _sum_of(Link.UPLINK), family="total"),
+    Quantity("total_downlink", "Total downlink", Kind.BYTES, _sum_of(Link.DOWNLINK), family="total"),
+    Quantity("per_parameter", "Per parameter", Kind.BYTES, _per_parameter, family="per_parameter"),
+    Quantity("traffic_share", "Share", Kind.PERCENT, _traffic_share, better=""),
+    Quantity("ratio", "Ratio", Kind.FACTOR, against="total", relative=lambda own, base: own / base),
+    Quantity("saving", "Saved", Kind.PERCENT, better="higher", against="total",
+             relative=lambda own, base: 100 * (1 - own / base)),
+    Quantity("rounds", "Rounds", Kind.COUNT, _of_column(lambda column: "rounds_trained"), better=""),
+    Quantity("final", "", Kind.METRIC, _of_column(lambda column: f"final_{column.metric}"), optional=True),
+    Quantity("best", "Best", Kind.METRIC, _of_column(lambda column: f"best_{column.metric}"), optional=True),
+    Quantity("rounds_to", "Rounds", Kind.COUNT,
+             _at_target(lambda row, column: float(row["round"]), not_reached)),
+    Quantity("bytes_to", "Bytes", Kind.BYTES, _at_target(_bytes_until, lambda rounds: Mark.NOT_REACHED)),
+    Quantity("speedup", "Speed-up", Kind.FACTOR, better="higher", against="rounds_to",
+             relative=lambda own, base: base / own),
+    Quantity("bytes_ratio", "Ratio", Kind.FACTOR, against="bytes_to", relative=lambda own, base: own / base),
+    Quantity("round_time", "Time/round", Kind.SECONDS, _time(lambda connection, course: connection.round_s(course)),
+             optional=True, needs_network=True),
+    Quantity("total_time", "Total time", Kind.SECONDS, _time(lambda connection, course: connection.total_s(course)),
+             optional=True, needs_network=True),
+)  # fmt: skip
+
+QUANTITIES = {quantity.key: quantity for quantity in _LIST}
+"""Key → quantity: what ``table.columns`` can name."""
