@@ -1,29 +1,41 @@
-"""CSV: the raw numbers, unrounded, in base units; a mark stands where there is no number."""
+"""CSV: the raw numbers, unrounded, in base units; a mark stands where there is no number.
+
+Names are data and stand as they are, quoted where they need it. A spreadsheet takes one that begins with ``=``, ``+``,
+``-`` or ``@`` for a formula: import its column as text. A sign put before it would be part of the name everywhere else.
+"""
 
 import csv
 import io
-import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fscost.tables.table import Entry, Table
+from fscost.tables.table import Column, Entry, Table
+
+_EXACT = 2**53  # beyond it not every float is a whole number's own
 
 
 def render(table: Table) -> str:
     """Return the table as CSV; a column whose numbers deviate has another behind it, ``<name>_std``."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
     deviates = [any(entry.deviation is not None for entry in table.column(i)) for i in range(len(table.columns))]
-    heads = (
-        name
-        for column, is_wide in zip(table.columns, deviates, strict=True)
-        for name in ([column.raw or column.key] + [f"{column.raw or column.key}_std"] * is_wide)
-    )
-    writer.writerow([*heads, "seeds"])
+    heads = (_heads(column, is_wide) for column, is_wide in zip(table.columns, deviates, strict=True))
+    lines = [_line([*(name for some in heads for name in some), "seeds"])]
     for row in table.rows:
         cells = (_cells(entry, is_wide) for entry, is_wide in zip(row.entries, deviates, strict=True))
-        writer.writerow([*(cell for some in cells for cell in some), row.seeds])
-    return file.getvalue()
+        lines.append(_line([*(cell for some in cells for cell in some), row.seeds]))
+    return "".join(lines)
+
+
+def _line(fields: Iterable[Any]) -> str:
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator="\r\n").writerow(fields)  # so that a carriage return in a name is quoted too
+    return re.sub("[\ud800-\udfff]", "\ufffd", file.getvalue().removesuffix("\r\n")) + "\n"
+
+
+def _heads(column: Column, with_deviation: bool) -> Iterator[str]:
+    yield column.raw or column.key
+    if with_deviation:
+        yield f"{column.raw or column.key}_std"
 
 
 def _cells(entry: Entry, with_deviation: bool) -> Iterator[Any]:
@@ -33,4 +45,4 @@ def _cells(entry: Entry, with_deviation: bool) -> Iterator[Any]:
 
 
 def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
+    return int(value) if isinstance(value, float) and abs(value) <= _EXACT and value.is_integer() else value

@@ -1,5 +1,6 @@
-"""What a format is."""
+"""What a format is, and what the formats share."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,3 +29,26 @@ class Format:
     filters: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     delimiters: Mapping[str, str] = field(default_factory=dict)
     has_document: bool = False
+
+
+def clean(text: str) -> str:
+    """Return `text` in one line that shows all its characters and that UTF-8 can hold.
+
+    Line breaks, tabs and other white space are blanks; what has no shape of its own but could turn, hide or break text
+    (control and format characters, lone surrogates) is �. As many characters as before.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+
+
+def comment(text: str) -> Raw:
+    r"""Return `text` for a comment of HTML: ``--`` could end it, so it is ``-\-``, which a shell reads as before."""
+    return Raw(re.sub("-(?=-)", r"-\\", clean(text)))
+
+
+def legend(table: Table, best: str, second: str) -> str:
+    """Return the sentence that says how the best numbers of a group and the second best look, empty if none do."""
+    used = {entry.emphasis for row in table.rows for entry in row.entries}
+    meaning = {"best": f"{best}: best of its group", "second": f"{second}: second best"}
+    return "; ".join(text for emphasis, text in meaning.items() if emphasis in used) + "." * bool(used - {""})
