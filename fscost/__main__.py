@@ -18,7 +18,7 @@ VERBS = {
     "explain": "show where the numbers of cells come from: what was sent, and what FederatedScope logged of it",
     "table": "print the table of a grid or of folders with runs",
 }
-_FORMATS = ("latex", "markdown", "html", "csv", "text")
+_FORMATS = {"latex": ".tex", "markdown": ".md", "html": ".html", "csv": ".csv", "text": ".txt"}
 _HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p",
                 "--shell-completion", "-sc")  # fmt: skip
 
@@ -99,7 +99,10 @@ def _verb(verb: str, words: list[str]) -> int:
         case "collect":
             return app.collect(given.selection, given.out)
         case _:
-            return app.table(given.selection, given.format, given.template, given.out)
+            if given.cells:
+                return app.trace_cells(given.selection)
+            format = given.format or _format_of(given.template) or _format_of(given.out) or "text"
+            return app.table(given.selection, format, given.template, given.out, standalone=given.standalone)
 
 
 def _parser(verb: str) -> _Parser:
@@ -114,10 +117,19 @@ def _parser(verb: str) -> _Parser:
     if verb == "collect":
         parser.add_argument("--out", type=Path, help="folder for the frames")
     if verb == "table":
-        parser.add_argument("--format", choices=_FORMATS, default="text", help="default: text")
+        formats = "default: what the template or the file is called, else text"
+        parser.add_argument("--format", choices=[*_FORMATS], help=formats)
+        parser.add_argument("--standalone", action="store_true", help="a whole document: LaTeX to compile, or a page")
+        parser.add_argument("--cells", action="store_true", help="print for each number the runs it comes from")
         parser.add_argument("--template", type=Path, metavar="FILE", help="your own Jinja2 template")
         parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     return parser
+
+
+def _format_of(path: Path | None) -> str | None:
+    """Return the format that a file or a template is called after, as ``table.tex`` or ``mine.md.j2``."""
+    name = path.name.removesuffix(".j2") if path else ""
+    return next((format for format, suffix in _FORMATS.items() if name.endswith(suffix)), None)
 
 
 def _with_seconds(words: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hydra
@@ -21,12 +21,27 @@ from fscost.plan import Plan, Planned, plan
 from fscost.record import Status
 from fscost.rundir import RunDir, Store
 from fscost.selection import named, remember
-from fscost.tables import FORMATS, Table, TableSpec, audit, build, explain, heading, published, render, varying_options
+from fscost.tables import (
+    FORMATS,
+    Table,
+    TableSpec,
+    audit,
+    build,
+    explain,
+    heading,
+    published,
+    render,
+    trace,
+    varying_options,
+)
 
 
 @hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")
 def hydra_flags(_config: DictConfig) -> None:
     """Answer Hydra's own flags (--help, --cfg job, --info, …); cells never run through here."""
+
+
+_MOST_TO_DO = 5
 
 
 @dataclass(frozen=True)
@@ -44,8 +59,14 @@ class Selection:
         return shlex.join(["python", "-m", "fscost", "table", *self.words])
 
     def to_do(self) -> list[str]:
-        """Return the commands that would compute what is not done; what fscost did not launch has none."""
+        """Return the commands that would compute what is not done; what fscost did not launch has none.
+
+        Of many cells it is one command for all, which leaves alone what is done.
+        """
         undone = [(c, r) for c, r in self.runs if c and isinstance(r, RunDir) and r.status() is not Status.DONE]
+        if len(undone) > _MOST_TO_DO:
+            verb, flags = ([], []) if self.planned else (["rerun"], ["--failed", "--missing"])
+            return [shlex.join(["python", "-m", "fscost", *verb, *self.words, *flags])]
         return [
             self.planned[cell.id].command if cell.id in self.planned else f"python -m fscost rerun {run.path}"
             for cell, run in undone
@@ -94,7 +115,7 @@ def run_sweep(overrides: Sequence[str]) -> int:
     )  # fmt: skip
     frames = _frames(selection)
     table = _table_of(selection, frames)
-    print(_text(table, "text"))
+    print(render(table, "text"))
     for path in write_results(selection, frames, table):
         print(f"wrote {path}")
     return 0 if is_well else 1
@@ -178,15 +199,26 @@ def collect(words: Sequence[str], out: Path | None) -> int:
     return 0
 
 
-def table(words: Sequence[str], format: str, template: Path | None, out: Path | None) -> int:
+def table(
+    words: Sequence[str], format: str, template: Path | None, out: Path | None, *, standalone: bool = False
+) -> int:
     """Print the table of the selected runs, or write it to `out`."""
     selection = select(words)
-    text = _text(_table_of(selection, _frames(selection)), format, template)
+    text = render(_table_of(selection, _frames(selection)), format, template, standalone=standalone)
     if out is None:
         print(text, end="")
     else:
         _write(out, text)
         print(f"wrote {out}")
+    return 0
+
+
+def trace_cells(words: Sequence[str]) -> int:
+    """Print for each number of the table of the selected runs which of them it comes from."""
+    selection = select(words)
+    frames = _frames(selection)
+    paths = {cell: run.path for (_, run), cell in zip(selection.runs, frames.cells["cell"], strict=True)}
+    print("\n".join(trace(_table_of(selection, frames), paths)))
     return 0
 
 
@@ -202,7 +234,7 @@ def explain_cells(words: Sequence[str]) -> int:
             own = frames.of(row["cell"])
             print("\n".join([*explain(own.messages, own.workers), ""]))
             if len(own.workers):
-                print(_text(_table_of(selection, own), "text"))
+                print(render(_table_of(selection, own), "text"))
     return 0
 
 
@@ -211,7 +243,7 @@ def write_results(selection: Selection, frames: Frames, table: Table) -> list[Pa
     paths = []
     for format, suffix in FORMATS.items():
         path = selection.plan.out / f"{selection.plan.name}{suffix}"
-        _write(path, _text(table, format))
+        _write(path, render(table, format))
         paths.append(path)
     return [*paths, *(p for p in write_frames(frames, _frames_folder(selection)) if p.suffix == ".csv")]
 
@@ -231,6 +263,8 @@ def _table_of(selection: Selection, frames: Frames) -> Table:
     cells = [cell for cell, _ in selection.runs if cell is not None]
     to_do = selection.to_do()
     spec = TableSpec.from_config(selection.plan.table, selection.plan.network)
+    if not selection.planned and spec.order == "named":  # a folder names nothing in any order
+        spec = replace(spec, order="sorted")
     label, extra = selection.plan.name, varying_options(cells)
     if spec.layout == "published":
         return published(frames.cells, cells, spec, label=label, to_do=to_do, command=selection.command)
@@ -243,11 +277,6 @@ def _table_of(selection: Selection, frames: Frames) -> Table:
         frames.cells, spec,
         rounds=frames.rounds, label=label, extra=extra, to_do=to_do, command=selection.command,
     )  # fmt: skip
-
-
-def _text(table: Table, format: str, template: Path | None = None) -> str:
-    text = render(table, format, template)
-    return text if format != "text" else text + "".join(f"to do: {line}\n" for line in table.to_do)
 
 
 def _write(path: Path, text: str) -> None:

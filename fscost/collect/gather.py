@@ -132,9 +132,22 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     rows.workers.append(_workers(cell.id, workers, ledger))
     rows.rounds += _rounds(cell, messages, evaluations)
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
+    counting = {"ledger_format": ledger.header["format"], "asizeof": _asizeof(outcome)}
     evaluations = _complete(evaluations, cell, workers, run, warn)
     told = _fs_view(workers) | _metrics(evaluations) | {"wall_s": outcome.get("wall_s")}
-    return row | sizes | _totals(messages) | told
+    return row | counting | sizes | _totals(messages) | told
+
+
+def _asizeof(outcome: Row) -> str | None:
+    """Return what the size of a Python object depends on."""
+    versions = (outcome.get("provenance") or {}).get("versions") or {}
+    if "python" not in versions:
+        return None
+    python = ".".join(str(versions["python"]).split(".")[:2])
+    return ", ".join([f"Python {python}", *(f"{name} {versions[name]}" for name in _SIZED if name in versions)])
+
+
+_SIZED = ("torch", "numpy", "pympler")
 
 
 def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -> tuple[Row, list[Row]]:

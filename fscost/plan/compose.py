@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+import yaml
 from hydra import compose, version
 from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.defaults_list import create_defaults_list
@@ -22,7 +24,11 @@ from fscost.digits import type_of
 from fscost.errors import ConfigError
 from fscost.paths import conf
 from fscost.plan.plain import Tree, computed, has, merged, with_value
+from fscost.plan.read import read_yaml
 from fscost.plan.shapes import read_shapes, spec_of
+
+OWN_LAYOUT = "own"
+"""The option of the group ``table`` that a layout file becomes."""
 
 GROUPS = ("method", "model", "data", "engine", "table", "sweeps")
 _CHOICES = (*GROUPS, "hydra/launcher")
@@ -32,8 +38,11 @@ ABSENT: Any = object()
 
 
 @contextmanager
-def configuration(config_dir: Path | None) -> Iterator[None]:
-    """Open the configuration folder, with the options in `config_dir` added to its groups."""
+def configuration(config_dir: Path | None, layout: str | None = None) -> Iterator[None]:
+    """Open the configuration folder; the options in `config_dir` and a table's `layout` file are added to its groups.
+
+    The layout is the option ``table=own``; what it leaves out is as the shipped layouts have it.
+    """
     for name, resolver in _RESOLVERS.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
     folders = create_config_search_path(str(conf()))
@@ -41,6 +50,24 @@ def configuration(config_dir: Path | None) -> Iterator[None]:
         if not config_dir.is_dir():
             raise ConfigError(f"config_dir={config_dir}: no such folder; give one with method/, model/ or data/ in it")
         folders.prepend("command-line", f"file://{config_dir.resolve()}", anchor="schema")
+    with TemporaryDirectory() as folder:
+        if layout is not None:
+            _write_layout(layout, Path(folder) / "table" / f"{OWN_LAYOUT}.yaml")
+            folders.prepend("layout", f"file://{folder}", anchor="schema")
+        yield from _opened(folders)
+
+
+def _write_layout(path: str, to: Path) -> None:
+    content = read_yaml("table", path)
+    if not isinstance(content, dict):
+        raise ConfigError(f"table={path}: must be a mapping, as conf/table/comm_cost.yaml is")
+    shared = ["shared/layout@_here_", "shared/labels@_here_", "_self_"]
+    to.parent.mkdir()
+    to.write_text(yaml.safe_dump({"defaults": shared, "name": Path(path).stem} | content, sort_keys=False))
+
+
+def _opened(folders: Any) -> Iterator[None]:
+    """Make these folders Hydra's until it is done."""
     for cached in (composed, _own_part, _parsed, _files, computed, raw_file, read_shapes):
         cast(Any, cached).cache_clear()
     version.setbase("1.3")

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fscost.cell import Cell
 from fscost.errors import ConfigError, for_each_cell
-from fscost.plan.compose import config_of, configuration, grids_of, parse
+from fscost.plan.compose import OWN_LAYOUT, config_of, configuration, grids_of, parse
 from fscost.plan.launcher import check_file_of, launcher_of, name_of
 from fscost.plan.names import check_name
 from fscost.plan.plain import resolved
@@ -72,8 +72,10 @@ def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     `identify` returns the engine and the message protocol of an ``engine`` section. Raises ConfigError in one line, or
     in one for each problem where cells have several.
     """
-    with _in_our_words(), configuration(_config_dir(overrides)):
-        return _plan(list(overrides), identify)
+    layout = _layout(overrides)
+    own = [f"table={OWN_LAYOUT}" if layout and o == f"table={layout}" else o for o in overrides]
+    with _in_our_words(), configuration(_config_dir(overrides), layout):
+        return _plan(own, identify)
 
 
 @contextmanager
@@ -174,6 +176,12 @@ def _config_dir(overrides: Sequence[str]) -> Path | None:
     """Return the folder of more options: it must be known before anything can be composed."""
     named = [o.split("=", 1)[1] for o in overrides if o.startswith("config_dir=")]
     return Path(named[-1]) if named and named[-1] not in ("", "null") else None
+
+
+def _layout(overrides: Sequence[str]) -> str | None:
+    """Return the file that ``table`` names instead of an option, if it does."""
+    named = [o.split("=", 1)[1] for o in overrides if o.startswith("table=")]
+    return named[-1] if named and named[-1].endswith((".yaml", ".yml")) else None
 
 
 def _union(grids: list[list[Planned]]) -> tuple[Planned, ...]:

@@ -8,6 +8,7 @@ from fscost.tables.published import published
 from fscost.tables.render import FORMATS, render
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Table
+from fscost.tables.trace import trace
 
 __all__ = [
     "FORMATS",
@@ -19,5 +20,6 @@ __all__ = [
     "heading",
     "published",
     "render",
+    "trace",
     "varying_options",
 ]

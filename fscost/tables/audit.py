@@ -154,7 +154,8 @@ def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], s
     for number, (name, figures) in enumerate(zip(names, entries, strict=True)):
         span = len(names) if number == 0 else 0
         labels = [Entry(Mark.UNKNOWN if value is None else spec.label(value), value, span) for value in axes]
-        yield Row((*labels, Entry(name, name), *figures), rule=None if number else 0)
+        numbers = (replace(entry, runs=(cell["cell"],)) for entry in figures)
+        yield Row((*labels, Entry(name, name), *numbers), rule=None if number else 0)
 
 
 def _mark(cell: Mapping[Any, Any]) -> str:

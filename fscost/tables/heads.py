@@ -39,7 +39,7 @@ class Heads:
         name, raw = self.name(column), _raw(column, style)
         unit = _unit(column, style)
         group, head, unit = _in_group(column, name, unit)
-        long = f"{name} ({_per(column, unit)})" if unit else name
+        long = _long(column, name, unit)
         if self._keys.across is None:
             return Column(raw, head, group, "" if group else unit, raw=raw, note=note, long=long + note)
         axis = self._keys.across
@@ -86,9 +86,12 @@ def per(column: ColumnSpec) -> str:
     return "client and round" if column.traffic == Traffic.TRAINING else "message"
 
 
-def _per(column: ColumnSpec, unit: str) -> str:
-    is_share = QUANTITIES[column.quantity].family == "share"
-    return f"{unit}/{per(column).replace(' and ', '/')}" if is_share else unit
+def _long(column: ColumnSpec, name: str, unit: str) -> str:
+    """Return a heading that says in one line what a shared one and its own say together."""
+    if QUANTITIES[column.quantity].family == "share":
+        unit = f"{unit}/{per(column).replace(' and ', '/')}"
+    until = f" until {target_name(column)}" if column.quantity in _AT_TARGET else ""
+    return f"{name}{until} ({unit})" if unit else f"{name}{until}"
 
 
 def _in_group(column: ColumnSpec, name: str, unit: str) -> tuple[str, str, str]:

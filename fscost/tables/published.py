@@ -20,8 +20,8 @@ from fscost.tables.words import notes, power, provenance
 _COLUMNS = (
     Column("source", "Source", numeric=False),
     Column("quantity", "Quantity", numeric=False),
-    Column("published", "Published"),
-    Column("computed", "Computed"),
+    Column("published", "Published", raw="published"),
+    Column("computed", "Computed", raw="computed"),
     Column("difference", "Difference", "", "%", raw="difference_percent"),
 )
 
@@ -80,12 +80,13 @@ def _axis(cell: Cell, name: str) -> Any:
 def _row(figure: Figure, cell: Cell | None, found: Mapping[str, Mapping[Any, Any]], spec: TableSpec) -> Row:
     unit = PARAMETERS if figure.measure == PARAMETERS else figure.unit
     row = found.get(cell.id, {}) if cell else {}
+    numbers = (Entry(f"{figure.value:,.{figure.decimals}f}", figure.value), *_computed(figure, row))
+    runs = (cell.id,) if cell else ()
     return Row(
         (
             Entry(spec.label(figure.source), figure.source),
             Entry(f"{figure.quantity} ({unit})", f"{figure.quantity} ({unit})"),
-            Entry(f"{figure.value:,.{figure.decimals}f}", figure.value),
-            *_computed(figure, row),
+            *(replace(entry, runs=runs) for entry in numbers),
         )
     )
 

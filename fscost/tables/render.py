@@ -23,7 +23,9 @@ def render(table: Table, format: str, template: Path | None = None, *, standalon
     """
     if standalone and not (format in TEMPLATED and TEMPLATED[format].has_document):
         raise TableError(f"--standalone: {format} has no documents of its own; use --format latex or html")
-    if format == "csv" and template is None:
+    if format == "csv":
+        if template:
+            raise TableError(f"--template {template}: CSV holds raw numbers and has no template; use another --format")
         return csv.render(table)
     made = TEMPLATED[format]
     folder, name = (template.parent, template.name) if template else (templates(), f"{table.template}{made.suffix}.j2")

@@ -30,6 +30,11 @@ class Column:
     long: str = ""
 
     @property
+    def is_number(self) -> bool:
+        """Whether numbers stand here, and not labels, which some runs are told by."""
+        return bool(self.raw)
+
+    @property
     def top(self) -> str:
         """The upper line of a head of two lines: the shared heading with its unit, or the name of a column with one."""
         if self.group:
@@ -78,11 +83,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A row; `rule` is the column from which a line separates it from the row above, None for no line."""
+    """A row; `rule` is the column from which a line separates it from the row above, None for no line.
+
+    `seeds` is over how many its numbers are, None where they are of single runs.
+    """
 
     entries: tuple[Entry, ...]
     rule: int | None = None
-    seeds: int = 1
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)

@@ -152,8 +152,8 @@ def test_other_yaml_files_are_no_runs(tmp_path: Path) -> None:
 def test_logs_alone_never_become_payload(tmp_path: Path, fscost: Callable[..., Result]) -> None:
     output(tmp_path / "exp", **SAMPLED)
     done = fscost("table", str(tmp_path), "--format", "csv")
-    *labels_and_bytes, accuracy = done.out.splitlines()[1].split(",")
+    *labels_and_bytes, accuracy, seeds = done.out.splitlines()[1].split(",")
     assert labels_and_bytes == ["mlp_m", "n/a", "10", "fedavg", *["n/a"] * 5]
-    assert float(accuracy) == pytest.approx(60.77348066298343)
+    assert (float(accuracy), seeds) == (pytest.approx(0.6077348066298343), "1")
     assert "n/a: not known" in fscost("table", str(tmp_path)).out
     assert "nothing was computed" in fscost("rerun", str(tmp_path)).err

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,9 +27,15 @@ Row = dict[str, str]
 def rows(fscost: Callable[..., Result], *words: str) -> list[Row]:
     """The rows of the table in bytes; its cells are computed before."""
     assert fscost(*words).code == 0
-    done = fscost("table", *words, "table.unit=B", "--format", "csv")
+    done = fscost("table", *words, "--format", "csv")
     assert done.code == 0, done.err
-    return list(csv.DictReader(io.StringIO(done.out)))
+    found = csv.DictReader(io.StringIO(done.out))
+    return [{_short(name): value for name, value in line.items()} for line in found]
+
+
+def _short(name: str) -> str:
+    """Without the traffic and the measure, which the test names."""
+    return re.sub(r"^(evaluation_|control_)?(.+?)_(payload|scalar|wire|network)_bytes$", r"\2_B", name)
 
 
 def row(fscost: Callable[..., Result], *words: str) -> Row:
@@ -157,7 +164,7 @@ def test_network_of_other_traffic(here: Path, fscost: Callable[..., Result]) -> 
     up, down = float(wire["uplink_B"]), float(wire["downlink_B"])
     assert float(found["uplink_B"]) == pytest.approx(1.0465 * up + 0.0089 * down + 1872, rel=1e-12)
     text = fscost("table", *MLP, "table.traffic=evaluation", "table.measure=network").out
-    assert "MB/client/evaluation" in text
+    assert "Per client and evaluation (kB)" in text
     control = row(fscost, *MLP, "table.traffic=control", "table.measure=network")
     assert (control["uplink_B"], control["downlink_B"], control["total_B"]) == ("n/a",) * 3  # join_in has no wire
 
@@ -212,7 +219,7 @@ def test_asynchronous_courses_have_bytes_and_no_times(tmp_path: Path) -> None:
     table = build(frames.cells, spec, label="x")
     keys = [column.key for column in table.columns]
     texts = [dict(zip(keys, (entry.text for entry in found.entries), strict=True)) for found in table.rows]
-    assert [(found["method"], found["round_time"] == "n/a", found["total_time"] == "n/a") for found in texts] == [
+    assert [(found["method"], found["round_time_s"] == "n/a", found["total_time_s"] == "n/a") for found in texts] == [
         ("fedavg", False, False),
         ("asyn", True, True),
     ]

@@ -19,10 +19,11 @@ def render(table: Table) -> str:
     """Return the table as CSV; a column whose numbers deviate has another behind it, ``<name>_std``."""
     deviates = [any(entry.deviation is not None for entry in table.column(i)) for i in range(len(table.columns))]
     heads = (_heads(column, is_wide) for column, is_wide in zip(table.columns, deviates, strict=True))
-    lines = [_line([*(name for some in heads for name in some), "seeds"])]
+    has_seeds = any(row.seeds for row in table.rows)
+    lines = [_line([*(name for some in heads for name in some), *["seeds"] * has_seeds])]
     for row in table.rows:
         cells = (_cells(entry, is_wide) for entry, is_wide in zip(row.entries, deviates, strict=True))
-        lines.append(_line([*(cell for some in cells for cell in some), row.seeds]))
+        lines.append(_line([*(cell for some in cells for cell in some), *[row.seeds] * has_seeds]))
     return "".join(lines)
 
 

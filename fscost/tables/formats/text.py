@@ -8,7 +8,7 @@ from fscost.tables.formats.format import Format, Raw, clean, legend
 from fscost.tables.table import Entry, Heading, Table
 
 _GAP = "  "
-_SIGNS = {"best": "*", "second": "+", "": ""}
+_SIGNS = {"best": "*", "second": "°", "": ""}
 
 
 def _parts(entry: Entry) -> Parts:
