@@ -15,18 +15,22 @@ FORMATS = {"latex": ".tex", "markdown": ".md", "html": ".html", "csv": ".csv", "
 """Format → the suffix of its files and templates."""
 
 
-def render(table: Table, format: str, template: Path | None = None) -> str:
+def render(table: Table, format: str, template: Path | None = None, *, standalone: bool = False) -> str:
     """Return `table` as text in one of `FORMATS`; `template` replaces the shipped one.
 
-    Raises TableError naming the template and its line for a template that cannot be rendered.
+    `standalone` is a whole document around it. Raises TableError for a format that has no documents, and one naming the
+    template and its line for a template that cannot be rendered.
     """
+    if standalone and (format == "csv" or not TEMPLATED[format].has_document):
+        raise TableError(f"--standalone: {format} has no documents of its own; use --format latex or html")
     if format == "csv" and template is None:
         return csv.render(table)
     made = TEMPLATED[format]
     folder, name = (template.parent, template.name) if template else (templates(), f"{table.template}{made.suffix}.j2")
     context = made.context(table)
+    start = f"document{made.suffix}.j2" if standalone else name
     try:
-        return _environment(made, folder).get_template(name).render(table=table, **context)
+        return _environment(made, folder).get_template(start).render(table=table, body=name, **context)
     except TemplateNotFound as error:
         raise TableError(f"{folder / name}: no such template; give one with --template FILE") from error
     except TemplateSyntaxError as error:
