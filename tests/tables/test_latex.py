@@ -13,7 +13,7 @@ from fscost.errors import TableError
 from fscost.tables.render import render
 from fscost.tables.table import PAGES, Column, Emphasis, Entry, Note, Page, Row, Table
 from tests.tables import samples
-from tests.tables.tex import ENGINES, NEEDS_PDFLATEX, compiled, right_edges_pt
+from tests.tables.tex import ENGINES, NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled, right_edges_pt
 
 TABLES = {
     "comm_cost": samples.comm_cost(),
@@ -187,6 +187,7 @@ def test_a_table_compiles_and_fits_the_page(name: str, engine: str, tmp_path: Pa
 
 
 @pytest.mark.slow
+@NEEDS_PDFTOTEXT
 @pytest.mark.parametrize("engine", ENGINES)
 def test_numbers_are_aligned_whether_underlined_or_not(engine: str, tmp_path: Path) -> None:
     done = compiled(render(samples.comm_cost(), "latex", standalone=True), tmp_path, engine)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fscost.tables.formats.tex_escape import breakable, comment, escape, needs_textcomp, width_em
-from tests.tables.tex import ENGINES, compiled, text_of
+from tests.tables.tex import ENGINES, NEEDS_PDFTOTEXT, compiled, text_of
 
 SPECIALS = r"""_&%$#{}~^\<>|*[]"'`--- '' `` << >> ,, ?` !` /@=+;:()"""
 
@@ -88,6 +88,7 @@ def test_a_representative_set_of_characters_is_printed(engine: str, tmp_path: Pa
 
 
 @pytest.mark.slow
+@NEEDS_PDFTOTEXT
 @pytest.mark.parametrize("engine", ENGINES)
 def test_specials_look_as_they_are(engine: str, tmp_path: Path) -> None:
     """No two characters have become one."""

@@ -15,6 +15,8 @@ ENGINES = [
 ]
 NEEDS_PDFLATEX = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 
+NEEDS_PDFTOTEXT = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler) is not installed")
+
 
 @dataclass(frozen=True)
 class Compiled:
