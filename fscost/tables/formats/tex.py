@@ -1,38 +1,166 @@
-"""LaTeX: escaping, numbers aligned by siunitx."""
+"""LaTeX: numbers aligned at their decimal points by siunitx, the best bold, the second underlined."""
 
 import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fscost.tables.formats.format import Format, Raw
-from fscost.tables.table import Column, Entry, Table
+from fscost.tables.formats.tex_escape import breakable, comment, escape, width_em
+from fscost.tables.formats.tex_layout import Layout, layout_of, packages
+from fscost.tables.formats.tex_numbers import Number, number_of, padded, table_format, widest_of
+from fscost.tables.table import Column, Entry, Heading, Table
 
-_TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "[": "{[}", "]": "{]}", "×": r"$\times$", "±": r"$\pm$", "\n": " ", "†": r"$\dagger$",
-}  # fmt: skip
-_GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
-_TEX |= {
-    unicodedata.lookup(f"GREEK SMALL LETTER {name.replace('mbd', 'md')}"): rf"$\{name}$" for name in _GREEK.split()
-}
-_TEX |= {character: f"$^{digit}$" for digit, character in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+_RULE_PT = 2.4
+"""Half of what a rule within a group adds to its height."""
+_KEPT_LINES = 12
+"""A group of as many lines is not broken over pages."""
 
 
-def escape(text: str) -> str:
-    """Return `text` such that LaTeX prints it as it is."""
-    return "".join(_TEX.get(character, character) for character in text)
+@dataclass(frozen=True)
+class Line:
+    """A line of a table: the rule above it, its cells and what ends it."""
+
+    rule: Raw
+    cells: tuple[Raw, ...]
+    end: Raw = Raw(r"\\")
 
 
-def _entry(entry: Entry, column: Column) -> Raw:
-    """Return an entry as LaTeX; that of an S column is a number, or braces around anything else."""
-    if entry.span == 0:
-        return Raw("")
-    text = escape(entry.full)
-    if entry.span > 1:
-        return Raw(rf"\multirow{{{entry.span}}}{{*}}{{{text}}}")
-    return Raw(f"{{{text}}}" if column.numeric else text)
+@dataclass(frozen=True)
+class _Writer:
+    """Writes what stands in one column, the `number`-th from 0; `widest` is None where it has no numbers."""
+
+    column: Column
+    number: int
+    layout: Layout
+    widest: Number | None
+
+    @property
+    def type(self) -> str:
+        """The column's type in the argument of tabular."""
+        if self.number in self.layout.wrapped:
+            return rf">{{\raggedright\arraybackslash}}p{{{self.layout.wrapped[self.number]}em}}"
+        if self.widest:
+            return f"S[table-format={table_format(self.widest)}]"
+        return "c" if self.column.numeric else "l"
+
+    def cell(self, entry: Entry, rules_within: int) -> Raw:
+        """Return a cell; `rules_within` is how many rules there are between the rows that the entry spans."""
+        number = number_of(entry)
+        note = rf"{{\smash{{\tnote{{{escape(entry.note)}}}}}}}" if entry.note else ""  # does not push its row down
+        spans = entry.span > 1 and self.layout.has_multirows
+        if number and self.widest and self.column.numeric and not spans and entry.emphasis != "second":
+            return Raw((r"\best " if entry.emphasis == "best" else "") + number.source + note)
+        text = self._text(entry, number) + note
+        if spans:
+            lower = f"[{-_RULE_PT * rules_within:g}pt]" if rules_within else ""
+            text = rf"\multirow{{{entry.span}}}{{*}}{lower}{{{text}}}"
+        return self._braced(text)
+
+    def head(self, text: str, note: str = "", *, may_rise: bool = False) -> Raw:
+        """Return a heading with the note behind it; one that is wider than the column is broken into lines.
+
+        Two lines rise into the line above where they may.
+        """
+        room = self.layout.widths_em[self.number]
+        mark = rf"\tnote{{{escape(note)}}}" if note else ""
+        if self.number in self.layout.wrapped:
+            return Raw(breakable(text, 6) + mark)
+        if width_em(text) > room:
+            side = r"\centering" if self.column.numeric else r"\raggedright"
+            box = _broken(text, room, side)
+            return self._braced((rf"\smash{{{box}}}" if may_rise and width_em(text) < 1.7 * room else box) + mark)
+        if text and self.number in self.layout.widened:
+            return self._braced(rf"\makebox[{room:.1f}em]{{{escape(text)}{mark}}}")
+        return self._braced(escape(text) + mark) if text or mark else Raw("")
+
+    def _text(self, entry: Entry, number: Number | None) -> str:
+        command = r"\secondbest" if entry.emphasis == "second" else ""
+        if number and self.widest and self.column.numeric:
+            return padded(number, self.widest, command)
+        shown = Entry(entry.text, spread=entry.spread).full
+        text = breakable(shown, 6) if self.number in self.layout.wrapped else escape(shown)
+        text = rf"{{\best {text}}}" if entry.emphasis == "best" else text
+        return f"{command}{{{text}}}" if command else text
+
+    def _braced(self, text: str) -> Raw:
+        """Return text for a cell: siunitx takes what stands in braces as it is."""
+        return Raw(f"{{{text}}}" if self.widest and self.column.numeric else text)
+
+
+def _broken(text: str, room_em: float, side: str) -> str:
+    return rf"\parbox[b]{{{room_em:.1f}em}}{{{side} {breakable(text, 0.85 * room_em)}}}"
+
+
+def _writers(table: Table, layout: Layout) -> list[_Writer]:
+    return [
+        _Writer(column, i, layout, widest_of(n for entry in table.column(i) if (n := number_of(entry))))
+        for i, column in enumerate(table.columns)
+    ]
+
+
+def _heads(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[Line]:
+    """Yield the lines of the head: one, or two where columns share a heading or have their unit below."""
+    is_double = any(column.top for column in table.columns)
+    if is_double:
+        yield Line(Raw(""), tuple(_shared(heading, writers, layout) for heading in table.headings))
+    shared = (heading for heading in table.headings if heading.last > heading.first)
+    rule = "".join(rf"\cmidrule(lr){{{heading.first}-{heading.last}}}" for heading in shared)
+    yield Line(Raw(rule), tuple(_bottom(writer, may_rise=is_double) for writer in writers))
+
+
+def _bottom(writer: _Writer, *, may_rise: bool) -> Raw:
+    column = writer.column
+    return writer.head(column.bottom.removesuffix(column.note), column.note, may_rise=may_rise and not column.top)
+
+
+def _shared(heading: Heading, writers: list[_Writer], layout: Layout) -> Raw:
+    columns = heading.last - heading.first + 1
+    if columns == 1:
+        return writers[heading.first - 1].head(heading.text)
+    room = layout.span_em(heading.first - 1, heading.last)
+    text = escape(heading.text) if width_em(heading.text) <= room else _broken(heading.text, room, r"\centering")
+    return Raw(rf"\multicolumn{{{columns}}}{{c}}{{{text}}}")
+
+
+def _lines(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[Line]:
+    rules = [row.rule if number else None for number, row in enumerate(table.rows)]
+    for number, row in enumerate(table.rows):
+        cells = (
+            Raw("") if _is_covered(entry, rules[number], layout) else writer.cell(entry, _within(rules, number, entry))
+            for entry, writer in zip(row.entries, writers, strict=True)
+        )
+        end = _page_end(rules, number, layout) if layout.page == "long" else r"\\"
+        yield Line(_rule(rules[number], len(writers), layout), tuple(cells), Raw(end))
+
+
+def _rule(column: int | None, columns: int, layout: Layout) -> Raw:
+    if column == 0:
+        return Raw(r"\midrule")
+    if column is None or layout.page == "long":
+        return Raw("")  # where a page ends, a rule would stand at its foot, or doubly at the next one's head
+    return Raw(rf"\cmidrule(l){{{column + 1}-{columns}}}")
+
+
+def _page_end(rules: list[int | None], number: int, layout: Layout) -> str:
+    """Return the end of a row: no page ends before a rule, nor within a group, unless that has many lines."""
+    if number + 1 == len(rules):
+        return r"\\"
+    starts = [i for i, rule in enumerate(rules) if rule is not None]
+    end = next((i for i in starts if i > number), len(rules))
+    if number + 1 == end:
+        return r"\\*" if rules[end] == 0 else r"\\[3pt]"
+    first = max((i for i in starts if i <= number), default=0)
+    return r"\\*" if sum(layout.row_lines[first:end]) <= _KEPT_LINES else r"\\"
+
+
+def _is_covered(entry: Entry, rule: int | None, layout: Layout) -> bool:
+    """Tell whether an entry is one with that above; over several pages a part of a group begins with its labels."""
+    return entry.span == 0 and (layout.page != "long" or rule is None or not entry.text)
+
+
+def _within(rules: list[int | None], number: int, entry: Entry) -> int:
+    return sum(rule is not None for rule in rules[number + 1 : number + entry.span])
 
 
 def _label(text: str) -> Raw:
@@ -40,13 +168,17 @@ def _label(text: str) -> Raw:
     return Raw(re.sub(r"[^A-Za-z0-9:._-]", "-", text))
 
 
-def _comment(text: str) -> Raw:
-    """Return text for a comment: one line."""
-    return Raw(re.sub(r"\s+", " ", text))
-
-
 def _context(table: Table) -> Mapping[str, Any]:
-    return {"types": ["r" if column.numeric else "l" for column in table.columns]}
+    layout = layout_of(table)
+    writers = _writers(table, layout)
+    return {
+        "packages": packages(table, layout),
+        "layout": layout,
+        "types": [Raw(writer.type) for writer in writers],
+        "heads": list(_heads(table, writers, layout)),
+        "lines": list(_lines(table, writers, layout)),
+        "marks": ({entry.note for row in table.rows for entry in row.entries} | {c.note for c in table.columns}) - {""},
+    }
 
 
 FORMAT = Format(
@@ -54,8 +186,9 @@ FORMAT = Format(
     ".tex",
     escape,
     _context,
-    {"entry": _entry, "label": _label, "comment": _comment},
+    {"label": _label, "comment": lambda text: Raw(comment(text))},
     # braces and % are LaTeX's own
     {"block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<", "variable_end_string": ">>",
      "comment_start_string": "<#", "comment_end_string": "#>"},
+    has_document=True,
 )  # fmt: skip
