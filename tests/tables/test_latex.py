@@ -195,7 +195,7 @@ def test_numbers_are_aligned_whether_underlined_or_not(engine: str, tmp_path: Pa
     right = {round(right_pt, 1) for word in costs for right_pt in right_edges_pt(done.pdf, word)}
     assert len(right) == 2  # of two columns: the point, and so the end, of every number in them
     means = [right_pt for word in accuracies for right_pt in right_edges_pt(done.pdf, word)]
-    assert max(means) - min(means) < 0.1
+    assert max(means) - min(means) < 0.2
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fscost.tables.formats.format import Format, Raw
+from fscost.tables.formats.format import Format, Raw, legend
 from fscost.tables.formats.tex_escape import breakable, comment, escape, width_em
 from fscost.tables.formats.tex_layout import Layout, layout_of, packages
 from fscost.tables.formats.tex_numbers import Number, number_of, padded, table_format, widest_of
@@ -39,7 +39,7 @@ class _Writer:
     def type(self) -> str:
         """The column's type in the argument of tabular."""
         if self.number in self.layout.wrapped:
-            return rf">{{\raggedright\arraybackslash}}p{{{self.layout.wrapped[self.number]}em}}"
+            return rf">{{\raggedright\arraybackslash}}p{{{self.layout.pt(self.layout.wrapped[self.number])}}}"
         if self.widest:
             return f"S[table-format={table_format(self.widest)}]"
         return "c" if self.column.numeric else "l"
@@ -68,10 +68,10 @@ class _Writer:
             return Raw(breakable(text, 6) + mark)
         if width_em(text) > room:
             side = r"\centering" if self.column.numeric else r"\raggedright"
-            box = _broken(text, room, side)
+            box = _broken(text, room, side, self.layout)
             return self._braced((rf"\smash{{{box}}}" if may_rise and width_em(text) < 1.7 * room else box) + mark)
         if text and self.number in self.layout.widened:
-            return self._braced(rf"\makebox[{room:.1f}em]{{{escape(text)}{mark}}}")
+            return self._braced(rf"\makebox[{self.layout.pt(room)}]{{{escape(text)}{mark}}}")
         return self._braced(escape(text) + mark) if text or mark else Raw("")
 
     def _text(self, entry: Entry, number: Number | None) -> str:
@@ -88,8 +88,8 @@ class _Writer:
         return Raw(f"{{{text}}}" if self.widest and self.column.numeric else text)
 
 
-def _broken(text: str, room_em: float, side: str) -> str:
-    return rf"\parbox[b]{{{room_em:.1f}em}}{{{side} {breakable(text, 0.85 * room_em)}}}"
+def _broken(text: str, room_em: float, side: str, layout: Layout) -> str:
+    return rf"\parbox[b]{{{layout.pt(room_em)}}}{{{side} {breakable(text, 0.85 * room_em)}}}"
 
 
 def _writers(table: Table, layout: Layout) -> list[_Writer]:
@@ -119,7 +119,9 @@ def _shared(heading: Heading, writers: list[_Writer], layout: Layout) -> Raw:
     if columns == 1:
         return writers[heading.first - 1].head(heading.text)
     room = layout.span_em(heading.first - 1, heading.last)
-    text = escape(heading.text) if width_em(heading.text) <= room else _broken(heading.text, room, r"\centering")
+    text = (
+        escape(heading.text) if width_em(heading.text) <= room else _broken(heading.text, room, r"\centering", layout)
+    )
     return Raw(rf"\multicolumn{{{columns}}}{{c}}{{{text}}}")
 
 
@@ -177,6 +179,7 @@ def _context(table: Table) -> Mapping[str, Any]:
         "types": [Raw(writer.type) for writer in writers],
         "heads": list(_heads(table, writers, layout)),
         "lines": list(_lines(table, writers, layout)),
+        "legend": legend(table, "Bold", "underlined"),
         "marks": ({entry.note for row in table.rows for entry in row.entries} | {c.note for c in table.columns}) - {""},
     }
 

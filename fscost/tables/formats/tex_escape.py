@@ -70,7 +70,7 @@ _TEXTCOMP = (r"\textasciigrave", r"\textquotesingle", r"\texteuro")
 """What LaTeX before 2020 has in the package textcomp only."""
 
 _WIDTHS = {character: width for width, characters in {
-    0.28: "ijl.,:;!'|I ", 0.39: "frts()[]-/", 0.45: "cevz", 0.72: "wACDEFGHKNOPQRTUVXYZLB&%", 0.84: "mM",
+    0.28: "ijl.,:;!'|I ", 0.39: "frts()[]-/", 0.45: "cevz", 0.72: "_wACDEFGHKNOPQRTUVXYZLB&%", 0.84: "mM",
     1.03: "W—±×+=<>~\\→", 0.5: "0123456789",
 }.items() for character in characters}  # fmt: skip
 _FALLBACK_EM = 3.2

@@ -62,6 +62,10 @@ class Layout:
         """Whether a label stands in the middle of its rows; where rows differ in height or pages end, at their top."""
         return not self.wrapped and self.page != "long"
 
+    def pt(self, em: float) -> str:
+        """Return a width as LaTeX takes it; an em itself is another one in each font, by a quarter in small sizes."""
+        return f"{em * _EM_PT[self.size]:.1f}pt"
+
     def span_em(self, first: int, last: int) -> float:
         """Return how wide the columns from `first` until before `last` are together, counted from 0."""
         return sum(self.widths_em[first:last]) + _between_em(last - first, self.size, self.tabcolsep_pt)
