@@ -1,5 +1,6 @@
 """Which runs lie below a folder, fscost's own and FederatedScope's."""
 
+import math
 from pathlib import Path
 
 from fscost.cell import Cell
@@ -27,7 +28,15 @@ def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
     foreign = [
         (run.cell(_ignore), run) for run in foreign_runs_below(folder) if not own & {run.path, *run.path.parents}
     ]
-    return [*((_cell_or_none(run), run) for run in runs), *foreign]
+    return [*sorted(((_cell_or_none(run), run) for run in runs), key=_natural), *foreign]
+
+
+def _natural(run: tuple[Cell | None, Run]) -> tuple[tuple[int, float, str], ...]:
+    """Order runs by their axes, numbers by size; those of which the cell cannot be read come last, as their folders."""
+    cell, place = run
+    axes = [*cell.axes.values()] if cell else [math.inf]
+    numbers = ((0, axis, "") if isinstance(axis, int | float) else (1, 0, str(axis)) for axis in axes)
+    return (*numbers, (1, 0, str(place.path)))
 
 
 def _ignore(_warning: str) -> None:

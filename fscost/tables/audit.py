@@ -179,8 +179,7 @@ def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]]) -> lis
 def _figure(value: float | None, partly: bool = False) -> Entry:
     if value is None:
         return Entry(Mark.UNKNOWN, mark=True)
-    text = f"{value:,.0f}" if value.is_integer() else f"{value:,.1f}"
-    return Entry(text, value, note=PARTLY if partly else "")
+    return Entry(f"{value:,.0f}", value, note=PARTLY if partly else "")
 
 
 def _plain(value: Any) -> Any:

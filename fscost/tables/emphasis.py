@@ -15,7 +15,8 @@ def emphasised(
 ) -> list[Entry]:
     """Return the entries, the best of each group emphasised; `better` is ``lower``, ``higher`` or nothing.
 
-    What is printed alike ties. Where all are alike none is the best, nor where a number is not known or still to come.
+    What is printed alike ties, and estimates that differ by less than their error. Where all are alike none is the
+    best, nor where a number is not known or still to come.
     """
     if not better:
         return [*entries]
@@ -33,6 +34,10 @@ def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_sec
         return {}
     printed = {n: round(e.value / style.scale, style.decimals) for n, e in group.items() if not e.mark}
     ranks = sorted(set(printed.values()), reverse=better == "higher")
+    if ranks and style.tolerance:
+        alike = style.tolerance * abs(ranks[0])
+        printed = {n: ranks[0] if abs(value - ranks[0]) <= alike else value for n, value in printed.items()}
+        ranks = sorted(set(printed.values()), reverse=better == "higher")
     if len(ranks) + any(entry.mark for entry in group.values()) < 2:
         return {}
     names: dict[float, Emphasis] = {ranks[0]: "best"} if ranks else {}

@@ -39,18 +39,26 @@ class Heads:
         name, raw = self.name(column), _raw(column, style)
         unit = _unit(column, style)
         group, head, unit = _in_group(column, name, unit)
-        long = _long(column, name, unit)
+        arrow = self._arrow(column)
+        long = _long(column, name, unit) + (f" {arrow}" if arrow else "")
         if self._keys.across is None:
-            return Column(raw, head, group, "" if group else unit, raw=raw, note=note, long=long + note)
+            own = "" if group else unit
+            return Column(raw, head, group, own, raw=raw, note=note, better=arrow, long=long + note)
         axis = self._keys.across
         text = f"{value:,}" if isinstance(value, int) else self._spec.label(value)
         where = f"{text} {axis}" if axis in _NUMERIC else text
         raw = f"{raw}_{axis}_{value}"
         if parts > 1:
             head = f"{name} ({unit})" if unit else name
-            return Column(raw, head, where, raw=raw, note=note, long=f"{where}: {long}{note}")
-        top = f"{name} ({unit})" if unit else name
+            return Column(raw, head, where, raw=raw, note=note, better=arrow, long=f"{where}: {long}{note}")
+        top = " ".join(part for part in (name, f"({unit})" if unit else "", arrow) if part)
         return Column(raw, where, top, raw=raw, note=note, long=f"{long}, {where}{note}")
+
+    def _arrow(self, column: ColumnSpec) -> str:
+        """Return which way a metric is better; of bytes and times nobody asks."""
+        if not self._spec.best or QUANTITIES[column.quantity].kind is not Kind.METRIC:
+            return ""
+        return "↑" if column.more_is_better else "↓"
 
     def name(self, column: ColumnSpec) -> str:
         """Return what a column is called."""
@@ -60,9 +68,8 @@ class Heads:
         if quantity.relative and quantity.against and quantity.kind is Kind.FACTOR and quantity.better == "lower":
             return f"vs {self.baseline}" if self.baseline else quantity.head
         if quantity.kind is Kind.METRIC:
-            arrow = (" ↑" if column.more_is_better else " ↓") if self._spec.best else ""
             name = metric_name(column)
-            return (f"{quantity.head} {name[0].lower()}{name[1:]}" if quantity.head else name) + arrow
+            return f"{quantity.head} {name[0].lower()}{name[1:]}" if quantity.head else name
         return quantity.head
 
 

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median, stdev
 
-from fscost.measure import UNITS
+from fscost.measure import NETWORK, UNITS
 from fscost.tables.column import AUTO_UNITS, ColumnSpec
 from fscost.tables.lines import Values
 from fscost.tables.marks import ESTIMATED, ZERO, Mark
 from fscost.tables.quantities import Kind, Quantity
 from fscost.tables.table import Entry
+
+TIED = 0.01
+"""Estimates of network bytes, and times of them, that differ by less are alike: their error is 0.8 %."""
 
 _LEAST = 0.1
 """An automatic unit is the largest one in which the smallest number of a column is not below this."""
@@ -45,7 +48,10 @@ class Datum:
 
 @dataclass(frozen=True)
 class Style:
-    """How the numbers of one column are printed: `scale` is how many base units are one of `unit`."""
+    """How the numbers of one column are printed: `scale` is how many base units are one of `unit`.
+
+    What differs by less than `tolerance`, relative to the better one, is no better.
+    """
 
     quantity: Quantity
     unit: str
@@ -53,6 +59,7 @@ class Style:
     decimals: int
     aggregate: str
     with_deviation: bool
+    tolerance: float = 0.0
 
     def entry(self, datum: Datum, *, is_marked: bool) -> Entry:
         """Return the entry of a datum; `is_marked` says that estimates are told apart from other numbers."""
@@ -96,7 +103,9 @@ def style_of(column: ColumnSpec, quantity: Quantity, unit: str, data: Sequence[D
     decimals = column.decimals
     if decimals is None:
         decimals = _decimals(column, quantity, unit, values, varies=varies)
-    return Style(quantity, unit, scale, decimals, aggregate, varies and aggregate == "mean_std")
+    is_estimate = column.measure == NETWORK and quantity.kind in (Kind.BYTES, Kind.SECONDS)
+    tolerance = TIED if is_estimate else 0.0
+    return Style(quantity, unit, scale, decimals, aggregate, varies and aggregate == "mean_std", tolerance)
 
 
 def _scale(column: ColumnSpec, quantity: Quantity, unit: str) -> float:

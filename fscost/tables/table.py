@@ -16,8 +16,8 @@ class Column:
     """A column: `group` is the heading with unit that it shares with its neighbours.
 
     `raw` names its raw numbers in CSV, with their base unit (``total_bytes``). `note` is a mark that holds for all its
-    numbers. Not `numeric` are labels, which stand at the left. `long` is the whole heading in one line, with all marks,
-    where it is not made of the others.
+    numbers. Not `numeric` are labels, which stand at the left. `better` is an arrow that says which way is. `long` is
+    the whole heading in one line, with all marks, where it is not made of the others.
     """
 
     key: str
@@ -27,6 +27,7 @@ class Column:
     numeric: bool = True
     raw: str = ""
     note: str = ""
+    better: str = ""
     long: str = ""
 
     @property
@@ -43,8 +44,9 @@ class Column:
 
     @property
     def bottom(self) -> str:
-        """The lower line: the name, or the unit where the name stands above; behind it the note."""
-        return (f"({self.unit})" if self.unit and not self.group else self.head) + self.note
+        """The lower line: the name, or the unit where the name stands above; behind it arrow and note."""
+        name = f"({self.unit})" if self.unit and not self.group else self.head
+        return (f"{name} {self.better}" if self.better else name) + self.note
 
     @property
     def full_head(self) -> str:
@@ -52,6 +54,7 @@ class Column:
         if self.long:
             return self.long
         head = f"{self.head} ({self.unit})" if self.unit and not self.group else self.head
+        head = f"{head} {self.better}" if self.better else head
         return (f"{self.group}: {head}" if self.group else head) + self.note
 
 

@@ -89,7 +89,7 @@ class _Writer:
 
 
 def _broken(text: str, room_em: float, side: str, layout: Layout) -> str:
-    return rf"\parbox[b]{{{layout.pt(room_em)}}}{{{side} {breakable(text, 0.85 * room_em)}}}"
+    return rf"\parbox[b]{{{layout.pt(room_em)}}}{{{side} {breakable(text, room_em)}}}"
 
 
 def _writers(table: Table, layout: Layout) -> list[_Writer]:

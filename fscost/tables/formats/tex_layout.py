@@ -25,6 +25,8 @@ _LONG_LABEL = 30
 """Characters from which on labels are broken into lines."""
 _NARROWEST_EM, _SHARED_EM = 11.0, 14.0
 """What a column of such labels, and a heading over several columns, have at least before they are broken."""
+_WORD_EM = 9.0
+"""Up to this a word of a heading is not broken."""
 _HEADS_EM = (6.0, 4.5)
 """The same for the heading of one column; less where the table is too wide."""
 
@@ -127,7 +129,13 @@ def _measured(table: Table, wrapped: Sequence[int], head_em: float) -> tuple[lis
 def _width_em(column: Column, entries: Sequence[Entry], head_em: float) -> float:
     heads = [column.bottom] if column.group else [column.top, column.bottom]
     texts = (entry.full.removesuffix(entry.note) for entry in entries)
-    return max([1.0, *map(width_em, texts), *(min(head_em, width_em(head)) for head in heads)])
+    return max([1.0, *map(width_em, texts), *(_head_em(head, head_em) for head in heads)])
+
+
+def _head_em(head: str, at_least_em: float) -> float:
+    """Return how wide a heading's column is: it may be broken into lines, but words of the usual length may not."""
+    words = max((width_em(word) for word in head.split()), default=0.0)
+    return max(min(at_least_em, width_em(head)), words if words <= _WORD_EM else 0.0)
 
 
 def _widen(widths_em: list[float], headings: Sequence[Heading]) -> frozenset[int]:
