@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 WORKER = fscost/worker fscost/metering fscost/digits.py fscost/errors.py fscost/files.py fscost/measure.py \
          fscost/useless.py fscost/vocabulary.py fscost/__init__.py
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint pictures clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m fscost -m method=fedavg,fedprox clients=3,10
@@ -26,6 +26,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	touch $@
+
+pictures: $(VENV)/installed  # of the README
+	docs/tables/pictures.sh $(BIN)/python
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

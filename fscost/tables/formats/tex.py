@@ -34,6 +34,7 @@ class _Writer:
     number: int
     layout: Layout
     widest: Number | None
+    has_notes: bool
 
     @property
     def type(self) -> str:
@@ -41,7 +42,8 @@ class _Writer:
         if self.number in self.layout.wrapped:
             return rf">{{\raggedright\arraybackslash}}p{{{self.layout.pt(self.layout.wrapped[self.number])}}}"
         if self.widest:
-            return f"S[table-format={table_format(self.widest)}]"
+            room = r"!{\kern4pt}" if self.has_notes else ""  # notes take none of their own
+            return f"S[table-format={table_format(self.widest)}]{room}"
         return "c" if self.column.numeric else "l"
 
     def cell(self, entry: Entry, rules_within: int) -> Raw:
@@ -94,7 +96,13 @@ def _broken(text: str, room_em: float, side: str, layout: Layout) -> str:
 
 def _writers(table: Table, layout: Layout) -> list[_Writer]:
     return [
-        _Writer(column, i, layout, widest_of(n for entry in table.column(i) if (n := number_of(entry))))
+        _Writer(
+            column,
+            i,
+            layout,
+            widest_of(n for entry in table.column(i) if (n := number_of(entry))),
+            any(entry.note for entry in table.column(i)),
+        )
         for i, column in enumerate(table.columns)
     ]
 

@@ -1,6 +1,7 @@
 """How a table stands in LaTeX: in which environment, in which size, and which of its columns are broken into lines."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -134,7 +135,7 @@ def _width_em(column: Column, entries: Sequence[Entry], head_em: float) -> float
 
 def _head_em(head: str, at_least_em: float) -> float:
     """Return how wide a heading's column is: it may be broken into lines, but words of the usual length may not."""
-    words = max((width_em(word) for word in head.split()), default=0.0)
+    words = max((width_em(word) for word in re.split(r"(?<=[.,:;/_-])| ", head)), default=0.0)
     return max(min(at_least_em, width_em(head)), words if words <= _WORD_EM else 0.0)
 
 

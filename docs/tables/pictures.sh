@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The pictures of the README, from the recorded runs of the tests: make pictures
+# Needs pdflatex with the package preview, and pdftoppm.
+set -euo pipefail
+python=$(realpath -s "${1:?which python has fscost}")
+docs=$(realpath "$(dirname "$0")/..")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+tar xJf "$docs/../tests/data/paper.tar.xz"
+
+picture() { # FILE RESOLUTION SELECTION…
+  local file=$1 resolution=$2
+  shift 2
+  "$python" -m fscost table "$@" --format latex --standalone |
+    sed 's/^\\begin{document}/\\usepackage[active,tightpage,floats]{preview}\\setlength{\\PreviewBorder}{6pt}&/' >page.tex
+  pdflatex -interaction=nonstopmode -halt-on-error page.tex >page.out || { tail page.out; exit 1; }
+  pdftoppm -gray -r "$resolution" -png -singlefile page.pdf "$file"
+}
+
+picture "$docs/table" 130 runs
+for layout in matrix model_size accuracy_cost traffic; do picture "$docs/tables/$layout" 90 runs "table=$layout"; done
+picture "$docs/tables/to_target" 90 runs table=to_target table.target=0.9 table.second=true
+picture "$docs/tables/time" 90 runs table=time network.uplink_mbps=10 network.downlink_mbps=50 network.latency_ms=20
+picture "$docs/tables/audit" 90 runs/fedavg-mlp_*-c3-s0-* runs/fedavg-convnet2-*-c3-s0-* table=audit
