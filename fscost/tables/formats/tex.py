@@ -17,6 +17,9 @@ _KEPT_LINES = 12
 """A group of as many lines is not broken over pages."""
 
 
+_COMMANDS = {"best": r"\best", "second": r"\secondbest", "": ""}
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of a table: the rule above it, its cells and what ends it."""
@@ -51,7 +54,8 @@ class _Writer:
         number = number_of(entry)
         note = rf"{{\smash{{\tnote{{{escape(entry.note)}}}}}}}" if entry.note else ""  # does not push its row down
         spans = entry.span > 1 and self.layout.has_multirows
-        if number and self.widest and self.column.numeric and not spans and entry.emphasis != "second":
+        is_read = number and not number.has_zero_spread and not spans and entry.emphasis != "second"
+        if number and is_read and self.widest and self.column.numeric:
             return Raw((r"\best " if entry.emphasis == "best" else "") + number.source + note)
         text = self._text(entry, number) + note
         if spans:
@@ -77,13 +81,12 @@ class _Writer:
         return self._braced(escape(text) + mark) if text or mark else Raw("")
 
     def _text(self, entry: Entry, number: Number | None) -> str:
-        command = r"\secondbest" if entry.emphasis == "second" else ""
+        command = _COMMANDS[entry.emphasis]
         if number and self.widest and self.column.numeric:
             return padded(number, self.widest, command)
         shown = Entry(entry.text, spread=entry.spread).full
         text = breakable(shown, 6) if self.number in self.layout.wrapped else escape(shown)
-        text = rf"{{\best {text}}}" if entry.emphasis == "best" else text
-        return f"{command}{{{text}}}" if command else text
+        return f"{{{command}{{{text}}}}}" if command else text
 
     def _braced(self, text: str) -> Raw:
         """Return text for a cell: siunitx takes what stands in braces as it is."""

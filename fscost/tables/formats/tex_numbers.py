@@ -30,6 +30,11 @@ class Number:
         return self.left + (f".{self.decimals}" if self.decimals else "")
 
     @property
+    def has_zero_spread(self) -> bool:
+        """Whether a ± of 0 stands behind it, which siunitx leaves out."""
+        return self.spread is not None and not re.search("[1-9]", self.spread.text)
+
+    @property
     def source(self) -> str:
         """The number as siunitx reads it; its commas would be decimal points."""
         spread = rf" \pm {self.spread.source}" if self.spread else ""
