@@ -10,7 +10,7 @@ import fscost
 PACKAGE = Path(fscost.__file__).parent
 LAYERS = [
     {"__main__", "app", "status", "selection"},
-    {"launch"},
+    {"launch", "plots"},
     {"plan", "engine", "collect", "tables"},
     {"rundir", "metering", "vocabulary", "digits", "worker"},
     {"cell", "record", "measure", "errors", "paths", "files", "lock", "useless"},

@@ -10,10 +10,11 @@ import pandas as pd
 from fscost.errors import TableError
 from fscost.measure import NETWORK
 from fscost.tables.column import ColumnSpec
+from fscost.tables.compared import compared, readable
 from fscost.tables.emphasis import emphasised
 from fscost.tables.heads import Heads
-from fscost.tables.keys import Keys, baseline_of, keys_of, refuse_mixture, refuse_unequal_seeds
-from fscost.tables.lines import Line, Values, lines_of, sizes_of
+from fscost.tables.keys import Keys, baseline_of
+from fscost.tables.lines import Line, Values, sizes_of
 from fscost.tables.marks import Mark
 from fscost.tables.numbers import Datum, Style, style_of, unit_for
 from fscost.tables.quantities import QUANTITIES, Kind, Quantity
@@ -38,12 +39,9 @@ def build(
     commands that would compute what is missing, `command` is the one that makes this table. Raises TableError for
     cells that must not stand in one table.
     """
-    cells = _readable(cells).assign(**_by_cell(cells, extra or {}))
-    keys = keys_of(cells, spec, [*(extra or {})])
+    cells = readable(cells, extra or {})
     columns = [column for column in spec.column_specs() if _is_told(column, cells, spec)]
-    refuse_mixture(cells, keys.rows, [column.measure for column in columns])
-    lines = lines_of(cells, pd.DataFrame() if rounds is None else rounds, keys.of_lines, named=spec.order != "sorted")
-    refuse_unequal_seeds(lines, keys)
+    keys, lines = compared(cells, rounds, spec, extra or {}, [column.measure for column in columns])
     baselines = baseline_of(lines, keys, spec)
     parts = _parts(columns, lines, baselines, keys, spec)
     grid, heads = _Grid.of(lines, keys), Heads(spec, keys, baselines)
@@ -62,21 +60,6 @@ def build(
         template=spec.template,
         page=spec.page,
     )
-
-
-def _readable(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells of which it is known what they are."""
-    if cells.empty:
-        raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
-    known = cells[cells["model"].notna()] if "model" in cells else cells.iloc[:0]
-    if known.empty:
-        raise TableError("none of the selected runs can be read; see the warnings")
-    return known.astype(object)
-
-
-def _by_cell(cells: pd.DataFrame, extra: Mapping[str, Mapping[str, Any]]) -> dict[str, pd.Series]:
-    """Return options as columns; runs of one cell have its id with a number behind it."""
-    return {name: cells["cell"].str.split("-").str[0].map(values) for name, values in extra.items()}
 
 
 def _is_told(column: ColumnSpec, cells: pd.DataFrame, spec: TableSpec) -> bool:

@@ -32,7 +32,7 @@ def counted(lines: Sequence[Line], columns: Sequence[ColumnSpec], rows: Sequence
     """Return what the numbers count, and over how many seeds, for the caption."""
     sizes = [column for column in columns if _is_of_bytes(column)]
     measures = dict.fromkeys(column.measure for column in sizes)
-    what = [_messages(measure, [c.traffic for c in sizes if c.measure == measure]) for measure in measures]
+    what = [messages_of(measure, [c.traffic for c in sizes if c.measure == measure]) for measure in measures]
     return "; ".join([*what, _seeds(lines, rows, spec)])
 
 
@@ -42,7 +42,8 @@ def _is_of_bytes(column: ColumnSpec) -> bool:
     return source.kind is Kind.BYTES
 
 
-def _messages(measure: str, traffics: Sequence[str]) -> str:
+def messages_of(measure: str, traffics: Sequence[str]) -> str:
+    """Return what is counted: bytes of which measure, of which messages."""
     what = "estimated network bytes" if measure == NETWORK else measure
     classes = [traffic for traffic in dict.fromkeys(traffics) if traffic != ALL]
     if not classes:
@@ -79,7 +80,7 @@ def reading(
     if units:
         yield f"{', '.join(f'{unit} = {power(unit)}' for unit in units)} bytes."
     yield from _times(lines, [column for column, _ in columns])
-    if same := _constants(keys, spec):
+    if same := constants_of(keys, spec):
         yield f"The same in all rows: {', '.join(same)}."
 
 
@@ -151,7 +152,7 @@ def _is_zero(value: Any) -> bool:
     return value is None or bool(pd.isna(value)) or value == 0
 
 
-def _constants(keys: Keys, spec: TableSpec) -> Iterator[str]:
+def constants_of(keys: Keys, spec: TableSpec) -> Iterator[str]:
     """Yield what rows do not tell as it never differs."""
     for key, value in keys.constant.items():
         if value is not None:
