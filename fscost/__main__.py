@@ -17,6 +17,13 @@ VERBS = {
     "collect": "merge runs into frames: messages, workers, rounds, cells (CSV and Parquet)",
     "explain": "show where the numbers of cells come from: what was sent, and what FederatedScope logged of it",
     "table": "print the table of a grid or of folders with runs",
+    "plot": "draw a figure of a grid or of folders with runs: PDF, PNG and its numbers as CSV",
+}
+_FIGURES = {
+    "accuracy": "accuracy against the bytes until then",
+    "size": "bytes against the size of the model",
+    "traffic": "bytes by traffic class",
+    "audit": "what FederatedScope counts beside what travels",
 }
 _FORMATS = {"latex": ".tex", "markdown": ".md", "html": ".html", "csv": ".csv", "text": ".txt"}
 _HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p",
@@ -98,6 +105,8 @@ def _verb(verb: str, words: list[str]) -> int:
             return app.explain_cells(given.selection)
         case "collect":
             return app.collect(given.selection, given.out)
+        case "plot":
+            return app.plot(given.selection, given.figure, given.out, given.width, pgf=given.pgf)
         case _:
             if given.cells:
                 return app.trace_cells(given.selection)
@@ -107,6 +116,9 @@ def _verb(verb: str, words: list[str]) -> int:
 
 def _parser(verb: str) -> _Parser:
     parser = _Parser(prog=f"fscost {verb}", description=VERBS[verb], allow_abbrev=False)
+    if verb == "plot":
+        figures = "; ".join(f"{name}: {meaning}" for name, meaning in _FIGURES.items())
+        parser.add_argument("figure", choices=_FIGURES, help=figures)
     parser.add_argument("selection", nargs="*", help="overrides that name a grid, or folders; nothing = the last sweep")
     if verb == "status":
         watch = "look again every second, or every so many, until nothing runs any more"
@@ -116,6 +128,11 @@ def _parser(verb: str) -> _Parser:
         parser.add_argument("--missing", action="store_true", help="only cells that were never finished")
     if verb == "collect":
         parser.add_argument("--out", type=Path, help="folder for the frames")
+    if verb == "plot":
+        parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for the figure; default: that of tables")
+        width = "column (3.25 in, the default), page (6.75 in) or a number of inches"
+        parser.add_argument("--width", default="column", help=width)
+        parser.add_argument("--pgf", action="store_true", help="write PGF too, which has the fonts of your document")
     if verb == "table":
         formats = "default: what the template or the file is called, else text"
         parser.add_argument("--format", choices=[*_FORMATS], help=formats)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import hydra
 from omegaconf import DictConfig
@@ -29,6 +30,7 @@ from fscost.tables import (
     build,
     explain,
     heading,
+    provenance,
     published,
     render,
     trace,
@@ -56,7 +58,11 @@ class Selection:
     @property
     def command(self) -> str:
         """The command that makes the table of these runs again."""
-        return shlex.join(["python", "-m", "fscost", "table", *self.words])
+        return self.command_of("table")
+
+    def command_of(self, *verb: str) -> str:
+        """Return the command that does something with these runs."""
+        return shlex.join(["python", "-m", "fscost", *verb, *self.words])
 
     def to_do(self) -> list[str]:
         """Return the commands that would compute what is not done; what fscost did not launch has none.
@@ -213,6 +219,25 @@ def table(
     return 0
 
 
+def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf: bool) -> int:
+    """Draw a figure of the selected runs, write it with its numbers, and print its caption and the paths."""
+    from fscost import plots  # alone: matplotlib takes longer to import than a table to make
+
+    width_in = plots.width_in(width)
+    selection = select(words)
+    frames = _frames(selection)
+    sketch = plots.sketch(figure, frames, _spec_of(selection), _options_of(selection))
+    name = figure if selection.plan.name == selection.plan.table["name"] else f"{selection.plan.name}_{figure}"
+    told = [*provenance(frames.cells, selection.command_of("plot", figure))]
+    paths = plots.write(
+        sketch, figure, (out or selection.plan.out) / name, width_in, provenance=told, pgf=pgf
+    )  # fmt: skip
+    for line in [*(f"not drawn: {line}" for line in sketch.untold), *selection.to_do()]:
+        _say(line)
+    print("\n".join([*sketch.caption, *(f"wrote {path}" for path in paths)]))
+    return 0
+
+
 def trace_cells(words: Sequence[str]) -> int:
     """Print for each number of the table of the selected runs which of them it comes from."""
     selection = select(words)
@@ -262,10 +287,7 @@ def _frames_folder(selection: Selection) -> Path:
 def _table_of(selection: Selection, frames: Frames) -> Table:
     cells = [cell for cell, _ in selection.runs if cell is not None]
     to_do = selection.to_do()
-    spec = TableSpec.from_config(selection.plan.table, selection.plan.network)
-    if not selection.planned and spec.order == "named":  # a folder names nothing in any order
-        spec = replace(spec, order="sorted")
-    label, extra = selection.plan.name, varying_options(cells)
+    spec, label, extra = _spec_of(selection), selection.plan.name, _options_of(selection)
     if spec.layout == "published":
         return published(frames.cells, cells, spec, label=label, to_do=to_do, command=selection.command)
     if spec.layout == "audit":
@@ -277,6 +299,17 @@ def _table_of(selection: Selection, frames: Frames) -> Table:
         frames.cells, spec,
         rounds=frames.rounds, label=label, extra=extra, to_do=to_do, command=selection.command,
     )  # fmt: skip
+
+
+def _spec_of(selection: Selection) -> TableSpec:
+    spec = TableSpec.from_config(selection.plan.table, selection.plan.network)
+    if not selection.planned and spec.order == "named":  # a folder names nothing in any order
+        return replace(spec, order="sorted")
+    return spec
+
+
+def _options_of(selection: Selection) -> dict[str, dict[str, Any]]:
+    return varying_options(cell for cell, _ in selection.runs if cell is not None)
 
 
 def _write(path: Path, text: str) -> None:

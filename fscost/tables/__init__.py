@@ -9,6 +9,7 @@ from fscost.tables.render import FORMATS, render
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Table
 from fscost.tables.trace import trace
+from fscost.tables.words import provenance
 
 __all__ = [
     "FORMATS",
@@ -18,6 +19,7 @@ __all__ = [
     "build",
     "explain",
     "heading",
+    "provenance",
     "published",
     "render",
     "trace",

@@ -1,0 +1,32 @@
+"""Figures of the runs that tables show: `sketch` decides what is drawn, `write` draws it."""
+
+from collections.abc import Callable, Mapping
+
+from fscost.collect import Frames
+from fscost.plots.audit import audit
+from fscost.plots.numbers import accuracy, size, traffic
+from fscost.plots.style import width_in
+from fscost.plots.view import Sketch, View
+from fscost.plots.write import write
+from fscost.tables import TableSpec
+from fscost.tables.compared import Options
+
+__all__ = ["FIGURES", "Sketch", "sketch", "width_in", "write"]
+
+FIGURES: Mapping[str, Callable[[View], Sketch]] = {
+    "accuracy": accuracy,
+    "size": size,
+    "traffic": traffic,
+    "audit": audit,
+}
+"""Figure → what computes its numbers."""
+
+
+def sketch(figure: str, frames: Frames, spec: TableSpec, extra: Options) -> Sketch:
+    """Return what one of `FIGURES` shows of the runs in `frames`, counted as `spec` says.
+
+    `extra` are options that vary beyond the axes. Raises TableError for runs that must not be compared, and where there
+    is nothing to draw.
+    """
+    along = "model" if figure == "size" else ""
+    return FIGURES[figure](View.of(frames, spec, extra, of_workers=figure == "audit", along=along))

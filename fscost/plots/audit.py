@@ -1,0 +1,122 @@
+"""The numbers of the figure audit: what FederatedScope logged of workers, beside what they sent and received."""
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+from typing import Any
+
+from fscost.errors import TableError
+from fscost.measure import Link, Traffic, total_column
+from fscost.plots.view import Part, Record, Sketch, View, known, refuse_nothing
+from fscost.record import Status
+from fscost.tables.audit import FIGURES, Figures, grouped, workers_of
+from fscost.tables.lines import Line
+from fscost.tables.marks import PARTLY, Mark, mark_of
+
+LOGGED = "logged_bytes"
+_MEAN = "mean of server and clients"
+_COLUMNS = [column for column, _, _ in FIGURES]
+
+
+def audit(view: View) -> Sketch:
+    """Return what was logged beside what travelled: of each worker for one cell, for several the mean over workers.
+
+    Where nothing was trained it is the closed form of asizeof. Raises TableError for a measure that no worker has.
+    """
+    measure = view.column.measure
+    if measure not in ("payload", "wire"):
+        raise TableError(f"table.measure={measure}: is not known of workers; set payload or wire")
+    panels = view.panels(lambda line: _audited(view, line), most=None)
+    refuse_nothing(panels, "audit")
+    records = [record for panel in panels for series in panel.series for record in series.records]
+    unit = view.unit([size for r in records for size in (r[LOGGED], r[f"{measure}_bytes"]) if size])
+    whose = "per worker" if len(view.lines) == 1 else f"per worker, {_MEAN}"
+    first = f"What FederatedScope counts and the {measure} of all messages, {whose}"
+    caption = [*view.caption(first, unit), *_reading(view, records, measure)]
+    x = f"{'Bytes' if unit == 'B' else unit} per worker" + (f", {_MEAN}" if len(view.lines) > 1 else "")
+    return Sketch(panels, unit, x, "", caption, view.names(panels), view.over(), view.column)
+
+
+def _reading(view: View, records: Sequence[Record], measure: str) -> Iterator[str]:
+    if any(record["direction"] in _ARROWS for record in records):
+        yield "↑ sent, ↓ received."
+    if any(record[LOGGED] and record[f"{measure}_bytes"] for record in records):
+        yield f"×: {measure} by what FederatedScope counts."
+    if any(record[LOGGED] == 0 for record in records):
+        yield "0: FederatedScope logged no byte."
+    if any(record["partly"] for record in records):
+        yield f"{PARTLY}: without messages that FederatedScope cannot encode."
+    if view.is_estimate:
+        yield "Nothing was logged: asizeof of all messages, and each is sent by one worker and received by another."
+
+
+_ARROWS = {"sent": "↑", "received": "↓"}
+
+
+def row_name(series: str, record: Record) -> str:
+    """Return what the row of a record is called beside others of its panel."""
+    name = series if record["worker"] == _MEAN else record["worker"]
+    return " ".join(filter(None, (name, _ARROWS.get(record["direction"]))))
+
+
+def _audited(view: View, line: Line) -> Part:
+    where, measure = view.where(line), view.column.measure
+    if line.status is not Status.DONE:
+        return Part(line, where, mark=mark_of(line.status))
+    if line.is_estimate:
+        return _in_closed_form(view, line)
+    workers = _over_seeds(view, line)
+    found = [*grouped(workers)] if len(view.lines) == 1 else _mean([next(grouped([worker])) for worker in workers])
+    records = [record for figures in found for record in _records(figures, measure)]
+    records = [record for record in records if known([record[LOGGED]]) or known([record[f"{measure}_bytes"]])]
+    if not records:
+        return Part(line, where, mark=Mark.UNKNOWN)
+    is_complete = all(known([record[LOGGED], record[f"{measure}_bytes"]]) for record in records)
+    return Part(line, where, records, note="" if is_complete else f"{measure} or log {Mark.UNKNOWN}")
+
+
+def _over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
+    """Return the rows of a line's workers, each number over all seeds; empty where a seed does not know it."""
+    runs = [{int(row["worker"]): row for row in workers_of(run_id, view.workers)} for run_id in line.ids]
+    found = []
+    for worker in sorted(set.intersection(*map(set, runs))):
+        rows = [run[worker] for run in runs]
+        names = [name for name in rows[0] if name.endswith("_bytes")]
+        values = {name: [row.get(name) for row in rows] for name in names}
+        middles = {
+            name: view.middle([float(v) for v in some if v is not None]) for name, some in values.items() if known(some)
+        }
+        found.append({"worker": worker} | middles)
+    return found
+
+
+def _mean(workers: Sequence[Figures]) -> list[Figures]:
+    """Return FederatedScope's sys_avg: the mean over the server and all clients, each with the same weight."""
+    if not workers:
+        return []
+    columns = zip(*(worker.values for worker in workers), strict=True)
+    means = [None if None in some else fmean(value for value in some if value is not None) for some in columns]
+    partly = tuple(any(some) for some in zip(*(worker.partly for worker in workers), strict=True))
+    return [Figures(_MEAN, tuple(means), partly)]
+
+
+def _records(figures: Figures, measure: str) -> Iterator[Record]:
+    of = dict(zip(_COLUMNS, zip(figures.values, figures.partly, strict=True), strict=True))
+    for direction, logged in (("sent", "total_upload_bytes"), ("received", "total_download_bytes")):
+        size, partly = of[f"{direction}_{measure}_bytes"]
+        yield {"worker": figures.name, "direction": direction, LOGGED: of[logged][0], f"{measure}_bytes": size,
+               "partly": partly}  # fmt: skip
+
+
+def _in_closed_form(view: View, line: Line) -> Part:
+    """Return asizeof beside the true bytes of all messages; both directions have the same mean over workers."""
+    where, measure = view.where(line), view.column.measure
+    sums = [
+        line.sums([total_column(traffic, link, name) for traffic in Traffic for link in Link])
+        for name in ("reported", measure)
+    ]
+    if any(isinstance(values, str) for values in sums):
+        return Part(line, where, mark=Mark.UNKNOWN)
+    workers = int(line.runs[0]["clients"]) + 1
+    reported, true = (view.middle([float(value) for value in values]) / workers for values in sums)
+    record = {"worker": _MEAN, "direction": "sent and received", LOGGED: reported, f"{measure}_bytes": true}
+    return Part(line, where, [record | {"partly": False}])

@@ -1,0 +1,183 @@
+"""The numbers of each figure, from the lines of tables; nothing here draws."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from fscost.errors import TableError, nearest
+from fscost.measure import Traffic
+from fscost.plots.view import Part, Record, Sketch, View, refuse_nothing
+from fscost.record import Status
+from fscost.tables.column import ALL, ColumnSpec
+from fscost.tables.heads import metric_name
+from fscost.tables.lines import Line, Run, course_of, is_unknown
+from fscost.tables.marks import Mark, mark_of
+from fscost.tables.quantities import QUANTITIES
+from fscost.tables.words import messages_of
+
+
+def bytes_name(column: ColumnSpec) -> str:
+    """Return the column of the CSV that holds bytes."""
+    return f"{column.traffic}_{column.measure}_bytes"
+
+
+def what(view: View, column: ColumnSpec) -> str:
+    """Return what is counted, as a caption says it."""
+    text = messages_of(column.measure, [column.traffic])
+    return f"{text}, estimated" if view.is_estimate and not text.startswith("estimated") else text
+
+
+def title(text: str) -> str:
+    """Return text that begins with a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def _total(view: View, line: Line, column: ColumnSpec) -> list[float] | str:
+    of = QUANTITIES["total"].of
+    assert of is not None
+    return of(line, column)
+
+
+# --- accuracy against bytes -----------------------------------------------------------------------
+
+
+def accuracy(view: View) -> Sketch:
+    """Return a metric after each evaluated round against all bytes until then.
+
+    Raises TableError where nothing was trained, and for traffic that belongs to no round.
+    """
+    _refuse_unmeasured(view)
+    column = view.column
+    panels = view.panels(lambda line: _course(view, line))
+    refuse_nothing(panels, "accuracy")
+    unit = view.unit([s.records[-1][bytes_name(column)] for p in panels for s in p.series if s.records])
+    y = f"{metric_name(column)} (%)" if column.is_rate else metric_name(column)
+    first = f"{metric_name(column)} against cumulative {what(view, column)}, all clients and both directions"
+    caption = view.caption(first, unit)
+    over = view.over(with_band=True)
+    if "±" in over:
+        caption.insert(1, "Bands: ± sample standard deviation.")
+    x = f"Cumulative {what(view, column)} ({unit})"
+    return Sketch(panels, unit, x, y, caption, view.names(panels), over, column)
+
+
+def _refuse_unmeasured(view: View) -> None:
+    column = view.column
+    if all(line.is_estimate for line in view.lines):
+        raise TableError(
+            f"plot accuracy: engine=estimate trains nothing, so there is no {column.metric}; "
+            "select runs of another engine, or plot size, traffic or audit"
+        )
+    if column.traffic in (Traffic.CONTROL, ALL):
+        raise TableError(
+            f"table.traffic={column.traffic}: control messages belong to no round; set training or evaluation"
+        )
+    rows = [row for line in view.lines for run in line.runs for row in line.rounds.get(str(run["cell"]), ())]
+    names = {name for row in rows for name in row if not name.endswith(("_bytes", "_messages"))} - {"cell", "round"}
+    if rows and column.metric not in names:
+        raise TableError(
+            f"table.metric={column.metric}: is not logged by these runs; there are {', '.join(sorted(names))}"
+            f"{nearest(column.metric, names)}"
+        )
+
+
+def _course(view: View, line: Line) -> Part:
+    where, column = view.where(line), view.column
+    if line.status is not Status.DONE:
+        return Part(line, where, mark=mark_of(line.status))
+    runs = [{int(row["round"]): row for row in line.rounds.get(str(run["cell"]), ())} for run in line.runs]
+    common = sorted(set.intersection(*map(set, runs)))
+    found = [_after(view, number, [run[number] for run in runs], column) for number in common]
+    records = [record for record in found if record is not None]
+    last = max((max(run, default=0) for run in runs), default=0)
+    if not records:
+        return Part(line, where, mark=Mark.UNKNOWN)
+    end = records[-1]["round"]
+    return Part(line, where, records, note=f"drawn to round {end} of {last}, which not all seeds have" * (end < last))
+
+
+def _after(view: View, number: int, rows: Sequence[Run], column: ColumnSpec) -> Record | None:
+    """Return what is drawn for one evaluated round, None where a seed does not know it."""
+    courses = [course_of(row, number, column) for row in rows]
+    sizes = [course.total_bytes for course in courses if course is not None]
+    values = [float(row[column.metric]) for row in rows if not is_unknown(row.get(column.metric))]
+    if not len(sizes) == len(values) == len(rows):
+        return None
+    return {"round": number} | view.told(bytes_name(column), sizes) | view.told(column.metric, values)
+
+
+# --- bytes against the size of the model ----------------------------------------------------------
+
+
+def size(view: View) -> Sketch:
+    """Return the bytes of a whole training against the model's number of parameters.
+
+    Raises TableError for models of one size.
+    """
+    column = view.column
+    panels = view.panels(lambda line: _sized(view, line), along="model")
+    refuse_nothing(panels, "size")
+    records = [record for panel in panels for series in panel.series for record in series.records]
+    if len({record["params"] for record in records}) < 2:
+        raise TableError("plot size: needs models of two sizes at least; select them, as model=mlp_s,mlp_l")
+    unit = view.unit([record[bytes_name(column)] for record in records])
+    first = f"{title(what(view, column))}, all clients, rounds and both directions, against the model's parameters"
+    caption = [*view.caption(first, unit), "Slope: of the least-squares line through the logarithms of both."]
+    least = min(record["params"] for record in records)
+    many = [word for word, number in THOUSANDS.items() if least >= number][-1]
+    x = f"Parameters of the model{f' ({many})' if many else ''}"
+    y = f"{title(what(view, column))} ({unit})"
+    return Sketch(panels, unit, x, y, caption, view.names(panels), view.over(), column, many)
+
+
+THOUSANDS = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
+"""In what numbers of parameters are told."""
+
+
+def _sized(view: View, line: Line) -> Part:
+    where, params, sizes = view.where(line), line.values("params"), _total(view, line, view.column)
+    if isinstance(params, str) or isinstance(sizes, str):
+        return Part(line, where, mark=params if isinstance(params, str) else str(sizes))
+    if not all(sizes):
+        return Part(line, where, note="nothing was sent; 0 has no place on a logarithmic axis")
+    return Part(line, where, [{"params": params[0]} | view.told(bytes_name(view.column), sizes)])
+
+
+def slope(records: Sequence[Record], column: ColumnSpec) -> float | None:
+    """Return the slope of log bytes over log parameters, by least squares; None for models of one size."""
+    x, y = (np.log10([record[name] for record in records]) for name in ("params", bytes_name(column)))
+    if len(set(x)) < 2:
+        return None
+    off = x - x.mean()
+    return float((off * (y - y.mean())).sum() / (off**2).sum())
+
+
+# --- bytes per traffic class ----------------------------------------------------------------------
+
+
+def traffic(view: View) -> Sketch:
+    """Return the bytes of a whole training by traffic class."""
+    panels = view.panels(lambda line: _classes(view, line), most=None)
+    refuse_nothing(panels, "traffic")
+    column = replace(view.column, traffic=ALL)
+    unit = view.unit([sum(r["bytes"] for r in s.records) for p in panels for s in p.series if s.records])
+    first = f"{title(what(view, column))} by traffic class, all clients, rounds and both directions"
+    caption = view.caption(first, unit)
+    if any(series.parts[0].note for panel in panels for series in panel.series):
+        caption.append("+: without a class of which the bytes are not known.")
+    x = f"{title(what(view, column))} ({unit})"
+    return Sketch(panels, unit, x, "", caption, view.names(panels), view.over(), column)
+
+
+def _classes(view: View, line: Line) -> Part:
+    where, records, unknown = view.where(line), [], []
+    for traffic in Traffic:
+        sizes = _total(view, line, replace(view.column, traffic=traffic))
+        if not isinstance(sizes, str):
+            records.append({"traffic": str(traffic), "measure": view.column.measure} | view.told("bytes", sizes))
+        elif line.status is Status.DONE:
+            unknown.append(f"{traffic} {Mark.UNKNOWN}")
+        else:
+            return Part(line, where, mark=sizes)
+    return Part(line, where, records, mark="" if records else Mark.UNKNOWN, note=", ".join(unknown))

@@ -1,0 +1,239 @@
+"""What a figure shows before it is drawn: series in panels, and the numbers of each, which are also rows of its CSV."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import stdev
+from typing import Any
+
+import pandas as pd
+
+from fscost.collect import Frames
+from fscost.errors import TableError
+from fscost.tables import TableSpec
+from fscost.tables.column import ColumnSpec
+from fscost.tables.compared import Options, compared, readable
+from fscost.tables.keys import Keys
+from fscost.tables.lines import Line, is_unknown
+from fscost.tables.marks import ESTIMATED
+from fscost.tables.numbers import Datum, unit_for
+from fscost.tables.table import Column
+from fscost.tables.words import constants_of, notes, power
+
+Record = dict[str, Any]
+"""Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
+
+_MOST = 8
+"""So many series can be told apart in one panel."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is drawn of one line of a table: its numbers, or the mark that stands for them; `note` is what lacks."""
+
+    line: Line
+    where: str
+    records: Sequence[Record] = ()
+    mark: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """What has one name in a panel: a line of a table, or several along an axis of the figure."""
+
+    name: str
+    parts: Sequence[Part]
+
+    @property
+    def records(self) -> list[Record]:
+        """The numbers of all parts."""
+        return [record for part in self.parts for record in part.records]
+
+    @property
+    def mark(self) -> str:
+        """What stands for the series where it has no number at all."""
+        return "" if self.records else self.parts[0].mark
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series that share axes; `place` are the values that tell panels apart, `faint` series only to compare with."""
+
+    title: str
+    place: tuple[Any, ...]
+    series: Sequence[Series]
+    faint: Sequence[Series] = ()
+
+    @property
+    def model(self) -> Any:
+        """The model, which bytes depend on most."""
+        return self.series[0].parts[0].line.runs[0]["model"]
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """All of a figure but its shape: `caption` are sentences, `x` and `y` what the axes are, `unit` that of bytes.
+
+    `names` are the series' in the order of their colours; `over` says over how many seeds, empty for one; `x_unit` is
+    that of numbers that are no bytes.
+    """
+
+    panels: Sequence[Panel]
+    unit: str
+    x: str
+    y: str
+    caption: Sequence[str]
+    names: Sequence[str]
+    over: str
+    column: ColumnSpec
+    x_unit: str = ""
+
+    @property
+    def parts(self) -> list[Part]:
+        """All parts, panel by panel."""
+        return [part for panel in self.panels for series in panel.series for part in series.parts]
+
+    @property
+    def untold(self) -> list[str]:
+        """What is not drawn, or not all of it, in words."""
+        return [f"{part.where}: {part.mark or part.note}" for part in self.parts if part.mark or part.note]
+
+
+@dataclass(frozen=True)
+class View:
+    """The selected lines, the keys that tell them apart, and how they are counted; `compare` tells series apart."""
+
+    cells: pd.DataFrame
+    workers: pd.DataFrame
+    spec: TableSpec
+    keys: Keys
+    lines: Sequence[Line]
+    compare: str
+    column: ColumnSpec = field(repr=False)
+
+    @classmethod
+    def of(cls, frames: Frames, spec: TableSpec, extra: Options, *, of_workers: bool, along: str = "") -> "View":
+        """Return what is selected; `along` is an axis that runs along the figure's own.
+
+        Raises TableError for runs that must not be compared: those of a table, and of `of_workers` other counts too.
+        """
+        shared = {name: getattr(spec, name) for name in ("traffic", "measure", "unit", "metric")}
+        column = ColumnSpec(quantity="total", **shared)
+        measures = [spec.measure, *["reported"] * of_workers]
+        cells = readable(frames.cells, extra)
+        keys, lines = compared(cells, frames.rounds, spec, extra, measures)
+        compare = "method" if spec.compare == along else spec.compare
+        return cls(cells, frames.workers, spec, keys, lines, compare, column)
+
+    @property
+    def seeds(self) -> int:
+        """Over how many seeds each number is."""
+        return len(self.lines[0].runs)
+
+    def panels(self, made: Callable[[Line], Part], *, along: str = "", most: int | None = _MOST) -> list[Panel]:
+        """Return the series in panels: one for each combination of what varies beside methods and options.
+
+        Lines that differ `along` an axis are one series. Where there would be more than `most` in a panel, each has
+        one of its own, with all others faint behind it.
+        """
+        own = (self.compare, *self.keys.extra, along)
+        facets = [key for key in self.keys.of_lines if key not in own and self._varies(key)]
+        found: dict[tuple[Any, ...], dict[str, list[Part]]] = {}
+        for line in self.lines:
+            place = tuple(line.axes[key] for key in facets)
+            found.setdefault(place, {}).setdefault(self.name(line), []).append(made(line))
+        panels = [
+            Panel(", ".join(map(self._axis_text, facets, place)), place, [Series(*one) for one in own.items()])
+            for place, own in found.items()
+        ]
+        if most is None or max(len(panel.series) for panel in panels) <= most:
+            return panels
+        return [
+            Panel(", ".join(filter(None, (panel.title, one.name))), (*panel.place, one.name), [one], panel.series)
+            for panel in panels
+            for one in panel.series
+        ]
+
+    def _varies(self, key: str) -> bool:
+        return len({line.axes[key] for line in self.lines}) > 1
+
+    def name(self, line: Line) -> str:
+        """Return what a line is called beside others of its panel."""
+        options = (f"{self.spec.label(k)}={self.spec.label(line.axes[k])}" for k in self.keys.extra if self._varies(k))
+        return ", ".join([self._axis_text(self.compare, line.runs[0][self.compare]), *options])
+
+    def where(self, line: Line) -> str:
+        """Return what tells a line from all others."""
+        told = [key for key in self.keys.of_lines if self._varies(key)]
+        return ", ".join(self._axis_text(key, line.axes[key]) for key in told) or self.name(line)
+
+    def names(self, panels: Sequence[Panel]) -> list[str]:
+        """Return the names of all series in their order."""
+        return list(dict.fromkeys(series.name for panel in panels for series in (*panel.series, *panel.faint)))
+
+    def _axis_text(self, key: str, value: Any) -> str:
+        if value is None:
+            return f"{key} n/a"
+        if key in ("clients", "rounds") and isinstance(value, int):
+            return f"{value:,} {key.removesuffix('s') if value == 1 else key}"
+        return f"{key} {value}" if key == "seed" else self.spec.label(value)
+
+    # --- numbers ------------------------------------------------------------------------------------
+
+    def middle(self, values: Sequence[float]) -> float:
+        """Return the mean over seeds, or the median where that was set."""
+        found = Datum([*values]).middle(self.spec.aggregate)
+        assert found is not None
+        return found
+
+    def spread(self, values: Sequence[float]) -> float | None:
+        """Return the sample standard deviation over seeds, None where there is no mean or one seed."""
+        return stdev(values) if self.spec.aggregate == "mean_std" and len(values) > 1 else None
+
+    def told(self, name: str, values: Sequence[float]) -> Record:
+        """Return a number over seeds, and how it deviates."""
+        return {name: self.middle(values), f"{name}_std": self.spread(values)}
+
+    def unit(self, sizes: Sequence[float]) -> str:
+        """Return the unit that fits these bytes, or the one that was set."""
+        return unit_for(self.column.unit, [Datum([size]) for size in sizes], self.spec.aggregate)
+
+    # --- words --------------------------------------------------------------------------------------
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether numbers come from a closed form."""
+        return any(line.is_estimate for line in self.lines)
+
+    def over(self, *, with_band: bool = False) -> str:
+        """Return over how many seeds numbers are, and how they are made one; nothing for one seed."""
+        if self.seeds == 1:
+            return ""
+        middle = "median" if self.spec.aggregate == "median" else "mean"
+        spread = " ± sample standard deviation" if with_band and self.spec.aggregate == "mean_std" else ""
+        return f"{middle}{spread} over n = {self.seeds} seeds"
+
+    def caption(self, first: str, unit: str) -> list[str]:
+        """Return `first`, over how many seeds it is, and what else must be said of all numbers."""
+        said = [f"{first}; {self.over() or 'one seed'}."]
+        if power(unit):
+            said.append(f"{unit} = {power(unit)} bytes.")
+        if same := [*constants_of(self.keys, self.spec)]:
+            said.append(f"The same everywhere: {', '.join(same)}.")
+        estimated = Column("", "", note=ESTIMATED) if self.is_estimate or self.column.measure == "network" else None
+        said += [f"{n.meaning.capitalize()}." for n in notes([], [estimated] if estimated else [], self.lines,
+                                                             [self.column])]  # fmt: skip
+        return said
+
+
+def known(values: Sequence[Any]) -> bool:
+    """Return whether all of some values are numbers."""
+    return bool(values) and not any(map(is_unknown, values))
+
+
+def refuse_nothing(panels: Sequence[Panel], figure: str) -> None:
+    """Raise TableError where there is no number to draw."""
+    series = [series for panel in panels for series in panel.series]
+    if not any(one.records for one in series):
+        states = ", ".join(dict.fromkeys(one.mark for one in series))
+        raise TableError(f"plot {figure}: there is no number to draw, only {states}; python -m fscost plan tells more")

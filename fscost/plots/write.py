@@ -1,0 +1,90 @@
+"""Write a figure as PDF, PNG and PGF, and its numbers as CSV: the same bytes for the same numbers, on any machine."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import matplotlib
+
+from fscost.cell import AXES
+from fscost.errors import StoreError, TableError
+from fscost.plots.lines import accuracy, size
+from fscost.plots.rows import audit, traffic
+from fscost.plots.style import RC, Page, for_latex, printable
+from fscost.plots.view import Sketch
+from fscost.tables.formats.tex_escape import comment
+
+_DPI = 300
+_DRAWN = {"accuracy": accuracy, "size": size, "traffic": traffic, "audit": audit}
+_EXACT = 2**53
+
+
+def write(
+    sketch: Sketch, figure: str, stem: Path, width_in: float, *, provenance: Sequence[str], pgf: bool
+) -> list[Path]:
+    """Write the figure beside `stem` in each format and return the paths; `provenance` goes into the files.
+
+    Raises TableError for PGF without LaTeX, which measures its text, and StoreError for a folder that cannot be
+    written.
+    """
+    if pgf and not which("pdflatex"):
+        raise TableError("--pgf: needs pdflatex, which measures the text; install it or leave --pgf out")
+    made = {".csv": table(sketch).encode(errors="replace")}
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever style a user has
+        matplotlib.rcParams.update(RC)
+        drawn = _DRAWN[figure](sketch, Page(width_in, printable))
+        about = "\n".join(provenance)
+        made[".pdf"] = _saved(drawn, "pdf", {"Subject": about, "CreationDate": None})
+        made[".png"] = _saved(drawn, "png", {"Description": about, "Software": None})
+        if pgf:
+            drawn = _DRAWN[figure](sketch, Page(width_in, for_latex))
+            head = "".join(f"% {comment(line)}\n" for line in provenance)
+            made[".pgf"] = head.encode() + _saved(drawn, "pgf", None)
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        return [_write(stem.with_name(stem.name + suffix), content) for suffix, content in made.items()]
+    except OSError as error:
+        raise StoreError(f"out={stem.parent}: cannot be written: {error.strerror}; choose another folder") from error
+
+
+def _saved(figure: Any, format: str, metadata: dict[str, Any] | None) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format=format, dpi=_DPI, **({"metadata": metadata} if metadata else {}))
+    return file.getvalue()
+
+
+def _write(path: Path, content: bytes) -> Path:
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    return part.replace(path)
+
+
+def table(sketch: Sketch) -> str:
+    """Return all numbers that are drawn as CSV, in base units; a row without numbers says why."""
+    axes = list(
+        dict.fromkeys([*(axis for axis in AXES if axis != "seed"), *(k for p in sketch.parts for k in p.line.axes)])
+    )
+    numbers = list(dict.fromkeys(name for part in sketch.parts for record in part.records for name in record))
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*axes, *numbers, "seeds", "status", "cells"])
+    writer.writerows(_lines(sketch, axes, numbers))
+    return file.getvalue()
+
+
+def _lines(sketch: Sketch, axes: Sequence[str], numbers: Iterable[str]) -> Iterator[list[Any]]:
+    numbers = [*numbers]
+    for part in sketch.parts:
+        run = part.line.runs[0]
+        own = [part.line.axes.get(axis, run.get(axis)) for axis in axes]
+        end = [len(part.line.runs), part.mark or part.line.status, " ".join(part.line.ids)]
+        for record in part.records or [{}]:
+            yield [*own, *(_number(record.get(name)) for name in numbers), *end]
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and abs(value) <= _EXACT and value.is_integer() else value
