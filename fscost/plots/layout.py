@@ -9,11 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fscost.errors import TableError
-from fscost.plots.style import GREY, HIGHEST_IN, LETTER_IN, Page
+from fscost.plots.style import GREY, HIGHEST_IN, Page, width_em
 from fscost.plots.view import Panel
 
 _NARROWEST_IN = 1.45
-_ENTRY_IN = 0.42
+_LINE_IN = 0.135
+_ENTRY_IN = 0.46
+"""What an entry of a legend takes beside its text."""
 
 
 def arranged(panels: Sequence[Panel], width_in: float) -> tuple[list[Panel], int]:
@@ -54,13 +56,18 @@ def shared(panels: Sequence[Panel], largest: Sequence[float], squeezed: float) -
     return [max(groups[way(number)]) or 1.0 for number in range(len(panels))]
 
 
-def grid(panels: Sequence[Panel], columns: int, heights_in: Sequence[float], page: Page) -> tuple[Figure, list[Axes]]:
-    """Return a figure with axes for each panel, titled; `heights_in` are those of the rows, without titles.
+def grid(
+    panels: Sequence[Panel], columns: int, heights_in: Sequence[float], page: Page, names: Sequence[str], left_in: float
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with axes for each panel, titled, with room for a legend of these names.
 
-    Raises TableError for what does not fit on a page.
+    `heights_in` are those of the rows, without titles; `left_in` is what stands at the left of all panels. Raises
+    TableError for what does not fit on a page.
     """
-    lines = max(page.lines(panel.title, page.width_in / columns - 0.4).count("\n") + 1 for panel in panels)
-    height = sum(heights_in) + len(heights_in) * (0.14 * lines + 0.22) + 0.55
+    titles = [page.lines(panel.title, (page.width_in - left_in) / columns - 0.1) for panel in panels]
+    lines = max(title.count("\n") + 1 for title in titles)
+    above = _legend_lines(names, page, _legend_columns(names, page))
+    height = sum(heights_in) + len(heights_in) * (_LINE_IN * lines + 0.22) + _LINE_IN * above + 0.42
     if height > HIGHEST_IN:
         raise TableError(
             f"{len(panels)} panels are {height:.0f} in high, a page has {HIGHEST_IN:.0f}; select fewer cells, "
@@ -68,9 +75,8 @@ def grid(panels: Sequence[Panel], columns: int, heights_in: Sequence[float], pag
         )
     figure = Figure(figsize=(page.width_in, height))
     axes = figure.subplots(len(heights_in), columns, squeeze=False, height_ratios=heights_in).flatten().tolist()
-    for panel, own in zip(panels, axes, strict=False):
-        if panel.title:
-            own.set_title(page.lines(panel.title, page.width_in / columns - 0.4))
+    for title, own in zip(titles, axes, strict=False):
+        own.set_title(title)
     for unused in axes[len(panels) :]:
         unused.set_visible(False)
     return figure, axes[: len(panels)]
@@ -90,19 +96,30 @@ def label_outer(
 
 def legend(figure: Figure, handles: Sequence[Artist], names: Sequence[str], page: Page, title: str) -> None:
     """Put a legend above the panels, in as many columns as fit."""
-    texts = [page.lines(name, page.width_in - _ENTRY_IN) for name in names]
-    longest = max((len(line) for text in texts for line in text.split("\n")), default=0)
-    columns = max(1, min(len(names), int(page.width_in / (_ENTRY_IN + LETTER_IN * longest))))
-    if not names and not title:
-        return
-    figure.legend(
-        handles, texts, title=page.text(title), title_fontsize=6.5, loc="outside upper center", ncols=columns,
-        frameon=False, handlelength=2.2, columnspacing=1.2, borderpad=0.1, borderaxespad=0.2, labelspacing=0.3,
-    )  # fmt: skip
+    if names or title:
+        figure.legend(
+            handles, _entries(names, page), title=page.text(title), title_fontsize=6.5, loc="outside upper center",
+            ncols=_legend_columns(names, page), frameon=False, handlelength=2.2, columnspacing=1.2, borderpad=0.1,
+            borderaxespad=0.2, labelspacing=0.3,
+        )  # fmt: skip
+
+
+def _entries(names: Sequence[str], page: Page) -> list[str]:
+    return [page.lines(name, page.width_in - _ENTRY_IN) for name in names]
+
+
+def _legend_columns(names: Sequence[str], page: Page) -> int:
+    longest_in = min(page.width_in - _ENTRY_IN, max(map(width_em, names), default=0) * 7 / 72)
+    return max(1, min(len(names), int(page.width_in / (_ENTRY_IN + longest_in))))
+
+
+def _legend_lines(names: Sequence[str], page: Page, columns: int) -> int:
+    lines = sum(entry.count("\n") + 1 for entry in _entries(names, page))
+    return lines if columns == 1 else math.ceil(len(names) / columns)
 
 
 def said(axes: Axes, lines: Sequence[str]) -> None:
     """Say in a panel what has no number there, as ``FedPer: missing``."""
-    if lines:
-        axes.text(0.97, 0.04, "\n".join(lines), transform=axes.transAxes, ha="right", va="bottom", color=GREY,
-                  fontsize=6)  # fmt: skip
+    text = axes.text(0.97, 0.04, "\n".join(lines), transform=axes.transAxes, ha="right", va="bottom", color=GREY,
+                     fontsize=6)  # fmt: skip
+    text.set_in_layout(False)

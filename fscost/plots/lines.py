@@ -18,7 +18,7 @@ _WIDE = 30
 """Bytes are on a logarithmic scale where a line of a panel ends at so many times another's."""
 _SQUEEZED = 2.5
 _SLOPES = 3
-"""So many slopes can stand in a panel; of more it is from where to where they are."""
+"""So many lines of slopes can stand in a panel; of more it is from where to where they are."""
 
 
 def accuracy(sketch: Sketch, page: Page) -> Figure:
@@ -42,7 +42,7 @@ def accuracy(sketch: Sketch, page: Page) -> Figure:
         else:
             own.set_xlim(0, limit * 1.04)
             linear(own.xaxis, 4)
-        said(own, _marks(panel, page))
+        said(own, _marks(panel, page, page.width_in / columns - 0.5))
     _same_y(axes, sketch)
     label_outer(axes, columns, x_is_shared=lambda a, b: not is_log and limits[a] == limits[b], y_is_shared=True)
     return _around(figure, sketch, page)
@@ -57,7 +57,7 @@ def _band(own: Axes, x: Sequence[float], y: Sequence[float], off: Sequence[Any],
 def _panels(sketch: Sketch, page: Page) -> tuple[Figure, list[Panel], list[Axes], int]:
     panels, columns = arranged(sketch.panels, page.width_in)
     heights = [_height_in(page, columns)] * -(-len(panels) // columns)
-    figure, axes = grid(panels, columns, heights, page)
+    figure, axes = grid(panels, columns, heights, page, _legend_names(sketch), 0.45)
     return figure, panels, axes, columns
 
 
@@ -71,8 +71,8 @@ def _styled(panel: Panel, sketch: Sketch) -> list[tuple[str, dict[str, Any], lis
     return [*faint, *((s.name, look(sketch.names.index(s.name)), s.records) for s in panel.series)]
 
 
-def _marks(panel: Panel, page: Page) -> list[str]:
-    return [page.text(f"{series.name}: {series.mark}") for series in panel.series if series.mark]
+def _marks(panel: Panel, page: Page, room_in: float) -> list[str]:
+    return [page.lines(f"{series.name}: {series.mark}", room_in, 6) for series in panel.series if series.mark]
 
 
 def _same_y(axes: Sequence[Axes], sketch: Sketch) -> None:
@@ -89,15 +89,21 @@ def _around(figure: Figure, sketch: Sketch, page: Page) -> Figure:
     """Add what stands around the panels: what the axes are, and which line is which."""
     figure.supxlabel(page.lines(sketch.x, page.width_in - 0.3))
     figure.supylabel(page.lines(sketch.y, figure.get_figheight() - 0.4))
-    names = [] if any(panel.faint for panel in sketch.panels) else sketch.names
+    names = _legend_names(sketch)
     legend(figure, [Line2D([], [], **look(number)) for number in range(len(names))], names, page, sketch.over)
     return figure
+
+
+def _legend_names(sketch: Sketch) -> Sequence[str]:
+    """Return what the legend names: nothing where each panel is titled with the one line it is about."""
+    return [] if any(panel.faint for panel in sketch.panels) else sketch.names
 
 
 def size(sketch: Sketch, page: Page) -> Figure:
     """Return bytes over the size of the model, both logarithmic, with slopes."""
     figure, panels, axes, columns = _panels(sketch, page)
     name, scales = bytes_name(sketch.column), (1 / THOUSANDS[sketch.x_unit], 1 / UNITS[sketch.unit])
+    room_in = page.width_in / columns - 0.5
     every = [record for part in sketch.parts for record in part.records]
     spans = [
         (min(values) / room, max(values) * 1.6)  # below, there is room for the slopes
@@ -108,10 +114,10 @@ def size(sketch: Sketch, page: Page) -> Figure:
             own.plot(*_points(sorted(records, key=lambda record: record["params"]), name, scales), **style, label=label)
         own.loglog()
         own.set(xlim=spans[0], ylim=spans[1])
-        logarithmic(own.xaxis, *spans[0], page.width_in / columns - 0.5)
+        logarithmic(own.xaxis, *spans[0], room_in)
         logarithmic(own.yaxis, *spans[1], _height_in(page, columns))
         own.grid()
-        said(own, [*_slopes(panel, sketch, page), *_marks(panel, page)])
+        said(own, [*_slopes(panel, sketch, page, room_in), *_marks(panel, page, room_in)])
     label_outer(axes, columns, x_is_shared=lambda a, b: True, y_is_shared=True)
     return _around(figure, sketch, page)
 
@@ -120,13 +126,14 @@ def _points(records: Sequence[Record], name: str, scales: tuple[float, float]) -
     return [[record[key] * by for record in records] for key, by in zip(("params", name), scales, strict=True)]
 
 
-def _slopes(panel: Panel, sketch: Sketch, page: Page) -> list[str]:
+def _slopes(panel: Panel, sketch: Sketch, page: Page, room_in: float) -> list[str]:
     """Return the slope of each line, of all where they are printed alike, or from where to where there are many."""
     found = [(s.name, slope(s.records, sketch.column)) for s in panel.series]
     texts = {name: f"{value:.2f}" for name, value in found if value is not None}
-    if len(set(texts.values())) == 1:
-        return [f"slope {next(iter(texts.values()))}"]
-    if len(texts) > _SLOPES:
-        ordered = sorted(texts.values(), key=float)
-        return [page.text(f"slopes {ordered[0]}–{ordered[-1]}")]
-    return [page.text(f"{name}: slope {text}") for name, text in texts.items()]
+    ordered = sorted(texts.values(), key=float)
+    if len(set(ordered)) == 1:
+        return [f"slope {ordered[0]}"]
+    lines = [page.lines(f"{name}: slope {text}", room_in, 6) for name, text in texts.items()]
+    if sum(line.count("\n") + 1 for line in lines) <= _SLOPES:
+        return lines
+    return [page.text(f"slopes {ordered[0]}–{ordered[-1]}")]

@@ -2,10 +2,9 @@
 
 import math
 import re
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from matplotlib.axis import Axis, YAxis
@@ -82,7 +81,7 @@ def look(number: int) -> dict[str, Any]:
         "linestyle": _DASHES[number % len(_DASHES)],
         "marker": _MARKERS[number % len(_MARKERS)],
         "markersize": size,
-        "markerfacecolor": "white" if number % 2 == 0 else _COLOURS[number % len(_COLOURS)],
+        "markerfacecolor": "none",
         "markeredgewidth": 0.8,
     }
 
@@ -94,14 +93,36 @@ class Page:
     width_in: float
     text: Callable[[str], str]
 
-    def lines(self, text: str, width_in: float) -> str:
+    def lines(self, text: str, width_in: float, size_pt: float = 7) -> str:
         """Return text in as many lines as that width needs, ready to be drawn."""
-        wide = max(6, int(width_in / LETTER_IN))
-        return "\n".join(self.text(line) for line in textwrap.wrap(clean(text), wide) or [""])
+        return "\n".join(self.text(line) for line in _broken(clean(text), max(width_in, 0.3) * 72 / size_pt))
 
 
-LETTER_IN = 0.052
-"""About how wide a letter is at 7 points."""
+def _broken(text: str, wide_em: float) -> list[str]:
+    """Return text in lines, broken at blanks, and within words that no line can hold."""
+    lines = [""]
+    for word in re.findall(r"\s*\S+", text):
+        if width_em(lines[-1] + word) <= wide_em:
+            lines[-1] += word
+            continue
+        lines.append("")
+        for character in word.lstrip():
+            if width_em(lines[-1] + character) > wide_em:
+                lines.append("")
+            lines[-1] += character
+    return lines[1:] if not lines[0] and len(lines) > 1 else lines
+
+
+def width_em(text: str) -> float:
+    """Return how wide text is in the font of PDF and PNG; those of LaTeX are narrower."""
+    return sum(map(_advance_em, printable(text)))
+
+
+@cache
+def _advance_em(character: str) -> float:
+    font = get_font(findfont(FONT))
+    font.set_size(100, 72)
+    return float(font.load_char(ord(character)).linearHoriAdvance) / 65536 / 100
 
 
 def width_in(setting: str) -> float:
