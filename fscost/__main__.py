@@ -89,7 +89,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _verb(verb: str, words: list[str]) -> int:
-    given = _parser(verb).parse_intermixed_args(_with_seconds(words) if verb == "status" else words)
+    given = _parser(verb).parse_intermixed_args(_read_first(verb, words))
     if verb == "status":
         from fscost.status import status  # alone: what tables need takes longer to import than to look
 
@@ -147,6 +147,14 @@ def _format_of(path: Path | None) -> str | None:
     """Return the format that a file or a template is called after, as ``table.tex`` or ``mine.md.j2``."""
     name = path.name.removesuffix(".j2") if path else ""
     return next((format for format, suffix in _FORMATS.items() if name.endswith(suffix)), None)
+
+
+def _read_first(verb: str, words: list[str]) -> list[str]:
+    """Return a verb's words as argparse can read them; raises FscostError for a plot that names no figure first."""
+    if verb == "plot" and (not words or words[0] not in (*_FIGURES, "-h", "--help")):
+        *most, last = _FIGURES
+        raise FscostError(f"{' '.join(['plot', *words[:1]])}: name the figure first: {', '.join(most)} or {last}")
+    return _with_seconds(words) if verb == "status" else words
 
 
 def _with_seconds(words: list[str]) -> list[str]:

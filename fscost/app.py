@@ -229,10 +229,12 @@ def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf
     sketch = plots.sketch(figure, frames, _spec_of(selection), _options_of(selection))
     name = figure if selection.plan.name == selection.plan.table["name"] else f"{selection.plan.name}_{figure}"
     told = [*provenance(frames.cells, selection.command_of("plot", figure))]
-    paths = plots.write(
-        sketch, figure, (out or selection.plan.out) / name, width_in, provenance=told, pgf=pgf
-    )  # fmt: skip
-    for line in [*(f"not drawn: {line}" for line in sketch.untold), *selection.to_do()]:
+    stem = (out or selection.plan.out) / name
+    paths = plots.write(sketch, figure, stem, width_in, provenance=told, pgf=pgf)
+    for line in [
+        *(f"not drawn: {line}" for line in sketch.untold),
+        *(f"to compute it: {line}" for line in selection.to_do()),
+    ]:
         _say(line)
     print("\n".join([*sketch.caption, *(f"wrote {path}" for path in paths)]))
     return 0

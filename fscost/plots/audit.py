@@ -6,7 +6,7 @@ from typing import Any
 
 from fscost.errors import TableError
 from fscost.measure import Link, Traffic, total_column
-from fscost.plots.view import Part, Record, Sketch, View, known, refuse_nothing
+from fscost.plots.view import Part, Record, Sketch, View, known, refuse_nothing, title
 from fscost.record import Status
 from fscost.tables.audit import FIGURES, Figures, grouped, workers_of
 from fscost.tables.lines import Line
@@ -30,19 +30,28 @@ def audit(view: View) -> Sketch:
     records = [record for panel in panels for series in panel.series for record in series.records]
     unit = view.unit([size for r in records for size in (r[LOGGED], r[f"{measure}_bytes"]) if size])
     whose = "per worker" if len(view.lines) == 1 else f"per worker, {_MEAN}"
-    first = f"What FederatedScope counts and the {measure} of all messages, {whose}"
+    counted = _COUNTED.get(view.engine, "log")
+    first = f"{title(counted)} beside the {measure} of all messages, {whose}"
     caption = [*view.caption(first, unit), *_reading(view, records, measure)]
     x = f"{'Bytes' if unit == 'B' else unit} per worker" + (f", {_MEAN}" if len(view.lines) > 1 else "")
-    return Sketch(panels, unit, x, "", caption, view.names(panels), view.over(), view.column)
+    return Sketch(panels, unit, x, counted, caption, view.names(panels), view.over(), view.column)
+
+
+_COUNTED = {
+    "federatedscope": "FederatedScope's log",
+    "builtin": "log of the builtin engine",
+    "estimate": "asizeof, closed form",
+}
+"""Engine → what counted the bytes that are no payload."""
 
 
 def _reading(view: View, records: Sequence[Record], measure: str) -> Iterator[str]:
     if any(record["direction"] in _ARROWS for record in records):
         yield "↑ sent, ↓ received."
     if any(record[LOGGED] and record[f"{measure}_bytes"] for record in records):
-        yield f"×: {measure} by what FederatedScope counts."
+        yield f"×: {measure} by what was counted."
     if any(record[LOGGED] == 0 for record in records):
-        yield "0: FederatedScope logged no byte."
+        yield "0: no byte was logged."
     if any(record["partly"] for record in records):
         yield f"{PARTLY}: without messages that FederatedScope cannot encode."
     if view.is_estimate:

@@ -26,7 +26,7 @@ def accuracy(sketch: Sketch, page: Page) -> Figure:
     figure, panels, axes, columns = _panels(sketch, page)
     scale, factor = UNITS[sketch.unit], 100 if sketch.column.is_rate else 1
     name, metric = bytes_name(sketch.column), sketch.column.metric
-    ends = [[s.records[-1][name] / scale for s in panel.series if s.records] for panel in panels]
+    ends = [[s.records[-1][name] / scale for s in panel.faint or panel.series if s.records] for panel in panels]
     is_log = any(max(own) > _WIDE * min(own) > 0 for own in ends if own)
     limits = shared(panels, [max(own, default=0) for own in ends], _SQUEEZED)
     for panel, own, limit in zip(panels, axes, limits, strict=True):
@@ -43,7 +43,7 @@ def accuracy(sketch: Sketch, page: Page) -> Figure:
             own.set_xlim(0, limit * 1.04)
             linear(own.xaxis, 4)
         said(own, _marks(panel, page, page.width_in / columns - 0.5))
-    _same_y(axes, sketch)
+    _same_y(axes, [own for own, drawn in zip(axes, ends, strict=True) if drawn], sketch)
     label_outer(axes, columns, x_is_shared=lambda a, b: not is_log and limits[a] == limits[b], y_is_shared=True)
     return _around(figure, sketch, page)
 
@@ -75,9 +75,9 @@ def _marks(panel: Panel, page: Page, room_in: float) -> list[str]:
     return [page.lines(f"{series.name}: {series.mark}", room_in, 6) for series in panel.series if series.mark]
 
 
-def _same_y(axes: Sequence[Axes], sketch: Sketch) -> None:
-    """Give all panels one scale; a share of samples ends at 100 %."""
-    starts, ends = zip(*(own.get_ylim() for own in axes), strict=True)
+def _same_y(axes: Sequence[Axes], drawn: Sequence[Axes], sketch: Sketch) -> None:
+    """Give all panels the scale of those with numbers; a share of samples ends at 100 %."""
+    starts, ends = zip(*(own.get_ylim() for own in drawn), strict=True)
     low, high = min(starts), max(ends)
     for own in axes:
         own.set_ylim(*((max(low, -1), min(high, 101)) if sketch.column.is_rate else (low, high)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from fscost.errors import TableError, nearest
 from fscost.measure import Traffic
-from fscost.plots.view import Part, Record, Sketch, View, refuse_nothing
+from fscost.plots.view import Part, Record, Sketch, View, refuse_nothing, title
 from fscost.record import Status
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.heads import metric_name
@@ -26,11 +26,6 @@ def what(view: View, column: ColumnSpec) -> str:
     """Return what is counted, as a caption says it."""
     text = messages_of(column.measure, [column.traffic])
     return f"{text}, estimated" if view.is_estimate and not text.startswith("estimated") else text
-
-
-def title(text: str) -> str:
-    """Return text that begins with a capital."""
-    return text[:1].upper() + text[1:]
 
 
 def _total(view: View, line: Line, column: ColumnSpec) -> list[float] | str:

@@ -137,8 +137,7 @@ def audit(sketch: Sketch, page: Page) -> Figure:
                 _dots(own, place, record, true, scale)
         logarithmic(own.xaxis, *span, page.width_in / columns - 0.5)
     label_outer([own for _, own in panels], columns, x_is_shared=lambda a, b: True)
-    is_estimate = any(part.line.is_estimate for part in sketch.parts)
-    names = ["asizeof, closed form" if is_estimate else "FederatedScope's log", sketch.column.measure]
+    names = [sketch.y, sketch.column.measure]
     legend(figure, [Line2D([], [], **_LOG), Line2D([], [], **_TRUE)], names, page, sketch.over)
     return figure
 

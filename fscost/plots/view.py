@@ -72,7 +72,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class Sketch:
-    """All of a figure but its shape: `caption` are sentences, `x` and `y` what the axes are, `unit` that of bytes.
+    """All of a figure but its shape: `caption` are sentences, `x` and `y` what the axes are, or what
+    stands beside bytes, `unit` that of bytes.
 
     `names` are the series' in the order of their colours; `over` says over how many seeds, empty for one; `x_unit` is
     that of numbers that are no bytes.
@@ -201,6 +202,12 @@ class View:
     # --- words --------------------------------------------------------------------------------------
 
     @property
+    def engine(self) -> str:
+        """What computed the runs, empty where that differs."""
+        engines = {str(run.get("engine")) for line in self.lines for run in line.runs}
+        return engines.pop() if len(engines) == 1 else ""
+
+    @property
     def is_estimate(self) -> bool:
         """Whether numbers come from a closed form."""
         return any(line.is_estimate for line in self.lines)
@@ -221,9 +228,14 @@ class View:
         if same := [*constants_of(self.keys, self.spec)]:
             said.append(f"The same everywhere: {', '.join(same)}.")
         estimated = Column("", "", note=ESTIMATED) if self.is_estimate or self.column.measure == "network" else None
-        said += [f"{n.meaning.capitalize()}." for n in notes([], [estimated] if estimated else [], self.lines,
+        said += [f"{title(n.meaning)}." for n in notes([], [estimated] if estimated else [], self.lines,
                                                              [self.column])]  # fmt: skip
         return said
+
+
+def title(text: str) -> str:
+    """Return text that begins with a capital."""
+    return text[:1].upper() + text[1:]
 
 
 def known(values: Sequence[Any]) -> bool:
