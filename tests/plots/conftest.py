@@ -1,0 +1,53 @@
+"""The recorded store, and figures of it as matplotlib has them."""
+
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import matplotlib
+import pytest
+from matplotlib.figure import Figure
+
+from fscost import app, plots
+from fscost.plots import Sketch, lines, rows
+from fscost.plots.style import RC, Page, printable
+from tests.conftest import DATA
+
+DRAWN = {"accuracy": lines.accuracy, "size": lines.size, "traffic": rows.traffic, "audit": rows.audit}
+
+
+@pytest.fixture(scope="session")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the recorded store, runs/: 3 methods x 3 models x 2 clients x 3 seeds of 8 rounds."""
+    folder = tmp_path_factory.mktemp("paper")
+    with tarfile.open(DATA / "paper.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def sketched(paper: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sketch]:
+    """What a figure of recorded runs shows."""
+
+    def run(figure: str, *words: str) -> Sketch:
+        monkeypatch.chdir(paper)
+        selection = app.select(words or ["runs"])
+        frames = app._frames(selection)
+        return plots.sketch(figure, frames, app._spec_of(selection), app._options_of(selection))
+
+    return run
+
+
+@pytest.fixture
+def drawn() -> Iterator[Callable[..., Figure]]:
+    """A figure of a sketch, laid out."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC)
+
+        def run(figure: str, sketch: Sketch, width_in: float = 3.25) -> Figure:
+            made = DRAWN[figure](sketch, Page(width_in, printable))
+            made.draw_without_rendering()
+            return made
+
+        yield run

@@ -1,0 +1,136 @@
+"""How figures look: nothing covers anything, all is readable, names are as they are, files are the same bytes."""
+
+import csv
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import yaml
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from fscost.plots import FIGURES, Sketch
+from fscost.plots.layout import shared
+from fscost.plots.style import look, printable, short
+from tests.conftest import Result, in_process
+from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled, text_of
+
+Fscost, Sketched, Drawn = Callable[..., Result], Callable[..., Sketch], Callable[..., Figure]
+
+HOSTILE = {
+    "fedavg": r"$x_1$ 100% \alpha {a} #1 & ~^",
+    "fedprox": "Fed→学 “é” ± a_very_long_name_that_fits_into_no_column-at-all$\\frac{1}{2}$",
+    "fedper": "a\nb\tc--d|<>`'\"*[x]",
+    "mlp_s": "$MLP$_16%",
+}
+
+
+def texts(figure: Figure) -> list[Text]:
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+
+
+@pytest.mark.parametrize("width_in", [3.25, 6.75])
+@pytest.mark.parametrize("figure", FIGURES)
+def test_nothing_sticks_out_or_covers_anything(figure: str, width_in: float, sketched: Sketched, drawn: Drawn) -> None:
+    made = drawn(figure, sketched(figure), width_in)
+    canvas = made.bbox.padded(1)
+    outside = [made.legends[0], made._supxlabel, *([made._supylabel] if figure in ("accuracy", "size") else [])]
+    boxes = [part.get_window_extent() for part in outside]
+    for box in boxes + [own.get_window_extent() for own in made.axes]:
+        assert canvas.contains(box.x0, box.y0)
+        assert canvas.contains(box.x1, box.y1)
+    around = boxes + [own.get_tightbbox() for own in made.axes if own.get_visible()]
+    for one, other in combinations(around, 2):
+        assert min(one.x1, other.x1) - max(one.x0, other.x0) < 2 or min(one.y1, other.y1) - max(one.y0, other.y0) < 2
+    assert min(text.get_fontsize() for text in texts(made)) >= 6
+
+
+def test_series_are_told_apart_without_colour() -> None:
+    looks = [look(number) for number in range(28)]
+    assert len({(one["color"], str(one["linestyle"])) for one in looks}) == 28
+    assert len({(str(one["linestyle"]), one["marker"]) for one in looks[:8]}) == 8
+
+
+def test_panels_share_a_scale_unless_one_would_be_squeezed(sketched: Sketched) -> None:
+    panels = sketched("traffic").panels  # three models by two clients
+    assert shared(panels, [1, 2, 3, 4, 5, 5], 5) == [5] * 6
+    assert shared(panels, [1, 2, 10, 20, 100, 200], 5) == [2, 2, 20, 20, 200, 200]
+    assert shared(panels, [1, 20, 10, 20, 0, 200], 5) == [1, 20, 10, 20, 1, 200]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (1234.5, "1,230"), (0.01234, "0.0123"), (52.25, "52.2"), (9.999, "10.00")]
+)
+def test_numbers_beside_bars(value: float, text: str) -> None:
+    assert short(value) == text
+
+
+def test_characters_that_no_font_has_are_numbers() -> None:
+    assert printable("é→学\x07$\ud800") == "é→U+5B66\ufffd$\ufffd"
+
+
+# --- the files ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hostile(paper: Path, tmp_path: Path) -> list[str]:
+    """A selection whose names hold all that formats treat apart."""
+    layout = tmp_path / "hostile.yaml"
+    layout.write_text(yaml.safe_dump({"labels": HOSTILE}, allow_unicode=True), encoding="utf-8")
+    cells = sorted(str(path) for path in (paper / "runs").glob("*-mlp_[sm]-*-c3-*"))
+    return [*cells, f"table={layout}"]
+
+
+def plain(text: str) -> str:
+    """Text without what lines are broken by."""
+    return "".join(text.split())
+
+
+@NEEDS_PDFTOTEXT
+@pytest.mark.parametrize("figure", ["accuracy", "traffic"])
+def test_names_are_printed_as_they_are(figure: str, hostile: list[str], fscost: Fscost) -> None:
+    assert fscost("plot", figure, *hostile, "--out", "out", "--width", "page").code == 0
+    found = plain(text_of(Path(f"out/{figure}.pdf")))
+    for name in (HOSTILE["fedavg"], HOSTILE["mlp_s"], HOSTILE["fedper"], "U+5B66", "column-at-all$", "{1}{2}$"):
+        assert plain(printable(name)) in found
+    rows = csv.DictReader(Path(f"out/{figure}.csv").read_text().splitlines())
+    assert {row["method"] for row in rows} == {"fedavg", "fedprox", "fedper"}
+
+
+@pytest.mark.slow
+@NEEDS_PDFLATEX
+@NEEDS_PDFTOTEXT
+@pytest.mark.parametrize("figure", FIGURES)
+def test_pgf_compiles_with_any_name(figure: str, hostile: list[str], fscost: Fscost, here: Path) -> None:
+    assert fscost("plot", figure, *hostile, "--out", "out", "--pgf").code == 0
+    document = (
+        rf"\documentclass{{article}}\usepackage{{pgf}}\begin{{document}}\input{{out/{figure}.pgf}}\end{{document}}"
+    )
+    done = compiled(document, here)
+    assert (done.pages, done.overfull_pt) == (1, [])
+    found = plain(text_of(done.pdf)).replace("˜", "~").replace("ˆ", "^").replace("’", "'")
+    for name in ("abc--d|<>`", r"column-at-all$\frac{1}{2}$", *([] if figure == "size" else ["$MLP$16%"])):
+        assert name in found  # an underscore is a rule and no character
+
+
+@pytest.mark.slow
+def test_files_are_the_same_bytes_in_any_process(paper: Path, tmp_path: Path) -> None:
+    made = []
+    for seed in ("1", "2"):
+        env = {"PYTHONHASHSEED": seed, "HOME": str(tmp_path / seed), "TZ": f"UTC+{seed}"}
+        for figure in ("accuracy", "audit"):
+            assert in_process("plot", figure, "runs", "--out", str(tmp_path / seed), cwd=paper, env=env).code == 0
+        made.append({path.name: path.read_bytes() for path in (tmp_path / seed).glob("a*.*")})
+    assert made[0] == made[1]
+    assert sorted(made[0]) == sorted(f"{figure}.{s}" for figure in ("accuracy", "audit") for s in ("csv", "pdf", "png"))
+    assert b"/FontFile2" in made[0]["accuracy.pdf"]  # TrueType, and nothing of type 3
+    assert b"/Type3" not in made[0]["accuracy.pdf"]
+    assert b"Date" not in made[0]["accuracy.pdf"]
+
+
+def test_nothing_else_waits_for_matplotlib() -> None:
+    asked = "import sys, fscost.app; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], cwd=Path(__file__).parents[2]).returncode == 0

@@ -1,0 +1,167 @@
+"""The verb plot as a user types it: what it writes, says, refuses and leaves out."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from fscost.__main__ import _FIGURES
+from fscost.plots import FIGURES, Sketch
+from tests.conftest import Result
+
+Fscost = Callable[..., Result]
+ESTIMATE = ("engine=estimate", "method=fedavg,fedbn", "model=lr,mlp_m", "clients=3,10", "rounds=2")
+
+
+@pytest.fixture
+def store(paper: Path, here: Path) -> Path:
+    """A copy of the recorded store, to be changed."""
+    return Path(shutil.copytree(paper / "runs", here / "runs"))
+
+
+def rows_of(path: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(Path(path).read_text().splitlines()))
+
+
+def test_the_parser_knows_every_figure() -> None:
+    assert [*_FIGURES] == [*FIGURES]
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_each_figure_is_written_with_its_numbers_and_told(figure: str, store: Path, fscost: Fscost) -> None:
+    done = fscost("plot", figure, "runs", "--out", "figures", "--width", "page")
+    assert (done.code, done.err) == (0, "")
+    assert {path.name for path in Path("figures").iterdir()} == {f"{figure}.{s}" for s in ("pdf", "png", "csv")}
+    assert Path(f"figures/{figure}.pdf").read_bytes().startswith(b"%PDF")
+    assert "over n = 3 seeds." in done.out
+    assert "data digits, 8 rounds" in done.out
+    assert len({row["cells"] for row in rows_of(f"figures/{figure}.csv")}) == 18
+
+
+@pytest.mark.parametrize("figure", ["size", "traffic", "audit"])
+def test_what_was_not_trained_is_drawn_as_an_estimate(figure: str, fscost: Fscost) -> None:
+    fscost(*ESTIMATE)
+    done = fscost("plot", figure)  # the last sweep
+    assert (done.code, done.err) == (0, "")
+    assert "Estimated: in closed form" in done.out
+    assert Path(f"tables/{figure}.pdf").is_file()
+    rows = rows_of(f"tables/{figure}.csv")
+    assert {row["method"] for row in rows} == {"fedavg", "fedbn"}
+    assert len(rows) == 8 * (3 if figure == "traffic" else 1)
+
+
+def test_asizeof_in_closed_form_is_a_mean_over_workers(fscost: Fscost) -> None:
+    fscost(*ESTIMATE)
+    fscost("plot", "audit")
+    fscost("collect", "--out", "frames")
+    (cell, *_) = rows_of("frames/cells.csv")
+    every = [name for name in cell if name.count("_") == 3]
+    for count, column in (("reported", "logged_bytes"), ("payload", "payload_bytes")):
+        sent = sum(int(cell[name]) for name in every if name.endswith(f"_{count}_bytes"))
+        (row,) = (row for row in rows_of("tables/audit.csv") if row["cells"] == cell["cell"])
+        assert float(row[column]) == pytest.approx(sent / (int(cell["clients"]) + 1))
+
+
+def test_accuracy_needs_training(fscost: Fscost) -> None:
+    fscost(*ESTIMATE)
+    done = fscost("plot", "accuracy")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("fscost: plot accuracy: engine=estimate trains nothing, so there is no test_acc")
+    assert not list(Path("tables").glob("accuracy*"))
+
+
+def test_a_sweep_file_names_its_figures(fscost: Fscost) -> None:
+    Path("sweeps").mkdir()
+    words = ("sweeps=model_size", "engine=estimate", "model=lr,mlp_s", "seed=0", "method=fedavg", "clients=3")
+    fscost(*words)
+    assert "wrote tables/model_size_size.pdf" in fscost("plot", "size", *words).out
+
+
+# --- what must not be drawn -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_unequal_seeds_are_refused_as_in_tables(figure: str, store: Path, fscost: Fscost) -> None:
+    (one,) = store.glob("fedper-mlp_s-digits-c3-s1-*")
+    shutil.rmtree(one)
+    refused, table = fscost("plot", figure, "runs"), fscost("table", "runs")
+    assert refused.code == table.code == 2
+    assert refused.err == table.err
+    assert "fedper-mlp_s-c3 the seeds 0, 2" in refused.err
+
+
+def test_engines_are_not_mixed(store: Path, fscost: Fscost) -> None:
+    fscost("engine=estimate", "model=mlp_s", "clients=3", "method=fedprox", "rounds=8")
+    mixed = fscost("plot", "traffic", *(str(path) for path in store.glob("fed*-mlp_s-digits-c3-s0-*")))
+    assert mixed.code == 2
+    assert "differ in engine" in mixed.err
+
+
+def test_cells_without_numbers_are_named_where_they_would_stand(
+    store: Path, fscost: Fscost, sketched: Callable[..., Sketch], drawn: Callable[..., Figure]
+) -> None:
+    words = ("engine=builtin", "method=fedavg,fedprox", "model=mlp_s", "clients=2,43", "rounds=1")
+    assert fscost(*words).code == 1  # 43 clients: a last batch of one sample
+    more = ("method=fedavg,fedprox,fedper", *(word for word in words if not word.startswith("method")))
+    for figure in ("accuracy", "traffic", "audit"):
+        done = fscost("plot", figure, *more, "--out", "out")
+        assert done.code == 0
+        told = [line for line in done.err.splitlines() if line.startswith("not drawn: ")]
+        assert told == [
+            f"not drawn: {clients} clients, {name}: {mark}" for clients, name, mark in
+            [(2, "FedPer", "missing"), (43, "FedAvg", "failed"), (43, "FedProx", "failed"), (43, "FedPer", "missing")]
+        ]  # fmt: skip
+        assert "to compute it: python -m fscost" in done.err
+        without = [row for row in rows_of(f"out/{figure}.csv") if row["status"] != "done"]
+        assert {(row["clients"], row["method"], row["status"]) for row in without} == {
+            ("2", "fedper", "missing"),
+            ("43", "fedavg", "failed"), ("43", "fedprox", "failed"), ("43", "fedper", "missing"),
+        }  # fmt: skip
+        assert not any(value for row in without for name, value in row.items() if "bytes" in name)
+
+
+def test_more_methods_than_can_be_told_apart_have_a_panel_each(
+    fscost: Fscost, sketched: Callable[..., Sketch], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nine = ("engine=estimate", "method=fedavg,fedprox,fedopt,fedbn,fedper,fedrep,ditto,quant8,quant16",
+            "model=lr,mlp_s", "rounds=1", f"store={here / 'many'}")  # fmt: skip
+    fscost(*nine)
+    sketch = sketched("size", *nine)
+    assert [panel.title for panel in sketch.panels] == sketch.names
+    assert all(len(panel.series) == 1 and len(panel.faint) == 9 for panel in sketch.panels)
+    assert fscost("plot", "size", *nine, "--out", "out").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "plot: name the figure first: accuracy, size, traffic or audit"),
+        (("pie", "runs"), "plot pie: name the figure first: accuracy, size, traffic or audit"),
+        (("size", "runs", "--width", "wide"), "--width wide: must be column, page or a number of inches from 2 to 20"),
+        (("size", "runs/fedavg-mlp_s-digits-c3-s0-c37d32afd7a6"), "plot size: needs models of two sizes at least"),
+        (("accuracy", "runs", "table.metric=acc"), "table.metric=acc: is not logged by these runs; there are test_acc"),
+        (("accuracy", "runs", "table.traffic=all"), "table.traffic=all: control messages belong to no round"),
+        (("audit", "runs", "table.measure=network"), "table.measure=network: is not known of workers"),
+        (("size", "runs", "table.measure=mass"), "table.measure=mass: must be one of payload"),
+        (("traffic", "nowhere"), "nowhere: no such folder"),
+        (("traffic", "runs", "--out", "/proc/figures"), "out=/proc/figures: cannot be written"),
+        (("accuracy", "method=fedopt", "engine=builtin"), "plot accuracy: there is no number to draw, only missing"),
+        (("accuracy", "runs", "table.rows=[model,clients,method,seed]", "--width", "2"), "panels are"),
+    ],
+)
+def test_mistakes_are_one_line(words: tuple[str, ...], told: str, store: Path, fscost: Fscost) -> None:
+    done = fscost("plot", *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("fscost: ")
+    assert done.err.count("\n") == 1
+    assert told in done.err
+
+
+def test_pgf_needs_latex(store: Path, fscost: Fscost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = fscost("plot", "traffic", "runs", "--pgf", "--out", "out")
+    assert (done.code, done.out) == (2, "")
+    assert "--pgf: needs pdflatex" in done.err
