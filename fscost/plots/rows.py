@@ -15,7 +15,7 @@ from fscost.plots.audit import LOGGED, row_name
 from fscost.plots.layout import arranged, grid, label_outer, legend, shared
 from fscost.plots.style import CLASSES, GREY, Page, linear, logarithmic, short, width_em
 from fscost.plots.view import Panel, Record, Series, Sketch
-from fscost.tables.marks import PARTLY
+from fscost.tables.marks import PARTLY, Mark
 
 _LINE_IN = 0.115
 _BETWEEN = 0.35
@@ -154,7 +154,11 @@ def _dots(own: Axes, place: float, record: Record, true: str, scale: float) -> N
         partly = PARTLY * record["partly"]
         _beside(own, place, max(size, logged) / scale, f"×{short(size / logged)}{partly}", 4)
     for value, style, name in ((logged, _LOG, LOGGED), (size, _TRUE, true)):
-        if value:
+        if value is None:
+            what = "log" if name == LOGGED else name.removesuffix("_bytes")
+            own.text(0.98, place, f"{what} {Mark.UNKNOWN}", transform=own.get_yaxis_transform(), color=GREY, ha="right",
+                     **_SMALL)  # fmt: skip
+        elif value:
             own.plot([value / scale], [place], label=name, **style)
         elif value == 0:
             _at_left(own, place, "0", style["color"])

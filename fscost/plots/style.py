@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -99,18 +99,24 @@ class Page:
 
 
 def _broken(text: str, wide_em: float) -> list[str]:
-    """Return text in lines, broken at blanks, and within words that no line can hold."""
+    """Return text in lines, broken at blanks; a word that no line can hold at its punctuation, or else anywhere."""
     lines = [""]
-    for word in re.findall(r"\s*\S+", text):
-        if width_em(lines[-1] + word) <= wide_em:
-            lines[-1] += word
+    for part in _parts(text, wide_em):
+        if width_em(lines[-1] + part) <= wide_em:
+            lines[-1] += part
             continue
         lines.append("")
-        for character in word.lstrip():
+        for character in part.lstrip():
             if width_em(lines[-1] + character) > wide_em:
                 lines.append("")
             lines[-1] += character
     return lines[1:] if not lines[0] and len(lines) > 1 else lines
+
+
+def _parts(text: str, wide_em: float) -> Iterator[str]:
+    for word in re.findall(r"\s*\S+", text):
+        is_long = width_em(word.lstrip()) > wide_em
+        yield from re.findall(r"[^._/=,-]*[._/=,-]+|[^._/=,-]+", word) if is_long else [word]
 
 
 def width_em(text: str) -> float:

@@ -248,4 +248,4 @@ def refuse_nothing(panels: Sequence[Panel], figure: str) -> None:
     series = [series for panel in panels for series in panel.series]
     if not any(one.records for one in series):
         states = ", ".join(dict.fromkeys(one.mark for one in series))
-        raise TableError(f"plot {figure}: there is no number to draw, only {states}; python -m fscost plan tells more")
+        raise TableError(f"plot {figure}: there is no number to draw, only {states}; fscost plan and explain tell more")

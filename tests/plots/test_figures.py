@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from fscost.plots import FIGURES, Sketch
 from fscost.plots.layout import shared
-from fscost.plots.style import look, printable, short
+from fscost.plots.style import Page, look, printable, short
 from tests.conftest import Result, in_process
 from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled, text_of
 
@@ -66,6 +66,19 @@ def test_panels_share_a_scale_unless_one_would_be_squeezed(sketched: Sketched) -
 )
 def test_numbers_beside_bars(value: float, text: str) -> None:
     assert short(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "width_in", "lines"),
+    [
+        ("FedAvg, train.optimizer.momentum=0.9", 1.3, ["FedAvg, train.optimizer.", "momentum=0.9"]),
+        ("ConvNet-2, 10 clients", 0.8, ["ConvNet-2, 10", "clients"]),
+        ("W" * 20, 1.0, ["W" * 10, "W" * 10]),
+        ("", 1.0, [""]),
+    ],
+)
+def test_long_names_are_broken_where_they_can_be(text: str, width_in: float, lines: list[str]) -> None:
+    assert Page(3.25, printable).lines(text, width_in).split("\n") == lines
 
 
 def test_characters_that_no_font_has_are_numbers() -> None:

@@ -1,7 +1,9 @@
 """The verb plot as a user types it: what it writes, says, refuses and leaves out."""
 
 import csv
+import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from matplotlib.figure import Figure
 
 from fscost.__main__ import _FIGURES
 from fscost.plots import FIGURES, Sketch
-from tests.conftest import Result
+from tests.conftest import DATA, Result
 
 Fscost = Callable[..., Result]
 ESTIMATE = ("engine=estimate", "method=fedavg,fedbn", "model=lr,mlp_m", "clients=3,10", "rounds=2")
@@ -78,6 +80,22 @@ def test_a_sweep_file_names_its_figures(fscost: Fscost) -> None:
     words = ("sweeps=model_size", "engine=estimate", "model=lr,mlp_s", "seed=0", "method=fedavg", "clients=3")
     fscost(*words)
     assert "wrote tables/model_size_size.pdf" in fscost("plot", "size", *words).out
+
+
+def test_logs_alone_have_no_payload(here: Path, fscost: Fscost) -> None:
+    """What FederatedScope wrote and fscost never launched: its counts are drawn, and no payload is made up."""
+    run = "fedavg_mlp64_c3_r4_evalfreq2"
+    with tarfile.open(DATA / "fs_logs.tar.xz") as archive:
+        archive.extractall(here, [one for one in archive if one.name.startswith(f"{run}/")], filter="data")
+    done = fscost("plot", "audit", run, "--out", "out")
+    assert done.code == 0
+    assert "not drawn: FedAvg: payload or log n/a" in done.err
+    logs = [json.loads(line) for line in Path(run, "system_metrics.log").read_text().splitlines()]
+    told = {row["id"]: row.get("total_download_bytes") for row in logs}
+    rows = rows_of("out/audit.csv")
+    assert [row["logged_bytes"] for row in rows] == ["0", str(told[0]), "0", str(told[1])]
+    assert {row["payload_bytes"] for row in rows} == {""}
+    assert "only n/a" in fscost("plot", "traffic", run).err
 
 
 # --- what must not be drawn -----------------------------------------------------------------------
