@@ -47,9 +47,9 @@ def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
 
     Nothing that differs is averaged unseen: axes that vary and are not named, and options, stand before the last key.
     """
-    varying = [key for key in _known(cells) if cells[key].map(plain).nunique(dropna=False) > 1]
-    named = [key.removeprefix("fs.") for key in spec.rows if not key.endswith("?") or key.removesuffix("?") in varying]
-    rows = [key.removesuffix("?") for key in named]
+    varying = [key for key in (*_known(cells), *extra) if cells[key].map(plain).nunique(dropna=False) > 1]
+    named = [key.removeprefix("fs.") for key in spec.rows]
+    rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key.removesuffix("?") in varying]
     across = [spec.across] if spec.across else []
     lost = [key for key in AXES if key in varying and key not in (*rows, *across, "seed")]
     options = [key for key in extra if key not in rows]
