@@ -96,9 +96,9 @@ def _name(line: Line) -> str:
 
 
 def _by_size(lines: Sequence[Line], *, reverse: bool) -> list[Line]:
-    """Return the lines in the order in which rows that are ordered by params will stand."""
-    sizes = sizes_of(lines)
-    return sorted(lines, key=lambda line: sizes.get(line.model, math.inf) * (-1 if reverse else 1))
+    """Return the lines in the order in which rows that are ordered by params will stand: unknown sizes last."""
+    sizes, sign = sizes_of(lines), -1 if reverse else 1
+    return sorted(lines, key=lambda line: sign * sizes[line.model] if line.model in sizes else math.inf)
 
 
 def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line | None]:

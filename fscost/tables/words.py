@@ -10,7 +10,7 @@ from fscost import __version__
 from fscost.measure import BACK, FORTH, MEASURES, NETWORK, Traffic
 from fscost.record import Status
 from fscost.tables.column import ALL, ColumnSpec
-from fscost.tables.heads import Heads, metric_name, per, target_name
+from fscost.tables.heads import Heads, metric_name, of_axis, per, target_name
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, ZERO, meaning
@@ -53,6 +53,8 @@ def _messages(measure: str, traffics: Sequence[str]) -> str:
 
 def _seeds(lines: Sequence[Line], rows: Sequence[Row], spec: TableSpec) -> str:
     """Return over how many seeds numbers are, and how they are made one; all lines have the same."""
+    if "seed" in lines[0].axes:
+        return "each seed alone"
     number = len(lines[0].runs)
     if number == 1:
         return "one seed"
@@ -97,8 +99,10 @@ def _sentences(column: ColumnSpec, lines: Sequence[Line], heads: Heads) -> Itera
             yield f"Uplink, downlink: {of}."
         case "peer":
             yield "Peer: what a participating client sends to other clients in one round; part of the total."
-        case "total" | "total_uplink" | "total_downlink":
+        case "total":
             yield "Total: all clients and rounds, both directions."
+        case "total_uplink" | "total_downlink":
+            yield "Total uplink, total downlink: all clients and rounds."
         case "per_parameter":
             yield "Per parameter: bytes of a mean message by the model's number of parameters."
         case "traffic_share":
@@ -155,7 +159,7 @@ def _constants(keys: Keys, spec: TableSpec) -> Iterator[str]:
     """Yield what rows do not tell as it never differs."""
     for key, value in keys.constant.items():
         if value is not None:
-            yield f"{value:,} {key}" if key in ("clients", "rounds") else f"{key} {spec.label(value)}"
+            yield of_axis(key, value, spec.label(value))
 
 
 def power(unit: str) -> str:
