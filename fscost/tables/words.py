@@ -196,7 +196,7 @@ def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator
 # --- provenance -----------------------------------------------------------------------------------
 
 
-def provenance(cells: pd.DataFrame, command: str) -> Iterator[str]:
+def provenance(cells: pd.DataFrame, command: str, rounds: pd.DataFrame | None = None) -> Iterator[str]:
     """Yield where the numbers come from, for a comment in the file."""
     yield f"fscost {__version__}" + (f": {command}" if command else "")
     for (engine, protocol), own in cells.groupby(["engine", "protocol"], sort=False, dropna=False):
@@ -206,14 +206,17 @@ def provenance(cells: pd.DataFrame, command: str) -> Iterator[str]:
         yield (
             f"engine {engine}, message protocol of FederatedScope {protocol}{commit}: {done} of {len(own)} cells done"
         )
-    yield f"digest of the cells: sha256 {digest(cells)}"
+    yield f"digest of the cells: sha256 {digest(cells, pd.DataFrame() if rounds is None else rounds)}"
 
 
-def digest(cells: pd.DataFrame) -> str:
+def digest(*frames: pd.DataFrame) -> str:
     """Return the sha256 of the cells' ids, states, totals and metrics: equal for equal results, whenever computed."""
-    told = sorted(str(name) for name in cells if name not in _NOT_RESULTS)
-    rows = sorted(repr([_canonical(row[name]) for name in told]) for row in cells.to_dict("records"))
-    return hashlib.sha256("\n".join([*told, *rows]).encode()).hexdigest()
+    return hashlib.sha256("\n".join(line for frame in frames for line in _results(frame)).encode()).hexdigest()
+
+
+def _results(frame: pd.DataFrame) -> list[str]:
+    told = sorted(str(name) for name in frame if name not in _NOT_RESULTS)
+    return [*told, *sorted(repr([_canonical(row[name]) for name in told]) for row in frame.to_dict("records"))]
 
 
 def _canonical(value: Any) -> str:
