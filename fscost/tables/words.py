@@ -99,10 +99,9 @@ def _sentences(column: ColumnSpec, lines: Sequence[Line], heads: Heads) -> Itera
             yield f"Uplink, downlink: {of}."
         case "peer":
             yield "Peer: what a participating client sends to other clients in one round; part of the total."
-        case "total":
-            yield "Total: all clients and rounds, both directions."
-        case "total_uplink" | "total_downlink":
-            yield "Total uplink, total downlink: all clients and rounds."
+        case "total" | "total_uplink" | "total_downlink":
+            both = ", both directions" if column.quantity == "total" else ""
+            yield f"{QUANTITIES[column.quantity].head}: all clients and rounds{both}."
         case "per_parameter":
             yield "Per parameter: bytes of a mean message by the model's number of parameters."
         case "traffic_share":
