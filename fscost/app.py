@@ -29,6 +29,7 @@ from fscost.tables import (
     build,
     explain,
     heading,
+    options_of,
     published,
     render,
     trace,
@@ -265,7 +266,7 @@ def _table_of(selection: Selection, frames: Frames) -> Table:
     spec = TableSpec.from_config(selection.plan.table, selection.plan.network)
     if not selection.planned and spec.order == "named":  # a folder names nothing in any order
         spec = replace(spec, order="sorted")
-    label, extra = selection.plan.name, varying_options(cells)
+    label, extra = selection.plan.name, options_of(cells, spec.options) | varying_options(cells)
     if spec.layout == "published":
         return published(frames.cells, cells, spec, label=label, to_do=to_do, command=selection.command)
     if spec.layout == "audit":

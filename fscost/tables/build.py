@@ -58,7 +58,7 @@ def build(
         reading=tuple(reading(lines, keys, [(part.column, part.style) for part in parts], heads, spec)),
         notes=tuple(notes(rows, made, lines, columns)),
         to_do=tuple(to_do),
-        provenance=tuple(provenance(cells, command)),
+        provenance=tuple(provenance(cells, command, rounds)),
         template=spec.template,
         page=spec.page,
     )

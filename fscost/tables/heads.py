@@ -45,8 +45,7 @@ class Heads:
             own = "" if group else unit
             return Column(raw, head, group, own, raw=raw, note=note, better=arrow, long=long + note)
         axis = self._keys.across
-        text = f"{value:,}" if isinstance(value, int) else self._spec.label(value)
-        where = f"{text} {axis}" if axis in _NUMERIC else text
+        where = of_axis(axis, value, self._spec.label(value)) if axis in _NUMERIC else self._spec.label(value)
         raw = f"{raw}_{axis}_{value}"
         if parts > 1:
             head = f"{name} ({unit})" if unit else name
@@ -71,6 +70,13 @@ class Heads:
             name = metric_name(column)
             return f"{quantity.head} {name[0].lower()}{name[1:]}" if quantity.head else name
         return quantity.head
+
+
+def of_axis(axis: str, value: Any, label: str) -> str:
+    """Return an axis with its value in words: ``3 clients``, ``seed 0``, ``model MLP-16``."""
+    if axis in ("clients", "rounds"):
+        return f"{value:,} {axis.removesuffix('s') if value == 1 else axis}"
+    return f"{axis} {label}"
 
 
 def metric_name(column: ColumnSpec) -> str:

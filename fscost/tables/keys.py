@@ -47,9 +47,9 @@ def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
 
     Nothing that differs is averaged unseen: axes that vary and are not named, and options, stand before the last key.
     """
-    varying = [key for key in _known(cells) if cells[key].map(plain).nunique(dropna=False) > 1]
-    named = [key.removeprefix("fs.") for key in spec.rows if not key.endswith("?") or key.removesuffix("?") in varying]
-    rows = [key.removesuffix("?") for key in named]
+    varying = [key for key in (*_known(cells), *extra) if cells[key].map(plain).nunique(dropna=False) > 1]
+    named = [key.removeprefix("fs.") for key in spec.rows]
+    rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key.removesuffix("?") in varying]
     across = [spec.across] if spec.across else []
     lost = [key for key in AXES if key in varying and key not in (*rows, *across, "seed")]
     options = [key for key in extra if key not in rows]
@@ -96,9 +96,9 @@ def _name(line: Line) -> str:
 
 
 def _by_size(lines: Sequence[Line], *, reverse: bool) -> list[Line]:
-    """Return the lines in the order in which rows that are ordered by params will stand."""
-    sizes = sizes_of(lines)
-    return sorted(lines, key=lambda line: sizes.get(line.model, math.inf) * (-1 if reverse else 1))
+    """Return the lines in the order in which rows that are ordered by params will stand: unknown sizes last."""
+    sizes, sign = sizes_of(lines), -1 if reverse else 1
+    return sorted(lines, key=lambda line: sign * sizes[line.model] if line.model in sizes else math.inf)
 
 
 def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line | None]:

@@ -10,7 +10,7 @@ from fscost import __version__
 from fscost.measure import BACK, FORTH, MEASURES, NETWORK, Traffic
 from fscost.record import Status
 from fscost.tables.column import ALL, ColumnSpec
-from fscost.tables.heads import Heads, metric_name, per, target_name
+from fscost.tables.heads import Heads, metric_name, of_axis, per, target_name
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, ZERO, meaning
@@ -53,6 +53,8 @@ def _messages(measure: str, traffics: Sequence[str]) -> str:
 
 def _seeds(lines: Sequence[Line], rows: Sequence[Row], spec: TableSpec) -> str:
     """Return over how many seeds numbers are, and how they are made one; all lines have the same."""
+    if "seed" in lines[0].axes:
+        return "each seed alone"
     number = len(lines[0].runs)
     if number == 1:
         return "one seed"
@@ -98,7 +100,8 @@ def _sentences(column: ColumnSpec, lines: Sequence[Line], heads: Heads) -> Itera
         case "peer":
             yield "Peer: what a participating client sends to other clients in one round; part of the total."
         case "total" | "total_uplink" | "total_downlink":
-            yield "Total: all clients and rounds, both directions."
+            both = ", both directions" if column.quantity == "total" else ""
+            yield f"{QUANTITIES[column.quantity].head}: all clients and rounds{both}."
         case "per_parameter":
             yield "Per parameter: bytes of a mean message by the model's number of parameters."
         case "traffic_share":
@@ -155,7 +158,7 @@ def _constants(keys: Keys, spec: TableSpec) -> Iterator[str]:
     """Yield what rows do not tell as it never differs."""
     for key, value in keys.constant.items():
         if value is not None:
-            yield f"{value:,} {key}" if key in ("clients", "rounds") else f"{key} {spec.label(value)}"
+            yield of_axis(key, value, spec.label(value))
 
 
 def power(unit: str) -> str:
@@ -192,7 +195,7 @@ def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator
 # --- provenance -----------------------------------------------------------------------------------
 
 
-def provenance(cells: pd.DataFrame, command: str) -> Iterator[str]:
+def provenance(cells: pd.DataFrame, command: str, rounds: pd.DataFrame | None = None) -> Iterator[str]:
     """Yield where the numbers come from, for a comment in the file."""
     yield f"fscost {__version__}" + (f": {command}" if command else "")
     for (engine, protocol), own in cells.groupby(["engine", "protocol"], sort=False, dropna=False):
@@ -202,14 +205,17 @@ def provenance(cells: pd.DataFrame, command: str) -> Iterator[str]:
         yield (
             f"engine {engine}, message protocol of FederatedScope {protocol}{commit}: {done} of {len(own)} cells done"
         )
-    yield f"digest of the cells: sha256 {digest(cells)}"
+    yield f"digest of the cells: sha256 {digest(cells, pd.DataFrame() if rounds is None else rounds)}"
 
 
-def digest(cells: pd.DataFrame) -> str:
+def digest(*frames: pd.DataFrame) -> str:
     """Return the sha256 of the cells' ids, states, totals and metrics: equal for equal results, whenever computed."""
-    told = sorted(str(name) for name in cells if name not in _NOT_RESULTS)
-    rows = sorted(repr([_canonical(row[name]) for name in told]) for row in cells.to_dict("records"))
-    return hashlib.sha256("\n".join([*told, *rows]).encode()).hexdigest()
+    return hashlib.sha256("\n".join(line for frame in frames for line in _results(frame)).encode()).hexdigest()
+
+
+def _results(frame: pd.DataFrame) -> list[str]:
+    told = sorted(str(name) for name in frame if name not in _NOT_RESULTS)
+    return [*told, *sorted(repr([_canonical(row[name]) for name in told]) for row in frame.to_dict("records"))]
 
 
 def _canonical(value: Any) -> str:
