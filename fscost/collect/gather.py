@@ -17,7 +17,7 @@ from fscost.collect.find import Run
 from fscost.collect.foreign import UNKNOWN_PROTOCOL, ForeignRun
 from fscost.collect.fs_logs import merged, read_eval_results, read_system_metrics
 from fscost.errors import CollectError, StoreError
-from fscost.measure import COLUMNS, Link, Traffic, traffic_of
+from fscost.measure import COLUMNS, Link, Traffic, more_is_better, traffic_of
 from fscost.metering import LedgerFile, first_evaluation_is_round_0, read_ledger
 from fscost.record import Status
 from fscost.rundir import RunDir
@@ -300,11 +300,11 @@ def _named_from_1(cell: Cell) -> int:
 
 
 def _metrics(evaluations: list[Row]) -> Row:
-    """Return each metric after the last round and the best of all rounds (accuracies up, everything else down)."""
+    """Return each metric after the last round and the best of all rounds (accuracies and scores up, all else down)."""
     found: Row = {}
     for name in dict.fromkeys(name for row in evaluations for name in row if name != "round"):
         values = [row.get(name, math.nan) for row in evaluations]
-        best = max if name.endswith(("_acc", "_correct", "_f1")) else min
+        best = max if more_is_better(name) else min
         found[f"final_{name}"] = values[-1]
         found[f"best_{name}"] = best((value for value in values if not math.isnan(value)), default=math.nan)
     return found

@@ -46,7 +46,7 @@ def build(
     refuse_unequal_seeds(lines, keys)
     baselines = baseline_of(lines, keys, spec)
     parts = _parts(columns, lines, baselines, keys, spec)
-    grid, heads = _Grid.of(lines, keys), Heads(spec, keys, baselines)
+    grid, heads = _Grid.of(lines, keys), Heads(spec, keys, lines, baselines)
     rows = _ordered([*_rows(grid, keys, parts, spec)], grid, keys, parts, spec)
     made = tuple([*(heads.key(key) for key in keys.rows), *_columns(grid, heads, parts)])
     return Table(
@@ -153,9 +153,11 @@ def _relative(quantity: Quantity, column: ColumnSpec, line: Line, baseline: Line
         return own if own in list(Mark) else Mark.NOT_REACHED
     base = of(baseline, column) if baseline else Mark.UNKNOWN
     middles = [Datum(values).middle(spec.aggregate) for values in (own, base)]
-    if not all(middles):  # unknown, or nothing to divide by
+    known = [middle for middle in middles if middle is not None]
+    try:
+        return [relative(*known)] if len(known) == len(middles) else Mark.UNKNOWN
+    except ZeroDivisionError:
         return Mark.UNKNOWN
-    return [relative(*(middle for middle in middles if middle is not None))]
 
 
 # --- rows and columns -----------------------------------------------------------------------------

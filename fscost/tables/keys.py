@@ -9,6 +9,7 @@ import pandas as pd
 
 from fscost.cell import AXES
 from fscost.errors import TableError, nearest
+from fscost.tables.extra import makes_a_method
 from fscost.tables.lines import Line, plain, sizes_of
 from fscost.tables.spec import TableSpec
 
@@ -18,13 +19,15 @@ class Keys:
     """The keys of a table.
 
     rows: those that are shown as columns, from the left. across: the one whose values stand side by side. extra: the
-    options that vary, a part of `rows`. constant: axes that are the same everywhere and not shown, with their value.
+    options that vary, a part of `rows`. settings: those of them within which lines are compared, not along them.
+    constant: axes that are the same everywhere and not shown, with their value.
     """
 
     rows: tuple[str, ...]
     across: str | None
     compare: str
     extra: tuple[str, ...]
+    settings: tuple[str, ...]
     constant: Mapping[str, Any]
 
     @property
@@ -39,7 +42,8 @@ class Keys:
 
     def group(self, line: Line) -> tuple[Any, ...]:
         """Return what lines that are compared with each other have in common."""
-        return tuple(value for key, value in line.axes.items() if key != self.compare and key not in self.extra)
+        along = {self.compare, *self.extra} - {*self.settings}
+        return tuple(value for key, value in line.axes.items() if key not in along)
 
 
 def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
@@ -56,7 +60,21 @@ def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
     place = max((i for i, key in enumerate(rows) if key != "params"), default=0)
     rows[place:place] = [*lost, *options]
     constant = {k: plain(cells[k].iloc[0]) for k in AXES if k not in (*rows, *across, "seed") and k in cells}
-    return Keys(tuple(rows), spec.across, spec.compare, tuple(extra), constant)
+    settings = [key for key in extra if spec.compare in varying and _is_setting(key, cells, spec.compare)]
+    return Keys(tuple(rows), spec.across, spec.compare, tuple(extra), tuple(settings), constant)
+
+
+def _is_setting(option: str, cells: pd.DataFrame, compare: str) -> bool:
+    """Return whether an option varies within cells of the same axes, and not as it makes what is compared.
+
+    FedAvg with all clients is compared with FedProx with all clients, and not with either of them with half of them.
+    """
+    if makes_a_method(option) if compare == "method" else option.startswith(f"{compare}."):
+        return False
+    axes = [key for key in AXES if key in cells and key != "seed"]
+    return bool(
+        cells[option].map(plain).groupby([cells[key] for key in axes], dropna=False).nunique(dropna=False).max() > 1
+    )
 
 
 def _known(cells: pd.DataFrame) -> list[str]:

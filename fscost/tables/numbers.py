@@ -91,7 +91,7 @@ class Style:
             return text
         if self.quantity.kind is Kind.BYTES and value == 0:
             return ZERO
-        is_rounded = value > 0 and self.quantity.kind in (Kind.BYTES, Kind.SECONDS)
+        is_rounded = value > 0 and self.quantity.kind in (Kind.BYTES, Kind.SECONDS, Kind.FACTOR)
         return f"<{10**-self.decimals:.{self.decimals}f}" if is_rounded else text.lstrip("-")
 
 

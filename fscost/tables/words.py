@@ -10,7 +10,7 @@ from fscost import __version__
 from fscost.measure import BACK, FORTH, MEASURES, NETWORK, Traffic
 from fscost.record import Status
 from fscost.tables.column import ALL, ColumnSpec
-from fscost.tables.heads import Heads, metric_name, of_axis, per, target_name
+from fscost.tables.heads import Heads, of_axis, per, target_name
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, ZERO, meaning
@@ -81,7 +81,7 @@ def reading(
     if units:
         yield f"{', '.join(f'{unit} = {power(unit)}' for unit in units)} bytes."
     yield from _times(lines, [column for column, _ in columns])
-    if same := _constants(keys, spec):
+    if same := [*_constants(keys, spec)]:
         yield f"The same in all rows: {', '.join(same)}."
 
 
@@ -98,25 +98,28 @@ def _sentences(column: ColumnSpec, lines: Sequence[Line], heads: Heads) -> Itera
             of = "per participating client and round" if column.traffic == Traffic.TRAINING else "the mean of a message"
             yield f"Uplink, downlink: {of}."
         case "peer":
-            yield "Peer: what a participating client sends to other clients in one round; part of the total."
+            share = "what a participating client sends to other clients in one round"
+            of = share if column.traffic == Traffic.TRAINING else "the mean of a message between clients"
+            yield f"Peer: {of}; part of the total."
         case "total" | "total_uplink" | "total_downlink":
             both = ", both directions" if column.quantity == "total" else ""
-            yield f"{QUANTITIES[column.quantity].head}: all clients and rounds{both}."
+            yield f"{heads.names(column.quantity)}: all clients and rounds{both}."
         case "per_parameter":
-            yield "Per parameter: bytes of a mean message by the model's number of parameters."
+            yield f"{heads.name(column)}: bytes of a mean message by the model's number of parameters."
         case "traffic_share":
-            yield "Share: of the bytes of training, evaluation and control together."
+            yield f"{heads.names('traffic_share')}: of the bytes of training, evaluation and control together."
         case "rounds_to" | "bytes_to" | "speedup" | "bytes_ratio":
-            yield f"Until {target_name(column)}: up to the first evaluated round that has it."
-    yield from _of_metric(column)
+            yield f"Until {target_name(column)}: up to and with the first evaluated round that reaches it."
+    yield from _of_metric(column, heads)
     yield from _relative(column, heads)
 
 
-def _of_metric(column: ColumnSpec) -> Iterator[str]:
+def _of_metric(column: ColumnSpec, heads: Heads) -> Iterator[str]:
     if column.quantity == "final":
-        yield f"{metric_name(column)}: after the last round, over all samples."
+        yield f"{heads.name(column)}: after the last round, over all samples."
     if column.quantity == "best":
-        yield f"Best: {'highest' if column.more_is_better else 'lowest'} of all evaluated rounds, over all samples."
+        which = "highest" if column.more_is_better else "lowest"
+        yield f"{heads.name(column)}: {which} of all evaluated rounds, over all samples."
 
 
 def _relative(column: ColumnSpec, heads: Heads) -> Iterator[str]:
@@ -126,11 +129,11 @@ def _relative(column: ColumnSpec, heads: Heads) -> Iterator[str]:
         case "ratio":
             yield f"{heads.name(column)}: total relative to {against}."
         case "saving":
-            yield f"Saved: how much less the total is than {against}."
+            yield f"{heads.name(column)}: how much less the total is than {against}."
         case "speedup":
-            yield f"Speed-up: {against.removeprefix('that of ')}'s rounds by the row's."
+            yield f"{heads.name(column)}: rounds of {against.removeprefix('that of ')} divided by those of the row."
         case "bytes_ratio":
-            yield f"{heads.name(column)}: bytes until then relative to {against}."
+            yield f"{heads.name(column)}: bytes until then relative to {against.replace('that of', 'those of')}."
 
 
 def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
