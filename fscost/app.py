@@ -59,12 +59,17 @@ class Selection:
         """The command that makes the table of these runs again."""
         return shlex.join(["python", "-m", "fscost", "table", *self.words])
 
-    def to_do(self) -> list[str]:
-        """Return the commands that would compute what is not done; what fscost did not launch has none.
+    def to_do(self, frames: Frames) -> list[str]:
+        """Return the commands that would compute what `frames` has not done; what fscost did not launch has none.
 
         Of many cells it is one command for all, which leaves alone what is done.
         """
-        undone = [(c, r) for c, r in self.runs if c and isinstance(r, RunDir) and r.status() is not Status.DONE]
+        left = {
+            row["cell"]
+            for row in frames.cells.filter(["cell", "status"]).to_dict("records")
+            if row["status"] != Status.DONE
+        }
+        undone = [(cell, run) for cell, run in self.runs if cell and cell.id in left and isinstance(run, RunDir)]
         if len(undone) > _MOST_TO_DO:
             verb, flags = ([], []) if self.planned else (["rerun"], ["--failed", "--missing"])
             return [shlex.join(["python", "-m", "fscost", *verb, *self.words, *flags])]
@@ -261,8 +266,9 @@ def _frames_folder(selection: Selection) -> Path:
 
 
 def _table_of(selection: Selection, frames: Frames) -> Table:
-    cells = [cell for cell, _ in selection.runs if cell is not None]
-    to_do = selection.to_do()
+    told = {str(cell).split("-")[0] for cell in frames.cells.get("cell", ())}  # runs of one cell are numbered behind it
+    cells = [cell for cell, _ in selection.runs if cell is not None and cell.id in told]
+    to_do = selection.to_do(frames)
     spec = TableSpec.from_config(selection.plan.table, selection.plan.network)
     if not selection.planned and spec.order == "named":  # a folder names nothing in any order
         spec = replace(spec, order="sorted")

@@ -249,8 +249,7 @@ def _messages(cell: Cell, ledger: LedgerFile) -> list[Row]:
     return [{"cell": cell.id, "traffic": str(traffic_of(row["type"]))} | row for row in ledger.messages]
 
 
-def _nothing() -> Row:
-    return {f"{traffic}_{link}_{count}": 0 for traffic in Traffic for link in Link for count in _COUNTS}
+_NOTHING = {f"{traffic}_{link}_{count}": 0 for traffic in Traffic for link in Link for count in _COUNTS}
 
 
 def _add(sums: Row, messages: Iterable[Row]) -> None:
@@ -265,7 +264,7 @@ def _add(sums: Row, messages: Iterable[Row]) -> None:
 
 
 def _totals(messages: list[Row]) -> Row:
-    sums = _nothing()
+    sums: Row = dict(_NOTHING)
     _add(sums, messages)
     rounds = {row["round"] for row in messages if row["traffic"] == Traffic.TRAINING}
     return {"rounds_trained": len([r for r in rounds if r >= 0])} | sums  # vertical clients stay at -1
@@ -286,7 +285,7 @@ def _sums_after(cell: Cell, messages: list[Row], rounds: set[int]) -> dict[int, 
         return int(row["round"]) - (row["traffic"] != Traffic.TRAINING and _named_from_1(cell))
 
     counted = sorted((row for row in messages if row["traffic"] != Traffic.CONTROL), key=rounds_before)
-    sums = {name: 0 for name in _nothing() if not name.startswith(Traffic.CONTROL)}
+    sums = {name: 0 for name in _NOTHING if not name.startswith(Traffic.CONTROL)}
     after, done = {}, 0
     for trained in sorted(rounds):
         until = bisect_left(counted, trained, key=rounds_before)
