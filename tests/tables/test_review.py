@@ -4,10 +4,14 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from fscost.collect.gather import _metrics
+from fscost.errors import TableError
+from fscost.tables import TableSpec, build
 from tests.conftest import Result
 
 ESTIMATE = ("engine=estimate", "model=lr", "rounds=2")
@@ -114,3 +118,28 @@ def test_what_is_null_by_default_can_be_set_to_null(table: Callable[..., Result]
 @pytest.mark.parametrize(("metric", "best"), [("test_roc_auc", 0.9), ("test_hits@5", 0.9), ("test_rmse", 0.2)])
 def test_the_best_of_a_score_is_the_highest_and_of_an_error_the_lowest(metric: str, best: float) -> None:
     assert _metrics([{"round": n, metric: value} for n, value in enumerate((0.2, 0.9, 0.5))])[f"best_{metric}"] == best
+
+
+def test_a_run_that_diverged_has_no_metric() -> None:
+    cells = cells_of([{"seed": n, "final_test_avg_loss": loss} for n, loss in enumerate((1.0, float("inf")))])
+    spec = TableSpec(columns=["final"], metric="test_avg_loss")
+    assert [row.entries[-1].text for row in build(cells, spec, label="x").rows] == ["n/a"]
+
+
+def test_a_cell_that_is_there_twice_is_named() -> None:
+    with pytest.raises(TableError, match="fedavg, lr, 3 clients, seed 0: a and a are runs of the same cell"):
+        build(cells_of([{"seed": 0}, {"seed": 0}]), TableSpec(columns=["rounds"]), label="x")
+
+
+def cells_of(runs: list[dict[str, Any]]) -> pd.DataFrame:
+    """A frame of done cells, all of one setting."""
+    same = {
+        "cell": "a",
+        "engine": "builtin",
+        "protocol": "master",
+        "status": "done",
+        "params": 650,
+        "rounds_trained": 2,
+    }
+    axes = {"method": "fedavg", "model": "lr", "data": "digits", "clients": 3, "rounds": 2}
+    return pd.DataFrame([same | axes | run for run in runs])
