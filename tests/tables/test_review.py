@@ -143,3 +143,23 @@ def cells_of(runs: list[dict[str, Any]]) -> pd.DataFrame:
     }
     axes = {"method": "fedavg", "model": "lr", "data": "digits", "clients": 3, "rounds": 2}
     return pd.DataFrame([same | axes | run for run in runs])
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("links: null", "must be a list of links"),
+        ("links: [up]", "must be one of uplink"),
+        ("measure: network", "must be one of payload"),
+        ("published: .inf", "must be a number above 0"),
+        ("where: {1: lr}", "is no axis"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused(table: Callable[..., Result], setting: str, words: str) -> None:
+    known = {"source": "S", "quantity": "Q", "published": "'40.7'", "where": "{model: lr}"}
+    name, _, value = setting.partition(": ")
+    row = ", ".join(f"{key}: {text}" for key, text in (known | {name: value}).items())
+    Path("own.yaml").write_text(f"layout: published\nfigures: [{{{row}}}]\n")
+    done = table(ESTIMATE, "table=own.yaml")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert words in done.err
