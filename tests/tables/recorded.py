@@ -16,7 +16,13 @@ from fscost.tables import Table, TableSpec, build, options_of, varying_options
 from fscost.tables.table import Entry
 from tests.conftest import DATA
 
-METHODS, MODELS, CLIENTS, SEEDS, ROUNDS = ("fedavg", "fedper", "fedprox"), ("mlp_s", "mlp_m", "convnet2"), (3, 10), (0, 1, 2), 8
+METHODS, MODELS, CLIENTS, SEEDS, ROUNDS = (
+    ("fedavg", "fedper", "fedprox"),
+    ("mlp_s", "mlp_m", "convnet2"),
+    (3, 10),
+    (0, 1, 2),
+    8,
+)
 
 TYPES = {"training": {"model_para"}, "evaluation": {"evaluate", "metrics"}, "control": {"join_in", "finish"}}
 """FederatedScope's message types, by what they are for."""
