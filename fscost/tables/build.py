@@ -120,7 +120,8 @@ def _parts(
         quantity = QUANTITIES[column.quantity]
         family = [d for c, some in zip(columns, data, strict=True) if _shares_unit(c, column) for d in some]
         unit = unit_for(column.unit, family, spec.aggregate) if quantity.kind is Kind.BYTES else ""
-        style = style_of(column, quantity, unit, own, spec.aggregate)
+        alike = family if quantity.family == "share" else own  # under one heading
+        style = style_of(column, quantity, unit, own, spec.aggregate, alike)
         part = _Part(column, style, own, {})
         entries = [style.entry(datum, is_marked=not part.is_estimate) for datum in own]
         if spec.best:

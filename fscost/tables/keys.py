@@ -119,9 +119,19 @@ def _by_size(lines: Sequence[Line], *, reverse: bool) -> list[Line]:
     return sorted(lines, key=lambda line: sign * sizes[line.model] if line.model in sizes else math.inf)
 
 
+def _as_compared(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> Sequence[Line]:
+    """Return the lines such that the first of a group is what the others are compared with."""
+    if spec.order.endswith("params"):
+        return _by_size(lines, reverse=spec.order[0] == "-")
+    if spec.order == "sorted" and keys.compare == "method":
+        return sorted(lines, key=lambda line: line.runs[0]["method"] != "fedavg")
+    return lines
+
+
 def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line | None]:
     """Return for each line the one that it is compared with: the named one of its group, else the first.
 
+    Where no order was named, FedAvg comes first as it is what the field compares with.
     Raises TableError for a baseline that no line has.
     """
     known = {str(line.runs[0][keys.compare]) for line in lines}
@@ -131,7 +141,7 @@ def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line
             f"{nearest(str(spec.baseline), known)}"
         )
     found: dict[tuple[Any, ...], Line] = {}
-    for line in _by_size(lines, reverse=spec.order[0] == "-") if spec.order.endswith("params") else lines:
+    for line in _as_compared(lines, keys, spec):
         if spec.baseline is None or str(line.runs[0][keys.compare]) == str(spec.baseline):
             found.setdefault(keys.group(line), line)
     return [found.get(keys.group(line)) for line in lines]

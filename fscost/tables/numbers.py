@@ -95,11 +95,13 @@ class Style:
         return f"<{10**-self.decimals:.{self.decimals}f}" if is_rounded else text.lstrip("-")
 
 
-def style_of(column: ColumnSpec, quantity: Quantity, unit: str, data: Sequence[Datum], aggregate: str) -> Style:
-    """Return how a column is printed: one unit, and one number of decimals."""
+def style_of(
+    column: ColumnSpec, quantity: Quantity, unit: str, data: Sequence[Datum], aggregate: str, alike: Sequence[Datum]
+) -> Style:
+    """Return how a column is printed: one unit, and one number of decimals, the same for the numbers `alike`."""
     varies = any(datum.varies for datum in data)
     scale = _scale(column, quantity, unit)
-    values = [abs(value / scale) for datum in data if (value := datum.middle(aggregate))]
+    values = [abs(value / scale) for datum in alike if (value := datum.middle(aggregate))]
     decimals = column.decimals
     if decimals is None or (quantity.kind is Kind.COUNT and not varies and all(map(float.is_integer, values))):
         decimals = _decimals(column, quantity, unit, values, varies=varies)

@@ -43,7 +43,7 @@ def _is_of_bytes(column: ColumnSpec) -> bool:
 
 
 def _messages(measure: str, traffics: Sequence[str]) -> str:
-    what = "estimated network bytes" if measure == NETWORK else measure
+    what = {NETWORK: "estimated network bytes", "payload": "payload"}.get(measure, f"{measure} bytes")
     classes = [traffic for traffic in dict.fromkeys(traffics) if traffic != ALL]
     if not classes:
         return f"{what} of all messages"

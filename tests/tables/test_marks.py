@@ -124,7 +124,7 @@ def test_nothing_sent_is_zero_and_little_is_not(
     settings = (f"table.unit={unit}", f"table.decimals={decimals}")
     done = fscost("table", *grid, *settings)
     assert [line.split()[-1].rstrip("*") for line in done.out.splitlines()[5:7]] == texts
-    assert "\n0: counted, and nothing was sent\n" in done.out
+    assert "\n0: counted: exactly 0 bytes\n" in done.out
     assert [row["uplink_payload_bytes"] for row in rows_of(fscost("table", *grid, "--format", "csv").out)] == [
         "0",
         "2600",
