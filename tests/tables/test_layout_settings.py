@@ -104,7 +104,7 @@ def test_an_axis_across(paper: Path, columns: list[str]) -> None:
     if len(columns) == 1:
         assert tops == {("Total (B)", "3 clients"), ("Total (B)", "10 clients")}
     else:
-        assert tops == {(f"{n} clients", head) for n in CLIENTS for head in ("Uplink (B)", "Total (B)")}
+        assert tops == {(f"{n} clients", head) for n in CLIENTS for head in ("Uplink (B/client/round)", "Total (B)")}
     for clients in CLIENTS:
         for row, entry in entries(table, f"total_payload_bytes_clients_{clients}").items():
             model, method = row.split()
@@ -191,7 +191,7 @@ def test_shares_of_bytes_and_directions(paper: Path) -> None:
         assert found["part"].value == pytest.approx(100 * sent(run, "training") / sent(run, *TYPES), rel=1e-12)
         assert found["eval"].text == f"{sent(run, 'evaluation') / 2**30:.5f}"
     heads = [column.full_head for column in table.columns[4:]]
-    assert heads[:3] == ["Total (MB)", "Total uplink (MB)", "Total downlink (MB)"]
+    assert heads[:3] == ["Total, training (MB)", "Total uplink (MB)", "Total downlink (MB)"]
     assert heads[-2:] == ["All (MB)", "Testing (GiB)"]
 
 
