@@ -304,7 +304,7 @@ def _metrics(evaluations: list[Row]) -> Row:
     found: Row = {}
     for name in dict.fromkeys(name for row in evaluations for name in row if name != "round"):
         values = [row.get(name, math.nan) for row in evaluations]
-        best = max if name.endswith(("_acc", "_correct", "_f1")) else min
+        best = max if name.endswith(("_acc", "_correct", "_f1", "_auc")) else min
         found[f"final_{name}"] = values[-1]
         found[f"best_{name}"] = best((value for value in values if not math.isnan(value)), default=math.nan)
     return found
