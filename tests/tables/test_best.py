@@ -1,5 +1,6 @@
 """The best of those that are compared: which way is better, what ties, and when nobody can say."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,14 @@ def test_methods_are_compared_within_settings(tmp_path: Path) -> None:
     table = table_of(tmp_path, columns=["total"], unit="B")
     assert best_of(table, "total") == {"lr 4 1 fedper", "lr 4 -1 fedper"}  # which keeps its only layer to itself
     assert len(table.rows) == 4
+
+
+@pytest.mark.parametrize(("metric", "better"), [("roc_auc", max), ("f1", max), ("rmse", min)])
+def test_the_best_round_and_the_best_row_are_of_one_mind(paper: Path, tmp_path: Path, metric: str, better: Any) -> None:
+    run = shutil.copytree(runs_of(paper, "fedavg", "mlp_s", 3)[0], tmp_path / "runs" / "one")
+    log = run / "eval_results.log"
+    log.write_text(log.read_text().replace("'test_acc'", f"'test_{metric}'"))
+    table = table_of(tmp_path / "runs", columns=["best"], metric=f"test_{metric}")
+    (entry,) = entries(table, "best").values()
+    assert entry.value == better(evaluated(run, f"test_{metric}"))
+    assert any(f"Best: {'highest' if better is max else 'lowest'} of" in text for text in table.reading)
