@@ -158,4 +158,4 @@ def test_the_best_round_and_the_best_row_are_of_one_mind(paper: Path, tmp_path: 
     table = table_of(tmp_path / "runs", columns=["best"], metric=f"test_{metric}")
     (entry,) = entries(table, "best").values()
     assert entry.value == better(evaluated(run, f"test_{metric}"))
-    assert any(f"Best: {'highest' if better is max else 'lowest'} of" in text for text in table.reading)
+    assert any(f": {'highest' if better is max else 'lowest'} of" in text for text in table.reading)
