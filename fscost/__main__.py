@@ -100,8 +100,12 @@ def _verb(verb: str, words: list[str]) -> int:
             return app.collect(given.selection, given.out)
         case _:
             if given.cells:
-                return app.trace_cells(given.selection)
-            format = given.format or _format_of(given.template) or _format_of(given.out) or "text"
+                _refuse_beside_cells(given)
+                return app.trace_cells(given.selection, given.out)
+            format = given.format or _format_of(given.template) or _format_of(given.out)
+            if format is None and given.out and given.out.suffix:
+                raise FscostError(f"--out {given.out}: no format is called so; name one with --format")
+            format = format or "text"
             return app.table(given.selection, format, given.template, given.out, standalone=given.standalone)
 
 
@@ -130,6 +134,12 @@ def _format_of(path: Path | None) -> str | None:
     """Return the format that a file or a template is called after, as ``table.tex`` or ``mine.md.j2``."""
     name = path.name.removesuffix(".j2") if path else ""
     return next((format for format, suffix in _FORMATS.items() if name.endswith(suffix)), None)
+
+
+def _refuse_beside_cells(given: argparse.Namespace) -> None:
+    for name in ("format", "template", "standalone"):
+        if getattr(given, name):
+            raise FscostError(f"--{name}: is of tables, and --cells prints the runs behind one; leave one of them out")
 
 
 def _with_seconds(words: list[str]) -> list[str]:

@@ -211,20 +211,24 @@ def table(
     """Print the table of the selected runs, or write it to `out`."""
     selection = select(words)
     text = render(_table_of(selection, _frames(selection)), format, template, standalone=standalone)
+    return _show(text, out)
+
+
+def trace_cells(words: Sequence[str], out: Path | None) -> int:
+    """Print for each number of the table of the selected runs which of them it comes from, or write it to `out`."""
+    selection = select(words)
+    frames = _frames(selection)
+    paths = {cell: run.path for (_, run), cell in zip(selection.runs, frames.cells["cell"], strict=True)}
+    return _show("".join(f"{line}\n" for line in trace(_table_of(selection, frames), paths)), out)
+
+
+def _show(text: str, out: Path | None) -> int:
+    """Print a text, or write it to `out`."""
     if out is None:
         print(text, end="")
     else:
         _write(out, text)
         print(f"wrote {out}")
-    return 0
-
-
-def trace_cells(words: Sequence[str]) -> int:
-    """Print for each number of the table of the selected runs which of them it comes from."""
-    selection = select(words)
-    frames = _frames(selection)
-    paths = {cell: run.path for (_, run), cell in zip(selection.runs, frames.cells["cell"], strict=True)}
-    print("\n".join(trace(_table_of(selection, frames), paths)))
     return 0
 
 
