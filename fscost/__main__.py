@@ -108,10 +108,20 @@ def _verb(verb: str, words: list[str]) -> int:
         case "plot":
             return app.plot(given.selection, given.figure, given.out, given.width, pgf=given.pgf)
         case _:
-            if given.cells:
-                return app.trace_cells(given.selection)
-            format = given.format or _format_of(given.template) or _format_of(given.out) or "text"
-            return app.table(given.selection, format, given.template, given.out, standalone=given.standalone)
+            return _table(given)
+
+
+def _table(given: argparse.Namespace) -> int:
+    from fscost import app
+
+    if given.cells:
+        _refuse_beside_cells(given)
+        return app.trace_cells(given.selection, given.out)
+    format = given.format or _format_of(given.template) or _format_of(given.out)
+    if format is None and given.out and given.out.suffix:
+        raise FscostError(f"--out {given.out}: no format is called so; name one with --format")
+    format = format or "text"
+    return app.table(given.selection, format, given.template, given.out, standalone=given.standalone)
 
 
 def _parser(verb: str) -> _Parser:
@@ -155,6 +165,12 @@ def _read_first(verb: str, words: list[str]) -> list[str]:
         *most, last = _FIGURES
         raise FscostError(f"{' '.join(['plot', *words[:1]])}: name the figure first: {', '.join(most)} or {last}")
     return _with_seconds(words) if verb == "status" else words
+
+
+def _refuse_beside_cells(given: argparse.Namespace) -> None:
+    for name in ("format", "template", "standalone"):
+        if getattr(given, name):
+            raise FscostError(f"--{name}: is of tables, and --cells prints the runs behind one; leave one of them out")
 
 
 def _with_seconds(words: list[str]) -> list[str]:

@@ -30,6 +30,7 @@ from fscost.tables import (
     build,
     explain,
     heading,
+    options_of,
     provenance,
     published,
     render,
@@ -64,12 +65,17 @@ class Selection:
         """Return the command that does something with these runs."""
         return shlex.join(["python", "-m", "fscost", *verb, *self.words])
 
-    def to_do(self) -> list[str]:
-        """Return the commands that would compute what is not done; what fscost did not launch has none.
+    def to_do(self, frames: Frames) -> list[str]:
+        """Return the commands that would compute what `frames` has not done; what fscost did not launch has none.
 
         Of many cells it is one command for all, which leaves alone what is done.
         """
-        undone = [(c, r) for c, r in self.runs if c and isinstance(r, RunDir) and r.status() is not Status.DONE]
+        left = {
+            row["cell"]
+            for row in frames.cells.filter(["cell", "status"]).to_dict("records")
+            if row["status"] != Status.DONE
+        }
+        undone = [(cell, run) for cell, run in self.runs if cell and cell.id in left and isinstance(run, RunDir)]
         if len(undone) > _MOST_TO_DO:
             verb, flags = ([], []) if self.planned else (["rerun"], ["--failed", "--missing"])
             return [shlex.join(["python", "-m", "fscost", *verb, *self.words, *flags])]
@@ -211,6 +217,19 @@ def table(
     """Print the table of the selected runs, or write it to `out`."""
     selection = select(words)
     text = render(_table_of(selection, _frames(selection)), format, template, standalone=standalone)
+    return _show(text, out)
+
+
+def trace_cells(words: Sequence[str], out: Path | None) -> int:
+    """Print for each number of the table of the selected runs which of them it comes from, or write it to `out`."""
+    selection = select(words)
+    frames = _frames(selection)
+    paths = {cell: run.path for (_, run), cell in zip(selection.runs, frames.cells["cell"], strict=True)}
+    return _show("".join(f"{line}\n" for line in trace(_table_of(selection, frames), paths)), out)
+
+
+def _show(text: str, out: Path | None) -> int:
+    """Print a text, or write it to `out`."""
     if out is None:
         print(text, end="")
     else:
@@ -226,26 +245,17 @@ def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf
     width_in = plots.width_in(width)
     selection = select(words)
     frames = _frames(selection)
-    sketch = plots.sketch(figure, frames, _spec_of(selection), _options_of(selection))
+    sketch = plots.sketch(figure, frames, _spec_of(selection), _options_of(selection, frames))
     name = figure if selection.plan.name == selection.plan.table["name"] else f"{selection.plan.name}_{figure}"
     told = [*provenance(frames.cells, selection.command_of("plot", figure))]
     stem = (out or selection.plan.out) / name
     paths = plots.write(sketch, figure, stem, width_in, provenance=told, pgf=pgf)
     for line in [
         *(f"not drawn: {line}" for line in sketch.untold),
-        *(f"to compute it: {line}" for line in selection.to_do()),
+        *(f"to compute it: {line}" for line in selection.to_do(frames)),
     ]:
         _say(line)
     print("\n".join([*sketch.caption, *(f"wrote {path}" for path in paths)]))
-    return 0
-
-
-def trace_cells(words: Sequence[str]) -> int:
-    """Print for each number of the table of the selected runs which of them it comes from."""
-    selection = select(words)
-    frames = _frames(selection)
-    paths = {cell: run.path for (_, run), cell in zip(selection.runs, frames.cells["cell"], strict=True)}
-    print("\n".join(trace(_table_of(selection, frames), paths)))
     return 0
 
 
@@ -287,9 +297,8 @@ def _frames_folder(selection: Selection) -> Path:
 
 
 def _table_of(selection: Selection, frames: Frames) -> Table:
-    cells = [cell for cell, _ in selection.runs if cell is not None]
-    to_do = selection.to_do()
-    spec, label, extra = _spec_of(selection), selection.plan.name, _options_of(selection)
+    cells, to_do = _cells_of(selection, frames), selection.to_do(frames)
+    spec, label, extra = _spec_of(selection), selection.plan.name, _options_of(selection, frames)
     if spec.layout == "published":
         return published(frames.cells, cells, spec, label=label, to_do=to_do, command=selection.command)
     if spec.layout == "audit":
@@ -310,8 +319,15 @@ def _spec_of(selection: Selection) -> TableSpec:
     return spec
 
 
-def _options_of(selection: Selection) -> dict[str, dict[str, Any]]:
-    return varying_options(cell for cell, _ in selection.runs if cell is not None)
+def _cells_of(selection: Selection, frames: Frames) -> list[Cell]:
+    """Return the cells that are told; runs of one cell have its id with a number behind it."""
+    told = {str(cell).split("-")[0] for cell in frames.cells.get("cell", ())}
+    return [cell for cell, _ in selection.runs if cell is not None and cell.id in told]
+
+
+def _options_of(selection: Selection, frames: Frames) -> dict[str, dict[str, Any]]:
+    cells = _cells_of(selection, frames)
+    return options_of(cells, _spec_of(selection).options) | varying_options(cells)
 
 
 def _write(path: Path, text: str) -> None:

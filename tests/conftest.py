@@ -1,6 +1,7 @@
 """What every test shares: a folder of its own, and the command line in this process or in a fresh one."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from fscost.engine import DEFAULTS, Engine, EngineSettings, identify
 from fscost.plan import plan
 from fscost.record import Outcome
 from fscost.rundir import RunDir, Store
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""A shell's background jobs ignore SIGINT, and so would all processes that the tests start and interrupt."""
 
 DATA = Path(__file__).parent / "data"
 

@@ -158,6 +158,8 @@ BAD = [
     (["rerun", ".", "clients=77"], "a folder names its runs itself"),
     (["table", "--template"], "expected one argument"),
     (["table", "--format", "docx"], "invalid choice"),
+    (["table", "--out", "table.pdf"], "--out table.pdf: no format is called so; name one with --format"),
+    (["table", "--cells", "--format", "csv"], "--format: is of tables"),
     (["plan"], "no sweep was run"),
 ]
 

@@ -17,7 +17,7 @@ from fscost.collect.find import Run
 from fscost.collect.foreign import UNKNOWN_PROTOCOL, ForeignRun
 from fscost.collect.fs_logs import merged, read_eval_results, read_system_metrics
 from fscost.errors import CollectError, StoreError
-from fscost.measure import COLUMNS, Link, Traffic, traffic_of
+from fscost.measure import COLUMNS, Link, Traffic, more_is_better, traffic_of
 from fscost.metering import LedgerFile, first_evaluation_is_round_0, read_ledger
 from fscost.record import Status
 from fscost.rundir import RunDir
@@ -249,8 +249,7 @@ def _messages(cell: Cell, ledger: LedgerFile) -> list[Row]:
     return [{"cell": cell.id, "traffic": str(traffic_of(row["type"]))} | row for row in ledger.messages]
 
 
-def _nothing() -> Row:
-    return {f"{traffic}_{link}_{count}": 0 for traffic in Traffic for link in Link for count in _COUNTS}
+_NOTHING = {f"{traffic}_{link}_{count}": 0 for traffic in Traffic for link in Link for count in _COUNTS}
 
 
 def _add(sums: Row, messages: Iterable[Row]) -> None:
@@ -265,7 +264,7 @@ def _add(sums: Row, messages: Iterable[Row]) -> None:
 
 
 def _totals(messages: list[Row]) -> Row:
-    sums = _nothing()
+    sums: Row = dict(_NOTHING)
     _add(sums, messages)
     rounds = {row["round"] for row in messages if row["traffic"] == Traffic.TRAINING}
     return {"rounds_trained": len([r for r in rounds if r >= 0])} | sums  # vertical clients stay at -1
@@ -286,7 +285,7 @@ def _sums_after(cell: Cell, messages: list[Row], rounds: set[int]) -> dict[int, 
         return int(row["round"]) - (row["traffic"] != Traffic.TRAINING and _named_from_1(cell))
 
     counted = sorted((row for row in messages if row["traffic"] != Traffic.CONTROL), key=rounds_before)
-    sums = {name: 0 for name in _nothing() if not name.startswith(Traffic.CONTROL)}
+    sums = {name: 0 for name in _NOTHING if not name.startswith(Traffic.CONTROL)}
     after, done = {}, 0
     for trained in sorted(rounds):
         until = bisect_left(counted, trained, key=rounds_before)
@@ -300,11 +299,11 @@ def _named_from_1(cell: Cell) -> int:
 
 
 def _metrics(evaluations: list[Row]) -> Row:
-    """Return each metric after the last round and the best of all rounds (accuracies up, everything else down)."""
+    """Return each metric after the last round and the best of all rounds (accuracies and scores up, all else down)."""
     found: Row = {}
     for name in dict.fromkeys(name for row in evaluations for name in row if name != "round"):
         values = [row.get(name, math.nan) for row in evaluations]
-        best = max if name.endswith(("_acc", "_correct", "_f1")) else min
+        best = max if more_is_better(name) else min
         found[f"final_{name}"] = values[-1]
         found[f"best_{name}"] = best((value for value in values if not math.isnan(value)), default=math.nan)
     return found

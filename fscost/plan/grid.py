@@ -85,6 +85,8 @@ def _in_our_words() -> Iterator[None]:
         yield
     except yaml.YAMLError as error:
         raise ConfigError(f"a configuration file is no YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise ConfigError("a configuration file leads back to itself; look at its defaults and its ${…}") from error
     except (HydraException, OmegaConfBaseException) as error:
         if own := [cause for cause in _causes(error) if isinstance(cause, ConfigError)]:  # of one of our resolvers
             raise own[0] from None

@@ -13,6 +13,7 @@ from fscost.plan.launcher import check_launcher
 _NULLABLE = (
     "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
     "engine.timeout_min", "engine.memory_gb", "network.uplink_mbps", "network.downlink_mbps",
+    "table.across", "table.baseline", "table.decimals",
 )  # fmt: skip
 
 

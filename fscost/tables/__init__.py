@@ -3,7 +3,7 @@
 from fscost.tables.audit import audit
 from fscost.tables.build import build
 from fscost.tables.explain import explain, heading
-from fscost.tables.extra import varying_options
+from fscost.tables.extra import options_of, varying_options
 from fscost.tables.published import published
 from fscost.tables.render import FORMATS, render
 from fscost.tables.spec import TableSpec
@@ -19,6 +19,7 @@ __all__ = [
     "build",
     "explain",
     "heading",
+    "options_of",
     "provenance",
     "published",
     "render",

@@ -44,7 +44,7 @@ def build(
     keys, lines = compared(cells, rounds, spec, extra or {}, [column.measure for column in columns])
     baselines = baseline_of(lines, keys, spec)
     parts = _parts(columns, lines, baselines, keys, spec)
-    grid, heads = _Grid.of(lines, keys), Heads(spec, keys, baselines)
+    grid, heads = _Grid.of(lines, keys), Heads(spec, keys, lines, baselines)
     rows = _ordered([*_rows(grid, keys, parts, spec)], grid, keys, parts, spec)
     made = tuple([*(heads.key(key) for key in keys.rows), *_columns(grid, heads, parts)])
     return Table(
@@ -56,7 +56,7 @@ def build(
         reading=tuple(reading(lines, keys, [(part.column, part.style) for part in parts], heads, spec)),
         notes=tuple(notes(rows, made, lines, columns)),
         to_do=tuple(to_do),
-        provenance=tuple(provenance(cells, command)),
+        provenance=tuple(provenance(cells, command, rounds)),
         template=spec.template,
         page=spec.page,
     )
@@ -103,7 +103,8 @@ def _parts(
         quantity = QUANTITIES[column.quantity]
         family = [d for c, some in zip(columns, data, strict=True) if _shares_unit(c, column) for d in some]
         unit = unit_for(column.unit, family, spec.aggregate) if quantity.kind is Kind.BYTES else ""
-        style = style_of(column, quantity, unit, own, spec.aggregate)
+        alike = family if quantity.family == "share" else own  # under one heading
+        style = style_of(column, quantity, unit, own, spec.aggregate, alike)
         part = _Part(column, style, own, {})
         entries = [style.entry(datum, is_marked=not part.is_estimate) for datum in own]
         if spec.best:
@@ -136,9 +137,11 @@ def _relative(quantity: Quantity, column: ColumnSpec, line: Line, baseline: Line
         return own if own in list(Mark) else Mark.NOT_REACHED
     base = of(baseline, column) if baseline else Mark.UNKNOWN
     middles = [Datum(values).middle(spec.aggregate) for values in (own, base)]
-    if not all(middles):  # unknown, or nothing to divide by
+    known = [middle for middle in middles if middle is not None]
+    try:
+        return [relative(*known)] if len(known) == len(middles) else Mark.UNKNOWN
+    except ZeroDivisionError:
         return Mark.UNKNOWN
-    return [relative(*(middle for middle in middles if middle is not None))]
 
 
 # --- rows and columns -----------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """One column of a layout: a quantity, and how it is counted and printed."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from fscost.errors import TableError, nearest
-from fscost.measure import MEASURES, UNITS, Traffic
+from fscost.measure import MEASURES, UNITS, Traffic, more_is_better
 from fscost.tables.links import Connection
 
 AUTO_UNITS = {"auto": ("B", "kB", "MB", "GB"), "auto_binary": ("B", "KiB", "MiB", "GiB")}
@@ -41,11 +42,16 @@ class ColumnSpec:
             raise TableError(f"table.precision={self.precision}: must be a whole number from 1 to 9")
         if self.decimals is not None and not _is_whole(self.decimals, 0, 9):
             raise TableError(f"table.decimals={self.decimals}: must be a whole number from 0 to 9, or null")
-        if isinstance(self.target, bool) or not isinstance(self.target, int | float):
-            raise TableError(f"table.target={self.target}: must be a number, as 0.9 for an accuracy of 90 %")
+        self._check_target()
         for key in ("metric", "head"):
             if not isinstance(getattr(self, key), str):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be text")
+
+    def _check_target(self) -> None:
+        if isinstance(self.target, bool) or not isinstance(self.target, int | float) or not math.isfinite(self.target):
+            raise TableError(f"table.target={self.target}: must be a number, as 0.9 for an accuracy of 90 %")
+        if isinstance(self.metric, str) and self.is_rate and not 0 <= self.target <= 1:
+            raise TableError(f"table.target={self.target}: an accuracy is logged as 0 to 1; write 0.9 for 90 %")
 
     @property
     def traffics(self) -> tuple[str, ...]:
@@ -60,12 +66,12 @@ class ColumnSpec:
     @property
     def more_is_better(self) -> bool:
         """Whether a higher metric is better; what is neither an accuracy nor a score is a loss."""
-        return self.metric.endswith(("_acc", "_correct", "_f1", "_auc"))
+        return more_is_better(self.metric)
 
 
 def one_of(key: str, value: str, choices: Any) -> None:
     """Raise TableError for a setting that is none of its choices."""
-    if value not in choices:
+    if value not in [*choices]:
         raise TableError(f"table.{key}={value}: must be one of {', '.join(choices)}{nearest(str(value), choices)}")
 
 

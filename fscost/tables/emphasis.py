@@ -32,7 +32,7 @@ def emphasised(
 def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_second: bool) -> dict[int, Emphasis]:
     if any(entry.mark and not _is_worse(entry) for entry in group.values()):
         return {}
-    printed = {n: round(e.value / style.scale, style.decimals) for n, e in group.items() if not e.mark}
+    printed = {n: _printed(entry, style) for n, entry in group.items() if not entry.mark}
     ranks = sorted(set(printed.values()), reverse=better == "higher")
     if ranks and style.tolerance:
         alike = style.tolerance * abs(ranks[0])
@@ -44,6 +44,12 @@ def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_sec
     if with_second and len(ranks) > 1:
         names[ranks[1]] = "second"
     return {n: names[value] for n, value in printed.items() if value in names}
+
+
+def _printed(entry: Entry, style: Style) -> float:
+    """Return the number as it is printed; one that is only below the last decimal is no 0."""
+    below = entry.text.startswith("<")
+    return float(10.0**-style.decimals / 2 if below else round(entry.value / style.scale, style.decimals))
 
 
 def _is_worse(entry: Entry) -> bool:

@@ -16,7 +16,12 @@ def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
     cells = list(cells)
     same = dict.fromkeys(name for group in _groups(cells, "seed") for name in _differing(group))
     compared = (name for group in _groups(cells, "seed", "method") for name in _differing(group))
-    names = same | dict.fromkeys(name for name in compared if not _makes_a_method(name))
+    return options_of(cells, same | dict.fromkeys(name for name in compared if not makes_a_method(name)))
+
+
+def options_of(cells: Iterable[Cell], names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return each of these options by cell id."""
+    cells = list(cells)
     return {name: {cell.id: option_of(cell, name) for cell in cells} for name in names}
 
 
@@ -28,7 +33,7 @@ def _groups(cells: list[Cell], *but: str) -> list[list[Cell]]:
     return list(groups.values())
 
 
-def _makes_a_method(name: str) -> bool:
+def makes_a_method(name: str) -> bool:
     """Return whether an option belongs to a method, as all of a section with ``use`` do."""
     section = name.split(".")[0]
     return name in _OF_METHODS or section in _OF_METHODS or f"{section}.use" in vocabulary.options()

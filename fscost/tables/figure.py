@@ -1,5 +1,6 @@
 """A figure that somebody published: a row of the layout ``published``."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -32,9 +33,11 @@ class Figure:
 
     def __post_init__(self) -> None:
         one_of("figures.traffic", self.traffic, [str(t) for t in Traffic])
-        one_of("figures.measure", self.measure, [*MEASURES, PARAMETERS])
+        one_of("figures.measure", self.measure, [*(m.key for m in MEASURES.values() if m.in_ledgers), PARAMETERS])
         one_of("figures.per", self.per, ["total", "message"])
         one_of("figures.unit", self.unit, UNITS)
+        if not isinstance(self.links, list | tuple) or not self.links:
+            raise TableError(f"table.figures.links={self.links}: must be a list of links, as [uplink]")
         for link in self.links:
             one_of("figures.links", link, [str(link) for link in Link])
         if not isinstance(self.where, Mapping) or not self.where:
@@ -42,7 +45,7 @@ class Figure:
                 f"table.figures.where={self.where}: must be a mapping that selects a cell, as {{model: lr}}"
             )
         try:
-            valid = self.value > 0
+            valid = 0 < self.value < math.inf
         except ValueError:
             valid = False
         if not valid:

@@ -22,12 +22,14 @@ _AT_TARGET = ("rounds_to", "bytes_to", "speedup", "bytes_ratio")
 
 
 class Heads:
-    """Names columns; `baseline` is what relative columns are relative to, empty where that differs by group."""
+    """Names columns; `baseline` is what relative columns are relative to, empty where that name is of several lines."""
 
-    def __init__(self, spec: TableSpec, keys: Keys, baselines: Sequence[Line | None]) -> None:
-        self._spec, self._keys = spec, keys
-        names = {spec.label(line.runs[0][keys.compare]) for line in baselines if line}
-        self.baseline = names.pop() if len(names) == 1 else ""
+    def __init__(self, spec: TableSpec, keys: Keys, lines: Sequence[Line], baselines: Sequence[Line | None]) -> None:
+        self._spec, self._keys, self._columns = spec, keys, spec.column_specs()
+        values = {base.runs[0][keys.compare] for base in baselines if base}
+        pairs = [(line, base) for line, base in zip(lines, baselines, strict=True) if base and line is not base]
+        is_one = len(values) == 1 and all(line.runs[0][keys.compare] not in values for line, _ in pairs)
+        self.baseline = _value(keys.compare, values.pop(), spec) if is_one else ""
 
     def key(self, key: str) -> Column:
         """Return the column of a row key; an option is called by its label, else by its name."""
@@ -36,23 +38,21 @@ class Heads:
     def number(self, column: ColumnSpec, style: Style, value: Any, parts: int, *, is_estimate: bool) -> Column:
         """Return the column of a quantity; `value` is that of the axis across, and `parts` how many share it."""
         note = ESTIMATED if is_estimate else ""
-        name, raw = self.name(column), _raw(column, style)
+        name, raw = self.name(column), self._raw(column, style)
         unit = _unit(column, style)
         group, head, unit = _in_group(column, name, unit)
         arrow = self._arrow(column)
-        long = _long(column, name, unit) + (f" {arrow}" if arrow else "")
+        line = _long(column, name, unit)
+        long = f"{line} {arrow}" if arrow else line
         if self._keys.across is None:
             own = "" if group else unit
             return Column(raw, head, group, own, raw=raw, note=note, better=arrow, long=long + note)
         axis = self._keys.across
-        text = f"{value:,}" if isinstance(value, int) else self._spec.label(value)
-        where = f"{text} {axis}" if axis in _NUMERIC else text
+        where = _value(axis, value, self._spec)
         raw = f"{raw}_{axis}_{value}"
         if parts > 1:
-            head = f"{name} ({unit})" if unit else name
-            return Column(raw, head, where, raw=raw, note=note, better=arrow, long=f"{where}: {long}{note}")
-        top = " ".join(part for part in (name, f"({unit})" if unit else "", arrow) if part)
-        return Column(raw, where, top, raw=raw, note=note, long=f"{long}, {where}{note}")
+            return Column(raw, line, where, raw=raw, note=note, better=arrow, long=f"{where}: {long}{note}")
+        return Column(raw, where, long, raw=raw, note=note, long=f"{long}, {where}{note}")
 
     def _arrow(self, column: ColumnSpec) -> str:
         """Return which way a metric is better; of bytes and times nobody asks."""
@@ -60,17 +60,60 @@ class Heads:
             return ""
         return "↑" if column.more_is_better else "↓"
 
+    def _raw(self, column: ColumnSpec, style: Style) -> str:
+        """Return the name of the raw numbers, which no other column has."""
+        if column.quantity == "rounds" and self._has_rounds:
+            return "rounds_trained"
+        settings = [] if style.quantity.kind in (Kind.BYTES, Kind.METRIC, Kind.COUNT) else ["measure"]  # bytes name it
+        settings += ["metric", "target"] if column.quantity in _AT_TARGET else []
+        apart = [str(getattr(column, key)) for key in settings if self._differs(column, key)]
+        return "_".join([_raw(column, style), *apart])
+
+    @property
+    def _has_rounds(self) -> bool:
+        """Whether the rounds that were asked for stand in the table too."""
+        return "rounds" in (*self._keys.rows, self._keys.across)
+
+    def _differs(self, column: ColumnSpec, setting: str) -> bool:
+        """Return whether columns of the same quantity differ in a setting."""
+        alike = [other for other in self._columns if other.quantity == column.quantity]
+        return len({getattr(other, setting) for other in alike}) > 1
+
     def name(self, column: ColumnSpec) -> str:
-        """Return what a column is called."""
+        """Return what a column is called; with what it counts where another of its quantity counts others."""
         if column.head:
             return column.head
+        if QUANTITIES[column.quantity].kind in (Kind.METRIC, Kind.COUNT):
+            return self._name(column)
+        apart = [getattr(column, key) for key in ("measure", "traffic") if self._differs(column, key)]
+        return ", ".join([self._name(column), *apart])
+
+    def names(self, quantity: str) -> str:
+        """Return what the columns of a quantity are called, one after the other."""
+        return ", ".join(dict.fromkeys(self.name(column) for column in self._columns if column.quantity == quantity))
+
+    def _name(self, column: ColumnSpec) -> str:
         quantity = QUANTITIES[column.quantity]
+        if quantity.key == "rounds" and self._has_rounds:
+            return "Rounds trained"
         if quantity.relative and quantity.against and quantity.kind is Kind.FACTOR and quantity.better == "lower":
             return f"vs {self.baseline}" if self.baseline else quantity.head
         if quantity.kind is Kind.METRIC:
             name = metric_name(column)
             return f"{quantity.head} {name[0].lower()}{name[1:]}" if quantity.head else name
         return quantity.head
+
+
+def of_axis(axis: str, value: Any, label: str) -> str:
+    """Return an axis with its value in words: ``3 clients``, ``seed 0``, ``model MLP-16``."""
+    if axis in ("clients", "rounds"):
+        return f"{value:,} {axis.removesuffix('s') if value == 1 else axis}"
+    return f"{axis} {label}"
+
+
+def _value(axis: str, value: Any, spec: TableSpec) -> str:
+    """Return what a value of an axis is called where no heading names the axis."""
+    return of_axis(axis, value, spec.label(value)) if axis in _NUMERIC else spec.label(value)
 
 
 def metric_name(column: ColumnSpec) -> str:
@@ -88,8 +131,8 @@ def target_name(column: ColumnSpec) -> str:
 def per(column: ColumnSpec) -> str:
     """Return what the figures of uplink and downlink are of, in words."""
     if column.measure == NETWORK:
-        occasions = {Traffic.EVALUATION: "evaluation", Traffic.CONTROL: "exchange"}
-        return f"client and {occasions.get(Traffic(column.traffic), 'round') if column.traffic != 'all' else 'round'}"
+        occasions = {str(Traffic.TRAINING): "round", str(Traffic.EVALUATION): "evaluation"}
+        return f"client and {occasions.get(column.traffic, 'exchange')}"
     return "client and round" if column.traffic == Traffic.TRAINING else "message"
 
 

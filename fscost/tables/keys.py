@@ -9,6 +9,7 @@ import pandas as pd
 
 from fscost.cell import AXES
 from fscost.errors import TableError, nearest
+from fscost.tables.extra import makes_a_method
 from fscost.tables.lines import Line, plain, sizes_of
 from fscost.tables.spec import TableSpec
 
@@ -18,13 +19,15 @@ class Keys:
     """The keys of a table.
 
     rows: those that are shown as columns, from the left. across: the one whose values stand side by side. extra: the
-    options that vary, a part of `rows`. constant: axes that are the same everywhere and not shown, with their value.
+    options that vary, a part of `rows`. settings: those of them within which lines are compared, not along them.
+    constant: axes that are the same everywhere and not shown, with their value.
     """
 
     rows: tuple[str, ...]
     across: str | None
     compare: str
     extra: tuple[str, ...]
+    settings: tuple[str, ...]
     constant: Mapping[str, Any]
 
     @property
@@ -39,7 +42,8 @@ class Keys:
 
     def group(self, line: Line) -> tuple[Any, ...]:
         """Return what lines that are compared with each other have in common."""
-        return tuple(value for key, value in line.axes.items() if key != self.compare and key not in self.extra)
+        along = {self.compare, *self.extra} - {*self.settings}
+        return tuple(value for key, value in line.axes.items() if key not in along)
 
 
 def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
@@ -47,16 +51,30 @@ def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
 
     Nothing that differs is averaged unseen: axes that vary and are not named, and options, stand before the last key.
     """
-    varying = [key for key in _known(cells) if cells[key].map(plain).nunique(dropna=False) > 1]
-    named = [key.removeprefix("fs.") for key in spec.rows if not key.endswith("?") or key.removesuffix("?") in varying]
-    rows = [key.removesuffix("?") for key in named]
+    varying = [key for key in (*_known(cells), *extra) if cells[key].map(plain).nunique(dropna=False) > 1]
+    named = [key.removeprefix("fs.") for key in spec.rows]
+    rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key.removesuffix("?") in varying]
     across = [spec.across] if spec.across else []
     lost = [key for key in AXES if key in varying and key not in (*rows, *across, "seed")]
     options = [key for key in extra if key not in rows]
     place = max((i for i, key in enumerate(rows) if key != "params"), default=0)
     rows[place:place] = [*lost, *options]
     constant = {k: plain(cells[k].iloc[0]) for k in AXES if k not in (*rows, *across, "seed") and k in cells}
-    return Keys(tuple(rows), spec.across, spec.compare, tuple(extra), constant)
+    settings = [key for key in extra if spec.compare in varying and _is_setting(key, cells, spec.compare)]
+    return Keys(tuple(rows), spec.across, spec.compare, tuple(extra), tuple(settings), constant)
+
+
+def _is_setting(option: str, cells: pd.DataFrame, compare: str) -> bool:
+    """Return whether an option varies within cells of the same axes, and not as it makes what is compared.
+
+    FedAvg with all clients is compared with FedProx with all clients, and not with either of them with half of them.
+    """
+    if makes_a_method(option) if compare == "method" else option.startswith(f"{compare}."):
+        return False
+    axes = [key for key in AXES if key in cells and key != "seed"]
+    return bool(
+        cells[option].map(plain).groupby([cells[key] for key in axes], dropna=False).nunique(dropna=False).max() > 1
+    )
 
 
 def _known(cells: pd.DataFrame) -> list[str]:
@@ -96,14 +114,24 @@ def _name(line: Line) -> str:
 
 
 def _by_size(lines: Sequence[Line], *, reverse: bool) -> list[Line]:
-    """Return the lines in the order in which rows that are ordered by params will stand."""
-    sizes = sizes_of(lines)
-    return sorted(lines, key=lambda line: sizes.get(line.model, math.inf) * (-1 if reverse else 1))
+    """Return the lines in the order in which rows that are ordered by params will stand: unknown sizes last."""
+    sizes, sign = sizes_of(lines), -1 if reverse else 1
+    return sorted(lines, key=lambda line: sign * sizes[line.model] if line.model in sizes else math.inf)
+
+
+def _as_compared(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> Sequence[Line]:
+    """Return the lines such that the first of a group is what the others are compared with."""
+    if spec.order.endswith("params"):
+        return _by_size(lines, reverse=spec.order[0] == "-")
+    if spec.order == "sorted" and keys.compare == "method":
+        return sorted(lines, key=lambda line: line.runs[0]["method"] != "fedavg")
+    return lines
 
 
 def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line | None]:
     """Return for each line the one that it is compared with: the named one of its group, else the first.
 
+    Where no order was named, FedAvg comes first as it is what the field compares with.
     Raises TableError for a baseline that no line has.
     """
     known = {str(line.runs[0][keys.compare]) for line in lines}
@@ -113,7 +141,7 @@ def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line
             f"{nearest(str(spec.baseline), known)}"
         )
     found: dict[tuple[Any, ...], Line] = {}
-    for line in _by_size(lines, reverse=spec.order[0] == "-") if spec.order.endswith("params") else lines:
+    for line in _as_compared(lines, keys, spec):
         if spec.baseline is None or str(line.runs[0][keys.compare]) == str(spec.baseline):
             found.setdefault(keys.group(line), line)
     return [found.get(keys.group(line)) for line in lines]

@@ -113,8 +113,8 @@ def course_of(run: Run, rounds: float, column: ColumnSpec) -> Course | None:
 
 
 def is_unknown(value: Any) -> bool:
-    """Return whether there is no number."""
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    """Return whether there is no number, as of the loss of a run that diverged."""
+    return value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
 
 
 def lines_of(cells: pd.DataFrame, rounds: pd.DataFrame, keys: Sequence[str], *, named: bool = True) -> list[Line]:
@@ -164,7 +164,10 @@ def _refuse_twins(line: Line) -> None:
     for number, run in enumerate(line.runs):
         for other in line.runs[:number]:
             if run["seed"] == other["seed"]:
-                raise TableError(f"{other['cell']} and {run['cell']} are runs of the same cell; select one")
+                same = f"{run['method']}, {run['model']}, {run['clients']} clients, seed {run['seed']}"
+                raise TableError(
+                    f"{same}: {other['cell']} and {run['cell']} are runs of the same cell; select one folder"
+                )
 
 
 def plain(value: Any) -> Any:

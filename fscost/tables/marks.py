@@ -48,7 +48,7 @@ _MEANINGS = {
     Mark.UNKNOWN: "not known",
     Mark.NOT_REACHED: "the target was not reached, by one seed at least",
     Mark.OUTSIDE: "not in this sweep",
-    ZERO: "counted, and nothing was sent",
+    ZERO: "counted: exactly 0 bytes",
 }
 
 

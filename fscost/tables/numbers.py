@@ -91,17 +91,19 @@ class Style:
             return text
         if self.quantity.kind is Kind.BYTES and value == 0:
             return ZERO
-        is_rounded = value > 0 and self.quantity.kind in (Kind.BYTES, Kind.SECONDS)
+        is_rounded = value > 0 and self.quantity.kind in (Kind.BYTES, Kind.SECONDS, Kind.FACTOR)
         return f"<{10**-self.decimals:.{self.decimals}f}" if is_rounded else text.lstrip("-")
 
 
-def style_of(column: ColumnSpec, quantity: Quantity, unit: str, data: Sequence[Datum], aggregate: str) -> Style:
-    """Return how a column is printed: one unit, and one number of decimals."""
+def style_of(
+    column: ColumnSpec, quantity: Quantity, unit: str, data: Sequence[Datum], aggregate: str, alike: Sequence[Datum]
+) -> Style:
+    """Return how a column is printed: one unit, and one number of decimals, the same for the numbers `alike`."""
     varies = any(datum.varies for datum in data)
     scale = _scale(column, quantity, unit)
-    values = [abs(value / scale) for datum in data if (value := datum.middle(aggregate))]
+    values = [abs(value / scale) for datum in alike if (value := datum.middle(aggregate))]
     decimals = column.decimals
-    if decimals is None:
+    if decimals is None or (quantity.kind is Kind.COUNT and not varies and all(map(float.is_integer, values))):
         decimals = _decimals(column, quantity, unit, values, varies=varies)
     is_estimate = column.measure == NETWORK and quantity.kind in (Kind.BYTES, Kind.SECONDS)
     tolerance = TIED if is_estimate else 0.0
@@ -116,7 +118,7 @@ def _scale(column: ColumnSpec, quantity: Quantity, unit: str) -> float:
 
 def _decimals(column: ColumnSpec, quantity: Quantity, unit: str, values: Sequence[float], *, varies: bool) -> int:
     """Return one number of decimals for a column: enough for the significant digits of its smallest number."""
-    fixed = {Kind.PERCENT: 1, Kind.FACTOR: 2, Kind.COUNT: int(any(not value.is_integer() for value in values))}
+    fixed = {Kind.PERCENT: 1, Kind.FACTOR: 2, Kind.COUNT: int(varies or not all(map(float.is_integer, values)))}
     if quantity.kind is Kind.METRIC and column.is_rate:
         return 1 if varies else 2  # a deviation of whole percents makes more decimals noise
     if quantity.kind in fixed:

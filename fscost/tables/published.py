@@ -64,8 +64,8 @@ def published(
 def _cell_of(figure: Figure, selected: Sequence[Cell]) -> Cell | None:
     """Return the one cell that a row selects, None where it is not among those selected."""
     for name in figure.where:
-        if name not in AXES and not name.startswith("fs."):
-            raise TableError(f"table.figures.where.{name}: is no axis{nearest(name, AXES)} and no fs.… option")
+        if name not in AXES and not str(name).startswith("fs."):
+            raise TableError(f"table.figures.where.{name}: is no axis{nearest(str(name), AXES)} and no fs.… option")
     fitting = [cell for cell in selected if all(_axis(cell, name) == value for name, value in figure.where.items())]
     if len(fitting) > 1:
         both = f"{fitting[0].name} and {fitting[1].name}"
@@ -100,7 +100,7 @@ def _computed(figure: Figure, row: Mapping[Any, Any]) -> tuple[Entry, Entry]:
         return mark, mark
     decimals = figure.decimals + 1 if figure.decimals else 0
     percent = 100 * (value / figure.value - 1)
-    return Entry(f"{value:,.{decimals}f}", value), Entry(f"{percent:+.2f}".replace("+0.00", "0.00"), percent)
+    return Entry(f"{value:,.{decimals}f}", value), Entry("0.00" if abs(percent) < 0.005 else f"{percent:+.2f}", percent)
 
 
 def _value(figure: Figure, row: Mapping[Any, Any]) -> float | None:

@@ -98,8 +98,15 @@ def _each(size: float, messages: float, column: ColumnSpec) -> float | None:
 
 
 def _peer(line: Line, column: ColumnSpec) -> Values:
-    """Return what a client sends to others in one round; network has it in the links of both."""
-    return _of_courses(lambda course: course.peer_share_bytes)(line, column)
+    """Return what a client sends to others in one round, of other traffic than training the mean of a message.
+
+    Network has it in the links of both.
+    """
+    if column.traffic == Traffic.TRAINING:
+        return _of_courses(lambda course: course.peer_share_bytes)(line, column)
+    return _of_courses(lambda course: course.peer_bytes / course.peer_messages if course.peer_messages else 0.0)(
+        line, column
+    )
 
 
 def _sum_of(*links: Link) -> Of:

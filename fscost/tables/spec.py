@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from fscost import vocabulary
 from fscost.cell import AXES
 from fscost.errors import TableError, nearest
 from fscost.measure import Traffic
@@ -89,8 +90,8 @@ class TableSpec:
         if not self.rows or not self.columns:
             raise TableError(f"table.{'columns' if self.rows else 'rows'}=[]: a table has at least one")
         for key in self.rows:
-            if not str(key).startswith("fs."):
-                one_of("rows", str(key).removesuffix("?"), KEYS)
+            name = str(key).removesuffix("?")
+            _check_option(name) if name.startswith("fs.") else one_of("rows", name, KEYS)
         if len({str(key).removesuffix("?") for key in self.rows}) < len(self.rows):
             raise TableError(f"table.rows=[{','.join(map(str, self.rows))}]: has a key twice")
         if self.across is not None:
@@ -123,6 +124,11 @@ class TableSpec:
         return cls(**config, connection=Connection.from_config({} if network is None else network))
 
     @property
+    def options(self) -> list[str]:
+        """The options of FederatedScope that are columns whether or not they vary."""
+        return [key.removeprefix("fs.") for key in self.rows if key.startswith("fs.") and not key.endswith("?")]
+
+    @property
     def published_figures(self) -> list[Figure]:
         """The rows of the layout ``published``."""
         return [Figure.from_config(figure) for figure in self.figures]
@@ -149,3 +155,10 @@ class TableSpec:
         if str(value) in self.labels or "+" not in str(value):
             return str(self.labels.get(str(value), value))
         return " + ".join(self.label(part) for part in str(value).split("+"))
+
+
+def _check_option(key: str) -> None:
+    name = key.removeprefix("fs.")
+    below_own = name.startswith(tuple(f"{own}." for own in vocabulary.OWN))
+    if name not in vocabulary.known() and not vocabulary.is_open(name) and not below_own:
+        raise TableError(f"table.rows={key}: FederatedScope has no such option{nearest(name, vocabulary.known())}")

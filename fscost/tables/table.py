@@ -136,7 +136,7 @@ class Table:
     @property
     def caption(self) -> str:
         """The title and what is counted."""
-        return f"{self.title}: {self.counted}" if self.counted else self.title
+        return ": ".join(part for part in (self.title, self.counted) if part)
 
     @property
     def headings(self) -> list[Heading]:

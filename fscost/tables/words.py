@@ -10,7 +10,7 @@ from fscost import __version__
 from fscost.measure import BACK, FORTH, MEASURES, NETWORK, Traffic
 from fscost.record import Status
 from fscost.tables.column import ALL, ColumnSpec
-from fscost.tables.heads import Heads, metric_name, per, target_name
+from fscost.tables.heads import Heads, of_axis, per, target_name
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, ZERO, meaning
@@ -44,7 +44,7 @@ def _is_of_bytes(column: ColumnSpec) -> bool:
 
 def messages_of(measure: str, traffics: Sequence[str]) -> str:
     """Return what is counted: bytes of which measure, of which messages."""
-    what = "estimated network bytes" if measure == NETWORK else measure
+    what = {NETWORK: "estimated network bytes", "payload": "payload"}.get(measure, f"{measure} bytes")
     classes = [traffic for traffic in dict.fromkeys(traffics) if traffic != ALL]
     if not classes:
         return f"{what} of all messages"
@@ -54,6 +54,8 @@ def messages_of(measure: str, traffics: Sequence[str]) -> str:
 
 def _seeds(lines: Sequence[Line], rows: Sequence[Row], spec: TableSpec) -> str:
     """Return over how many seeds numbers are, and how they are made one; all lines have the same."""
+    if "seed" in lines[0].axes:
+        return "each seed alone"
     number = len(lines[0].runs)
     if number == 1:
         return "one seed"
@@ -80,7 +82,7 @@ def reading(
     if units:
         yield f"{', '.join(f'{unit} = {power(unit)}' for unit in units)} bytes."
     yield from _times(lines, [column for column, _ in columns])
-    if same := constants_of(keys, spec):
+    if same := [*constants_of(keys, spec)]:
         yield f"The same in all rows: {', '.join(same)}."
 
 
@@ -97,24 +99,28 @@ def _sentences(column: ColumnSpec, lines: Sequence[Line], heads: Heads) -> Itera
             of = "per participating client and round" if column.traffic == Traffic.TRAINING else "the mean of a message"
             yield f"Uplink, downlink: {of}."
         case "peer":
-            yield "Peer: what a participating client sends to other clients in one round; part of the total."
+            share = "what a participating client sends to other clients in one round"
+            of = share if column.traffic == Traffic.TRAINING else "the mean of a message between clients"
+            yield f"Peer: {of}; part of the total."
         case "total" | "total_uplink" | "total_downlink":
-            yield "Total: all clients and rounds, both directions."
+            both = ", both directions" if column.quantity == "total" else ""
+            yield f"{heads.names(column.quantity)}: all clients and rounds{both}."
         case "per_parameter":
-            yield "Per parameter: bytes of a mean message by the model's number of parameters."
+            yield f"{heads.name(column)}: bytes of a mean message by the model's number of parameters."
         case "traffic_share":
-            yield "Share: of the bytes of training, evaluation and control together."
+            yield f"{heads.names('traffic_share')}: of the bytes of training, evaluation and control together."
         case "rounds_to" | "bytes_to" | "speedup" | "bytes_ratio":
-            yield f"Until {target_name(column)}: up to the first evaluated round that has it."
-    yield from _of_metric(column)
+            yield f"Until {target_name(column)}: up to and with the first evaluated round that reaches it."
+    yield from _of_metric(column, heads)
     yield from _relative(column, heads)
 
 
-def _of_metric(column: ColumnSpec) -> Iterator[str]:
+def _of_metric(column: ColumnSpec, heads: Heads) -> Iterator[str]:
     if column.quantity == "final":
-        yield f"{metric_name(column)}: after the last round, over all samples."
+        yield f"{heads.name(column)}: after the last round, over all samples."
     if column.quantity == "best":
-        yield f"Best: {'highest' if column.more_is_better else 'lowest'} of all evaluated rounds, over all samples."
+        which = "highest" if column.more_is_better else "lowest"
+        yield f"{heads.name(column)}: {which} of all evaluated rounds, over all samples."
 
 
 def _relative(column: ColumnSpec, heads: Heads) -> Iterator[str]:
@@ -124,11 +130,11 @@ def _relative(column: ColumnSpec, heads: Heads) -> Iterator[str]:
         case "ratio":
             yield f"{heads.name(column)}: total relative to {against}."
         case "saving":
-            yield f"Saved: how much less the total is than {against}."
+            yield f"{heads.name(column)}: how much less the total is than {against}."
         case "speedup":
-            yield f"Speed-up: {against.removeprefix('that of ')}'s rounds by the row's."
+            yield f"{heads.name(column)}: rounds of {against.removeprefix('that of ')} divided by those of the row."
         case "bytes_ratio":
-            yield f"{heads.name(column)}: bytes until then relative to {against}."
+            yield f"{heads.name(column)}: bytes until then relative to {against.replace('that of', 'those of')}."
 
 
 def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
@@ -156,7 +162,7 @@ def constants_of(keys: Keys, spec: TableSpec) -> Iterator[str]:
     """Yield what rows do not tell as it never differs."""
     for key, value in keys.constant.items():
         if value is not None:
-            yield f"{value:,} {key}" if key in ("clients", "rounds") else f"{key} {spec.label(value)}"
+            yield of_axis(key, value, spec.label(value))
 
 
 def power(unit: str) -> str:
@@ -193,7 +199,7 @@ def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator
 # --- provenance -----------------------------------------------------------------------------------
 
 
-def provenance(cells: pd.DataFrame, command: str) -> Iterator[str]:
+def provenance(cells: pd.DataFrame, command: str, rounds: pd.DataFrame | None = None) -> Iterator[str]:
     """Yield where the numbers come from, for a comment in the file."""
     yield f"fscost {__version__}" + (f": {command}" if command else "")
     for (engine, protocol), own in cells.groupby(["engine", "protocol"], sort=False, dropna=False):
@@ -203,14 +209,17 @@ def provenance(cells: pd.DataFrame, command: str) -> Iterator[str]:
         yield (
             f"engine {engine}, message protocol of FederatedScope {protocol}{commit}: {done} of {len(own)} cells done"
         )
-    yield f"digest of the cells: sha256 {digest(cells)}"
+    yield f"digest of the cells: sha256 {digest(cells, pd.DataFrame() if rounds is None else rounds)}"
 
 
-def digest(cells: pd.DataFrame) -> str:
+def digest(*frames: pd.DataFrame) -> str:
     """Return the sha256 of the cells' ids, states, totals and metrics: equal for equal results, whenever computed."""
-    told = sorted(str(name) for name in cells if name not in _NOT_RESULTS)
-    rows = sorted(repr([_canonical(row[name]) for name in told]) for row in cells.to_dict("records"))
-    return hashlib.sha256("\n".join([*told, *rows]).encode()).hexdigest()
+    return hashlib.sha256("\n".join(line for frame in frames for line in _results(frame)).encode()).hexdigest()
+
+
+def _results(frame: pd.DataFrame) -> list[str]:
+    told = sorted(str(name) for name in frame if name not in _NOT_RESULTS)
+    return [*told, *sorted(repr([_canonical(row[name]) for name in told]) for row in frame.to_dict("records"))]
 
 
 def _canonical(value: Any) -> str:

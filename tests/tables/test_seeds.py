@@ -1,0 +1,155 @@
+"""Several seeds become one number only where they mean the same, and how is said."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean, median, stdev
+
+import pytest
+
+from fscost.collect import gather, runs_below
+from fscost.errors import TableError
+from fscost.tables import TableSpec, build
+from tests.conftest import Result
+from tests.tables.recorded import (
+    CLIENTS,
+    METHODS,
+    MODELS,
+    edit_outcome,
+    entries,
+    evaluated,
+    rows_of,
+    runs_of,
+    sent,
+    table_of,
+    unpacked,
+)
+
+SETTINGS = [(method, model, clients) for method in METHODS for model in MODELS for clients in CLIENTS]
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpacked(tmp_path_factory.mktemp("paper"))
+
+
+@pytest.fixture
+def two(paper: Path, tmp_path: Path) -> Path:
+    """A store of two runs that differ in nothing but the method."""
+    for method in ("fedavg", "fedper"):
+        run = runs_of(paper, method, "mlp_s", 3)[0]
+        shutil.copytree(run, tmp_path / "two" / run.name)
+    return tmp_path / "two"
+
+
+def test_mean_and_sample_deviation_of_every_row(paper: Path) -> None:
+    table = table_of(paper, columns=["total", "final"])
+    finals, totals = entries(table, "final_test_acc"), entries(table, "total")
+    for method, model, clients in SETTINGS:
+        runs, row = runs_of(paper, method, model, clients), f"{model} {clients} {method}"
+        last = [100 * evaluated(run)[-1] for run in runs]
+        assert finals[row].text == f"{fmean(last):.1f}"
+        assert finals[row].spread == f"{stdev(last):.1f}"  # over n - 1
+        assert totals[row].value == fmean(sent(run, "training") for run in runs)
+        assert totals[row].spread == ""  # the same bytes whatever the seed
+    assert table.counted == "payload of training messages; mean ± sample standard deviation over n = 3 seeds"
+
+
+def test_csv_has_deviations_and_the_number_of_seeds(paper: Path, fscost: Callable[..., Result]) -> None:
+    rows = rows_of(fscost("table", str(paper), "--format", "csv").out)
+    assert len(rows) == len(SETTINGS)
+    for row in rows:
+        last = [evaluated(run)[-1] for run in runs_of(paper, row["method"], row["model"], int(row["clients"]))]
+        assert float(row["final_test_acc"]) == pytest.approx(fmean(last), rel=1e-12)
+        assert float(row["final_test_acc_std"]) == pytest.approx(stdev(last), rel=1e-9)
+        assert row["seeds"] == "3"
+        assert "total_payload_bytes_std" not in row
+
+
+@pytest.mark.parametrize(("aggregate", "of"), [("mean", fmean), ("median", median)])
+def test_only_a_mean_or_a_median(paper: Path, aggregate: str, of: Callable[[list[float]], float]) -> None:
+    table = table_of(paper, columns=["final", "rounds_to"], target=0.8, aggregate=aggregate)
+    assert table.counted == f"{aggregate} over n = 3 seeds"
+    for row, entry in entries(table, "final").items():
+        model, clients, method = row.split()
+        assert entry.value == of([evaluated(run)[-1] for run in runs_of(paper, method, model, int(clients))])
+        assert (entry.spread, entry.deviation) == ("", None)
+
+
+def test_a_mean_over_other_seeds_is_no_mean_to_compare(paper: Path) -> None:
+    runs = [pair for pair in runs_below(paper) if not pair[1].path.name.startswith("fedprox-mlp_m-digits-c10-s2")]
+    with pytest.raises(TableError) as error:
+        table_of(runs)
+    assert str(error.value) == (
+        "fedavg-mlp_s-c3 has the seeds 0, 1, 2 and fedprox-mlp_m-c10 the seeds 0, 1; "
+        "select the same seeds of both, or add seed to table.rows"
+    )
+    assert len(table_of(runs, rows=["model", "clients", "seed", "method"]).rows) == 53
+
+
+@pytest.mark.parametrize("layout", [{"rows": ["seed", "model", "clients", "method"]}, {"across": "seed"}])
+def test_seeds_side_by_side_have_no_deviation(paper: Path, layout: dict[str, object]) -> None:
+    table = table_of(paper, columns=["final"], **layout)
+    assert table.counted == "each seed alone"
+    numbers = [entry for row in table.rows for entry in row.entries if isinstance(entry.value, float)]
+    assert sorted(entry.value for entry in numbers) == sorted(
+        evaluated(run)[-1] for setting in SETTINGS for run in runs_of(paper, *setting)
+    )
+    assert all(not entry.spread for entry in numbers)
+
+
+ASIZEOF = "Python 3.9, torch 1.13.1, numpy 1.22.4, pympler 1.1"
+
+
+@pytest.mark.parametrize(
+    ("edit", "words", "told"),
+    [
+        (
+            {"fs_commit": "a" * 40},
+            [],
+            f"fs_commit: {'a' * 40} and 480b67de851df2fa02b7cc2189f1803d947998d7; make one table of each, "
+            "or add fs_commit to table.rows",
+        ),
+        (
+            {"versions": {"torch": "2.0.0"}},
+            ["table.measure=reported"],
+            f"what asizeof ran in: {ASIZEOF.replace('1.13.1', '2.0.0')} and {ASIZEOF}; make one table of each",
+        ),
+        ({"versions": {"torch": "2.0.0"}}, ["table.measure=wire"], ""),
+        ({"versions": {"scikit-learn": "9"}, "wall_s": 1.0}, ["table.measure=reported"], ""),
+        ({"fs_commit": "a" * 40}, ["table.rows=[fs_commit,method]"], ""),
+    ],
+)
+def test_runs_whose_numbers_mean_something_else(
+    two: Path, fscost: Callable[..., Result], edit: dict[str, object], words: list[str], told: str
+) -> None:
+    edit_outcome(next(two.glob("fedavg*")), **edit)
+    done = fscost("table", str(two), *words)
+    assert done.code == (2 if told else 0), done.err
+    assert done.err == (f"fscost: the selected cells differ in {told}\n" if told else "")
+
+
+@pytest.mark.parametrize(
+    ("grid", "told", "rows"),
+    [
+        (["engine=builtin,estimate"], "engine: builtin and estimate", "engine,model,method"),
+        (["engine=estimate", "engine.protocol=master,v0.3.0"], "protocol: master and v0.3.0", "protocol,model,method"),
+    ],
+)
+def test_engines_and_protocols(
+    here: Path, fscost: Callable[..., Result], grid: list[str], told: str, rows: str
+) -> None:
+    words = [*grid, "method=fedavg,fedprox", "model=lr", "rounds=1"]
+    key = told.split(":")[0]
+    done = fscost("table", *words)
+    assert (done.code, done.out) == (2, "")
+    expected = f"the selected cells differ in {told}; make one table of each, or add {key} to table.rows\n"
+    assert done.err == f"fscost: {expected}"
+    apart = fscost("table", *words, f"table.rows=[{rows}]", "--format", "csv")
+    assert [row[key] for row in rows_of(apart.out)] == [value for value in told.split()[1::2] for _ in range(2)]
+
+
+def test_ledgers_of_two_formats(two: Path) -> None:
+    cells = gather(runs_below(two)).cells
+    with pytest.raises(TableError, match=r"differ in ledger format: 1 and 2; make one table of each$"):
+        build(cells.assign(ledger_format=[1, 2]), TableSpec(), label="t")
