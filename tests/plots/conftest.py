@@ -33,7 +33,7 @@ def sketched(paper: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sket
         monkeypatch.chdir(paper)
         selection = app.select(words or ["runs"])
         frames = app._frames(selection)
-        return plots.sketch(figure, frames, app._spec_of(selection), app._options_of(selection))
+        return plots.sketch(figure, frames, app._spec_of(selection), app._options_of(selection, frames))
 
     return run
 

@@ -155,7 +155,7 @@ def test_settings_of_tables_hold(paper: Path, sketched: Sketched, drawn: Drawn) 
     size = sum(row["wire_bytes"] for row in ledger(runs[0]) if row.get("type") == "model_para")
     assert line.get_xdata()[-1] == pytest.approx(size / 2**20)
     assert line.get_ydata()[-1] == pytest.approx(100 * sorted(accuracies(run)[-1] for run in runs)[1])
-    assert sketch.x == "Cumulative wire of training messages (MiB)"
+    assert sketch.x == "Cumulative wire bytes of training messages (MiB)"
     assert sketch.over == "median over n = 3 seeds"
 
 
