@@ -106,7 +106,8 @@ def _parts(
         alike = family if quantity.family == "share" else own  # under one heading
         style = style_of(column, quantity, unit, own, spec.aggregate, alike)
         part = _Part(column, style, own, {})
-        entries = [style.entry(datum, is_marked=not part.is_estimate) for datum in own]
+        is_marked = not part.is_estimate
+        entries = [style.entry(datum, is_marked=is_marked) for datum in own]
         if spec.best:
             entries = emphasised(entries, groups, style, quantity.better_of(column), with_second=spec.second)
         parts.append(replace(part, entries={id(line): entry for line, entry in zip(lines, entries, strict=True)}))
