@@ -17,6 +17,7 @@ VERBS = {
     "collect": "merge runs into frames: messages, workers, rounds, cells (CSV and Parquet)",
     "explain": "show where the numbers of cells come from: what was sent, and what FederatedScope logged of it",
     "table": "print the table of a grid or of folders with runs",
+    "report": "write one page of a grid or of folders with runs: tables and figures to play with, and every cell",
     "plot": "draw a figure of a grid or of folders with runs: PDF, PNG and its numbers as CSV",
 }
 _FIGURES = {
@@ -105,6 +106,8 @@ def _verb(verb: str, words: list[str]) -> int:
             return app.explain_cells(given.selection)
         case "collect":
             return app.collect(given.selection, given.out)
+        case "report":
+            return app.report(given.selection, given.out)
         case "plot":
             return app.plot(given.selection, given.figure, given.out, given.width, pgf=given.pgf)
         case _:
@@ -138,6 +141,8 @@ def _parser(verb: str) -> _Parser:
         parser.add_argument("--missing", action="store_true", help="only cells that were never finished")
     if verb == "collect":
         parser.add_argument("--out", type=Path, help="folder for the frames")
+    if verb == "report":
+        parser.add_argument("--out", type=Path, metavar="FILE.html", help="the page; default: beside the tables")
     if verb == "plot":
         parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for the figure; default: that of tables")
         width = "column (3.25 in, the default), page (6.75 in) or a number of inches"

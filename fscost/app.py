@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from omegaconf import DictConfig
@@ -37,6 +37,10 @@ from fscost.tables import (
     trace,
     varying_options,
 )
+
+
+if TYPE_CHECKING:
+    from fscost.report import Subject
 
 
 @hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")
@@ -259,6 +263,17 @@ def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf
     return 0
 
 
+def report(words: Sequence[str], out: Path | None) -> int:
+    """Write one page about the selected runs and print its path."""
+    from fscost.report import content, page  # alone: what draws figures takes longer to import than a table to make
+
+    subject = _subject_of(select(words))
+    path = out or Path(f"{subject.name}.html")
+    _write(path, page(subject, content(subject)))
+    print(f"wrote {path}")
+    return 0
+
+
 def explain_cells(words: Sequence[str]) -> int:
     """Print for each selected cell where its numbers come from: what was sent, and what FederatedScope logged of it."""
     selection = select([*words, "table=audit"])
@@ -296,9 +311,10 @@ def _frames_folder(selection: Selection) -> Path:
     return selection.plan.out / f"{selection.plan.name}.frames"
 
 
-def _table_of(selection: Selection, frames: Frames) -> Table:
+def _table_of(selection: Selection, frames: Frames, spec: TableSpec | None = None) -> Table:
+    """Return the table of a selection, in its own layout or as `spec` says."""
     cells, to_do = _cells_of(selection, frames), selection.to_do(frames)
-    spec, label, extra = _spec_of(selection), selection.plan.name, _options_of(selection, frames)
+    spec, label, extra = spec or _spec_of(selection), selection.plan.name, _options_of(selection, frames)
     if spec.layout == "published":
         return published(frames.cells, cells, spec, label=label, to_do=to_do, command=selection.command)
     if spec.layout == "audit":
@@ -310,6 +326,22 @@ def _table_of(selection: Selection, frames: Frames) -> Table:
         frames.cells, spec,
         rounds=frames.rounds, label=label, extra=extra, to_do=to_do, command=selection.command,
     )  # fmt: skip
+
+
+def _subject_of(selection: Selection) -> "Subject":
+    from fscost.report import Subject
+
+    frames = _frames(selection)
+    return Subject(
+        name=selection.plan.name,
+        runs=selection.runs,
+        frames=frames,
+        spec=_spec_of(selection),
+        extra=_options_of(selection, frames),
+        table_of=lambda spec: _table_of(selection, frames, spec),
+        commands={},
+        command=selection.command_of("report"),
+    )
 
 
 def _spec_of(selection: Selection) -> TableSpec:

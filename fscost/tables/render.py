@@ -1,5 +1,6 @@
 """Write a table in a format: Jinja2 templates that loop, and escaping that is always on."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -32,7 +33,7 @@ def render(table: Table, format: str, template: Path | None = None, *, standalon
     context = {**made.context(table), "body": name}
     try:
         page = f"document{made.suffix}.j2" if standalone else name
-        return _environment(made, folder).get_template(page).render(table=table, **context)
+        return environment(format, folder).get_template(page).render(table=table, **context)
     except TemplateNotFound as error:
         raise TableError(f"{folder / name}: no such template; give one with --template FILE") from error
     except TemplateSyntaxError as error:
@@ -52,16 +53,25 @@ def _line_of(error: Exception, name: str) -> int:
     return lines[-1] if lines else 1
 
 
-def _environment(format: Format, folder: Path) -> SandboxedEnvironment:
-    """Return an environment in which a template can include, import and extend those beside it and the shipped ones."""
+def environment(format: str, folder: Path) -> SandboxedEnvironment:
+    """Return an environment whose templates can include, import and extend those beside them and the shipped ones.
+
+    What they print is escaped for one of the formats that have templates.
+    """
+    made = TEMPLATED[format]
     environment = SandboxedEnvironment(
         loader=ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(templates())]),
         undefined=StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Raw) else format.escape(str(value)),
+        finalize=lambda value: value if isinstance(value, Raw) else made.escape(str(value)),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        **format.delimiters,
+        **made.delimiters,
     )
-    environment.filters |= {**format.filters, "raw": Raw}
+    environment.filters |= {**made.filters, "raw": Raw, "lines": lambda lines: _lines(made, lines)}
     return environment
+
+
+def _lines(format: Format, lines: Iterable[str]) -> Raw:
+    """Return lines that stay lines, each escaped."""
+    return Raw("\n".join(format.escape(str(line)) for line in lines))

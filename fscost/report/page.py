@@ -1,0 +1,109 @@
+"""The page: what it shows as JSON values, and all of it in one file."""
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jinja2.sandbox import SandboxedEnvironment
+
+from fscost.measure import MEASURES
+from fscost.paths import templates
+from fscost.record import Status
+from fscost.report.cells import sections
+from fscost.report.libraries import datatables, datatables_style, packed, plotly
+from fscost.report.subject import Subject
+from fscost.report.views import TRAFFICS, figures, tables, units_of
+from fscost.tables.lines import is_unknown
+from fscost.tables.render import environment
+from fscost.tables.words import provenance
+
+_AXES = ("method", "model", "data", "clients", "rounds", "seed")
+
+
+def content(subject: Subject) -> dict[str, Any]:
+    """Return all that the page shows, as JSON values; texts are plain, and sections of cells HTML."""
+    section = _environment().get_template("cell.html.j2")
+    cells = [*sections(subject)]
+    return {
+        "summary": _summary(subject),
+        "failures": [
+            {key: cell[key] for key in ("id", "name", "status", "reason", "command")}
+            for cell in cells
+            if cell["status"] != Status.DONE
+        ],
+        "warnings": subject.frames.warnings,
+        "start": {"measure": subject.spec.measure, "traffic": subject.spec.traffic, "unit": subject.spec.unit},
+        "tables": tables(subject),
+        "figures": figures(subject),
+        "index": _index(subject),
+        "cells": {cell["id"]: {"name": cell["name"], "status": cell["status"], "html": section.render(cell=cell)}
+                  for cell in cells},
+        "provenance": [*provenance(subject.frames.cells, subject.command, subject.frames.rounds)],
+    }  # fmt: skip
+
+
+def page(subject: Subject, shown: Mapping[str, Any]) -> str:
+    """Return the page that shows `shown`, the `content` of a subject; whatever it needs is in it."""
+    folder = templates() / "report"
+    script = (folder / "report.js").read_text()
+    return _environment().get_template("report.html.j2").render(
+        title=subject.spec.title or subject.name,
+        summary=shown["summary"],
+        measures=MEASURES.values(),
+        traffics=TRAFFICS,
+        units=units_of(subject),
+        start=shown["start"],
+        styles=[datatables_style(), (folder / "report.css").read_text()],
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=packed(json.dumps(shown, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()),
+        datatables=datatables(),
+        plotly=plotly(),
+        connect="data:",
+    )  # fmt: skip
+
+
+def _environment() -> SandboxedEnvironment:
+    return environment("html", templates() / "report")
+
+
+def _summary(subject: Subject) -> str:
+    """Return how many cells are in which state."""
+    states = Counter(subject.frames.cells["status"])
+    counts = (f"{states[status]:,} {status}" for status in Status if states[status])
+    number = len(subject.frames.cells)
+    return f"{subject.name}: {number:,} cell{'' if number == 1 else 's'}, {', '.join(counts)}"
+
+
+def _index(subject: Subject) -> dict[str, Any]:
+    """Return the list of cells as a table: what tells them apart, how each ended and its main numbers."""
+    rows = subject.frames.cells.to_dict("records")
+    axes = [axis for axis in (*_AXES, *subject.extra) if len({str(row.get(axis)) for row in rows}) > 1] or ["method"]
+    return {
+        "columns": [
+            *(["", axis, axis in ("clients", "rounds", "seed"), False] for axis in axes),
+            *(["", head, is_number, is_number] for head, is_number in _ENDS),
+        ],
+        "rows": [[row["cell"], *_index_row(row, axes, subject)] for row in rows],
+    }
+
+
+_ENDS = (("state", False), ("training payload (B)", True), ("wall time (s)", True))
+
+
+def _index_row(row: Mapping[Any, Any], axes: Sequence[str], subject: Subject) -> Iterator[Any]:
+    cell = str(row["cell"]).split("-")[0]
+    for axis in axes:
+        value = subject.extra[axis].get(cell) if axis in subject.extra else row.get(axis)
+        yield "n/a" if is_unknown(value) else [str(value), value] if isinstance(value, int | float) else str(value)
+    yield str(row["status"])
+    sent = [row.get(f"training_{link}_payload_bytes") for link in ("uplink", "downlink", "peer")]
+    yield _number(None if any(map(is_unknown, sent)) else sum(sent), ",.0f")
+    yield _number(row.get("wall_s"), ",.2f")
+
+
+def _number(value: Any, form: str) -> Any:
+    return ["n/a", None, "mark"] if is_unknown(value) else [format(value, form), value]

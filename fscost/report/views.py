@@ -1,0 +1,120 @@
+"""The tables and figures of a report, in every measure and traffic that it can be switched to."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from fscost.errors import TableError
+from fscost.measure import MEASURES, UNITS, Traffic
+from fscost.plots import FIGURES, sketch
+from fscost.plots.audit import LOGGED, row_name
+from fscost.plots.numbers import THOUSANDS, bytes_name
+from fscost.plots.view import Series, Sketch
+from fscost.report.subject import Subject
+from fscost.tables import Table
+from fscost.tables.column import ALL
+from fscost.tables.table import Entry
+
+TRAFFICS = (*map(str, Traffic), ALL)
+_UNITS = {"auto": "kB, MB, GB", "auto_binary": "KiB, MiB, GiB", "B": "bytes"}
+_OF_BOTH = ("accuracy", "size")
+"""Figures that depend on the traffic class; the others show all of it."""
+
+
+def units_of(subject: Subject) -> dict[str, str]:
+    """Return the units that can be chosen, that of the layout first, each with its name."""
+    own = subject.spec.unit
+    return {own: _UNITS.get(own, own)} | _UNITS
+
+
+def tables(subject: Subject) -> dict[str, Any]:
+    """Return the table in each measure, traffic and unit, or why there is none."""
+    return {
+        f"{measure} {traffic} {unit}": _table(subject, measure, traffic, unit)
+        for measure in MEASURES
+        for traffic in TRAFFICS
+        for unit in units_of(subject)
+    }
+
+
+def _table(subject: Subject, measure: str, traffic: str, unit: str) -> dict[str, Any]:
+    try:
+        spec = replace(subject.spec, measure=measure, traffic=traffic, unit=unit)
+        return shown(subject.table_of(spec))
+    except TableError as error:
+        return {"refused": str(error)}
+
+
+def shown(table: Table) -> dict[str, Any]:
+    """Return a table as JSON values, each entry as its text, what it is sorted by, and how it stands out."""
+    return {
+        "caption": table.caption,
+        "columns": [[c.group, c.bottom if c.group else c.full_head, c.numeric, c.is_number] for c in table.columns],
+        "rows": [[_entry(entry) for entry in row.entries] for row in table.rows],
+        "reading": [*table.reading],
+        "notes": [[note.mark, note.meaning] for note in table.notes],
+    }
+
+
+def _entry(entry: Entry) -> Any:
+    value = entry.value if isinstance(entry.value, int | float) and not isinstance(entry.value, bool) else None
+    style = "mark" if entry.mark else entry.emphasis
+    return [entry.full, value, style] if style else [entry.full, value] if value is not None else entry.full
+
+
+def figures(subject: Subject) -> dict[str, Any]:
+    """Return each figure in each measure, and traffic where it depends on that, or why there is none."""
+    return {key: _figure(subject, figure, measure, traffic) for key, figure, measure, traffic in _keys()}
+
+
+def _keys() -> Iterator[tuple[str, str, str, str]]:
+    for figure in FIGURES:
+        for measure in MEASURES:
+            if figure not in _OF_BOTH:
+                yield f"{figure} {measure}", figure, measure, str(Traffic.TRAINING)
+                continue
+            yield from ((f"{figure} {measure} {traffic}", figure, measure, traffic) for traffic in TRAFFICS)
+
+
+def _figure(subject: Subject, figure: str, measure: str, traffic: str) -> dict[str, Any]:
+    try:
+        spec = replace(subject.spec, measure=measure, traffic=traffic)
+        return _drawn(figure, sketch(figure, subject.frames, spec, subject.extra))
+    except TableError as error:
+        return {"refused": str(error)}
+
+
+def _drawn(figure: str, made: Sketch) -> dict[str, Any]:
+    """Return what is drawn, in base units; `scale` is how many of them one of the axis is."""
+    return {
+        "caption": [*made.caption],
+        "untold": made.untold,
+        "x": made.x,
+        "y": made.y,
+        "scale": UNITS[made.unit],
+        "x_scale": THOUSANDS[made.x_unit],
+        "factor": 100 if made.column.is_rate else 1,
+        "names": [*made.names],
+        "panels": [
+            {"title": panel.title, "series": [_series(figure, made, series) for series in panel.series]}
+            for panel in made.panels
+        ],
+    }
+
+
+def _series(figure: str, made: Sketch, series: Series) -> dict[str, Any]:
+    number, metric = bytes_name(made.column), made.column.metric
+    records = series.records
+    columns = {
+        "accuracy": {"round": "round", "bytes": number, "y": metric, "deviation": f"{metric}_std"},
+        "size": {"params": "params", "bytes": number},
+        "traffic": {"traffic": "traffic", "bytes": "bytes"},
+        "audit": {"logged": LOGGED, "bytes": f"{made.column.measure}_bytes"},
+    }[figure]  # fmt: skip
+    told = {name: [_plain(record.get(column)) for record in records] for name, column in columns.items()}
+    rows = {"row": [row_name(series.name, record) for record in records]} if figure == "audit" else {}
+    return {"name": made.names.index(series.name), "mark": series.mark} | told | rows
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,307 @@
+// Shows what the page holds. The texts of tables are those of `fscost table`; names are only ever set as text.
+
+const find = (selector, from = document) => from.querySelector(selector);
+const make = (tag, attributes = {}, ...children) => {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) if (value !== null) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+};
+
+// --- what the page holds, compressed ---------------------------------------------------------------
+
+const unpacked = async (id) => {
+  const packed = await fetch(`data:;base64,${find(`#${id}`).textContent}`);
+  return new Response(packed.body.pipeThrough(new DecompressionStream("gzip")));
+};
+const script = async (id) => URL.createObjectURL(new Blob([await (await unpacked(id)).blob()], { type: "text/javascript" }));
+
+let plotly = null; // takes longer than all else, so it is not waited for
+const withPlotly = () => (plotly ??= script("plotly-packed").then((src) => new Promise((ready) => {
+  const element = make("script", { src });
+  element.onload = () => ready(window.Plotly);
+  document.head.append(element);
+})));
+
+const [library, packed] = await Promise.all([script("datatables-packed").then((url) => import(url)), unpacked("data-packed")]);
+const DataTable = library.default;
+let data = await packed.json();
+
+// --- tables ----------------------------------------------------------------------------------------
+
+const byKnown = (order) => (a, b) => (a === null) - (b === null) || order * (a - b); // unknown is last either way
+DataTable.type("known", {
+  order: { pre: (text) => (text === "" ? null : Number(text)), asc: byKnown(1), desc: byKnown(-1) },
+});
+const kept = {}; // filters and order of each table, by its name
+
+const head = (columns) => {
+  const cell = ([, text, isRight], attributes) =>
+    make("th", { scope: "col", class: isRight ? "number" : null, ...attributes }, text);
+  if (!columns.some(([group]) => group)) return make("thead", {}, make("tr", {}, ...columns.map((c) => cell(c, {}))));
+  const upper = [];
+  columns.forEach((column, number) => {
+    const [group] = column;
+    if (group && number && columns[number - 1][0] === group) upper.at(-1).colSpan += 1;
+    else upper.push(group ? make("th", { scope: "colgroup", "data-dt-order": "disable" }, group) : cell(column, { rowspan: 2 }));
+  });
+  const lower = columns.filter(([group]) => group).map((column) => cell(column, {}));
+  return make("thead", {}, make("tr", {}, ...upper), make("tr", {}, ...lower));
+};
+
+const entry = (value, [, , isRight, isNumber]) => {
+  const [text, order, style] = Array.isArray(value) ? value : [value, null, null];
+  const attributes = { class: [style, isRight && "number"].filter(Boolean).join(" "), "data-order": order ?? (isNumber ? "" : null) };
+  return make(isNumber ? "td" : "th", { ...attributes, scope: isNumber ? null : "row" }, text);
+};
+
+const interactive = (name, holder, columns, rows) => {
+  const table = make("table", { class: "compact hover" }, head(columns), make("tbody", {}, ...rows));
+  holder.replaceChildren(table);
+  const [numbers, labels] = [true, false].map((wanted) => columns.flatMap((column, i) => (column[3] === wanted ? [i] : [])));
+  return new DataTable(table, {
+    autoWidth: false,
+    order: [],
+    paging: rows.length > 200,
+    pageLength: 100,
+    lengthMenu: [100, 500, { label: "all", value: -1 }],
+    columnDefs: [{ targets: numbers, type: "known" }, { targets: labels, columnControl: [["searchList"]] }],
+    ordering: { indicators: true },
+    layout: { topStart: "search", topEnd: null, bottomStart: "info", bottomEnd: rows.length > 200 ? ["pageLength", "paging"] : null },
+    language: { search: "Filter " },
+    stateSave: true,
+    stateSaveCallback: (_, state) => { kept[name] = state; },
+    stateLoadCallback: () => kept[name] ?? null,
+  });
+};
+
+const refusal = (shown) => make("p", { class: "warning" }, shown.refused);
+
+const showTable = (chosen) => {
+  const shown = data.tables[`${chosen.measure} ${chosen.traffic} ${chosen.unit}`];
+  const holder = find("#table .holder");
+  if (shown.refused) return holder.replaceChildren(refusal(shown));
+  const place = make("div");
+  const notes = make("div", { class: "notes" }, make("p", {}, shown.reading.join(" ")),
+    make("dl", {}, ...shown.notes.flatMap(([mark, meaning]) => [make("dt", {}, mark), make("dd", {}, meaning)])));
+  holder.replaceChildren(make("p", { class: "caption" }, shown.caption), place, notes);
+  const rows = shown.rows.map((row) => make("tr", {}, ...row.map((value, i) => entry(value, shown.columns[i]))));
+  interactive("table", place, shown.columns, rows);
+};
+
+// --- figures ---------------------------------------------------------------------------------------
+
+const TITLES = {
+  accuracy: "What accuracy costs", size: "What model size costs",
+  traffic: "What the bytes are for", audit: "What is logged, and what travels",
+};
+const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "ink"]; // Okabe and Ito
+const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "pentagon", "x"];
+const DASHES = ["solid", "dash", "dot", "dashdot"];
+const CLASSES = { training: "#0072B2", evaluation: "#E69F00", control: "ink" };
+const MOST_PANELS = 8;
+
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colour = (name) => (name === "ink" ? style("--ink") : name);
+const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const bytes = (value) => (value === null ? "n/a" : `${value.toLocaleString("en", { maximumFractionDigits: 1 })} B`);
+const at = (number, list) => list[number % list.length];
+const look = (number) => ({
+  mode: "lines+markers",
+  line: { color: colour(at(number, COLOURS)), dash: at(number, DASHES), width: 2 },
+  marker: { color: colour(at(number, COLOURS)), symbol: at(number, SYMBOLS), size: 6 },
+});
+
+// Each returns traces with the number of their legend's entry; texts of hovering are exact.
+const DRAW = {
+  accuracy: (figure, panel) => panel.series.flatMap((s) => {
+    const [x, y] = [s.bytes.map((b) => b / figure.scale), s.y.map((v) => v * figure.factor)];
+    const lines = [{ entry: s.name, x, y, ...look(s.name), text: s.bytes.map((b, i) =>
+      `${plain(figure.names[s.name])}<br>after round ${s.round[i]}: ${y[i].toPrecision(4)}<br>${bytes(b)}`) }];
+    if (!s.deviation.some((d) => d)) return lines;
+    const off = s.deviation.map((d) => (d ?? 0) * figure.factor);
+    const bound = { entry: s.name, mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
+    const fill = { fill: "tonexty", fillcolor: `color-mix(in srgb, ${colour(at(s.name, COLOURS))} 18%, transparent)` };
+    return [{ ...bound, x, y: y.map((v, i) => v - off[i]) }, { ...bound, ...fill, x, y: y.map((v, i) => v + off[i]) }, ...lines];
+  }),
+  size: (figure, panel) => panel.series.map((s) => {
+    const order = s.params.map((_, i) => i).sort((a, b) => s.params[a] - s.params[b]);
+    return { entry: s.name, x: order.map((i) => s.params[i] / figure.x_scale), y: order.map((i) => s.bytes[i] / figure.scale),
+      ...look(s.name), text: order.map((i) =>
+        `${plain(figure.names[s.name])}<br>${s.params[i].toLocaleString("en")} parameters<br>${bytes(s.bytes[i])}`) };
+  }),
+  traffic: (figure, panel) => Object.keys(CLASSES).map((name, number) => {
+    const rows = panel.series.flatMap((s) => s.traffic.flatMap((t, i) => (t === name ? [[figure.names[s.name], s.bytes[i]]] : [])));
+    return { entry: number, type: "bar", orientation: "h", x: rows.map(([, b]) => b / figure.scale), y: rows.map(([n]) => plain(n)),
+      marker: { color: colour(CLASSES[name]), pattern: { shape: name === "evaluation" ? "/" : "" } },
+      text: rows.map(([n, b]) => `${plain(n)}<br>${name}: ${bytes(b)}`), textposition: "none" };
+  }),
+  audit: (figure, panel) => {
+    const rows = panel.series.flatMap((s) => s.row.map((row, i) => ({ row: plain(row), logged: s.logged[i], bytes: s.bytes[i] })));
+    const dots = (entry, key, marker) => {
+      const own = rows.filter((r) => r[key]);
+      return { entry, mode: "markers", x: own.map((r) => r[key] / figure.scale), y: own.map((r) => r.row), marker: { size: 9, ...marker },
+        text: own.map((r) => `${r.row}<br>logged: ${bytes(r.logged)}<br>true: ${bytes(r.bytes)}`) };
+    };
+    return [dots(0, "logged", { color: "#D55E00", symbol: "circle-open" }), dots(1, "bytes", { color: "#0072B2", symbol: "square" })];
+  },
+};
+const ENTRIES = {
+  traffic: () => Object.entries(CLASSES).map(([name, own]) => [name, own, "square"]),
+  audit: (figure) => [[figure.y, "#D55E00", "circle-open"], [figure.measure, "#0072B2", "square"]],
+};
+const entriesOf = (name, figure) => ENTRIES[name]?.(figure) ?? figure.names.map((text, i) => [text, at(i, COLOURS), at(i, SYMBOLS)]);
+const namesOf = (name, figure, panel) =>
+  name === "audit" ? panel.series.flatMap((s) => s.row) : panel.series.map((s) => figure.names[s.name]);
+
+const LOG = { type: "log", dtick: "D2", tickformat: "~g", minor: { showgrid: false } };
+const axis = (text, more) => ({ title: { text: plain(text), font: { size: 12 } }, gridcolor: style("--hair"), linecolor: style("--faint"),
+  zeroline: false, automargin: true, ...more });
+const layout = (name, figure, panel) => {
+  const rows = name in ENTRIES ? namesOf(name, figure, panel).map(plain) : null;
+  const isLog = name === "size" || name === "audit";
+  return {
+    height: rows ? 90 + 24 * rows.length : 300,
+    margin: { l: 60, r: 14, t: 8, b: 48 }, showlegend: false, hovermode: "closest", barmode: "stack",
+    font: { color: style("--ink"), family: "system-ui, sans-serif", size: 12 },
+    paper_bgcolor: "transparent", plot_bgcolor: "transparent",
+    hoverlabel: { bgcolor: style("--paper"), bordercolor: style("--faint"), font: { color: style("--ink") }, align: "left" },
+    xaxis: axis(figure.x, isLog ? LOG : { rangemode: "tozero" }),
+    yaxis: rows
+      ? axis("", { type: "category", categoryorder: "array", categoryarray: rows, range: [rows.length - 0.5, -0.5] })
+      : axis(figure.y, isLog ? LOG : {}),
+  };
+};
+
+const panels = new Map(); // place → what draws it
+const near = new IntersectionObserver((seen) => seen.forEach(({ target, isIntersecting }) => {
+  if (isIntersecting) drawn(target);
+}), { rootMargin: "400px" });
+const drawn = async (place) => {
+  near.unobserve(place);
+  const library = await withPlotly();
+  const own = panels.get(place);
+  if (!own || !place.isConnected) return;
+  const traces = DRAW[own.name](own.figure, own.panel).filter((trace) => !own.hidden.has(trace.entry));
+  traces.forEach((trace) => { trace.hoverinfo ??= "text"; });
+  await library.react(place, traces, layout(own.name, own.figure, own.panel), { responsive: true, displaylogo: false });
+  place.dataset.drawn = "";
+};
+const redraw = () => panels.forEach((_, place) => { if ("drawn" in place.dataset) drawn(place); });
+
+const legend = (name, figure, hidden) => make("ul", { class: "legend" }, ...entriesOf(name, figure).map(([text, own, symbol], number) => {
+  const swatch = make("span", { "aria-hidden": "true", style: `color: ${own === "ink" ? "inherit" : own}` }, SHAPES[symbol]);
+  const button = make("button", { type: "button", "aria-pressed": "true" }, swatch, text);
+  button.onclick = () => {
+    const isShown = hidden.delete(number) || !hidden.add(number);
+    button.setAttribute("aria-pressed", isShown);
+    redraw();
+  };
+  return make("li", {}, button);
+}));
+const SHAPES = { circle: "●", square: "■", "triangle-up": "▲", diamond: "◆", "triangle-down": "▼", pentagon: "⬟", x: "✖", "circle-open": "○" };
+
+const panelOf = (name, figure, panel, hidden) => {
+  const place = make("div", { class: "plot", role: "img", "aria-label": `${TITLES[name]}: ${panel.title || figure.caption[0]}` });
+  panels.set(place, { name, figure, panel, hidden });
+  near.observe(place);
+  return make("div", { class: "panel" }, ...(panel.title ? [make("h4", {}, panel.title)] : []), place);
+};
+
+const figureOf = (name, figure) => {
+  const title = make("h3", {}, TITLES[name]);
+  if (figure.refused) return make("section", { "data-figure": name }, title, make("p", { class: "notes" }, figure.refused));
+  const hidden = new Set();
+  const grid = make("div", { class: "panels" }, ...figure.panels.slice(0, MOST_PANELS).map((p) => panelOf(name, figure, p, hidden)));
+  const rest = figure.panels.slice(MOST_PANELS);
+  const more = make("button", { type: "button", class: "more" }, `Show ${rest.length} more`);
+  more.onclick = () => { grid.append(...rest.map((p) => panelOf(name, figure, p, hidden))); more.remove(); };
+  const untold = make("ul", { class: "untold" }, ...figure.untold.map((line) => make("li", {}, line)));
+  return make("section", { "data-figure": name }, title, make("p", { class: "caption" }, figure.caption.join(" ")),
+    legend(name, figure, hidden), grid, ...(rest.length ? [more] : []), ...(figure.untold.length ? [untold] : []));
+};
+
+const showFigures = (chosen) => {
+  panels.forEach((_, place) => near.unobserve(place));
+  panels.clear();
+  const figures = Object.keys(TITLES).map((name) => {
+    const figure = data.figures[`${name} ${chosen.measure} ${chosen.traffic}`] ?? data.figures[`${name} ${chosen.measure}`];
+    return figureOf(name, { ...figure, measure: chosen.measure });
+  });
+  find("#figures .holder").replaceChildren(...figures);
+};
+
+// --- cells -----------------------------------------------------------------------------------------
+
+const showFailures = () => {
+  find("#failures").hidden = !data.failures.length;
+  find("#failures ul").replaceChildren(...data.failures.map((cell) => make("li", {},
+    make("em", {}, cell.status), " ", make("a", { href: `#cell-${cell.id}` }, cell.name), cell.reason ? `: ${cell.reason}` : "",
+    ...(cell.command ? [make("br"), make("code", {}, cell.command)] : []))));
+};
+
+const section = ([id, cell]) => {
+  const body = make("div");
+  const state = make("span", { class: `state ${cell.status}` }, cell.status);
+  const details = make("details", { id: `cell-${id}` }, make("summary", {}, cell.name, state), body);
+  details.ontoggle = () => { if (details.open && !body.hasChildNodes()) body.innerHTML = cell.html; }; // escaped by its template
+  return details;
+};
+
+const showCells = () => {
+  const open = new Set([...document.querySelectorAll("#sections details[open]")].map((details) => details.id));
+  const all = Object.entries(data.cells).map(section);
+  all.forEach((details) => { details.open = open.has(details.id); });
+  find("#sections").replaceChildren(...all);
+  const columns = [["", "cell", false, false], ...data.index.columns];
+  const rows = data.index.rows.map(([id, ...values]) => make("tr", { "data-cell": id },
+    make("th", { scope: "row" }, make("a", { href: `#cell-${id}` }, id)), ...values.map((value, i) => entry(value, columns[i + 1]))));
+  const table = interactive("index", find("#cells .holder"), columns, rows);
+  const filtered = () => {
+    const found = new Set(table.rows({ search: "applied" }).nodes().toArray().map((row) => `cell-${row.dataset.cell}`));
+    all.forEach((details) => { details.hidden = !found.has(details.id); });
+  };
+  table.on("draw", filtered);
+  filtered();
+};
+
+const openLinked = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target?.tagName !== "DETAILS") return;
+  target.hidden = false;
+  target.open = true;
+  target.scrollIntoView();
+  find("summary", target).focus({ preventScroll: true });
+};
+
+// --- the page --------------------------------------------------------------------------------------
+
+const controls = find("#controls");
+const chosen = () => Object.fromEntries(new FormData(controls));
+const showCounted = () => {
+  for (const select of controls.querySelectorAll("select")) select.parentElement.dataset.chosen = select.selectedOptions[0].text;
+  const measure = controls.elements.measure.selectedOptions[0];
+  find("#meaning").textContent = `${measure.value}: ${measure.title}.`;
+  showTable(chosen());
+  showFigures(chosen());
+};
+const show = () => {
+  find("#summary").textContent = data.summary;
+  find("#provenance").textContent = [...data.provenance, ...data.warnings.map((line) => `warning: ${line}`)].join("\n");
+  showFailures();
+  showCounted();
+  showCells();
+};
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const dress = () => { document.documentElement.classList.toggle("dark", dark.matches); redraw(); };
+dark.addEventListener("change", dress);
+dress();
+controls.addEventListener("change", showCounted);
+controls.addEventListener("submit", (event) => event.preventDefault());
+addEventListener("hashchange", openLinked);
+addEventListener("beforeprint", () => panels.forEach((_, place) => drawn(place)));
+show();
+openLinked();
+document.documentElement.dataset.ready = "";
+requestIdleCallback(withPlotly);
