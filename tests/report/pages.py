@@ -1,0 +1,106 @@
+"""What reports are made of, and what a page shows of it."""
+
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+from fscost import app
+from fscost.__main__ import main
+from fscost.tables import Table
+from tests.tables import recorded
+
+__all__ = ["chosen", "column", "drawn", "labels", "plotted", "recorded", "report", "shown", "tables_of"]
+
+
+def report(folder: Path, *words: str, name: str = "report.html") -> Path:
+    """The page that the verb writes in a folder about the runs that these words select."""
+    with chdir(folder):
+        assert main(["report", *words, "--out", name]) == 0
+    return folder / name
+
+
+def chosen(page: Page, **controls: str) -> None:
+    """Switch what is counted, as a reader does."""
+    for name, value in controls.items():
+        page.locator(f"#controls select[name={name}]").select_option(value)
+
+
+def shown(page: Page, of: str = "#table") -> dict[str, Any]:
+    """Return what a section's table shows: its heads from the top, its rows from the top, and what stands around it."""
+    return page.evaluate(
+        """of => {
+          const section = document.querySelector(of);
+          const texts = (from, what) => [...from.querySelectorAll(what)].map(one => one.textContent);
+          return {
+            caption: section.querySelector(".caption")?.textContent,
+            refused: section.querySelector(".holder > .warning")?.textContent,
+            heads: texts(section, "thead .dt-column-title"),
+            rows: [...section.querySelectorAll("tbody tr")].map(row => texts(row, "th, td")),
+            marks: texts(section, "tbody .mark"), best: texts(section, "tbody .best"), second: texts(section, "tbody .second"),
+            reading: section.querySelector(".notes p")?.textContent,
+            notes: texts(section, ".notes dt").map((mark, i) => [mark, texts(section, ".notes dd")[i]]),
+          };
+        }""",
+        of,
+    )
+
+
+def column(page: Page, head: str, of: str = "#table") -> list[str]:
+    """The texts of a column from the top; heads are not grouped above it."""
+    told = shown(page, of)
+    number = int(head_of(page, head, of).locator("xpath=ancestor::th").get_attribute("data-dt-column") or "")
+    return [row[number] for row in told["rows"]]
+
+
+def head_of(page: Page, head: str, of: str = "#table") -> Locator:
+    """The head of a column, by its own line."""
+    return page.locator(f"{of} thead .dt-column-header", has=page.get_by_text(head, exact=True))
+
+
+def tables_of(folder: Path, *words: str) -> "Tables":
+    """Tables of the runs that these words select, made without a page."""
+    with chdir(folder):
+        return Tables(app.select(words))
+
+
+class Tables:
+    """The tables of a selection, however it is counted."""
+
+    def __init__(self, selection: app.Selection) -> None:
+        self.selection = selection
+        self.frames = app._frames(selection)
+        self.spec = app._spec_of(selection)
+
+    def counted(self, **settings: str) -> Table:
+        from dataclasses import replace
+
+        return app._table_of(self.selection, self.frames, replace(self.spec, **settings))
+
+
+def drawn(page: Page, figure: str) -> None:
+    """Look at all panels of a figure, until they are drawn."""
+    for number in range(page.locator(f"[data-figure={figure}] .plot").count()):
+        place = page.locator(f"[data-figure={figure}] .plot").nth(number)
+        place.scroll_into_view_if_needed()
+        page.wait_for_selector(f"[data-figure={figure}] .panel:nth-child({number + 1}) .plot[data-drawn]")
+
+
+def plotted(page: Page, figure: str) -> dict[str, list[dict[str, Any]]]:
+    """What is drawn in each panel of a figure, by its title: the traces that Plotly has."""
+    drawn(page, figure)
+    return page.evaluate(
+        """figure => Object.fromEntries([...document.querySelectorAll(`[data-figure=${figure}] .panel`)].map(panel => [
+          panel.querySelector("h4")?.textContent ?? "",
+          panel.querySelector(".plot").data.map(({ entry, mode, x, y, text }) => ({ entry, mode, x, y, text })),
+        ]))""",
+        figure,
+    )
+
+
+def labels(page: Page, figure: str) -> list[str]:
+    """The texts of a figure's legend."""
+    return page.locator(f"[data-figure={figure}] .legend button").evaluate_all(
+        "buttons => buttons.map(b => b.lastChild.textContent)"
+    )
