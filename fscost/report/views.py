@@ -88,7 +88,7 @@ def _drawn(figure: str, made: Sketch) -> dict[str, Any]:
     """Return what is drawn, in base units; `scale` is how many of them one of the axis is."""
     return {
         "caption": [*made.caption],
-        "untold": made.untold,
+        "partly": [*_partly(made)],
         "x": made.x,
         "y": made.y,
         "scale": UNITS[made.unit],
@@ -100,6 +100,12 @@ def _drawn(figure: str, made: Sketch) -> dict[str, Any]:
             for panel in made.panels
         ],
     }
+
+
+def _partly(made: Sketch) -> Iterator[str]:
+    """Yield what is not drawn of series that are; where nothing is, its mark stands in the panel."""
+    for series in (series for panel in made.panels for series in panel.series if series.records):
+        yield from (f"{part.where}: {part.mark or part.note}" for part in series.parts if part.mark or part.note)
 
 
 def _series(figure: str, made: Sketch, series: Series) -> dict[str, Any]:

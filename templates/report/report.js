@@ -156,13 +156,16 @@ const ENTRIES = {
 const entriesOf = (name, figure) => ENTRIES[name]?.(figure) ?? figure.names.map((text, i) => [text, at(i, COLOURS), at(i, SYMBOLS)]);
 
 // What has no place on a logarithmic axis, and the factor between the two numbers of a row.
-const words = (figure, panel) => panel.series.flatMap((s) => s.row.flatMap((row, i) => {
+const words = (figure, panel) => [...marks(figure, panel), ...panel.series.flatMap((s) => s.row.flatMap((row, i) => {
   const [logged, real] = [s.logged[i], s.bytes[i]];
-  const text = (x, xanchor, words, color) => ({ x, xref: "paper", xanchor, y: plain(row), text: words, showarrow: false, font: { color, size: 11 } });
   const left = logged === 0 ? "0" : logged === null ? "log n/a" : real === 0 ? "0" : "";
   const right = real === null ? "n/a" : logged && real ? `×${Number((real / logged).toPrecision(3)).toLocaleString("en")}` : "";
-  return [...(left ? [text(0.01, "left", left, "#D55E00")] : []), ...(right ? [text(0.99, "right", right, style("--ink"))] : [])];
-}));
+  return [...(left ? [atSide(0.01, row, left, "#D55E00")] : []), ...(right ? [atSide(0.99, row, right, style("--ink"))] : [])];
+}))];
+const marks = (figure, panel) => panel.series.filter((s) => s.mark).map((s) => atSide(0.01, figure.names[s.name], s.mark, style("--faint")));
+const atSide = (x, row, text, color) =>
+  ({ x, xref: "paper", xanchor: x < 0.5 ? "left" : "right", y: plain(row), text: plain(text), showarrow: false, font: { color, size: 11 } });
+const rowNames = (figure, panel) => panel.series.flatMap((s) => (s.row?.length ? s.row : [figure.names[s.name]]));
 const spanOf = (values) => {
   const known = values.filter((v) => v > 0);
   return known.length ? [Math.log10(Math.min(...known)), Math.log10(Math.max(...known))] : [0, 1];
@@ -183,10 +186,11 @@ const FORMS = { // axes that all panels share, and texts
     xaxis: axis(figure.x, logAxis(everySeries(figure).flatMap((s) => s.params.map((n) => n / figure.x_scale)), 0.1, 0.1)),
     yaxis: axis(figure.y, logAxis(everySeries(figure).flatMap((s) => s.bytes.map((b) => b / figure.scale)), 0.1, 0.1)), height: 300,
   }),
-  traffic: (figure, panel) => ({ xaxis: axis(figure.x, { rangemode: "tozero" }), ...rowsOf(panel.series.map((s) => figure.names[s.name])) }),
+  traffic: (figure, panel) => ({ xaxis: axis(figure.x, { rangemode: "tozero" }), ...rowsOf(rowNames(figure, panel)),
+    annotations: marks(figure, panel) }),
   audit: (figure, panel) => ({
     xaxis: axis(figure.x, logAxis(everySeries(figure).flatMap((s) => [...s.logged, ...s.bytes].map((b) => b / figure.scale)), 0.25, 0.3)),
-    ...rowsOf(panel.series.flatMap((s) => s.row)), annotations: words(figure, panel),
+    ...rowsOf(rowNames(figure, panel)), annotations: words(figure, panel),
   }),
 };
 const sameRange = (figure) => {
@@ -239,7 +243,8 @@ const panelOf = (name, figure, panel, hidden) => {
   const place = make("div", { class: "plot", role: "img", "aria-label": `${TITLES[name]}: ${panel.title || figure.caption[0]}` });
   panels.set(place, { name, figure, panel, hidden });
   near.observe(place);
-  const lines = [...(panel.title ? [make("h4", {}, panel.title)] : []), ...(name === "size" ? [make("p", {}, slopes(figure, panel))] : [])];
+  const lines = [...(panel.title ? [make("h4", {}, panel.title)] : []), ...(name === "size" ? [make("p", {}, slopes(figure, panel))] : []),
+    ...panel.series.filter((s) => s.mark && !(name in ENTRIES)).map((s) => make("p", {}, `${figure.names[s.name]}: ${s.mark}`))];
   return make("div", { class: "panel" }, ...lines, place);
 };
 
@@ -257,9 +262,9 @@ const figureOf = (name, figure) => {
   const rest = figure.panels.slice(MOST_PANELS);
   const more = make("button", { type: "button", class: "more" }, `Show ${rest.length} more`);
   more.onclick = () => { grid.append(...rest.map((p) => panelOf(name, figure, p, hidden))); more.remove(); };
-  const untold = make("ul", { class: "untold" }, ...figure.untold.map((line) => make("li", {}, line)));
+  const partly = make("ul", { class: "partly" }, ...figure.partly.map((line) => make("li", {}, line)));
   return make("section", { "data-figure": name }, title, make("p", { class: "caption" }, figure.caption.join(" ")),
-    legend(name, figure, hidden), grid, ...(rest.length ? [more] : []), ...(figure.untold.length ? [untold] : []));
+    legend(name, figure, hidden), grid, ...(rest.length ? [more] : []), ...(figure.partly.length ? [partly] : []));
 };
 
 const showFigures = (chosen) => {
