@@ -3,7 +3,7 @@
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,6 @@ from fscost.tables import (
     varying_options,
 )
 
-
 if TYPE_CHECKING:
     from fscost.report import Subject
 
@@ -69,24 +68,26 @@ class Selection:
         """Return the command that does something with these runs."""
         return shlex.join(["python", "-m", "fscost", *verb, *self.words])
 
-    def to_do(self, frames: Frames) -> list[str]:
-        """Return the commands that would compute what `frames` has not done; what fscost did not launch has none.
+    def commands(self, frames: Frames) -> dict[str, str]:
+        """Return for each cell that `frames` has not done what would compute it; fscost cannot what it did not launch.
 
-        Of many cells it is one command for all, which leaves alone what is done.
+        The keys are the names of the cells in `frames`.
         """
-        left = {
-            row["cell"]
-            for row in frames.cells.filter(["cell", "status"]).to_dict("records")
-            if row["status"] != Status.DONE
+        rows = frames.cells.filter(["cell", "status"]).itertuples(index=False, name=None)
+        left = {cell for cell, status in rows if status != Status.DONE}
+        return {
+            cell.id: self.planned[cell.id].command if cell.id in self.planned else f"python -m fscost rerun {run.path}"
+            for cell, run in self.runs
+            if cell and cell.id in left and isinstance(run, RunDir)
         }
-        undone = [(cell, run) for cell, run in self.runs if cell and cell.id in left and isinstance(run, RunDir)]
-        if len(undone) > _MOST_TO_DO:
+
+    def to_do(self, frames: Frames) -> list[str]:
+        """Return the commands that would compute what is not done; of many cells one for all, which leaves the rest."""
+        commands = self.commands(frames)
+        if len(commands) > _MOST_TO_DO:
             verb, flags = ([], []) if self.planned else (["rerun"], ["--failed", "--missing"])
             return [shlex.join(["python", "-m", "fscost", *verb, *self.words, *flags])]
-        return [
-            self.planned[cell.id].command if cell.id in self.planned else f"python -m fscost rerun {run.path}"
-            for cell, run in undone
-        ]
+        return list(commands.values())
 
 
 def planned(overrides: Sequence[str]) -> Plan:
@@ -267,8 +268,9 @@ def report(words: Sequence[str], out: Path | None) -> int:
     """Write one page about the selected runs and print its path."""
     from fscost.report import content, page  # alone: what draws figures takes longer to import than a table to make
 
-    subject = _subject_of(select(words))
-    path = out or Path(f"{subject.name}.html")
+    selection = select(words)
+    subject = _subject_of(selection)
+    path = out or selection.plan.out / f"{subject.name}_report.html"
     _write(path, page(subject, content(subject)))
     print(f"wrote {path}")
     return 0
@@ -311,21 +313,25 @@ def _frames_folder(selection: Selection) -> Path:
     return selection.plan.out / f"{selection.plan.name}.frames"
 
 
-def _table_of(selection: Selection, frames: Frames, spec: TableSpec | None = None) -> Table:
-    """Return the table of a selection, in its own layout or as `spec` says."""
-    cells, to_do = _cells_of(selection, frames), selection.to_do(frames)
-    spec, label, extra = spec or _spec_of(selection), selection.plan.name, _options_of(selection, frames)
-    if spec.layout == "published":
-        return published(frames.cells, cells, spec, label=label, to_do=to_do, command=selection.command)
-    if spec.layout == "audit":
-        return audit(
-            frames.cells, frames.workers, frames.messages, spec,
-            label=label, extra=extra, to_do=to_do, command=selection.command,
-        )  # fmt: skip
-    return build(
-        frames.cells, spec,
-        rounds=frames.rounds, label=label, extra=extra, to_do=to_do, command=selection.command,
-    )  # fmt: skip
+def _table_of(selection: Selection, frames: Frames) -> Table:
+    return _tables_of(selection, frames, selection.to_do(frames), selection.command)(_spec_of(selection))
+
+
+def _tables_of(
+    selection: Selection, frames: Frames, to_do: Sequence[str] = (), command: str = ""
+) -> Callable[[TableSpec], Table]:
+    """Return what makes the tables of a selection; without a command they do not tell how they were made."""
+    cells, label, extra = _cells_of(selection, frames), selection.plan.name, _options_of(selection, frames)
+
+    def table_of(spec: TableSpec) -> Table:
+        shared: dict[str, Any] = {"label": label, "to_do": to_do, "command": command}
+        if spec.layout == "published":
+            return published(frames.cells, cells, spec, **shared)
+        if spec.layout == "audit":
+            return audit(frames.cells, frames.workers, frames.messages, spec, extra=extra, **shared)
+        return build(frames.cells, spec, rounds=frames.rounds, extra=extra, **shared)
+
+    return table_of
 
 
 def _subject_of(selection: Selection) -> "Subject":
@@ -338,8 +344,8 @@ def _subject_of(selection: Selection) -> "Subject":
         frames=frames,
         spec=_spec_of(selection),
         extra=_options_of(selection, frames),
-        table_of=lambda spec: _table_of(selection, frames, spec),
-        commands={},
+        table_of=_tables_of(selection, frames),
+        commands=selection.commands(frames),
         command=selection.command_of("report"),
     )
 

@@ -1,4 +1,4 @@
-"""One HTML page about a sweep, which needs nothing beside it: tables and figures to play with, and every cell's section."""
+"""One HTML page about a sweep, with nothing beside it: tables and figures to play with, a section for each cell."""
 
 from fscost.report.page import content, page
 from fscost.report.subject import Subject

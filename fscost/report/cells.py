@@ -80,9 +80,9 @@ def _facts(row: Mapping[Any, Any], outcome: Mapping[str, Any]) -> Iterator[tuple
 
 def _ledger(sent: pd.DataFrame) -> Iterator[list[str]]:
     """Yield for each traffic class, link and type over how many rounds it was sent, how often, and its bytes."""
-    for (traffic, link, kind), own in sent.groupby(["traffic", "link", "type"], sort=False):
-        sums = [_sum(own[column]) for column in COLUMNS]
-        yield [traffic, link, kind, f"{own['round'].nunique():,}", f"{own['messages'].sum():,}", *sums]
+    for names, own in sent.groupby(["traffic", "link", "type"], sort=False):
+        counts = own["round"].nunique(), own["messages"].sum()
+        yield [*map(str, names), *(f"{count:,}" for count in counts), *(_sum(own[column]) for column in COLUMNS)]
 
 
 def _sum(sizes: pd.Series) -> str:

@@ -8,7 +8,7 @@ from fscost.errors import TableError
 from fscost.measure import MEASURES, UNITS, Traffic
 from fscost.plots import FIGURES, sketch
 from fscost.plots.audit import LOGGED, row_name
-from fscost.plots.numbers import THOUSANDS, bytes_name
+from fscost.plots.numbers import THOUSANDS, bytes_name, slope
 from fscost.plots.view import Series, Sketch
 from fscost.report.subject import Subject
 from fscost.tables import Table
@@ -88,7 +88,7 @@ def _drawn(figure: str, made: Sketch) -> dict[str, Any]:
     """Return what is drawn, in base units; `scale` is how many of them one of the axis is."""
     return {
         "caption": [*made.caption],
-        "untold": made.untold,
+        "partly": [*_partly(made)],
         "x": made.x,
         "y": made.y,
         "scale": UNITS[made.unit],
@@ -102,6 +102,12 @@ def _drawn(figure: str, made: Sketch) -> dict[str, Any]:
     }
 
 
+def _partly(made: Sketch) -> Iterator[str]:
+    """Yield what is not drawn of series that are; where nothing is, its mark stands in the panel."""
+    for series in (series for panel in made.panels for series in panel.series if series.records):
+        yield from (f"{part.where}: {part.mark or part.note}" for part in series.parts if part.mark or part.note)
+
+
 def _series(figure: str, made: Sketch, series: Series) -> dict[str, Any]:
     number, metric = bytes_name(made.column), made.column.metric
     records = series.records
@@ -112,8 +118,12 @@ def _series(figure: str, made: Sketch, series: Series) -> dict[str, Any]:
         "audit": {"logged": LOGGED, "bytes": f"{made.column.measure}_bytes"},
     }[figure]  # fmt: skip
     told = {name: [_plain(record.get(column)) for record in records] for name, column in columns.items()}
-    rows = {"row": [row_name(series.name, record) for record in records]} if figure == "audit" else {}
-    return {"name": made.names.index(series.name), "mark": series.mark} | told | rows
+    more: dict[str, Any] = {}
+    if figure == "audit":
+        more["row"] = [row_name(series.name, record) for record in records]
+    if figure == "size":
+        more["slope"] = slope(records, made.column) if records else None
+    return {"name": made.names.index(series.name), "mark": series.mark} | told | more
 
 
 def _plain(value: Any) -> Any:

@@ -1,9 +1,9 @@
 """The lines of a table: which runs stand behind each, same settings but for the seed."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import pandas as pd
@@ -97,11 +97,10 @@ def message_columns(column: ColumnSpec, link: Link) -> list[str]:
     return [f"{traffic}_{link}_messages" for traffic in column.traffics]
 
 
-def _sent(column: ColumnSpec) -> Iterator[list[str]]:
-    """Yield the columns of the frame that say what was sent, in the order of Course's fields."""
-    for link in Link:
-        yield bytes_columns(column, link)
-        yield message_columns(column, link)
+@cache  # the names take longer to make than the sums
+def _sent(column: ColumnSpec) -> list[list[str]]:
+    """Return the columns of the frame that say what was sent, in the order of Course's fields."""
+    return [names for link in Link for names in (bytes_columns(column, link), message_columns(column, link))]
 
 
 def course_of(run: Run, rounds: float, column: ColumnSpec) -> Course | None:

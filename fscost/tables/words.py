@@ -200,8 +200,10 @@ def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator
 
 
 def provenance(cells: pd.DataFrame, command: str, rounds: pd.DataFrame | None = None) -> Iterator[str]:
-    """Yield where the numbers come from, for a comment in the file."""
-    yield f"fscost {__version__}" + (f": {command}" if command else "")
+    """Yield where the numbers come from, for a comment in the file; nothing where no command makes it again."""
+    if not command:
+        return
+    yield f"fscost {__version__}: {command}"
     for (engine, protocol), own in cells.groupby(["engine", "protocol"], sort=False, dropna=False):
         commits = [*own["fs_commit"].dropna().unique()] if "fs_commit" in own else []
         commit = f", commit {', '.join(commits)}" if commits else ""

@@ -68,7 +68,7 @@ const interactive = (name, holder, columns, rows) => {
     columnDefs: [{ targets: numbers, type: "known" }, { targets: labels, columnControl: [["searchList"]] }],
     ordering: { indicators: true },
     layout: { topStart: "search", topEnd: null, bottomStart: "info", bottomEnd: rows.length > 200 ? ["pageLength", "paging"] : null },
-    language: { search: "Filter " },
+    language: { search: "Filter ", info: "_TOTAL_ rows", infoFiltered: "of _MAX_", infoEmpty: "no rows", zeroRecords: "no row has that" },
     stateSave: true,
     stateSaveCallback: (_, state) => { kept[name] = state; },
     stateLoadCallback: () => kept[name] ?? null,
@@ -121,7 +121,7 @@ const DRAW = {
     if (!s.deviation.some((d) => d)) return lines;
     const off = s.deviation.map((d) => (d ?? 0) * figure.factor);
     const bound = { entry: s.name, mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
-    const fill = { fill: "tonexty", fillcolor: `color-mix(in srgb, ${colour(at(s.name, COLOURS))} 18%, transparent)` };
+    const fill = { fill: "tonexty", fillcolor: `${colour(at(s.name, COLOURS))}2e` };
     return [{ ...bound, x, y: y.map((v, i) => v - off[i]) }, { ...bound, ...fill, x, y: y.map((v, i) => v + off[i]) }, ...lines];
   }),
   size: (figure, panel) => panel.series.map((s) => {
@@ -143,7 +143,10 @@ const DRAW = {
       return { entry, mode: "markers", x: own.map((r) => r[key] / figure.scale), y: own.map((r) => r.row), marker: { size: 9, ...marker },
         text: own.map((r) => `${r.row}<br>logged: ${bytes(r.logged)}<br>true: ${bytes(r.bytes)}`) };
     };
-    return [dots(0, "logged", { color: "#D55E00", symbol: "circle-open" }), dots(1, "bytes", { color: "#0072B2", symbol: "square" })];
+    const both = rows.filter((r) => r.logged && r.bytes);
+    const gap = { x: both.flatMap((r) => [r.logged / figure.scale, r.bytes / figure.scale, null]), y: both.flatMap((r) => [r.row, r.row, null]),
+      mode: "lines", line: { color: style("--faint"), width: 1 }, hoverinfo: "skip" };
+    return [gap, dots(0, "logged", { color: "#D55E00", symbol: "circle-open" }), dots(1, "bytes", { color: "#0072B2", symbol: "square" })];
   },
 };
 const ENTRIES = {
@@ -151,27 +154,62 @@ const ENTRIES = {
   audit: (figure) => [[figure.y, "#D55E00", "circle-open"], [figure.measure, "#0072B2", "square"]],
 };
 const entriesOf = (name, figure) => ENTRIES[name]?.(figure) ?? figure.names.map((text, i) => [text, at(i, COLOURS), at(i, SYMBOLS)]);
-const namesOf = (name, figure, panel) =>
-  name === "audit" ? panel.series.flatMap((s) => s.row) : panel.series.map((s) => figure.names[s.name]);
 
-const LOG = { type: "log", dtick: "D2", tickformat: "~g", minor: { showgrid: false } };
+// What has no place on a logarithmic axis, and the factor between the two numbers of a row.
+const words = (figure, panel) => [...marks(figure, panel), ...panel.series.flatMap((s) => s.row.flatMap((row, i) => {
+  const [logged, real] = [s.logged[i], s.bytes[i]];
+  const left = logged === 0 ? "0" : logged === null ? "log n/a" : real === 0 ? "0" : "";
+  const right = real === null ? "n/a" : logged && real ? `×${Number((real / logged).toPrecision(3)).toLocaleString("en")}` : "";
+  return [...(left ? [atSide(0.01, row, left, "#D55E00")] : []), ...(right ? [atSide(0.99, row, right, style("--ink"))] : [])];
+}))];
+const marks = (figure, panel) => panel.series.filter((s) => s.mark).map((s) => atSide(0.01, figure.names[s.name], s.mark, style("--faint")));
+const atSide = (x, row, text, color) =>
+  ({ x, xref: "paper", xanchor: x < 0.5 ? "left" : "right", y: plain(row), text: plain(text), showarrow: false, font: { color, size: 11 } });
+const rowNames = (figure, panel) => panel.series.flatMap((s) => (s.row?.length ? s.row : [figure.names[s.name]]));
+const spanOf = (values) => {
+  const known = values.filter((v) => v > 0);
+  return known.length ? [Math.log10(Math.min(...known)), Math.log10(Math.max(...known))] : [0, 1];
+};
+const logAxis = (values, before, behind) => {
+  const [low, high] = spanOf(values);
+  const room = Math.max(high - low, 0.5);
+  const range = [low - before * room, high + behind * room];
+  return { type: "log", range, dtick: range[1] - range[0] > 1.5 ? 1 : "D2", tickformat: "~g" };
+};
+const everySeries = (figure) => figure.panels.flatMap((panel) => panel.series);
+
 const axis = (text, more) => ({ title: { text: plain(text), font: { size: 12 } }, gridcolor: style("--hair"), linecolor: style("--faint"),
   zeroline: false, automargin: true, ...more });
-const layout = (name, figure, panel) => {
-  const rows = name in ENTRIES ? namesOf(name, figure, panel).map(plain) : null;
-  const isLog = name === "size" || name === "audit";
-  return {
-    height: rows ? 90 + 24 * rows.length : 300,
-    margin: { l: 60, r: 14, t: 8, b: 48 }, showlegend: false, hovermode: "closest", barmode: "stack",
-    font: { color: style("--ink"), family: "system-ui, sans-serif", size: 12 },
-    paper_bgcolor: "transparent", plot_bgcolor: "transparent",
-    hoverlabel: { bgcolor: style("--paper"), bordercolor: style("--faint"), font: { color: style("--ink") }, align: "left" },
-    xaxis: axis(figure.x, isLog ? LOG : { rangemode: "tozero" }),
-    yaxis: rows
-      ? axis("", { type: "category", categoryorder: "array", categoryarray: rows, range: [rows.length - 0.5, -0.5] })
-      : axis(figure.y, isLog ? LOG : {}),
-  };
+const FORMS = { // axes that all panels share, and texts
+  accuracy: (figure) => ({ xaxis: axis(figure.x, { rangemode: "tozero" }), yaxis: axis(figure.y, { range: sameRange(figure) }), height: 300 }),
+  size: (figure) => ({
+    xaxis: axis(figure.x, logAxis(everySeries(figure).flatMap((s) => s.params.map((n) => n / figure.x_scale)), 0.1, 0.1)),
+    yaxis: axis(figure.y, logAxis(everySeries(figure).flatMap((s) => s.bytes.map((b) => b / figure.scale)), 0.1, 0.1)), height: 300,
+  }),
+  traffic: (figure, panel) => ({ xaxis: axis(figure.x, { rangemode: "tozero" }), ...rowsOf(rowNames(figure, panel)),
+    annotations: marks(figure, panel) }),
+  audit: (figure, panel) => ({
+    xaxis: axis(figure.x, logAxis(everySeries(figure).flatMap((s) => [...s.logged, ...s.bytes].map((b) => b / figure.scale)), 0.25, 0.3)),
+    ...rowsOf(rowNames(figure, panel)), annotations: words(figure, panel),
+  }),
 };
+const sameRange = (figure) => {
+  const ends = everySeries(figure).flatMap((s) => s.y.flatMap((v, i) => [v - (s.deviation[i] ?? 0), v + (s.deviation[i] ?? 0)]));
+  const [low, high] = [Math.min(...ends), Math.max(...ends)].map((v) => v * figure.factor);
+  const room = (high - low || 1) * 0.06;
+  return figure.factor === 100 ? [Math.max(low - room, -1), Math.min(high + room, 101)] : [low - room, high + room];
+};
+const rowsOf = (names) => ({
+  yaxis: axis("", { type: "category", categoryorder: "array", categoryarray: names.map(plain), range: [names.length - 0.5, -0.5], showgrid: false }),
+  height: 90 + 24 * names.length,
+});
+const layout = (name, figure, panel) => ({
+  margin: { l: 60, r: 14, t: 8, b: 48 }, showlegend: false, hovermode: "closest", barmode: "stack",
+  font: { color: style("--ink"), family: "system-ui, sans-serif", size: 12 },
+  paper_bgcolor: "transparent", plot_bgcolor: "transparent",
+  hoverlabel: { bgcolor: style("--paper"), bordercolor: style("--faint"), font: { color: style("--ink") }, align: "left" },
+  ...FORMS[name](figure, panel),
+});
 
 const panels = new Map(); // place → what draws it
 const near = new IntersectionObserver((seen) => seen.forEach(({ target, isIntersecting }) => {
@@ -205,7 +243,15 @@ const panelOf = (name, figure, panel, hidden) => {
   const place = make("div", { class: "plot", role: "img", "aria-label": `${TITLES[name]}: ${panel.title || figure.caption[0]}` });
   panels.set(place, { name, figure, panel, hidden });
   near.observe(place);
-  return make("div", { class: "panel" }, ...(panel.title ? [make("h4", {}, panel.title)] : []), place);
+  const lines = [...(panel.title ? [make("h4", {}, panel.title)] : []), ...(name === "size" ? [make("p", {}, slopes(figure, panel))] : []),
+    ...panel.series.filter((s) => s.mark && !(name in ENTRIES)).map((s) => make("p", {}, `${figure.names[s.name]}: ${s.mark}`))];
+  return make("div", { class: "panel" }, ...lines, place);
+};
+
+const slopes = (figure, panel) => {
+  const known = panel.series.filter((s) => s.slope !== null).map((s) => [figure.names[s.name], s.slope.toFixed(2)]);
+  const alike = new Set(known.map(([, slope]) => slope)).size === 1;
+  return alike ? `Slope ${known[0][1]}` : known.map(([name, slope]) => `${name}: slope ${slope}`).join("; ");
 };
 
 const figureOf = (name, figure) => {
@@ -216,9 +262,9 @@ const figureOf = (name, figure) => {
   const rest = figure.panels.slice(MOST_PANELS);
   const more = make("button", { type: "button", class: "more" }, `Show ${rest.length} more`);
   more.onclick = () => { grid.append(...rest.map((p) => panelOf(name, figure, p, hidden))); more.remove(); };
-  const untold = make("ul", { class: "untold" }, ...figure.untold.map((line) => make("li", {}, line)));
+  const partly = make("ul", { class: "partly" }, ...figure.partly.map((line) => make("li", {}, line)));
   return make("section", { "data-figure": name }, title, make("p", { class: "caption" }, figure.caption.join(" ")),
-    legend(name, figure, hidden), grid, ...(rest.length ? [more] : []), ...(figure.untold.length ? [untold] : []));
+    legend(name, figure, hidden), grid, ...(rest.length ? [more] : []), ...(figure.partly.length ? [partly] : []));
 };
 
 const showFigures = (chosen) => {
@@ -304,4 +350,4 @@ addEventListener("beforeprint", () => panels.forEach((_, place) => drawn(place))
 show();
 openLinked();
 document.documentElement.dataset.ready = "";
-requestIdleCallback(withPlotly);
+setTimeout(() => panels.forEach((_, place) => drawn(place)), 1500); // for a search in the page and for print

@@ -75,7 +75,7 @@ def table_of(where: Path | Iterable[tuple[Cell | None, Run]], **settings: Any) -
     frames, cells = gather(runs), [cell for cell, _ in runs if cell]
     spec = TableSpec(**{"rows": ("model", "clients", "method"), "order": "sorted"} | settings)
     extra = options_of(cells, spec.options) | varying_options(cells)
-    return build(frames.cells, spec, rounds=frames.rounds, label="t", extra=extra)
+    return build(frames.cells, spec, rounds=frames.rounds, label="t", extra=extra, command="make it")
 
 
 def entries(table: Table, key: str) -> dict[str, Entry]:
