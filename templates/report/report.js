@@ -58,6 +58,11 @@ const entry = (value, [, , isRight, isNumber]) => {
 const interactive = (name, holder, columns, rows) => {
   const table = make("table", { class: "compact hover" }, head(columns), make("tbody", {}, ...rows));
   holder.replaceChildren(table);
+  table.tHead.addEventListener("keydown", (event) => { // DataTables hears Enter alone, and a button both
+    if (event.key !== " " || !event.target.matches(".dt-column-order")) return;
+    event.preventDefault();
+    event.target.click();
+  });
   const [numbers, labels] = [true, false].map((wanted) => columns.flatMap((column, i) => (column[3] === wanted ? [i] : [])));
   return new DataTable(table, {
     autoWidth: false,
