@@ -1,6 +1,8 @@
 """What reports are made of, and what a page shows of it."""
 
+from collections.abc import Callable
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,24 @@ from playwright.sync_api import Locator, Page
 
 from fscost import app
 from fscost.__main__ import main
+from fscost.report import Subject, content, page
 from fscost.tables import Table
 from tests.tables import recorded
 
-__all__ = ["chosen", "column", "drawn", "labels", "plotted", "recorded", "report", "shown", "tables_of"]
+__all__ = [
+    "chosen",
+    "column",
+    "drawn",
+    "labels",
+    "plotted",
+    "recorded",
+    "report",
+    "shown",
+    "soon",
+    "subject_of",
+    "tables_of",
+    "written",
+]
 
 
 def report(folder: Path, *words: str, name: str = "report.html") -> Path:
@@ -21,10 +37,24 @@ def report(folder: Path, *words: str, name: str = "report.html") -> Path:
     return folder / name
 
 
+def subject_of(folder: Path, *words: str, **changed: Any) -> Subject:
+    """What a report about the runs that these words select gets, with some of it changed."""
+    with chdir(folder):
+        return replace(app._subject_of(app.select(words)), **changed)
+
+
+def written(subject: Subject, file: Path) -> Path:
+    """The page about a subject."""
+    file.write_text(page(subject, content(subject)))
+    return file
+
+
 def chosen(page: Page, **controls: str) -> None:
     """Switch what is counted, as a reader does."""
     for name, value in controls.items():
-        page.locator(f"#controls select[name={name}]").select_option(value)
+        select = page.locator(f"#controls select[name={name}]")
+        if select.input_value() != value:
+            select.select_option(value)
 
 
 def shown(page: Page, of: str = "#table") -> dict[str, Any]:
@@ -54,6 +84,15 @@ def column(page: Page, head: str, of: str = "#table") -> list[str]:
     return [row[number] for row in told["rows"]]
 
 
+def soon(page: Page, get: Callable[[], Any], wanted: Any) -> None:
+    """Assert that something is as wanted within two seconds; a table is drawn a moment after it was asked for."""
+    for _ in range(100):
+        if get() == wanted:
+            return
+        page.wait_for_timeout(20)
+    assert get() == wanted
+
+
 def head_of(page: Page, head: str, of: str = "#table") -> Locator:
     """The head of a column, by its own line."""
     return page.locator(f"{of} thead .dt-column-header", has=page.get_by_text(head, exact=True))
@@ -69,14 +108,12 @@ class Tables:
     """The tables of a selection, however it is counted."""
 
     def __init__(self, selection: app.Selection) -> None:
-        self.selection = selection
-        self.frames = app._frames(selection)
+        frames = app._frames(selection)
         self.spec = app._spec_of(selection)
+        self.of = app._tables_of(selection, frames, selection.to_do(frames), selection.command)
 
     def counted(self, **settings: str) -> Table:
-        from dataclasses import replace
-
-        return app._table_of(self.selection, self.frames, replace(self.spec, **settings))
+        return self.of(replace(self.spec, **settings))
 
 
 def drawn(page: Page, figure: str) -> None:

@@ -31,7 +31,9 @@ def test_the_page_forbids_itself_to_run_or_load_anything_else(paper_report: Path
         page.on("console", lambda message: said.append(message.text))
         page.goto(paper_report.as_uri())
         page.evaluate("fetch('https://host.invalid/').catch(() => {})")
-        page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=window.ran=1><form action=x>')")
+        page.evaluate(
+            "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=window.ran=1><form action=x>')"
+        )
         page.evaluate("document.body.append(Object.assign(document.createElement('script'), { text: 'window.ran=1' }))")
         page.wait_for_selector("body > img", state="attached")
         page.wait_for_timeout(100)
