@@ -19,12 +19,9 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
-from fscost.errors import TableError
 from fscost.tables.formats.format import clean
 from fscost.tables.formats.tex_escape import escape
 
-WIDTHS_IN = {"column": 3.25, "page": 6.75}
-"""Usual widths of a column and of a page of two."""
 HIGHEST_IN = 9.0
 
 FONT = "DejaVu Sans"  # comes with matplotlib: the same on every machine
@@ -129,15 +126,6 @@ def _advance_em(character: str) -> float:
     font = get_font(findfont(FONT))
     font.set_size(100, 72)
     return float(font.load_char(ord(character)).linearHoriAdvance) / 65536 / 100
-
-
-def width_in(setting: str) -> float:
-    """Return the width of a figure: ``column``, ``page``, or a number of inches; raises TableError for another."""
-    if setting in WIDTHS_IN:
-        return WIDTHS_IN[setting]
-    if not re.fullmatch(r"\d+(\.\d+)?", setting) or not 2 <= float(setting) <= 20:
-        raise TableError(f"--width {setting}: must be column, page or a number of inches from 2 to 20")
-    return float(setting)
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from shutil import which
@@ -17,9 +18,21 @@ from fscost.plots.style import RC, Page, for_latex, printable
 from fscost.plots.view import Sketch
 from fscost.tables.formats.tex_escape import comment
 
+WIDTHS_IN = {"column": 3.25, "page": 6.75}
+"""Usual widths of a column and of a page of two."""
+
 _DPI = 300
 _DRAWN = {"accuracy": accuracy, "size": size, "traffic": traffic, "audit": audit}
 _EXACT = 2**53
+
+
+def width_of(setting: str) -> float:
+    """Return the width of a figure: ``column``, ``page``, or a number of inches; raises TableError for another."""
+    if setting in WIDTHS_IN:
+        return WIDTHS_IN[setting]
+    if not re.fullmatch(r"\d+(\.\d+)?", setting) or not 2 <= float(setting) <= 20:
+        raise TableError(f"--width {setting}: must be column, page or a number of inches from 2 to 20")
+    return float(setting)
 
 
 def write(
