@@ -1,9 +1,9 @@
 """The numbers of each figure, from the lines of tables; nothing here draws."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
+from statistics import linear_regression
 
 from fscost.errors import TableError, nearest
 from fscost.measure import Traffic
@@ -141,11 +141,8 @@ def _sized(view: View, line: Line) -> Part:
 
 def slope(records: Sequence[Record], column: ColumnSpec) -> float | None:
     """Return the slope of log bytes over log parameters, by least squares; None for models of one size."""
-    x, y = (np.log10([record[name] for record in records]) for name in ("params", bytes_name(column)))
-    if len(set(x)) < 2:
-        return None
-    off = x - x.mean()
-    return float((off * (y - y.mean())).sum() / (off**2).sum())
+    x, y = ([math.log(record[name]) for record in records] for name in ("params", bytes_name(column)))
+    return linear_regression(x, y).slope if len(set(x)) > 1 else None
 
 
 # --- bytes per traffic class ----------------------------------------------------------------------

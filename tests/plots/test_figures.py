@@ -62,7 +62,8 @@ def test_panels_share_a_scale_unless_one_would_be_squeezed(sketched: Sketched) -
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (1234.5, "1,230"), (0.01234, "0.0123"), (52.25, "52.2"), (9.999, "10.00")]
+    ("value", "text"),
+    [(0, "0"), (1234.5, "1,230"), (0.01234, "0.0123"), (52.25, "52.2"), (9.999, "10.0"), (999.9, "1,000")],
 )
 def test_numbers_beside_bars(value: float, text: str) -> None:
     assert short(value) == text
