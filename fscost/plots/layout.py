@@ -121,9 +121,10 @@ def _legend_height(names: Sequence[str], page: Page) -> int:
     return sum(_height(_entries(names[n : n + columns], page)) for n in range(0, len(names), columns))
 
 
-def said(axes: Axes, lines: Sequence[str]) -> None:
+def said(axes: Axes, lines: Sequence[str], where: str = "best") -> None:
     """Say in a panel, where it covers least, what has no number there, as ``FedPer: missing``."""
     if lines:
         empty = [Line2D([], [], linestyle="")] * len(lines)
-        text = axes.legend(empty, lines, loc="best", handlelength=0, handletextpad=0, fontsize=6, labelcolor=GREY)
+        text = axes.legend(empty, lines, loc=where, handlelength=0, handletextpad=0, fontsize=6, labelcolor=GREY,
+                           frameon=True, edgecolor="none", fancybox=False)  # fmt: skip
         text.set_in_layout(False)

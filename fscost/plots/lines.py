@@ -110,11 +110,11 @@ def size(sketch: Sketch, page: Page) -> Figure:
         for label, style, records in _styled(panel, sketch):
             own.plot(*_points(sorted(records, key=lambda record: record["params"]), sketch), **style, label=label)
         own.loglog()
-        own.set(xlim=(min(x) / 1.6, max(x) * 1.6), ylim=(min(y) / 1.6, max(y) * 1.6))
+        own.set(xlim=(min(x) / 1.6, max(x) * 1.6), ylim=(min(y) / 4, max(y) * 1.6))  # below stand slopes
         logarithmic(own.xaxis, room_in)
         logarithmic(own.yaxis, _height_in(page, columns))
         own.grid()
-        said(own, [*_slopes(panel, sketch, page, room_in), *_marks(panel, page, room_in)])
+        said(own, [*_slopes(panel, sketch, page, room_in), *_marks(panel, page, room_in)], "lower right")
     label_outer(axes, columns, x_is_shared=lambda a, b: True, y_is_shared=True)
     return _around(figure, sketch, page)
 

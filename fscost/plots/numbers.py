@@ -120,7 +120,7 @@ def size(view: View) -> Sketch:
     first = f"{title(what(view, column))}, all clients, rounds and both directions, against the model's parameters"
     caption = [*view.caption(first, unit), "Slope: of the least-squares line through the logarithms of both."]
     least = min(record["params"] for record in records)
-    many = [word for word, number in THOUSANDS.items() if least >= number][-1]
+    many = [word for word, number in THOUSANDS.items() if least >= number / 10][-1]
     x = f"Parameters of the model{f' ({many})' if many else ''}"
     y = f"{title(what(view, column))} ({unit})"
     return Sketch(panels, unit, x, y, caption, view.names(panels), view.over(), column, many)
