@@ -89,12 +89,9 @@ def _over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
     found = []
     for worker in sorted(set.intersection(*map(set, runs))):
         rows = [run[worker] for run in runs]
-        names = [name for name in rows[0] if name.endswith("_bytes")]
-        values = {name: [row.get(name) for row in rows] for name in names}
-        middles = {
-            name: view.middle([float(v) for v in some if v is not None]) for name, some in values.items() if known(some)
-        }
-        found.append({"worker": worker} | middles)
+        sizes = {name: [row.get(name) for row in rows] for name in rows[0] if name.endswith("_bytes")}
+        middles = {name: view.middle(values) for name, values in sizes.items() if known(values)}
+        found.append({"worker": worker, **middles})
     return found
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -121,7 +121,7 @@ def _legend_height(names: Sequence[str], page: Page) -> int:
     return sum(_height(_entries(names[n : n + columns], page)) for n in range(0, len(names), columns))
 
 
-def said(axes: Axes, lines: Sequence[str], where: str = "best") -> None:
+def said(axes: Axes, lines: Sequence[str], where: Literal["best", "lower right"] = "best") -> None:
     """Say in a panel, where it covers least, what has no number there, as ``FedPer: missing``."""
     if lines:
         empty = [Line2D([], [], linestyle="")] * len(lines)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import stdev
+from statistics import fmean, median, stdev
 from typing import Any
 
 import pandas as pd
@@ -68,6 +68,11 @@ class Panel:
     def model(self) -> Any:
         """The model, which bytes depend on most."""
         return self.series[0].parts[0].line.runs[0]["model"]
+
+    def only(self, series: Series) -> "Panel":
+        """Return a panel of one series, with the others faint behind it."""
+        title = f"{self.title}, {series.name}" if self.title else series.name
+        return Panel(title, (*self.place, series.name), [series], self.series)
 
 
 @dataclass(frozen=True)
@@ -143,17 +148,13 @@ class View:
         for line in self.lines:
             place = tuple(line.axes[key] for key in facets)
             found.setdefault(place, {}).setdefault(self.name(line), []).append(made(line))
-        panels = [
-            Panel(", ".join(map(self._axis_text, facets, place)), place, [Series(*one) for one in own.items()])
-            for place, own in found.items()
-        ]
+        panels = []
+        for place, parts in found.items():
+            title = ", ".join(map(self._axis_text, facets, place))
+            panels.append(Panel(title, place, [Series(*one) for one in parts.items()]))
         if most is None or max(len(panel.series) for panel in panels) <= most:
             return panels
-        return [
-            Panel(", ".join(filter(None, (panel.title, one.name))), (*panel.place, one.name), [one], panel.series)
-            for panel in panels
-            for one in panel.series
-        ]
+        return [panel.only(series) for panel in panels for series in panel.series]
 
     def _varies(self, key: str) -> bool:
         return len({line.axes[key] for line in self.lines}) > 1
@@ -181,11 +182,9 @@ class View:
 
     # --- numbers ------------------------------------------------------------------------------------
 
-    def middle(self, values: Sequence[float]) -> float:
+    def middle(self, values: Sequence[Any]) -> float:
         """Return the mean over seeds, or the median where that was set."""
-        found = Datum([*values]).middle(self.spec.aggregate)
-        assert found is not None
-        return found
+        return median(values) if self.spec.aggregate == "median" else fmean(values)
 
     def spread(self, values: Sequence[float]) -> float | None:
         """Return the sample standard deviation over seeds, None where there is no mean or one seed."""
@@ -217,7 +216,7 @@ class View:
         if self.seeds == 1:
             return ""
         middle = "median" if self.spec.aggregate == "median" else "mean"
-        spread = " ± sample standard deviation" if with_band and self.spec.aggregate == "mean_std" else ""
+        spread = " ± sample standard deviation" * (with_band and self.spec.aggregate == "mean_std")
         return f"{middle}{spread} over n = {self.seeds} seeds"
 
     def caption(self, first: str, unit: str) -> list[str]:
@@ -227,10 +226,9 @@ class View:
             said.append(f"{unit} = {power(unit)} bytes.")
         if same := [*constants_of(self.keys, self.spec)]:
             said.append(f"The same everywhere: {', '.join(same)}.")
-        estimated = Column("", "", note=ESTIMATED) if self.is_estimate or self.column.measure == "network" else None
-        said += [f"{title(n.meaning)}." for n in notes([], [estimated] if estimated else [], self.lines,
-                                                             [self.column])]  # fmt: skip
-        return said
+        is_estimate = self.is_estimate or self.column.measure == "network"
+        columns = [Column("", "", note=ESTIMATED)] if is_estimate else []
+        return said + [f"{title(note.meaning)}." for note in notes([], columns, self.lines, [self.column])]
 
 
 def title(text: str) -> str:
