@@ -6,7 +6,7 @@ from typing import Any
 
 from fscost.errors import TableError
 from fscost.measure import Link, Traffic, total_column
-from fscost.plots.view import Part, Record, Sketch, View, known, refuse_nothing, title
+from fscost.plots.view import Part, Record, Sketch, View, known, recorded, title
 from fscost.record import Status
 from fscost.tables.audit import FIGURES, Figures, grouped, workers_of
 from fscost.tables.lines import Line
@@ -26,8 +26,7 @@ def audit(view: View) -> Sketch:
     if measure not in ("payload", "wire"):
         raise TableError(f"table.measure={measure}: is not known of workers; set payload or wire")
     panels = view.panels(lambda line: _audited(view, line), most=None)
-    refuse_nothing(panels, "audit")
-    records = [record for panel in panels for series in panel.series for record in series.records]
+    records = recorded(panels, "audit")
     unit = view.unit([size for r in records for size in (r[LOGGED], r[f"{measure}_bytes"]) if size])
     whose = "per worker" if len(view.lines) == 1 else f"per worker, {_MEAN}"
     counted = _COUNTED.get(view.engine, "log")
@@ -49,7 +48,7 @@ def _reading(view: View, records: Sequence[Record], measure: str) -> Iterator[st
     if any(record["direction"] in _ARROWS for record in records):
         yield "↑ sent, ↓ received."
     if any(record[LOGGED] and record[f"{measure}_bytes"] for record in records):
-        yield f"×: {measure} by what was counted."
+        yield f"×: {measure} divided by what was counted."
     if any(record[LOGGED] == 0 for record in records):
         yield "0: no byte was logged."
     if any(record["partly"] for record in records):

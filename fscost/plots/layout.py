@@ -87,13 +87,11 @@ def _height(texts: Sequence[str]) -> int:
     return max(text.count("\n") + 1 for text in texts)
 
 
-def label_outer(
-    axes: Sequence[Axes], columns: int, *, x_is_shared: Callable[[int, int], bool], y_is_shared: bool = False
-) -> None:
+def label_outer(axes: Sequence[Axes], columns: int, *, y_is_shared: bool = False) -> None:
     """Leave out numbers that the panel below, or the one at the left, has too."""
     for number, own in enumerate(axes):
-        below = number + columns
-        if below < len(axes) and x_is_shared(number, below):
+        below = axes[number + columns :][:1]
+        if below and own.get_xlim() == below[0].get_xlim():
             own.tick_params(labelbottom=False)
         if y_is_shared and number % columns:
             own.tick_params(labelleft=False)

@@ -40,7 +40,7 @@ def accuracy(sketch: Sketch, page: Page) -> Figure:
     _same_y(axes, [own for own, drawn in zip(axes, ends, strict=True) if drawn], sketch)
     for panel, own in zip(panels, axes, strict=True):
         said(own, _marks(panel, page, page.width_in / columns - 0.5))
-    label_outer(axes, columns, x_is_shared=lambda a, b: not is_log and limits[a] == limits[b], y_is_shared=True)
+    label_outer(axes, columns, y_is_shared=True)
     return _around(figure, sketch, page)
 
 
@@ -105,7 +105,7 @@ def size(sketch: Sketch, page: Page) -> Figure:
     """Return bytes over the size of the model, both logarithmic, with slopes."""
     figure, panels, axes, columns = _panels(sketch, page)
     room_in = page.width_in / columns - 0.5
-    x, y = _points([record for part in sketch.parts for record in part.records], sketch)
+    x, y = _points(sketch.records, sketch)
     for panel, own in zip(panels, axes, strict=True):
         for label, style, records in _styled(panel, sketch):
             own.plot(*_points(sorted(records, key=lambda record: record["params"]), sketch), **style, label=label)
@@ -115,7 +115,7 @@ def size(sketch: Sketch, page: Page) -> Figure:
         logarithmic(own.yaxis, _height_in(page, columns))
         own.grid()
         said(own, [*_slopes(panel, sketch, page, room_in), *_marks(panel, page, room_in)], "lower right")
-    label_outer(axes, columns, x_is_shared=lambda a, b: True, y_is_shared=True)
+    label_outer(axes, columns, y_is_shared=True)
     return _around(figure, sketch, page)
 
 

@@ -7,7 +7,7 @@ from statistics import linear_regression
 
 from fscost.errors import TableError, nearest
 from fscost.measure import Traffic
-from fscost.plots.view import Part, Record, Sketch, View, refuse_nothing, title
+from fscost.plots.view import Part, Record, Sketch, View, recorded, title
 from fscost.record import Status
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.heads import metric_name
@@ -45,7 +45,7 @@ def accuracy(view: View) -> Sketch:
     _refuse_unmeasured(view)
     column = view.column
     panels = view.panels(lambda line: _course(view, line))
-    refuse_nothing(panels, "accuracy")
+    recorded(panels, "accuracy")
     unit = view.unit([s.records[-1][bytes_name(column)] for p in panels for s in p.series if s.records])
     y = f"{metric_name(column)} (%)" if column.is_rate else metric_name(column)
     first = f"{metric_name(column)} against cumulative {what(view, column)}, all clients and both directions"
@@ -112,8 +112,7 @@ def size(view: View) -> Sketch:
     """
     column = view.column
     panels = view.panels(lambda line: _sized(view, line), along="model")
-    refuse_nothing(panels, "size")
-    records = [record for panel in panels for series in panel.series for record in series.records]
+    records = recorded(panels, "size")
     if len({record["params"] for record in records}) < 2:
         raise TableError("plot size: needs models of two sizes at least; select them, as model=mlp_s,mlp_l")
     unit = view.unit([record[bytes_name(column)] for record in records])
@@ -151,7 +150,7 @@ def slope(records: Sequence[Record], column: ColumnSpec) -> float | None:
 def traffic(view: View) -> Sketch:
     """Return the bytes of a whole training by traffic class."""
     panels = view.panels(lambda line: _classes(view, line), most=None)
-    refuse_nothing(panels, "traffic")
+    recorded(panels, "traffic")
     column = replace(view.column, traffic=ALL)
     unit = view.unit([sum(r["bytes"] for r in s.records) for p in panels for s in p.series if s.records])
     first = f"{title(what(view, column))} by traffic class, all clients, rounds and both directions"

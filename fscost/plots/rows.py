@@ -80,8 +80,8 @@ def traffic(sketch: Sketch, page: Page) -> Figure:
             _bar(own, place, row, scale)
         own.set_xlim(0, limit * 1.22)
         linear(own.xaxis, 4)
-    label_outer(made.axes, made.columns, x_is_shared=lambda a, b: limits[a] == limits[b])
-    shown = [name for name in CLASSES if any(r["traffic"] == name for part in sketch.parts for r in part.records)]
+    label_outer(made.axes, made.columns)
+    shown = [name for name in CLASSES if any(r["traffic"] == name for r in sketch.records)]
     legend(made.figure, [Patch(**_class(name)) for name in shown], shown, page, sketch.over)
     return made.figure
 
@@ -114,14 +114,14 @@ def audit(sketch: Sketch, page: Page) -> Figure:
     """Return what was logged and what travelled as two dots on one logarithmic line, with the factor between them."""
     true, scale = f"{sketch.column.measure}_bytes", UNITS[sketch.unit]
     made = _panels(sketch, page, _audited)
-    sizes = [r[key] / scale for part in sketch.parts for r in part.records for key in (LOGGED, true) if r[key]]
+    sizes = [r[key] / scale for r in sketch.records for key in (LOGGED, true) if r[key]]
     for own, rows in zip(made.axes, made.rows, strict=True):
         own.set(xscale="log", xlim=(min(sizes) / 4, max(sizes) * 8))  # at the left stand zeros, at the right factors
         for place, row in enumerate(rows):
             for record in row.records:
                 _dots(own, place, record, true, scale)
         logarithmic(own.xaxis, page.width_in / made.columns - 0.5)
-    label_outer(made.axes, made.columns, x_is_shared=lambda a, b: True)
+    label_outer(made.axes, made.columns)
     names = [sketch.y, sketch.column.measure]
     legend(made.figure, [Line2D([], [], **_LOG), Line2D([], [], **_TRUE)], names, page, sketch.over)
     return made.figure

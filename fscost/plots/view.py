@@ -100,6 +100,11 @@ class Sketch:
         return [part for panel in self.panels for series in panel.series for part in series.parts]
 
     @property
+    def records(self) -> list[Record]:
+        """The numbers of all parts."""
+        return [record for part in self.parts for record in part.records]
+
+    @property
     def untold(self) -> list[str]:
         """What is not drawn, or not all of it, in words."""
         return [f"{part.where}: {part.mark or part.note}" for part in self.parts if part.mark or part.note]
@@ -241,9 +246,11 @@ def known(values: Sequence[Any]) -> bool:
     return bool(values) and not any(map(is_unknown, values))
 
 
-def refuse_nothing(panels: Sequence[Panel], figure: str) -> None:
-    """Raise TableError where there is no number to draw."""
+def recorded(panels: Sequence[Panel], figure: str) -> list[Record]:
+    """Return the numbers of all panels; raises TableError where there is none to draw."""
     series = [series for panel in panels for series in panel.series]
-    if not any(one.records for one in series):
+    records = [record for one in series for record in one.records]
+    if not records:
         states = ", ".join(dict.fromkeys(one.mark for one in series))
         raise TableError(f"plot {figure}: there is no number to draw, only {states}; fscost plan and explain tell more")
+    return records

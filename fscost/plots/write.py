@@ -78,7 +78,7 @@ def table(sketch: Sketch) -> str:
     """Return all numbers that are drawn as CSV, in base units; a row without numbers says why."""
     axes = [axis for axis in AXES if axis != "seed"]
     axes += [key for key in sketch.parts[0].line.axes if key not in axes]
-    numbers = dict.fromkeys(name for part in sketch.parts for record in part.records for name in record)
+    numbers = dict.fromkeys(name for record in sketch.records for name in record)
     file = io.StringIO(newline="")
     writer = csv.DictWriter(file, [*axes, *numbers, "seeds", "status", "cells"], lineterminator="\n")
     writer.writeheader()
