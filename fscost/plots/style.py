@@ -94,9 +94,11 @@ class Page:
 
 
 def _broken(text: str, wide_em: float) -> list[str]:
-    """Return text in lines, broken at blanks and behind punctuation; anywhere in what no line can hold."""
-    lines = [""]
-    for part in re.findall(r"\s*[^\s._/=,-]*[._/=,-]*", text):
+    """Return text in lines, broken at blanks; a word that no line can hold behind punctuation, or else anywhere."""
+    lines, parts = [""], []
+    for word in re.findall(r"\s*\S+", text):
+        parts += [word] if width_em(word.strip()) <= wide_em else re.split("(?<=[._/=,-])", word)
+    for part in parts:
         if width_em(lines[-1] + part) > wide_em:
             lines.append("")
             part = part.lstrip()
