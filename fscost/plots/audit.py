@@ -6,11 +6,10 @@ from typing import Any
 
 from fscost.errors import TableError
 from fscost.measure import Link, Traffic, total_column
-from fscost.plots.view import Part, Record, Sketch, View, known, recorded, title
-from fscost.record import Status
+from fscost.plots.view import Record, Sketch, View, known, recorded, title
 from fscost.tables.audit import FIGURES, Figures, grouped, workers_of
 from fscost.tables.lines import Line
-from fscost.tables.marks import PARTLY, Mark, mark_of
+from fscost.tables.marks import PARTLY, Mark
 
 LOGGED = "logged_bytes"
 _MEAN = "mean of server and clients"
@@ -66,20 +65,15 @@ def row_name(series: str, record: Record) -> str:
     return " ".join(filter(None, (name, _ARROWS.get(record["direction"]))))
 
 
-def _audited(view: View, line: Line) -> Part:
-    where, measure = view.where(line), view.column.measure
-    if line.status is not Status.DONE:
-        return Part(line, where, mark=mark_of(line.status))
+def _audited(view: View, line: Line) -> tuple[list[Record], str]:
     if line.is_estimate:
-        return _in_closed_form(view, line)
-    workers = _over_seeds(view, line)
+        return _in_closed_form(view, line), ""
+    measure, workers = view.column.measure, _over_seeds(view, line)
     found = [*grouped(workers)] if len(view.lines) == 1 else _mean([next(grouped([worker])) for worker in workers])
     records = [record for figures in found for record in _records(figures, measure)]
-    records = [record for record in records if known([record[LOGGED]]) or known([record[f"{measure}_bytes"]])]
-    if not records:
-        return Part(line, where, mark=Mark.UNKNOWN)
-    is_complete = all(known([record[LOGGED], record[f"{measure}_bytes"]]) for record in records)
-    return Part(line, where, records, note="" if is_complete else f"{measure} or log {Mark.UNKNOWN}")
+    numbers = [(record[LOGGED], record[f"{measure}_bytes"]) for record in records]
+    some = [record for record, pair in zip(records, numbers, strict=True) if pair != (None, None)]
+    return some, "" if all(None not in pair for pair in numbers) else f"{measure} or log {Mark.UNKNOWN}"
 
 
 def _over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
@@ -108,20 +102,16 @@ def _records(figures: Figures, measure: str) -> Iterator[Record]:
     of = dict(zip(_COLUMNS, zip(figures.values, figures.partly, strict=True), strict=True))
     for direction, logged in (("sent", "total_upload_bytes"), ("received", "total_download_bytes")):
         size, partly = of[f"{direction}_{measure}_bytes"]
-        yield {"worker": figures.name, "direction": direction, LOGGED: of[logged][0], f"{measure}_bytes": size,
-               "partly": partly}  # fmt: skip
+        sizes = {LOGGED: of[logged][0], f"{measure}_bytes": size}
+        yield {"worker": figures.name, "direction": direction, **sizes, "partly": partly}
 
 
-def _in_closed_form(view: View, line: Line) -> Part:
+def _in_closed_form(view: View, line: Line) -> list[Record]:
     """Return asizeof beside the true bytes of all messages; both directions have the same mean over workers."""
-    where, measure = view.where(line), view.column.measure
-    sums = [
-        line.sums([total_column(traffic, link, name) for traffic in Traffic for link in Link])
-        for name in ("reported", measure)
-    ]
-    if any(isinstance(values, str) for values in sums):
-        return Part(line, where, mark=Mark.UNKNOWN)
+    measure, columns = view.column.measure, [(traffic, link) for traffic in Traffic for link in Link]
+    reported, true = (line.sums([total_column(*which, name) for which in columns]) for name in ("reported", measure))
+    if isinstance(reported, str) or isinstance(true, str):
+        return []
     workers = int(line.runs[0]["clients"]) + 1
-    reported, true = (view.middle([float(value) for value in values]) / workers for values in sums)
-    record = {"worker": _MEAN, "direction": "sent and received", LOGGED: reported, f"{measure}_bytes": true}
-    return Part(line, where, [record | {"partly": False}])
+    record = {LOGGED: view.middle(reported) / workers, f"{measure}_bytes": view.middle(true) / workers}
+    return [{"worker": _MEAN, "direction": "sent and received", **record, "partly": False}]

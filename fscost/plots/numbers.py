@@ -7,12 +7,11 @@ from statistics import linear_regression
 
 from fscost.errors import TableError, nearest
 from fscost.measure import Traffic
-from fscost.plots.view import Part, Record, Sketch, View, recorded, title
-from fscost.record import Status
+from fscost.plots.view import Record, Sketch, View, recorded, title
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.heads import metric_name
 from fscost.tables.lines import Line, Run, course_of, is_unknown
-from fscost.tables.marks import Mark, mark_of
+from fscost.tables.marks import Mark
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.words import messages_of
 
@@ -28,7 +27,7 @@ def what(view: View, column: ColumnSpec) -> str:
     return f"{text}, estimated" if view.is_estimate and not text.startswith("estimated") else text
 
 
-def _total(view: View, line: Line, column: ColumnSpec) -> list[float] | str:
+def _total(line: Line, column: ColumnSpec) -> list[float] | str:
     of = QUANTITIES["total"].of
     assert of is not None
     return of(line, column)
@@ -77,19 +76,14 @@ def _refuse_unmeasured(view: View) -> None:
         )
 
 
-def _course(view: View, line: Line) -> Part:
-    where, column = view.where(line), view.column
-    if line.status is not Status.DONE:
-        return Part(line, where, mark=mark_of(line.status))
+def _course(view: View, line: Line) -> tuple[list[Record], str]:
     runs = [{int(row["round"]): row for row in line.rounds.get(str(run["cell"]), ())} for run in line.runs]
     common = sorted(set.intersection(*map(set, runs)))
-    found = [_after(view, number, [run[number] for run in runs], column) for number in common]
+    found = [_after(view, number, [run[number] for run in runs], view.column) for number in common]
     records = [record for record in found if record is not None]
-    last = max((max(run, default=0) for run in runs), default=0)
-    if not records:
-        return Part(line, where, mark=Mark.UNKNOWN)
-    end = records[-1]["round"]
-    return Part(line, where, records, note=f"drawn to round {end} of {last}, which not all seeds have" * (end < last))
+    last = max((number for run in runs for number in run), default=0)
+    end = records[-1]["round"] if records else last
+    return records, f"drawn to round {end} of {last}, which not all seeds have" * (end < last)
 
 
 def _after(view: View, number: int, rows: Sequence[Run], column: ColumnSpec) -> Record | None:
@@ -129,13 +123,13 @@ THOUSANDS = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
 """In what numbers of parameters are told."""
 
 
-def _sized(view: View, line: Line) -> Part:
-    where, params, sizes = view.where(line), line.values("params"), _total(view, line, view.column)
+def _sized(view: View, line: Line) -> tuple[list[Record], str]:
+    params, sizes = line.values("params"), _total(line, view.column)
     if isinstance(params, str) or isinstance(sizes, str):
-        return Part(line, where, mark=params if isinstance(params, str) else str(sizes))
+        return [], ""
     if not all(sizes):
-        return Part(line, where, note="nothing was sent; 0 has no place on a logarithmic axis")
-    return Part(line, where, [{"params": params[0]} | view.told(bytes_name(view.column), sizes)])
+        return [], "nothing sent"  # 0 has no place on a logarithmic axis
+    return [{"params": params[0]} | view.told(bytes_name(view.column), sizes)], ""
 
 
 def slope(records: Sequence[Record], column: ColumnSpec) -> float | None:
@@ -161,14 +155,12 @@ def traffic(view: View) -> Sketch:
     return Sketch(panels, unit, x, "", caption, view.names(panels), view.over(), column)
 
 
-def _classes(view: View, line: Line) -> Part:
-    where, records, unknown = view.where(line), [], []
+def _classes(view: View, line: Line) -> tuple[list[Record], str]:
+    records, unknown = [], []
     for traffic in Traffic:
-        sizes = _total(view, line, replace(view.column, traffic=traffic))
-        if not isinstance(sizes, str):
-            records.append({"traffic": str(traffic), "measure": view.column.measure} | view.told("bytes", sizes))
-        elif line.status is Status.DONE:
+        sizes = _total(line, replace(view.column, traffic=traffic))
+        if isinstance(sizes, str):
             unknown.append(f"{traffic} {Mark.UNKNOWN}")
         else:
-            return Part(line, where, mark=sizes)
-    return Part(line, where, records, mark="" if records else Mark.UNKNOWN, note=", ".join(unknown))
+            records.append({"traffic": str(traffic), "measure": view.column.measure} | view.told("bytes", sizes))
+    return records, ", ".join(unknown) if records else ""

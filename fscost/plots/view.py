@@ -9,18 +9,22 @@ import pandas as pd
 
 from fscost.collect import Frames
 from fscost.errors import TableError
+from fscost.record import Status
 from fscost.tables import TableSpec
 from fscost.tables.column import ColumnSpec
 from fscost.tables.compared import Options, compared, readable
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line, is_unknown
-from fscost.tables.marks import ESTIMATED
+from fscost.tables.marks import ESTIMATED, Mark, mark_of
 from fscost.tables.numbers import Datum, unit_for
 from fscost.tables.table import Column
 from fscost.tables.words import constants_of, notes, power
 
 Record = dict[str, Any]
 """Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
+
+Made = Callable[[Line], tuple[Sequence[Record], str]]
+"""What computes the numbers of a line that is done, and says what of them is not known; nothing where none is."""
 
 _MOST = 8
 """So many series can be told apart in one panel."""
@@ -141,7 +145,7 @@ class View:
         """Over how many seeds each number is."""
         return len(self.lines[0].runs)
 
-    def panels(self, made: Callable[[Line], Part], *, along: str = "", most: int | None = _MOST) -> list[Panel]:
+    def panels(self, made: Made, *, along: str = "", most: int | None = _MOST) -> list[Panel]:
         """Return the series in panels: one for each combination of what varies beside methods and options.
 
         Lines that differ `along` an axis are one series. Where there would be more than `most` in a panel, each has
@@ -152,7 +156,7 @@ class View:
         found: dict[tuple[Any, ...], dict[str, list[Part]]] = {}
         for line in self.lines:
             place = tuple(line.axes[key] for key in facets)
-            found.setdefault(place, {}).setdefault(self.name(line), []).append(made(line))
+            found.setdefault(place, {}).setdefault(self.name(line), []).append(self._part(line, made))
         panels = []
         for place, parts in found.items():
             title = ", ".join(map(self._axis_text, facets, place))
@@ -160,6 +164,11 @@ class View:
         if most is None or max(len(panel.series) for panel in panels) <= most:
             return panels
         return [panel.only(series) for panel in panels for series in panel.series]
+
+    def _part(self, line: Line, made: Made) -> Part:
+        records, lack = made(line) if line.status is Status.DONE else ([], mark_of(line.status))
+        mark = "" if records else lack or Mark.UNKNOWN
+        return Part(line, self.where(line), records, mark, note=lack if records else "")
 
     def _varies(self, key: str) -> bool:
         return len({line.axes[key] for line in self.lines}) > 1
