@@ -6,9 +6,9 @@ from typing import Any
 
 from fscost.errors import TableError
 from fscost.measure import Link, Traffic, total_column
-from fscost.plots.view import Record, Sketch, View, known, recorded, title
+from fscost.plots.view import Record, Sketch, View, recorded, title
 from fscost.tables.audit import FIGURES, Figures, grouped, workers_of
-from fscost.tables.lines import Line
+from fscost.tables.lines import Line, is_unknown
 from fscost.tables.marks import PARTLY, Mark
 
 LOGGED = "logged_bytes"
@@ -83,7 +83,7 @@ def _over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
     for worker in sorted(set.intersection(*map(set, runs))):
         rows = [run[worker] for run in runs]
         sizes = {name: [row.get(name) for row in rows] for name in rows[0] if name.endswith("_bytes")}
-        middles = {name: view.middle(values) for name, values in sizes.items() if known(values)}
+        middles = {name: view.middle(values) for name, values in sizes.items() if not any(map(is_unknown, values))}
         found.append({"worker": worker, **middles})
     return found
 

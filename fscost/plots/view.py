@@ -14,7 +14,7 @@ from fscost.tables import TableSpec
 from fscost.tables.column import ColumnSpec
 from fscost.tables.compared import Options, compared, readable
 from fscost.tables.keys import Keys
-from fscost.tables.lines import Line, is_unknown
+from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, Mark, mark_of
 from fscost.tables.numbers import Datum, unit_for
 from fscost.tables.table import Column
@@ -248,11 +248,6 @@ class View:
 def title(text: str) -> str:
     """Return text that begins with a capital."""
     return text[:1].upper() + text[1:]
-
-
-def known(values: Sequence[Any]) -> bool:
-    """Return whether all of some values are numbers."""
-    return bool(values) and not any(map(is_unknown, values))
 
 
 def recorded(panels: Sequence[Panel], figure: str) -> list[Record]:

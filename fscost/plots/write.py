@@ -47,19 +47,24 @@ def write(
         raise TableError("--pgf: needs pdflatex, which measures the text; install it or leave --pgf out")
     made = {".csv": table(sketch).encode(errors="replace")}
     with matplotlib.rc_context(matplotlib.rcParamsDefault | RC):  # whatever style a user has
-        drawn = _DRAWN[figure](sketch, Page(width_in, printable))
-        about = "\n".join(provenance)
-        made[".pdf"] = _saved(drawn, "pdf", metadata={"Subject": about, "CreationDate": None})
-        made[".png"] = _saved(drawn, "png", metadata={"Description": about, "Software": None})
-        if pgf:
-            drawn = _DRAWN[figure](sketch, Page(width_in, for_latex))
-            head = "".join(f"% {comment(line)}\n" for line in provenance)
-            made[".pgf"] = head.encode() + _saved(drawn, "pgf")
+        made |= _drawn(sketch, figure, width_in, provenance, pgf=pgf)
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
         return [_write(stem.with_name(stem.name + suffix), content) for suffix, content in made.items()]
     except OSError as error:
         raise StoreError(f"out={stem.parent}: cannot be written: {error.strerror}; choose another folder") from error
+
+
+def _drawn(sketch: Sketch, figure: str, width_in: float, provenance: Sequence[str], *, pgf: bool) -> dict[str, bytes]:
+    drawn, about = _DRAWN[figure](sketch, Page(width_in, printable)), "\n".join(provenance)
+    made = {
+        ".pdf": _saved(drawn, "pdf", metadata={"Subject": about, "CreationDate": None}),
+        ".png": _saved(drawn, "png", metadata={"Description": about, "Software": None}),
+    }
+    if pgf:
+        head = "".join(f"% {comment(line)}\n" for line in provenance)
+        made[".pgf"] = head.encode() + _saved(_DRAWN[figure](sketch, Page(width_in, for_latex)), "pgf")
+    return made
 
 
 def _saved(figure: Figure, format: str, **settings: Any) -> bytes:
