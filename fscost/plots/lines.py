@@ -37,9 +37,8 @@ def accuracy(sketch: Sketch, page: Page) -> Figure:
         else:
             own.set_xlim(0, limit * 1.04)
             linear(own.xaxis, 4)
-    _same_y(axes, [own for own, drawn in zip(axes, ends, strict=True) if drawn], sketch)
-    for panel, own in zip(panels, axes, strict=True):
         said(own, _marks(panel, page, page.width_in / columns - 0.5))
+    _same_y(axes, [own for own, drawn in zip(axes, ends, strict=True) if drawn], sketch)
     label_outer(axes, columns, y_is_shared=True)
     return _around(figure, sketch, page)
 

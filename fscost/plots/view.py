@@ -23,8 +23,8 @@ from fscost.tables.words import constants_of, notes, power
 Record = dict[str, Any]
 """Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
 
-Made = Callable[[Line], tuple[Sequence[Record], str]]
-"""What computes the numbers of a line that is done, and says what of them is not known; nothing where none is."""
+NumbersOf = Callable[[Line], tuple[Sequence[Record], str]]
+"""What computes the numbers of a line that is done, and says in words what lacks; without both they are not known."""
 
 _MOST = 8
 """So many series can be told apart in one panel."""
@@ -81,11 +81,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Sketch:
-    """All of a figure but its shape: `caption` are sentences, `x` and `y` what the axes are, or what
-    stands beside bytes, `unit` that of bytes.
+    """All of a figure but its shape.
 
-    `names` are the series' in the order of their colours; `over` says over how many seeds, empty for one; `x_unit` is
-    that of numbers that are no bytes.
+    unit: that of bytes. x, y: what the axes are, or for audit, what stands beside bytes. caption: sentences. names:
+    those of the series, in the order of their colours. over: over how many seeds, empty for one. column: what is
+    counted. x_unit: that of parameters.
     """
 
     panels: Sequence[Panel]
@@ -145,7 +145,7 @@ class View:
         """Over how many seeds each number is."""
         return len(self.lines[0].runs)
 
-    def panels(self, made: Made, *, along: str = "", most: int | None = _MOST) -> list[Panel]:
+    def panels(self, numbers_of: NumbersOf, *, along: str = "", most: int | None = _MOST) -> list[Panel]:
         """Return the series in panels: one for each combination of what varies beside methods and options.
 
         Lines that differ `along` an axis are one series. Where there would be more than `most` in a panel, each has
@@ -156,7 +156,7 @@ class View:
         found: dict[tuple[Any, ...], dict[str, list[Part]]] = {}
         for line in self.lines:
             place = tuple(line.axes[key] for key in facets)
-            found.setdefault(place, {}).setdefault(self.name(line), []).append(self._part(line, made))
+            found.setdefault(place, {}).setdefault(self.name(line), []).append(self._part(line, numbers_of))
         panels = []
         for place, parts in found.items():
             title = ", ".join(map(self._axis_text, facets, place))
@@ -165,8 +165,8 @@ class View:
             return panels
         return [panel.only(series) for panel in panels for series in panel.series]
 
-    def _part(self, line: Line, made: Made) -> Part:
-        records, lack = made(line) if line.status is Status.DONE else ([], mark_of(line.status))
+    def _part(self, line: Line, numbers_of: NumbersOf) -> Part:
+        records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status))
         mark = "" if records else lack or Mark.UNKNOWN
         return Part(line, self.where(line), records, mark, note=lack if records else "")
 
