@@ -245,16 +245,17 @@ def _show(text: str, out: Path | None) -> int:
 
 def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf: bool) -> int:
     """Draw a figure of the selected runs, write it with its numbers, and print its caption and the paths."""
-    from fscost import plots  # alone: matplotlib takes longer to import than a table to make
+    from fscost import plots
+    from fscost.plots.write import width_of, write  # here: matplotlib takes longer to import than a table to make
 
-    width_in = plots.width_in(width)
+    width_in = width_of(width)
     selection = select(words)
     frames = _frames(selection)
     sketch = plots.sketch(figure, frames, _spec_of(selection), _options_of(selection, frames))
     name = figure if selection.plan.name == selection.plan.table["name"] else f"{selection.plan.name}_{figure}"
     told = [*provenance(frames.cells, selection.command_of("plot", figure))]
     stem = (out or selection.plan.out) / name
-    paths = plots.write(sketch, figure, stem, width_in, provenance=told, pgf=pgf)
+    paths = write(sketch, figure, stem, width_in, provenance=told, pgf=pgf)
     for line in [
         *(f"not drawn: {line}" for line in sketch.untold),
         *(f"to compute it: {line}" for line in selection.to_do(frames)),
