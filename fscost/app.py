@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hydra
 from omegaconf import DictConfig
@@ -20,6 +20,7 @@ from fscost.launch import Sweep, Task, launcher, report_for
 from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Status
+from fscost.report import Subject, content, page
 from fscost.rundir import RunDir, Store
 from fscost.selection import named, remember
 from fscost.tables import (
@@ -37,10 +38,6 @@ from fscost.tables import (
     trace,
     varying_options,
 )
-
-if TYPE_CHECKING:
-    from fscost.report import Subject
-
 
 @hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")
 def hydra_flags(_config: DictConfig) -> None:
@@ -267,8 +264,6 @@ def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf
 
 def report(words: Sequence[str], out: Path | None) -> int:
     """Write one page about the selected runs and print its path."""
-    from fscost.report import content, page  # alone: what draws figures takes longer to import than a table to make
-
     selection = select(words)
     subject = _subject_of(selection)
     path = out or selection.plan.out / f"{subject.name}_report.html"
@@ -335,9 +330,7 @@ def _tables_of(
     return table_of
 
 
-def _subject_of(selection: Selection) -> "Subject":
-    from fscost.report import Subject
-
+def _subject_of(selection: Selection) -> Subject:
     frames = _frames(selection)
     return Subject(
         name=selection.plan.name,
