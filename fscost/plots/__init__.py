@@ -1,17 +1,18 @@
-"""Figures of the runs that tables show: `sketch` decides what is drawn, `write` draws it."""
+"""Figures of the runs that tables show: `sketch` decides what is drawn, `fscost.plots.write` draws it.
+
+Only what draws imports matplotlib, which takes longer than a table to make.
+"""
 
 from collections.abc import Callable, Mapping
 
 from fscost.collect import Frames
 from fscost.plots.audit import audit
 from fscost.plots.numbers import accuracy, size, traffic
-from fscost.plots.style import width_in
 from fscost.plots.view import Sketch, View
-from fscost.plots.write import write
 from fscost.tables import TableSpec
 from fscost.tables.compared import Options
 
-__all__ = ["FIGURES", "Sketch", "sketch", "width_in", "write"]
+__all__ = ["FIGURES", "Sketch", "View", "sketch"]
 
 FIGURES: Mapping[str, Callable[[View], Sketch]] = {
     "accuracy": accuracy,

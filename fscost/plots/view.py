@@ -2,25 +2,29 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import stdev
+from statistics import fmean, median, stdev
 from typing import Any
 
 import pandas as pd
 
 from fscost.collect import Frames
 from fscost.errors import TableError
+from fscost.record import Status
 from fscost.tables import TableSpec
 from fscost.tables.column import ColumnSpec
 from fscost.tables.compared import Options, compared, readable
 from fscost.tables.keys import Keys
-from fscost.tables.lines import Line, is_unknown
-from fscost.tables.marks import ESTIMATED
+from fscost.tables.lines import Line
+from fscost.tables.marks import ESTIMATED, Mark, mark_of
 from fscost.tables.numbers import Datum, unit_for
 from fscost.tables.table import Column
 from fscost.tables.words import constants_of, notes, power
 
 Record = dict[str, Any]
 """Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
+
+NumbersOf = Callable[[Line], tuple[Sequence[Record], str]]
+"""What computes the numbers of a line that is done, and says in words what lacks; without both they are not known."""
 
 _MOST = 8
 """So many series can be told apart in one panel."""
@@ -69,14 +73,19 @@ class Panel:
         """The model, which bytes depend on most."""
         return self.series[0].parts[0].line.runs[0]["model"]
 
+    def only(self, series: Series) -> "Panel":
+        """Return a panel of one series, with the others faint behind it."""
+        title = f"{self.title}, {series.name}" if self.title else series.name
+        return Panel(title, (*self.place, series.name), [series], self.series)
+
 
 @dataclass(frozen=True)
 class Sketch:
-    """All of a figure but its shape: `caption` are sentences, `x` and `y` what the axes are, or what
-    stands beside bytes, `unit` that of bytes.
+    """All of a figure but its shape.
 
-    `names` are the series' in the order of their colours; `over` says over how many seeds, empty for one; `x_unit` is
-    that of numbers that are no bytes.
+    unit: that of bytes. x, y: what the axes are, or for audit, what stands beside bytes. caption: sentences. names:
+    those of the series, in the order of their colours. over: over how many seeds, empty for one. column: what is
+    counted. x_unit: that of parameters.
     """
 
     panels: Sequence[Panel]
@@ -93,6 +102,11 @@ class Sketch:
     def parts(self) -> list[Part]:
         """All parts, panel by panel."""
         return [part for panel in self.panels for series in panel.series for part in series.parts]
+
+    @property
+    def records(self) -> list[Record]:
+        """The numbers of all parts."""
+        return [record for part in self.parts for record in part.records]
 
     @property
     def untold(self) -> list[str]:
@@ -131,7 +145,7 @@ class View:
         """Over how many seeds each number is."""
         return len(self.lines[0].runs)
 
-    def panels(self, made: Callable[[Line], Part], *, along: str = "", most: int | None = _MOST) -> list[Panel]:
+    def panels(self, numbers_of: NumbersOf, *, along: str = "", most: int | None = _MOST) -> list[Panel]:
         """Return the series in panels: one for each combination of what varies beside methods and options.
 
         Lines that differ `along` an axis are one series. Where there would be more than `most` in a panel, each has
@@ -142,18 +156,19 @@ class View:
         found: dict[tuple[Any, ...], dict[str, list[Part]]] = {}
         for line in self.lines:
             place = tuple(line.axes[key] for key in facets)
-            found.setdefault(place, {}).setdefault(self.name(line), []).append(made(line))
-        panels = [
-            Panel(", ".join(map(self._axis_text, facets, place)), place, [Series(*one) for one in own.items()])
-            for place, own in found.items()
-        ]
+            found.setdefault(place, {}).setdefault(self.name(line), []).append(self._part(line, numbers_of))
+        panels = []
+        for place, parts in found.items():
+            title = ", ".join(map(self._axis_text, facets, place))
+            panels.append(Panel(title, place, [Series(*one) for one in parts.items()]))
         if most is None or max(len(panel.series) for panel in panels) <= most:
             return panels
-        return [
-            Panel(", ".join(filter(None, (panel.title, one.name))), (*panel.place, one.name), [one], panel.series)
-            for panel in panels
-            for one in panel.series
-        ]
+        return [panel.only(series) for panel in panels for series in panel.series]
+
+    def _part(self, line: Line, numbers_of: NumbersOf) -> Part:
+        records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status))
+        mark = "" if records else lack or Mark.UNKNOWN
+        return Part(line, self.where(line), records, mark, note=lack if records else "")
 
     def _varies(self, key: str) -> bool:
         return len({line.axes[key] for line in self.lines}) > 1
@@ -181,11 +196,9 @@ class View:
 
     # --- numbers ------------------------------------------------------------------------------------
 
-    def middle(self, values: Sequence[float]) -> float:
+    def middle(self, values: Sequence[Any]) -> float:
         """Return the mean over seeds, or the median where that was set."""
-        found = Datum([*values]).middle(self.spec.aggregate)
-        assert found is not None
-        return found
+        return median(values) if self.spec.aggregate == "median" else fmean(values)
 
     def spread(self, values: Sequence[float]) -> float | None:
         """Return the sample standard deviation over seeds, None where there is no mean or one seed."""
@@ -217,7 +230,7 @@ class View:
         if self.seeds == 1:
             return ""
         middle = "median" if self.spec.aggregate == "median" else "mean"
-        spread = " ± sample standard deviation" if with_band and self.spec.aggregate == "mean_std" else ""
+        spread = " ± sample standard deviation" * (with_band and self.spec.aggregate == "mean_std")
         return f"{middle}{spread} over n = {self.seeds} seeds"
 
     def caption(self, first: str, unit: str) -> list[str]:
@@ -227,10 +240,9 @@ class View:
             said.append(f"{unit} = {power(unit)} bytes.")
         if same := [*constants_of(self.keys, self.spec)]:
             said.append(f"The same everywhere: {', '.join(same)}.")
-        estimated = Column("", "", note=ESTIMATED) if self.is_estimate or self.column.measure == "network" else None
-        said += [f"{title(n.meaning)}." for n in notes([], [estimated] if estimated else [], self.lines,
-                                                             [self.column])]  # fmt: skip
-        return said
+        is_estimate = self.is_estimate or self.column.measure == "network"
+        columns = [Column("", "", note=ESTIMATED)] if is_estimate else []
+        return said + [f"{title(note.meaning)}." for note in notes([], columns, self.lines, [self.column])]
 
 
 def title(text: str) -> str:
@@ -238,14 +250,11 @@ def title(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def known(values: Sequence[Any]) -> bool:
-    """Return whether all of some values are numbers."""
-    return bool(values) and not any(map(is_unknown, values))
-
-
-def refuse_nothing(panels: Sequence[Panel], figure: str) -> None:
-    """Raise TableError where there is no number to draw."""
+def recorded(panels: Sequence[Panel], figure: str) -> list[Record]:
+    """Return the numbers of all panels; raises TableError where there is none to draw."""
     series = [series for panel in panels for series in panel.series]
-    if not any(one.records for one in series):
+    records = [record for one in series for record in one.records]
+    if not records:
         states = ", ".join(dict.fromkeys(one.mark for one in series))
         raise TableError(f"plot {figure}: there is no number to draw, only {states}; fscost plan and explain tell more")
+    return records
