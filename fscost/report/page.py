@@ -16,6 +16,7 @@ from fscost.report.cells import sections
 from fscost.report.libraries import datatables, datatables_style, packed, plotly
 from fscost.report.subject import Subject
 from fscost.report.views import TRAFFICS, figures, tables, units_of
+from fscost.tables.formats.format import clean
 from fscost.tables.lines import is_unknown
 from fscost.tables.render import environment
 from fscost.tables.words import provenance
@@ -27,7 +28,7 @@ def content(subject: Subject) -> dict[str, Any]:
     """Return all that the page shows, as JSON values; texts are plain, and sections of cells HTML."""
     section = _environment().get_template("cell.html.j2")
     cells = [*sections(subject)]
-    return {
+    shown = {
         "summary": _summary(subject),
         "failures": [
             {key: cell[key] for key in ("id", "name", "status", "reason", "command")}
@@ -39,10 +40,22 @@ def content(subject: Subject) -> dict[str, Any]:
         "tables": tables(subject),
         "figures": figures(subject),
         "index": _index(subject),
-        "cells": {cell["id"]: {"name": cell["name"], "status": cell["status"], "html": section.render(cell=cell)}
-                  for cell in cells},
+        "cells": {cell["id"]: {"name": cell["name"], "status": cell["status"]} for cell in cells},
         "provenance": [*provenance(subject.frames.cells, subject.command, subject.frames.rounds)],
-    }  # fmt: skip
+    }
+    told: dict[str, Any] = _cleaned(shown)
+    for cell in cells:
+        told["cells"][cell["id"]]["html"] = section.render(cell=cell)
+    return told
+
+
+def _cleaned(value: Any) -> Any:
+    """Return JSON values such that no character of a text hides, or turns or breaks what stands beside it."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {key: _cleaned(item) for key, item in value.items()}
+    return [_cleaned(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def page(subject: Subject, shown: Mapping[str, Any]) -> str:
