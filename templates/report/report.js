@@ -294,7 +294,7 @@ const showFailures = () => {
 const section = ([id, cell]) => {
   const body = make("div");
   const state = make("span", { class: `state ${cell.status}` }, cell.status);
-  const details = make("details", { id: `cell-${id}` }, make("summary", {}, cell.name, state), body);
+  const details = make("details", { id: `cell-${id}` }, make("summary", {}, cell.name, " ", state), body);
   details.ontoggle = () => { if (details.open && !body.hasChildNodes()) body.innerHTML = cell.html; }; // escaped by its template
   return details;
 };
