@@ -37,9 +37,11 @@ def opened(browser: Browser) -> Iterator[Opened]:
     def threw(error: Error) -> None:
         complaints.append(f"page error: {error}")
 
-    def run(file: Path, **settings: object) -> Page:
+    def run(file: Path, at: str = "", **settings: object) -> Page:
         def asked(request: Request) -> None:
-            if request.url.partition("#")[0] != file.as_uri() and not request.url.startswith(("data:", "blob:null/")):
+            if request.url.partition("#")[0] != file.absolute().as_uri() and not request.url.startswith(
+                ("data:", "blob:null/")
+            ):
                 complaints.append(f"request: {request.url}")
 
         context = browser.new_context(offline=True, **settings)  # type: ignore[arg-type]
@@ -48,7 +50,7 @@ def opened(browser: Browser) -> Iterator[Opened]:
         page.on("console", said)
         page.on("pageerror", threw)
         page.on("request", asked)
-        page.goto(file.as_uri())
+        page.goto(f"{file.absolute().as_uri()}#{at}" if at else file.absolute().as_uri())
         page.wait_for_selector("html[data-ready]", state="attached")
         return page
 
