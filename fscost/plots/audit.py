@@ -8,8 +8,10 @@ from fscost.errors import TableError
 from fscost.measure import Link, Traffic, total_column
 from fscost.plots.view import Record, Sketch, View, recorded, title
 from fscost.tables.audit import FIGURES, Figures, grouped, workers_of
+from fscost.tables.column import ALL
 from fscost.tables.lines import Line, is_unknown
 from fscost.tables.marks import PARTLY, Mark
+from fscost.tables.words import messages_of
 
 LOGGED = "logged_bytes"
 _MEAN = "mean of server and clients"
@@ -29,7 +31,7 @@ def audit(view: View) -> Sketch:
     unit = view.unit([size for r in records for size in (r[LOGGED], r[f"{measure}_bytes"]) if size])
     whose = "per worker" if len(view.lines) == 1 else f"per worker, {_MEAN}"
     counted = _COUNTED.get(view.engine, "log")
-    first = f"{title(counted)} beside the {measure} of all messages, {whose}"
+    first = f"{title(counted)} beside the {messages_of(measure, [ALL])}, {whose}"
     caption = [*view.caption(first, unit), *_reading(view, records, measure)]
     x = f"{'Bytes' if unit == 'B' else unit} per worker" + (f", {_MEAN}" if len(view.lines) > 1 else "")
     return Sketch(panels, unit, x, counted, caption, view.names(panels), view.over(), view.column)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fscost.errors import TableError
-from fscost.plots.style import GREY, HIGHEST_IN, Page, width_em
+from fscost.plots.style import GREY, HIGHEST_IN, WIDTHS_IN, Page, width_em
 from fscost.plots.view import Panel
 
 _NARROWEST_IN = 1.45
@@ -22,13 +22,15 @@ _ENTRY_IN = 0.46
 def arranged(panels: Sequence[Panel], width_in: float) -> tuple[list[Panel], int]:
     """Return the panels row by row, and how many columns there are.
 
-    A full grid of two keys keeps its rows and columns where they fit; anything else is broken into even rows.
+    A full grid of two keys keeps its rows and columns where it fits and is not much higher than it need be; anything
+    else is broken into even rows.
     """
     most = max(1, int(width_in / _NARROWEST_IN))
     first = list(dict.fromkeys(panel.place[:1] for panel in panels))
     rest = list(dict.fromkeys(panel.place[1:] for panel in panels))
     is_full = len(panels) == len(first) * len(rest) and min(len(first), len(rest)) > 1
     fitting = [keys for keys in (first, rest) if len(keys) <= most]
+    fitting = [keys for keys in fitting if len(keys) >= most - 1 or len(panels) / len(keys) <= 3]  # else too high
     if not is_full or not fitting:
         rows = math.ceil(len(panels) / most)
         return [*panels], math.ceil(len(panels) / rows)
@@ -69,9 +71,9 @@ def grid(
     lines = len(heights_in) * _height(titles) + _legend_height(names, page)
     height_in = sum(heights_in) + _LINE_IN * lines + 0.22 * len(heights_in) + 0.42
     if height_in > HIGHEST_IN:
+        wider = ", or make the figure wider with --width page" if page.width_in < WIDTHS_IN["page"] else ""
         raise TableError(
-            f"{len(panels)} panels are {height_in:.1f} in high, a page has {HIGHEST_IN:.1f}; select fewer cells, "
-            "or make the figure wider with --width page"
+            f"{len(panels)} panels are {height_in:.1f} in high, a page has {HIGHEST_IN:.1f}; select fewer cells{wider}"
         )
     figure = Figure(figsize=(page.width_in, height_in))
     axes = figure.subplots(len(heights_in), columns, squeeze=False, height_ratios=heights_in).flatten().tolist()

@@ -122,7 +122,7 @@ def audit(sketch: Sketch, page: Page) -> Figure:
                 _dots(own, place, record, true, scale)
         logarithmic(own.xaxis, page.width_in / made.columns - 0.5)
     label_outer(made.axes, made.columns)
-    names = [sketch.y, sketch.column.measure]
+    names = [sketch.y, "payload" if true == "payload_bytes" else "wire bytes"]
     legend(made.figure, [Line2D([], [], **_LOG), Line2D([], [], **_TRUE)], names, page, sketch.over)
     return made.figure
 

@@ -15,6 +15,8 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatt
 from fscost.tables.formats.format import clean
 from fscost.tables.formats.tex_escape import escape
 
+WIDTHS_IN = {"column": 3.25, "page": 6.75}
+"""Usual widths of a column and of a page of two."""
 HIGHEST_IN = 9.0
 
 FONT = "DejaVu Sans"  # comes with matplotlib: the same on every machine

@@ -15,12 +15,9 @@ from fscost.cell import AXES
 from fscost.errors import StoreError, TableError
 from fscost.plots.lines import accuracy, size
 from fscost.plots.rows import audit, traffic
-from fscost.plots.style import RC, Page, for_latex, printable
+from fscost.plots.style import RC, WIDTHS_IN, Page, for_latex, printable
 from fscost.plots.view import Sketch
 from fscost.tables.formats.tex_escape import comment
-
-WIDTHS_IN = {"column": 3.25, "page": 6.75}
-"""Usual widths of a column and of a page of two."""
 
 _DRAWN = {"accuracy": accuracy, "size": size, "traffic": traffic, "audit": audit}
 _EXACT = 2**53

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fscost.plots import FIGURES, Sketch
-from fscost.plots.layout import shared
+from fscost.plots.layout import arranged, shared
 from fscost.plots.style import Page, look, printable, short
+from fscost.plots.view import Panel
 from tests.conftest import Result, in_process
 from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled, text_of
 
@@ -60,6 +61,29 @@ def test_panels_share_a_scale_unless_one_would_be_squeezed(sketched: Sketched) -
     assert shared(panels, [1, 2, 3, 4, 5, 5], 5) == [5] * 6
     assert shared(panels, [1, 2, 10, 20, 100, 200], 5) == [2, 2, 20, 20, 200, 200]
     assert shared(panels, [1, 20, 10, 20, 0, 200], 5) == [1, 20, 10, 20, 1, 200]
+
+
+def grid_of(first: int, rest: int) -> list[Panel]:
+    """Panels of two keys with so many values, without series."""
+    return [Panel("", (a, b), []) for a in range(first) for b in range(rest)]
+
+
+@pytest.mark.parametrize(
+    ("first", "rest", "width_in", "columns", "second"),
+    [
+        (3, 2, 6.75, 3, (1, 0)),
+        (2, 3, 6.75, 3, (0, 1)),
+        (3, 2, 3.25, 2, (0, 1)),
+        (2, 2, 6.75, 2, (1, 0)),
+        (2, 9, 6.75, 4, (0, 1)),  # two columns would be nine rows
+        (1, 5, 6.75, 3, (0, 1)),
+    ],
+)
+def test_grids_keep_their_rows_and_columns(
+    first: int, rest: int, width_in: float, columns: int, second: tuple[int, int]
+) -> None:
+    panels, found = arranged(grid_of(first, rest), width_in)
+    assert (found, panels[0].place, panels[1].place) == (columns, (0, 0), second)
 
 
 @pytest.mark.parametrize(
