@@ -165,7 +165,7 @@ const words = (figure, panel) => [...marks(figure, panel), ...panel.series.flatM
   const [logged, real] = [s.logged[i], s.bytes[i]];
   const left = logged === 0 ? "0" : logged === null ? "log n/a" : real === 0 ? "0" : "";
   const right = real === null ? "n/a" : logged && real ? `×${Number((real / logged).toPrecision(3)).toLocaleString("en")}` : "";
-  return [...(left ? [atSide(0.01, row, left, "#D55E00")] : []), ...(right ? [atSide(0.99, row, right, style("--ink"))] : [])];
+  return [...(left ? [atSide(0.01, row, left, style("--ink"))] : []), ...(right ? [atSide(0.99, row, right, style("--ink"))] : [])];
 }))];
 const marks = (figure, panel) => panel.series.filter((s) => s.mark).map((s) => atSide(0.01, figure.names[s.name], s.mark, style("--faint")));
 const atSide = (x, row, text, color) =>
