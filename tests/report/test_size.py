@@ -1,0 +1,108 @@
+"""A report of five hundred cells: how large it is, how soon it opens, and why."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from fscost.cell import Cell
+from fscost.rundir import RunDir
+from tests.report.conftest import Opened
+from tests.report.pages import drawn, recorded, report, shown
+
+MOST_BYTES = 10_000_000
+
+
+def seeded(like: Path, folder: Path, seed: int, rate: str) -> None:
+    """A copy of a run as one of another seed and another learning rate."""
+    cell = RunDir(like).read_cell()
+    fs = json.loads(json.dumps(cell.fs)) | {"seed": seed}
+    fs["train"]["optimizer"] = {"lr": float(rate)}
+    other = Cell(engine=cell.engine, protocol=cell.protocol, fs=fs)
+    run = RunDir(Path(shutil.copytree(like, folder / other.name)))
+    run.write_cell(other)
+    recorded.edit_outcome(run.path, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def many(paper: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 540 runs of 8 evaluated rounds: 3 methods, 3 models, 2 numbers of clients, 5 rates, 6 seeds."""
+    folder = tmp_path_factory.mktemp("many")
+    (folder / "runs").mkdir()
+    for like in sorted((paper / "runs").glob("*-s[01]-*")):
+        base = int(like.name.split("-s")[-1].split("-")[0])
+        for rate in ("0.1", "0.2", "0.3", "0.4", "0.5"):
+            for more in range(3):
+                seeded(like, folder / "runs", base + 2 * more, rate)
+    assert len([*(folder / "runs").iterdir()]) == 540
+    return folder
+
+
+def best_of_three(file: Path, opened: Opened) -> tuple[float, Page]:
+    seconds = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        page = opened(file)
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds), page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", ["seeds", "cells"])
+def test_a_report_of_540_trained_runs_opens_at_once(rows: str, many: Path, opened: Opened) -> None:
+    words = [] if rows == "seeds" else ["table.rows=[method,model,data,clients,rounds,seed]"]
+    begun = time.perf_counter()
+    file = report(many, "runs", *words)
+    made, size = time.perf_counter() - begun, file.stat().st_size
+    seconds, page = best_of_three(file, opened)
+    print(f"540 runs, rows are {rows}: made in {made:.1f} s, {size:,} bytes, opens in {seconds:.2f} s")
+    assert size < MOST_BYTES
+    assert page.locator("#sections details").count() == 540
+    assert "540" in page.locator("#table .dt-info" if rows == "cells" else "#cells .dt-info").inner_text()
+    idle(page)
+    begun = time.perf_counter()
+    drawn_first(page)
+    print(f"first figure drawn in {time.perf_counter() - begun:.2f} s")
+    assert seconds < 2
+
+
+def drawn_first(page: Page) -> None:
+    place = page.locator("[data-figure=accuracy] .plot").first
+    place.scroll_into_view_if_needed()
+    page.wait_for_selector("[data-figure=accuracy] .plot[data-drawn]")
+
+
+@pytest.mark.slow
+def test_a_report_of_500_estimates_opens_at_once(here: Path, fscost, opened: Opened) -> None:
+    words = ("engine=estimate", "method=fedavg,fedprox,fedbn,fedper,ditto", "model=lr,mlp_s,mlp_m,mlp_l,convnet2",
+             "clients=3,5,10,20", "seed=0,1,2,3,4", "rounds=10")  # fmt: skip
+    fscost(*words)
+    begun = time.perf_counter()
+    file = report(here)
+    made, size = time.perf_counter() - begun, file.stat().st_size
+    seconds, page = best_of_three(file, opened)
+    print(f"500 estimates: made in {made:.1f} s, {size:,} bytes, opens in {seconds:.2f} s")
+    assert page.locator("#sections details").count() == 500
+    assert size < MOST_BYTES
+    idle(page)
+    assert seconds < 2
+
+
+def idle(page: Page) -> None:
+    """What is not looked at costs nothing yet."""
+    assert page.locator(".plot").count() > 0
+    assert page.locator("#sections details > div > *").count() == 0
+    assert page.locator(".plot .main-svg").count() == 0
+
+
+def test_nothing_is_made_before_it_is_looked_at(paper_report: Path, opened: Opened) -> None:
+    page = opened(paper_report, viewport={"width": 1280, "height": 300})
+    idle(page)
+    page.locator("#sections summary").first.click()
+    assert page.locator("#sections details > div:not(:empty)").count() == 1
+    drawn(page, "accuracy")
+    assert page.locator("[data-figure=accuracy] .plot .main-svg").count() > 0
+    assert len(shown(page, "#cells")["rows"]) == 54
