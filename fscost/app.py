@@ -39,6 +39,7 @@ from fscost.tables import (
     varying_options,
 )
 
+
 @hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")
 def hydra_flags(_config: DictConfig) -> None:
     """Answer Hydra's own flags (--help, --cfg job, --info, …); cells never run through here."""
