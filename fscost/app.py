@@ -3,7 +3,7 @@
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import hydra
 from omegaconf import DictConfig
 
 from fscost.cell import Cell
+from fscost.clean import clean
 from fscost.collect import Frames, Run, gather, runs_below, write_frames
 from fscost.engine import Engines, EngineSettings, described, identify
 from fscost.errors import ConfigError, StoreError, for_each_cell
@@ -127,7 +128,8 @@ def run_sweep(overrides: Sequence[str]) -> int:
     )  # fmt: skip
     frames = _frames(selection)
     table = _table_of(selection, frames)
-    print(render(table, "text"))
+    _show_table(table)
+    print()
     for path in write_results(selection, frames, table):
         print(f"wrote {path}")
     return 0 if is_well else 1
@@ -216,8 +218,11 @@ def table(
 ) -> int:
     """Print the table of the selected runs, or write it to `out`."""
     selection = select(words)
-    text = render(_table_of(selection, _frames(selection)), format, template, standalone=standalone)
-    return _show(text, out)
+    made = _table_of(selection, _frames(selection))
+    if format == "text" and not (template or out or standalone):
+        _show_table(made)
+        return 0
+    return _show(render(made, format, template, standalone=standalone), out)
 
 
 def trace_cells(words: Sequence[str], out: Path | None) -> int:
@@ -225,7 +230,33 @@ def trace_cells(words: Sequence[str], out: Path | None) -> int:
     selection = select(words)
     frames = _frames(selection)
     paths = {cell: run.path for (_, run), cell in zip(selection.runs, frames.cells["cell"], strict=True)}
-    return _show("".join(f"{line}\n" for line in trace(_table_of(selection, frames), paths)), out)
+    return _show("".join(f"{clean(line)}\n" for line in trace(_table_of(selection, frames), paths)), out)
+
+
+def _show_table(table: Table) -> None:
+    """Print a table: on a terminal in colour and as wide as that, else as it is written to files."""
+    if _is_terminal() and table.template == "table":
+        from fscost.tables.terminal import show
+
+        show(table)
+    else:
+        print(render(table, "text"), end="")
+
+
+def _show_lines(lines: Iterable[str]) -> None:
+    """Print lines that show all their characters; on a terminal in colour, and broken at blanks."""
+    cleaned = map(clean, lines)
+    if _is_terminal():
+        from fscost.terminal import show_lines
+
+        show_lines(cleaned)
+    else:
+        print("\n".join(cleaned))
+
+
+def _is_terminal() -> bool:
+    """Whether what is printed is read on a terminal; only then rich, which takes its time, is worth it."""
+    return sys.stdout.isatty()
 
 
 def _show(text: str, out: Path | None) -> int:
@@ -264,14 +295,14 @@ def explain_cells(words: Sequence[str]) -> int:
     selection = select([*words, "table=audit"])
     frames = _frames(selection)
     for (_, run), row in zip(selection.runs, frames.cells.to_dict("records"), strict=True):
-        print("\n".join(heading(row)))
+        _show_lines(heading(row))
         if row["status"] == Status.DONE:
-            for warning in run.read_outcome().get("warnings", ()) if isinstance(run, RunDir) else ():
-                print(f"warning: {warning}")
+            told = run.read_outcome().get("warnings", ()) if isinstance(run, RunDir) else ()
             own = frames.of(row["cell"])
-            print("\n".join([*explain(own.messages, own.workers), ""]))
+            _show_lines([*(f"warning: {warning}" for warning in told), *explain(own.messages, own.workers), ""])
             if len(own.workers):
-                print(render(_table_of(selection, own), "text"))
+                _show_table(_table_of(selection, own))
+                print()
     return 0
 
 
@@ -288,7 +319,7 @@ def write_results(selection: Selection, frames: Frames, table: Table) -> list[Pa
 def _frames(selection: Selection) -> Frames:
     frames = gather(selection.runs)
     for warning in frames.warnings:
-        _say(f"warning: {warning}")
+        _say(clean(f"warning: {warning}"))
     return frames
 
 
