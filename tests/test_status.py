@@ -162,6 +162,7 @@ def test_a_failure_is_broken_at_blanks_but_for_the_path_of_its_log(width: int) -
     look = Look([Seen("fedavg-mlp", None, Status.FAILED, why, log)], [], 0)
     *told, _, totals = map(str, view(look, Console(file=io.StringIO(), width=width)))
     assert f"log: {log}" in told[-1]
+    assert told[-1].startswith("  log: ") == (width < 200)
     assert all(cell_len(line) <= width for line in told if "log:" not in line)
     shown = "failed: fedavg-mlp: out of memory, �[31m模型模型 was named [red]model[/red]"
     assert " ".join(" ".join(told).split()).startswith(f"{shown}; log: /a folder")
@@ -174,9 +175,8 @@ def test_long_names_leave_counts_whole_on_a_narrow_terminal() -> None:
     for part in view(look, console):
         console.print(part)
     lines = file.getvalue().splitlines()
-    assert all(cell_len(line) <= 40 for line in lines)
+    assert all(cell_len(line) <= 40 and line.isprintable() for line in lines)
     assert sum("1 missing" in line for line in lines) == 2
-    assert "\r" not in file.getvalue()
 
 
 def test_a_pipe_gets_no_colours_even_where_they_are_forced(here: Path) -> None:

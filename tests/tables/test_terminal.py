@@ -87,7 +87,7 @@ def test_a_wide_terminal_shows_the_plain_table_and_the_best_bold(recorded: Path,
     piped = fscost(*words).out
     assert [line.rstrip() for line in plain(seen).splitlines()] == piped.splitlines()
     assert "\x1b[1m95.6 ± 1.7*\x1b[0m" in seen
-    assert "\x1b[1m    95.6" not in seen
+    assert not re.search(r"\x1b\[[14]m +[\d.]", seen), "blanks have a style"
     assert not re.search(r"\x1b\[[0-9;]*(3[37]|38|48)", seen), "yellow, white, or a colour of our own"
 
 
@@ -219,6 +219,17 @@ def test_where_labels_leave_no_room_rows_stand_below_each_other() -> None:
     ]
 
 
+def test_labels_take_no_more_than_their_share_of_a_line() -> None:
+    table = replace(TABLES["cost"], rows=TABLES["cost"].rows[:1])
+    assert lines_of(table, 50)[3:5] == ["Model MLP-64, Params 4,958, Clients 3, Method", "  FedAvg"]
+
+
+def test_a_number_is_not_broken_where_it_is_wider_than_the_terminal() -> None:
+    columns = (Column("m", "M", numeric=False), Column("n", "Total", raw="n"))
+    table = Table("t", "T", "", columns, (Row((Entry("FedAvg"), Entry("1,234,567,890", spread="123,456"))),))
+    assert any("1,234,567,890 ± 123,456" in line for line in lines_of(table, 12))
+
+
 def test_commands_and_paths_are_not_broken() -> None:
     command = "python -m fscost method=fedavg,fedprox store=/a/very/long/path clients=3,10"
     assert f"to do: {command}" in lines_of(replace(TABLE, to_do=(command,)), 40)
@@ -233,6 +244,7 @@ def test_sentences_are_broken_at_blanks_and_numbers_keep_their_unit() -> None:
         "  /a/path/longer/than/that",
         "  模型模型 模型",
     ]
+    assert [line.plain for line in wrapped(Text("模型模型 模型模型 ab"), 12, hang=0)] == ["模型模型", "模型模型 ab"]
 
 
 def test_marks_have_the_colours_of_states_and_the_second_best_a_line() -> None:
