@@ -1,5 +1,6 @@
 """Cells into engines into the store, and the store into tables: what the verbs do."""
 
+import os
 import shlex
 import signal
 import sys
@@ -255,8 +256,8 @@ def _show_lines(lines: Iterable[str]) -> None:
 
 
 def _is_terminal() -> bool:
-    """Whether what is printed is read on a terminal; only then rich, which takes its time, is worth it."""
-    return sys.stdout.isatty()
+    """Whether what is printed is read on a terminal and not in a log: only then is rich worth its time."""
+    return sys.stdout.isatty() and not os.environ.get("CI")
 
 
 def _show(text: str, out: Path | None) -> int:

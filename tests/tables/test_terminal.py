@@ -22,7 +22,7 @@ from fscost.tables.table import Column, Entry, Row, Table
 from fscost.tables.terminal import show
 from fscost.terminal import wrapped
 from tests.conftest import DATA, Result, in_process
-from tests.launch.test_live import Terminal, plain
+from tests.launch.test_live import SHOW, Terminal, plain
 from tests.tables.recorded import unpacked
 from tests.tables.samples import comm_cost, long_names, wide
 from tests.tables.test_formats import NAMES, TABLE, hostile, inked, tables
@@ -124,8 +124,8 @@ def test_own_templates_and_other_formats_are_printed_as_they_are(
 
 
 def test_a_sweep_ends_with_the_table_in_colour(here: Path) -> None:
-    seen = on_terminal(*GRID, cwd=here, columns=70, CI="true")
-    table, _, wrote = seen.partition("wrote ")
+    seen = on_terminal(*GRID, cwd=here, columns=70)
+    table, _, wrote = seen.rpartition(SHOW)[2].partition("wrote ")
     assert "\x1b[1mCommunication cost" in table
     assert re.search(r"\x1b\[1m[\d.]+\*\x1b\[0m", table)
     assert "\x1b" not in wrote
