@@ -28,9 +28,16 @@ figure() { # NAME SELECTION…
   "$python" -m fscost plot "$1" "${@:2}" --width 4.5 --out figures >/dev/null
   pdftoppm -r 200 -png -singlefile "figures/$1.pdf" "$1"
   "$python" -c "import sys; from PIL import Image
-Image.open(sys.argv[1]).quantize(64).save(sys.argv[2], optimize=True)" "$1.png" "$docs/figures/$1.png"
+Image.open(sys.argv[1]).quantize(256).save(sys.argv[2], optimize=True)" "$1.png" "$docs/figures/$1.png"
 }
 
 mkdir -p "$docs/figures"
 figure accuracy runs
 figure size runs
+
+# The report in a window of Chromium, with colours few enough for a small file.
+"$python" -m fscost report runs/*-c10-* --out page.html
+chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1385 --virtual-time-budget=20000 \
+  --screenshot="$PWD/report.png" "file://$PWD/page.html" 2>chromium.log || { cat chromium.log; exit 1; }
+"$python" -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).convert("RGB").quantize(256).save(sys.argv[2], optimize=True)' \
+  report.png "$docs/report.png"

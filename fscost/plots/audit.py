@@ -26,7 +26,7 @@ def audit(view: View) -> Sketch:
     measure = view.column.measure
     if measure not in ("payload", "wire"):
         raise TableError(f"table.measure={measure}: is not known of workers; set payload or wire")
-    panels = view.panels(lambda line: _audited(view, line), most=None)
+    panels = view.panels(lambda line: _audited(view, line))
     records = recorded(panels, "audit")
     unit = view.unit([size for r in records for size in (r[LOGGED], r[f"{measure}_bytes"]) if size])
     whose = "per worker" if len(view.lines) == 1 else f"per worker, {_MEAN}"

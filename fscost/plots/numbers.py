@@ -143,7 +143,7 @@ def slope(records: Sequence[Record], column: ColumnSpec) -> float | None:
 
 def traffic(view: View) -> Sketch:
     """Return the bytes of a whole training by traffic class."""
-    panels = view.panels(lambda line: _classes(view, line), most=None)
+    panels = view.panels(lambda line: _classes(view, line))
     recorded(panels, "traffic")
     column = replace(view.column, traffic=ALL)
     unit = view.unit([sum(r["bytes"] for r in s.records) for p in panels for s in p.series if s.records])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean, median, stdev
 from typing import Any
 
@@ -26,8 +27,8 @@ Record = dict[str, Any]
 NumbersOf = Callable[[Line], tuple[Sequence[Record], str]]
 """What computes the numbers of a line that is done, and says in words what lacks; without both they are not known."""
 
-_MOST = 8
-"""So many series can be told apart in one panel."""
+MOST = 8
+"""So many series can be told apart in one panel on paper."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,22 @@ class View:
     lines: Sequence[Line]
     compare: str
     column: ColumnSpec = field(repr=False)
+    most: int | None = MOST
 
     @classmethod
-    def of(cls, frames: Frames, spec: TableSpec, extra: Options, *, of_workers: bool, along: str = "") -> "View":
+    def of(
+        cls,
+        frames: Frames,
+        spec: TableSpec,
+        extra: Options,
+        *,
+        of_workers: bool,
+        along: str = "",
+        most: int | None = MOST,
+    ) -> "View":
         """Return what is selected; `along` is an axis that runs along the figure's own.
+
+        With `most`, a panel with more series is taken apart into panels of one each.
 
         Raises TableError for runs that must not be compared: those of a table, and of `of_workers` other counts too.
         """
@@ -138,21 +151,21 @@ class View:
         cells = readable(frames.cells, extra)
         keys, lines = compared(cells, frames.rounds, spec, extra, measures)
         compare = "method" if spec.compare == along else spec.compare
-        return cls(cells, frames.workers, spec, keys, lines, compare, column)
+        return cls(cells, frames.workers, spec, keys, lines, compare, column, most)
 
     @property
     def seeds(self) -> int:
         """Over how many seeds each number is."""
         return len(self.lines[0].runs)
 
-    def panels(self, numbers_of: NumbersOf, *, along: str = "", most: int | None = _MOST) -> list[Panel]:
+    def panels(self, numbers_of: NumbersOf, *, along: str = "") -> list[Panel]:
         """Return the series in panels: one for each combination of what varies beside methods and options.
 
         Lines that differ `along` an axis are one series. Where there would be more than `most` in a panel, each has
         one of its own, with all others faint behind it.
         """
         own = (self.compare, *self.keys.extra, along)
-        facets = [key for key in self.keys.of_lines if key not in own and self._varies(key)]
+        facets = [key for key in self.keys.of_lines if key not in own and key in self._varying]
         found: dict[tuple[Any, ...], dict[str, list[Part]]] = {}
         for line in self.lines:
             place = tuple(line.axes[key] for key in facets)
@@ -161,7 +174,7 @@ class View:
         for place, parts in found.items():
             title = ", ".join(map(self._axis_text, facets, place))
             panels.append(Panel(title, place, [Series(*one) for one in parts.items()]))
-        if most is None or max(len(panel.series) for panel in panels) <= most:
+        if self.most is None or max(len(panel.series) for panel in panels) <= self.most:
             return panels
         return [panel.only(series) for panel in panels for series in panel.series]
 
@@ -170,17 +183,21 @@ class View:
         mark = "" if records else lack or Mark.UNKNOWN
         return Part(line, self.where(line), records, mark, note=lack if records else "")
 
-    def _varies(self, key: str) -> bool:
-        return len({line.axes[key] for line in self.lines}) > 1
+    @cached_property
+    def _varying(self) -> set[str]:
+        """The keys in which lines differ."""
+        return {key for key in self.keys.of_lines if len({line.axes[key] for line in self.lines}) > 1}
 
     def name(self, line: Line) -> str:
         """Return what a line is called beside others of its panel."""
-        options = (f"{self.spec.label(k)}={self.spec.label(line.axes[k])}" for k in self.keys.extra if self._varies(k))
+        options = (
+            f"{self.spec.label(k)}={self.spec.label(line.axes[k])}" for k in self.keys.extra if k in self._varying
+        )
         return ", ".join([self._axis_text(self.compare, line.runs[0][self.compare]), *options])
 
     def where(self, line: Line) -> str:
         """Return what tells a line from all others."""
-        told = [key for key in self.keys.of_lines if self._varies(key)]
+        told = [key for key in self.keys.of_lines if key in self._varying]
         return ", ".join(self._axis_text(key, line.axes[key]) for key in told) or self.name(line)
 
     def names(self, panels: Sequence[Panel]) -> list[str]:
