@@ -25,12 +25,28 @@ def three(paper: Path, here: Path) -> list[Path]:
     ]
 
 
+@pytest.fixture(scope="module")
+def untouched(paper: Path) -> tuple[Path, list[Path]]:
+    """The report of three recorded runs, and these; the first has a log."""
+    folder = paper / "untouched"
+    runs = [
+        Path(shutil.copytree(run, folder / "runs" / run.name))
+        for run in recorded.runs_of(paper / "runs", "fedper", "mlp_s", 3)
+    ]
+    (runs[0] / "engine.log").write_text("".join(f"line {number}\n" for number in range(30)))
+    return report(folder, "runs"), runs
+
+
+Untouched = tuple[Path, list[Path]]
+
+
 def section(page: Page, run: Path) -> str:
     return f"#sections details[id^=cell-{run.name[-12:]}]"
 
 
-def test_a_link_of_the_index_opens_the_section(three: list[Path], fscost: Fscost, opened: Opened) -> None:
-    page = opened(report(Path(), "runs"))
+def test_a_link_of_the_index_opens_the_section(untouched: Untouched, opened: Opened) -> None:
+    file, three = untouched
+    page = opened(file)
     run = three[1]
     own = page.locator(section(page, run))
     expect(own.locator("> div")).to_be_empty()
@@ -44,18 +60,18 @@ def test_a_link_of_the_index_opens_the_section(three: list[Path], fscost: Fscost
     expect(own).not_to_have_attribute("open", "")
 
 
-def test_the_address_of_a_section_opens_it(three: list[Path], opened: Opened) -> None:
-    file = report(Path(), "runs")
+def test_the_address_of_a_section_opens_it(untouched: Untouched, opened: Opened) -> None:
+    file, three = untouched
     page = opened(file, at=f"cell-{three[2].name[-12:]}")
     expect(page.locator("#sections details[open] summary")).to_contain_text(three[2].name)
 
 
 def test_a_section_tells_configuration_provenance_ledger_arithmetic_and_log(
-    three: list[Path], fscost: Fscost, opened: Opened
+    untouched: Untouched, fscost: Fscost, opened: Opened
 ) -> None:
+    file, three = untouched
     run = three[0]
-    (run / "engine.log").write_text("".join(f"line {number}\n" for number in range(30)))
-    page = opened(report(Path(), "runs"))
+    page = opened(file)
     page.locator("#cells tbody a", has_text=run.name[-12:]).click()
     own = page.locator(section(page, run))
     outcome, cell = (json.loads((run / f"{name}.json").read_text()) for name in ("outcome", "cell"))
@@ -120,8 +136,9 @@ def test_cells_that_are_not_done_are_listed_with_reason_and_command(
     assert sorted(states) == ["done", "failed", "interrupted"]
 
 
-def test_the_index_tells_main_numbers(three: list[Path], opened: Opened) -> None:
-    page = opened(report(Path(), "runs"))
+def test_the_index_tells_main_numbers(untouched: Untouched, opened: Opened) -> None:
+    file, three = untouched
+    page = opened(file)
     told = shown(page, "#cells")
     for row in told["rows"]:
         (run,) = (run for run in three if run.name.endswith(row[0]))
@@ -130,8 +147,9 @@ def test_the_index_tells_main_numbers(three: list[Path], opened: Opened) -> None
         assert seconds == f"{json.loads((run / 'outcome.json').read_text())['wall_s']:,.2f}"
 
 
-def test_what_is_open_stays_so_when_something_else_is_counted(three: list[Path], opened: Opened) -> None:
-    page = opened(report(Path(), "runs"))
+def test_what_is_open_stays_so_when_something_else_is_counted(untouched: Untouched, opened: Opened) -> None:
+    file, three = untouched
+    page = opened(file)
     page.locator("#sections summary").first.click()
     page.get_by_label("Measure").select_option("wire")
     assert page.locator("#sections details[open]").count() == 1
