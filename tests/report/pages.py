@@ -68,7 +68,9 @@ def shown(page: Page, of: str = "#table") -> dict[str, Any]:
             refused: section.querySelector(".holder > .warning")?.textContent,
             heads: texts(section, "thead .dt-column-title"),
             rows: [...section.querySelectorAll("table.dataTable tbody tr")].map(row => texts(row, "th, td")),
-            marks: texts(section, "tbody .mark"), best: texts(section, "tbody .best"), second: texts(section, "tbody .second"),
+            marks: texts(section, "tbody .mark"),
+            best: texts(section, "tbody .best"),
+            second: texts(section, "tbody .second"),
             reading: section.querySelector(".notes p")?.textContent,
             notes: texts(section, ".notes dt").map((mark, i) => [mark, texts(section, ".notes dd")[i]]),
           };

@@ -38,26 +38,26 @@ def bytes_in(texts: list[str]) -> list[float]:
     return [float(re.findall(r"<br>(?:\w+: )?([\d,.]+) B$", text)[0].replace(",", "")) for text in texts]
 
 
-@pytest.mark.parametrize(
-    ("traffic", "measure"), [("training", "payload"), ("training", "wire"), ("evaluation", "wire")]
-)
-def test_accuracy_over_cumulative_bytes(traffic: str, measure: str, six: Path, runs: Runs, opened: Opened) -> None:
+def test_accuracy_over_cumulative_bytes(six: Path, runs: Runs, opened: Opened) -> None:
     page = opened(six)
-    chosen(page, measure=measure, traffic=traffic)
-    names, panels = labels(page, "accuracy"), plotted(page, "accuracy")
-    assert (names, [*panels]) == ([*METHODS], ["MLP-16", "MLP-64"])
-    for model, traces in panels.items():
-        for name in names:
-            low, high, line = (trace for trace in traces if trace["entry"] == names.index(name))
-            own = runs(name, model)
-            until = range(1, recorded.ROUNDS + 1)
-            sums = [fmean(recorded.sent(run, traffic, until=n, count=f"{measure}_bytes") for run in own) for n in until]
-            told = [*zip(*map(recorded.evaluated, own), strict=True)]
-            assert bytes_in(line["text"]) == pytest.approx(sums, abs=0.051)
-            assert [x / line["x"][-1] for x in line["x"]] == pytest.approx([size / sums[-1] for size in sums])
-            assert line["y"] == pytest.approx([100 * fmean(some) for some in told])
-            assert low["y"] == pytest.approx([100 * (fmean(some) - stdev(some)) for some in told])
-            assert high["y"] == pytest.approx([100 * (fmean(some) + stdev(some)) for some in told])
+    for traffic, measure in (("training", "payload"), ("training", "wire"), ("evaluation", "wire")):
+        chosen(page, measure=measure, traffic=traffic)
+        names, panels = labels(page, "accuracy"), plotted(page, "accuracy")
+        assert (names, [*panels]) == ([*METHODS], ["MLP-16", "MLP-64"])
+        for model, traces in panels.items():
+            for name in names:
+                low, high, line = (trace for trace in traces if trace["entry"] == names.index(name))
+                own = runs(name, model)
+                until = range(1, recorded.ROUNDS + 1)
+                sums = [
+                    fmean(recorded.sent(run, traffic, until=n, count=f"{measure}_bytes") for run in own) for n in until
+                ]
+                told = [*zip(*map(recorded.evaluated, own), strict=True)]
+                assert bytes_in(line["text"]) == pytest.approx(sums, abs=0.051)
+                assert [x / line["x"][-1] for x in line["x"]] == pytest.approx([size / sums[-1] for size in sums])
+                assert line["y"] == pytest.approx([100 * fmean(some) for some in told])
+                assert low["y"] == pytest.approx([100 * (fmean(some) - stdev(some)) for some in told])
+                assert high["y"] == pytest.approx([100 * (fmean(some) + stdev(some)) for some in told])
 
 
 def test_axes_are_in_the_unit_that_they_name(six: Path, opened: Opened) -> None:
@@ -80,17 +80,15 @@ def titles(page: Page, figure: str) -> str:
     return str(page.locator(f"[data-figure={figure}] .plot").first.evaluate(axes))
 
 
-@pytest.mark.parametrize(("traffic", "measure"), [("training", "payload"), ("all", "scalar")])
-def test_bytes_over_parameters(traffic: str, measure: str, six: Path, runs: Runs, opened: Opened) -> None:
-    page = opened(six)
-    chosen(page, measure=measure, traffic=traffic)
-    (traces,) = plotted(page, "size").values()
-    wanted = [*TYPES] if traffic == "all" else [traffic]
-    for name, trace in zip(METHODS, traces, strict=True):
-        sums = [
-            fmean(total(run, *wanted, count=measure) for run in runs(name, model)) for model in ("MLP-16", "MLP-64")
-        ]
-        assert bytes_in(trace["text"]) == pytest.approx(sums, abs=0.051)
+def test_bytes_over_parameters(six: Path, runs: Runs, opened: Opened) -> None:
+    page, models = opened(six), ("MLP-16", "MLP-64")
+    for traffic, measure in (("training", "payload"), ("all", "scalar")):
+        chosen(page, measure=measure, traffic=traffic)
+        (traces,) = plotted(page, "size").values()
+        wanted = [*TYPES] if traffic == "all" else [traffic]
+        for name, trace in zip(METHODS, traces, strict=True):
+            sums = [fmean(total(run, *wanted, count=measure) for run in runs(name, model)) for model in models]
+            assert bytes_in(trace["text"]) == pytest.approx(sums, abs=0.051)
 
 
 def total(run: Path, *traffics: str, count: str) -> int:
@@ -102,14 +100,13 @@ def workers_of(run: Path) -> list[dict[str, Any]]:
     return [row for row in rows if "worker" in row]
 
 
-@pytest.mark.parametrize("measure", ["scalar"])
-def test_bars_of_traffic_classes(measure: str, six: Path, runs: Runs, opened: Opened) -> None:
+def test_bars_of_traffic_classes(six: Path, runs: Runs, opened: Opened) -> None:
     page = opened(six)
-    chosen(page, measure=measure)
+    chosen(page, measure="scalar")
     assert labels(page, "traffic") == [*TYPES]
     for model, traces in plotted(page, "traffic").items():
         for traffic, bars in zip(TYPES, traces, strict=True):
-            sums = [fmean(total(run, traffic, count=measure) for run in runs(name, model)) for name in METHODS]
+            sums = [fmean(total(run, traffic, count="scalar") for run in runs(name, model)) for name in METHODS]
             assert bars["y"] == [*METHODS]
             assert bytes_in(bars["text"]) == pytest.approx(sums, abs=0.051)
 

@@ -42,14 +42,17 @@ def test_on_a_phone_only_boxes_scroll_sideways(few: Path, opened: Opened) -> Non
         box = page.locator(f"{of} table").first.evaluate(
             """table => {
               let box = table;
-              while (box.scrollWidth <= box.clientWidth || getComputedStyle(box).overflowX !== "auto") box = box.parentElement;
+              const scrolls = (e) => e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === "auto";
+              while (!scrolls(box)) box = box.parentElement;
               return { id: box.id, tag: box.tagName, width: box.clientWidth, inside: box.scrollWidth };
             }"""
         )
         assert box["tag"] == "DIV"
         assert box["width"] <= 390 < box["inside"]
-    sideways = page.evaluate("""() => [...document.querySelectorAll("body *")].filter(e => !e.closest("table, pre, svg, .plot"))
-        .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))""")
+    sideways = page.locator("body *").evaluate_all(
+        """all => all.filter(e => !e.closest("table, pre, svg, .plot"))
+          .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
+    )
     assert sideways == []
 
 
@@ -68,24 +71,28 @@ def test_on_a_phone_it_answers_to_fingers(few: Path, opened: Opened) -> None:
 
 
 CONTRAST = """() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgb = (text) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const rgb = (text) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = text;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
   const linear = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const behind = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c; } return [255, 255, 255]; };
-  const own = (e) => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
-  const found = [];
-  for (const e of document.querySelectorAll("body *")) {
-    const box = e.getBoundingClientRect();
-    if (!own(e) || !box.width || e.closest("script, style, noscript, option, .modebar, [aria-hidden=true]")) continue;
+  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) + 0.05;
+  const behind = (e) => {
+    const own = e ? rgb(getComputedStyle(e).backgroundColor) : [255, 255, 255, 255];
+    return own[3] === 255 ? own : behind(e.parentElement);
+  };
+  const isText = (e) => [...e.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  const isSeen = (e) => e.getBoundingClientRect().width && !e.closest("script, option, .modebar, [aria-hidden=true]");
+  return [...document.querySelectorAll("body *")].filter((e) => isText(e) && isSeen(e)).map((e) => {
     const style = getComputedStyle(e);
-    const [text, paper] = [luminance(rgb(e instanceof SVGElement ? style.fill : style.color)), luminance(behind(e))];
-    const ratio = (Math.max(text, paper) + 0.05) / (Math.min(text, paper) + 0.05);
-    found.push([Math.round(ratio * 100) / 100, e.textContent.slice(0, 40), e.className?.baseVal ?? e.className, style.color]);
-  }
-  return found;
+    const [text, paper] = [light(rgb(e instanceof SVGElement ? style.fill : style.color)), light(behind(e))];
+    return [Math.max(text, paper) / Math.min(text, paper), e.textContent.slice(0, 40)];
+  });
 }"""
+"""The contrast of each text that is seen to what is behind it, as WCAG computes it."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
