@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
 
+from fscost.clean import clean
 from fscost.measure import MEASURES
 from fscost.paths import templates
 from fscost.record import Status
@@ -16,7 +17,6 @@ from fscost.report.cells import sections
 from fscost.report.libraries import datatables, datatables_style, packed, plotly
 from fscost.report.subject import Subject
 from fscost.report.views import TRAFFICS, figures, tables, units_of
-from fscost.tables.formats.format import clean
 from fscost.tables.lines import is_unknown
 from fscost.tables.render import environment
 from fscost.tables.words import provenance
