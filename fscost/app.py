@@ -269,11 +269,25 @@ def report(words: Sequence[str], out: Path | None) -> int:
     from fscost.report import content, page  # alone: what draws figures takes longer to import than a table to make
 
     selection = select(words)
-    subject = _subject_of(selection)
+    subject = _subject_of(selection, _frames(selection))
     path = out or selection.plan.out / f"{subject.name}_report.html"
     _write(path, page(subject, content(subject)))
     print(f"wrote {path}")
     return 0
+
+
+def serve_report(words: Sequence[str], ports: Sequence[int]) -> int:
+    """Serve the page about the selected runs as they are computed, on the first free one of these ports."""
+    from fscost.serve import serve
+    from fscost.status.look import Selection as Watched
+
+    selection = select(words)
+
+    def subject() -> "Subject":
+        now = selection if selection.planned else select(selection.words)  # a folder may have other runs by now
+        return _subject_of(now, gather(now.runs))
+
+    return serve(Watched(selection.words), subject, ports)
 
 
 def explain_cells(words: Sequence[str]) -> int:
@@ -334,10 +348,9 @@ def _tables_of(
     return table_of
 
 
-def _subject_of(selection: Selection) -> "Subject":
+def _subject_of(selection: Selection, frames: Frames) -> "Subject":
     from fscost.report import Subject
 
-    frames = _frames(selection)
     return Subject(
         name=selection.plan.name,
         runs=selection.runs,

@@ -35,6 +35,9 @@ DataTable.type("known", {
 });
 const kept = {}; // filters and order of each table, by its name
 
+const fitting = (state, number) => // of a table that has other columns by now, only the filter of all holds
+  (state && state.columns.length !== number ? { time: state.time, search: state.search } : state ?? null);
+
 const head = (columns) => {
   const cell = ([, text, isRight], attributes) =>
     make("th", { scope: "col", class: isRight ? "number" : null, ...attributes }, text);
@@ -71,7 +74,7 @@ const interactive = (name, holder, columns, rows) => {
     language: { search: "Filter ", info: "_TOTAL_ rows", infoFiltered: "of _MAX_", infoEmpty: "no rows", zeroRecords: "no row has that" },
     stateSave: true,
     stateSaveCallback: (_, state) => { kept[name] = state; },
-    stateLoadCallback: () => kept[name] ?? null,
+    stateLoadCallback: () => fitting(kept[name], columns.length),
   });
 };
 
@@ -204,6 +207,7 @@ const rowsOf = (names) => ({
   height: 90 + 24 * names.length,
 });
 const layout = (name, figure, panel) => ({
+  uirevision: figure.of, // as long as it is the same, zoom stays
   margin: { l: 60, r: 14, t: 8, b: 48 }, showlegend: false, hovermode: "closest", barmode: "stack",
   font: { color: style("--ink"), family: "system-ui, sans-serif", size: 12 },
   paper_bgcolor: "transparent", plot_bgcolor: "transparent",
@@ -212,6 +216,8 @@ const layout = (name, figure, panel) => ({
 });
 
 const panels = new Map(); // place → what draws it
+const off = {}; // names that are hidden, by figure
+const whole = new Set(); // figures of which all panels are shown
 const near = new IntersectionObserver((seen) => seen.forEach(({ target, isIntersecting }) => {
   if (isIntersecting) drawn(target);
 }), { rootMargin: "400px" });
@@ -220,18 +226,19 @@ const drawn = async (place) => {
   const library = await withPlotly();
   const own = panels.get(place);
   if (!own || !place.isConnected) return;
-  const traces = DRAW[own.name](own.figure, own.panel).filter((trace) => !own.hidden.has(trace.entry));
+  const names = entriesOf(own.name, own.figure).map(([text]) => text);
+  const traces = DRAW[own.name](own.figure, own.panel).filter((trace) => !off[own.name].has(names[trace.entry]));
   traces.forEach((trace) => { trace.hoverinfo ??= "text"; });
   await library.react(place, traces, layout(own.name, own.figure, own.panel), { responsive: true, displaylogo: false });
   place.dataset.drawn = "";
 };
 const redraw = () => panels.forEach((_, place) => { if ("drawn" in place.dataset) drawn(place); });
 
-const legend = (name, figure, hidden) => make("ul", { class: "legend" }, ...entriesOf(name, figure).map(([text, own, symbol], number) => {
+const legend = (name, figure) => make("ul", { class: "legend" }, ...entriesOf(name, figure).map(([text, own, symbol]) => {
   const swatch = make("span", { "aria-hidden": "true", style: `color: ${own === "ink" ? "inherit" : own}` }, SHAPES[symbol]);
-  const button = make("button", { type: "button", "aria-pressed": "true" }, swatch, text);
+  const button = make("button", { type: "button", "aria-pressed": !off[name].has(text) }, swatch, text);
   button.onclick = () => {
-    const isShown = hidden.delete(number) || !hidden.add(number);
+    const isShown = off[name].delete(text) || !off[name].add(text);
     button.setAttribute("aria-pressed", isShown);
     redraw();
   };
@@ -239,9 +246,11 @@ const legend = (name, figure, hidden) => make("ul", { class: "legend" }, ...entr
 }));
 const SHAPES = { circle: "●", square: "■", "triangle-up": "▲", diamond: "◆", "triangle-down": "▼", pentagon: "⬟", x: "✖", "circle-open": "○" };
 
-const panelOf = (name, figure, panel, hidden) => {
-  const place = make("div", { class: "plot", role: "img", "aria-label": `${TITLES[name]}: ${panel.title || figure.caption[0]}` });
-  panels.set(place, { name, figure, panel, hidden });
+const panelOf = (name, figure, panel, before) => {
+  const place = before.get(`${name} ${panel.title}`) ?? make("div", { class: "plot", role: "img" });
+  place.setAttribute("aria-label", `${TITLES[name]}: ${panel.title || figure.caption[0]}`);
+  place.style.minHeight = `${layout(name, figure, panel).height}px`; // so that nothing moves when it is drawn
+  panels.set(place, { name, figure, panel });
   near.observe(place);
   const lines = [...(panel.title ? [make("h4", {}, panel.title)] : []), ...(name === "size" ? [make("p", {}, slopes(figure, panel))] : []),
     ...panel.series.filter((s) => s.mark && !(name in ENTRIES)).map((s) => make("p", {}, `${figure.names[s.name]}: ${s.mark}`))];
@@ -254,27 +263,30 @@ const slopes = (figure, panel) => {
   return alike ? `Slope ${known[0][1]}` : known.map(([name, slope]) => `${name}: slope ${slope}`).join("; ");
 };
 
-const figureOf = (name, figure) => {
+const figureOf = (name, figure, before) => {
   const title = make("h3", {}, TITLES[name]);
   if (figure.refused) return make("section", { "data-figure": name }, title, make("p", { class: "notes" }, figure.refused));
-  const hidden = new Set();
-  const grid = make("div", { class: "panels" }, ...figure.panels.slice(0, MOST_PANELS).map((p) => panelOf(name, figure, p, hidden)));
-  const rest = figure.panels.slice(MOST_PANELS);
+  off[name] ??= new Set();
+  const most = whole.has(name) ? Infinity : MOST_PANELS;
+  const grid = make("div", { class: "panels" }, ...figure.panels.slice(0, most).map((p) => panelOf(name, figure, p, before)));
+  const rest = figure.panels.slice(most);
   const more = make("button", { type: "button", class: "more" }, `Show ${rest.length} more`);
-  more.onclick = () => { grid.append(...rest.map((p) => panelOf(name, figure, p, hidden))); more.remove(); };
+  more.onclick = () => { whole.add(name); grid.append(...rest.map((p) => panelOf(name, figure, p, before))); more.remove(); };
   const partly = make("ul", { class: "partly" }, ...figure.partly.map((line) => make("li", {}, line)));
   return make("section", { "data-figure": name }, title, make("p", { class: "caption" }, figure.caption.join(" ")),
-    legend(name, figure, hidden), grid, ...(rest.length ? [more] : []), ...(figure.partly.length ? [partly] : []));
+    legend(name, figure), grid, ...(rest.length ? [more] : []), ...(figure.partly.length ? [partly] : []));
 };
 
 const showFigures = (chosen) => {
-  panels.forEach((_, place) => near.unobserve(place));
+  const before = new Map([...panels].map(([place, own]) => [`${own.name} ${own.panel.title}`, place]));
+  before.forEach((place) => near.unobserve(place));
   panels.clear();
   const figures = Object.keys(TITLES).map((name) => {
     const figure = data.figures[`${name} ${chosen.measure} ${chosen.traffic}`] ?? data.figures[`${name} ${chosen.measure}`];
-    return figureOf(name, { ...figure, measure: chosen.measure });
+    return figureOf(name, { ...figure, measure: chosen.measure, of: `${chosen.measure} ${chosen.traffic}` }, before);
   });
   find("#figures .holder").replaceChildren(...figures);
+  redraw();
 };
 
 // --- cells -----------------------------------------------------------------------------------------
@@ -290,14 +302,15 @@ const section = ([id, cell]) => {
   const body = make("div");
   const state = make("span", { class: `state ${cell.status}` }, cell.status);
   const details = make("details", { id: `cell-${id}` }, make("summary", {}, cell.name, state), body);
-  details.ontoggle = () => { if (details.open && !body.hasChildNodes()) body.innerHTML = cell.html; }; // escaped by its template
+  details.fill = () => { if (details.open && !body.hasChildNodes()) body.innerHTML = cell.html; }; // escaped by its template
+  details.ontoggle = details.fill;
   return details;
 };
 
 const showCells = () => {
   const open = new Set([...document.querySelectorAll("#sections details[open]")].map((details) => details.id));
   const all = Object.entries(data.cells).map(section);
-  all.forEach((details) => { details.open = open.has(details.id); });
+  all.forEach((details) => { details.open = open.has(details.id); details.fill(); });
   find("#sections").replaceChildren(...all);
   const columns = [["", "cell", false, false], ...data.index.columns];
   const rows = data.index.rows.map(([id, ...values]) => make("tr", { "data-cell": id },
@@ -350,4 +363,160 @@ addEventListener("beforeprint", () => panels.forEach((_, place) => drawn(place))
 show();
 openLinked();
 document.documentElement.dataset.ready = "";
-setTimeout(() => panels.forEach((_, place) => drawn(place)), 1500); // for a search in the page and for print
+const REST_MS = 1500;
+const drawRest = () => panels.forEach((_, place) => { if (!("drawn" in place.dataset)) drawn(place); });
+setTimeout(drawRest, REST_MS); // for a search in the page and for print
+
+// --- a page that is served: progress on top, and results as they come ----------------------------
+
+const [LIVE_MS, IDLE_MS, HIDDEN_MS, MOST_MS] = [1000, 5000, 15000, 15000];
+const MARKS = { done: "✓", failed: "✗", timeout: "!", running: "▸", interrupted: "‖", corrupt: "?", missing: "·" };
+const MOST_RUNNING = 10;
+const counted = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+const say = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+
+const asked = async (path) => {
+  const response = await fetch(path, { signal: AbortSignal.timeout(MOST_MS) });
+  if (!response.ok) throw new Error(response.statusText);
+  return [await response.json(), (response.headers.get("ETag") ?? "").replace(/^W\/|"/g, "")];
+};
+
+const squareOf = () => make("span", { class: "square", role: "img" });
+const dressSquare = (square, { state, text, part }) => {
+  say(square, MARKS[state]);
+  square.className = `square ${state}`;
+  square.title = text;
+  square.setAttribute("aria-label", text);
+  square.style.setProperty("--part", `${100 * (part ?? 0)}%`);
+};
+const gridOf = ({ title, clients, rows }) => {
+  const heads = clients.map((number) => make("th", { scope: "col" }, number ? counted(number, "client") : ""));
+  const row = ([method, places]) => make("tr", {}, make("th", { scope: "row" }, method),
+    ...places.map((squares) => make("td", {}, ...squares.map(squareOf))));
+  return make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, title), ...heads)),
+    make("tbody", {}, ...rows.map(row)));
+};
+const shapeOf = (grids) => JSON.stringify(grids.map(({ title, clients, rows }) =>
+  [title, clients, rows.map(([method, places]) => [method, places.map((squares) => squares.length)])]));
+
+const totals = make("p", { class: "totals" });
+const trouble = make("p", { class: "warning", role: "status" });
+const states = make("p", { class: "states" });
+const grids = make("div", { class: "grids", tabindex: "0", role: "group", "aria-label": "Cells by method and clients" });
+const running = make("table", { class: "running" });
+let shape = "";
+
+const showProgress = (told) => {
+  say(totals, told.totals + (told.others ? `; ${counted(told.others, "other cell")} running in this store` : ""));
+  const squares = told.grids.flatMap(({ rows }) => rows.flatMap(([, places]) => places.flat()));
+  if (shape !== shapeOf(told.grids)) {
+    shape = shapeOf(told.grids);
+    grids.replaceChildren(...told.grids.map(gridOf));
+  }
+  grids.querySelectorAll(".square").forEach((square, number) => dressSquare(square, squares[number]));
+  const known = Object.keys(MARKS).filter((state) => squares.some((square) => square.state === state));
+  say(states, known.map((state) => `${MARKS[state]} ${state}`).join("   "));
+  const more = told.running.length - MOST_RUNNING;
+  running.replaceChildren(...told.running.slice(0, MOST_RUNNING).map(([name, ...facts]) =>
+    make("tr", {}, make("th", { scope: "row" }, name), ...facts.map((fact) => make("td", {}, fact)))),
+    ...(more > 0 ? [make("tr", {}, make("th", { scope: "row" }, `and ${more} more`))] : []));
+};
+
+// What is looked at stays where it is, and what has the focus keeps it, while all around is made again.
+const PLACES = "main > section, [data-figure], #sections > details, tr[data-cell]";
+const homeOf = (element) => {
+  const home = element.closest(PLACES);
+  if (home.id) return `#${CSS.escape(home.id)}`;
+  return home.dataset.figure ? `[data-figure="${home.dataset.figure}"]` : `tr[data-cell="${CSS.escape(home.dataset.cell)}"]`;
+};
+const successorOf = (element) => { // what finds the same element once all is made again
+  const selector = homeOf(element);
+  if (element.matches(PLACES)) return () => find(selector);
+  const key = (other) => `${other.getAttribute("aria-label")} ${other.textContent}`;
+  const alike = () => [...find(selector)?.querySelectorAll(element.tagName) ?? []].filter((other) => key(other) === key(element));
+  const number = alike().indexOf(element);
+  return () => (element.isConnected ? element : alike()[number]);
+};
+const focusKept = (element) => {
+  const [successor, start, end] = [successorOf(element), element.selectionStart, element.selectionEnd];
+  return () => {
+    const now = successor();
+    if (!now || now === document.activeElement) return;
+    now.focus({ preventScroll: true });
+    if (Number.isInteger(start)) now.setSelectionRange(start, end);
+  };
+};
+const topOf = (element) => element.getBoundingClientRect().top;
+const seenPlace = () => { // the last that begins above what is seen
+  const edge = controls.getBoundingClientRect().bottom + 1;
+  const above = [...document.querySelectorAll(PLACES)].filter((place) => place.checkVisibility() && topOf(place) <= edge);
+  return above.reduce((lowest, place) => (!lowest || topOf(place) >= topOf(lowest) ? place : lowest), null);
+};
+const scrollKept = (element) => {
+  const [successor, top] = [successorOf(element), topOf(element)];
+  return () => {
+    const now = successor();
+    if (now) scrollBy({ top: topOf(now) - top, behavior: "instant" });
+  };
+};
+const SIDEWAYS = ["#table", "#cells"].flatMap((id) => [`${id} .dt-layout-full`, `${id} .dt-layout-table > div`]);
+const sidesKept = () => {
+  const before = SIDEWAYS.map((selector) => find(selector)?.scrollLeft ?? 0);
+  return () => SIDEWAYS.forEach((selector, number) => { if (before[number]) find(selector)?.scrollTo({ left: before[number] }); });
+};
+const keeping = (work) => {
+  const active = document.activeElement?.closest("main") ? document.activeElement : null;
+  const isSeen = active && topOf(active) >= 0 && topOf(active) < innerHeight;
+  const place = isSeen ? active : seenPlace();
+  const restored = [sidesKept(), ...(active ? [focusKept(active)] : []), ...(place ? [scrollKept(place)] : [])];
+  document.documentElement.style.overflowAnchor = "none";
+  work();
+  restored.forEach((restore) => restore());
+  requestAnimationFrame(() => { document.documentElement.style.overflowAnchor = ""; });
+};
+
+let isHeld = false; // a button of the mouse is down, or a word is being composed
+const HOLDS = { pointerdown: true, pointerup: false, pointercancel: false, compositionstart: true, compositionend: false, blur: false };
+const isBusy = () => isHeld || find(".dtcc-dropdown") || !getSelection().isCollapsed;
+
+const BUSY = "Newer results are shown once no text is selected and no menu is open.";
+const fetched = async (tag) => {
+  if (tag === document.body.dataset.content || isBusy()) return;
+  const [content, newest] = await asked("content");
+  if (isBusy()) return;
+  data = content;
+  keeping(show);
+  document.body.dataset.content = newest;
+  setTimeout(drawRest, REST_MS);
+};
+const refreshed = async () => {
+  const [told] = await asked("progress");
+  if (told.page !== document.body.dataset.page) location.reload(); // another selection is served at this address
+  showProgress(told);
+  find("#summary").setAttribute("aria-live", told.is_over ? "polite" : "off"); // the end is told, not each cell
+  await fetched(told.content);
+  const isOld = told.content !== document.body.dataset.content;
+  say(trouble, told.problem || (isOld && isBusy() ? BUSY : ""));
+  return told.is_over && !isOld ? IDLE_MS : LIVE_MS;
+};
+
+let wake = () => {};
+const slept = (ms) => new Promise((done) => { wake = done; setTimeout(done, ms); });
+const follow = async () => {
+  find("#progress").append(totals, trouble, grids, states, running);
+  find("#progress").hidden = false;
+  Object.entries(HOLDS).forEach(([type, value]) => addEventListener(type, () => { isHeld = value; }, true));
+  document.addEventListener("visibilitychange", () => wake());
+  for (let lost = 0; ;) {
+    let ms = LIVE_MS;
+    try {
+      ms = await refreshed();
+      lost = 0;
+    } catch (error) {
+      say(trouble, `Connection lost: ${error.message}; trying again.`);
+      ms = Math.min(MOST_MS, LIVE_MS * 2 ** lost++);
+    }
+    await slept(document.hidden ? Math.max(ms, HIDDEN_MS) : ms);
+  }
+};
+if (document.body.dataset.page) follow();
