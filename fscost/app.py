@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hydra
 from omegaconf import DictConfig
@@ -20,8 +20,11 @@ from fscost.launch import Sweep, Task, launcher, report_for
 from fscost.paths import conf
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Status
+from fscost.report import Subject, content, page
 from fscost.rundir import RunDir, Store
 from fscost.selection import named, remember
+from fscost.serve import serve
+from fscost.status.look import Selection as Watched
 from fscost.tables import (
     FORMATS,
     Table,
@@ -37,9 +40,6 @@ from fscost.tables import (
     trace,
     varying_options,
 )
-
-if TYPE_CHECKING:
-    from fscost.report import Subject
 
 
 @hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")
@@ -245,16 +245,17 @@ def _show(text: str, out: Path | None) -> int:
 
 def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf: bool) -> int:
     """Draw a figure of the selected runs, write it with its numbers, and print its caption and the paths."""
-    from fscost import plots  # alone: matplotlib takes longer to import than a table to make
+    from fscost import plots
+    from fscost.plots.write import width_of, write  # here: matplotlib takes longer to import than a table to make
 
-    width_in = plots.width_in(width)
+    width_in = width_of(width)
     selection = select(words)
     frames = _frames(selection)
     sketch = plots.sketch(figure, frames, _spec_of(selection), _options_of(selection, frames))
     name = figure if selection.plan.name == selection.plan.table["name"] else f"{selection.plan.name}_{figure}"
     told = [*provenance(frames.cells, selection.command_of("plot", figure))]
     stem = (out or selection.plan.out) / name
-    paths = plots.write(sketch, figure, stem, width_in, provenance=told, pgf=pgf)
+    paths = write(sketch, figure, stem, width_in, provenance=told, pgf=pgf)
     for line in [
         *(f"not drawn: {line}" for line in sketch.untold),
         *(f"to compute it: {line}" for line in selection.to_do(frames)),
@@ -266,8 +267,6 @@ def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf
 
 def report(words: Sequence[str], out: Path | None) -> int:
     """Write one page about the selected runs and print its path."""
-    from fscost.report import content, page  # alone: what draws figures takes longer to import than a table to make
-
     selection = select(words)
     subject = _subject_of(selection, _frames(selection))
     path = out or selection.plan.out / f"{subject.name}_report.html"
@@ -278,12 +277,9 @@ def report(words: Sequence[str], out: Path | None) -> int:
 
 def serve_report(words: Sequence[str], ports: Sequence[int]) -> int:
     """Serve the page about the selected runs as they are computed, on the first free one of these ports."""
-    from fscost.serve import serve
-    from fscost.status.look import Selection as Watched
-
     selection = select(words)
 
-    def subject() -> "Subject":
+    def subject() -> Subject:
         now = selection if selection.planned else select(selection.words)  # a folder may have other runs by now
         return _subject_of(now, gather(now.runs))
 
@@ -348,9 +344,7 @@ def _tables_of(
     return table_of
 
 
-def _subject_of(selection: Selection, frames: Frames) -> "Subject":
-    from fscost.report import Subject
-
+def _subject_of(selection: Selection, frames: Frames) -> Subject:
     return Subject(
         name=selection.plan.name,
         runs=selection.runs,

@@ -30,7 +30,7 @@ _LOOK_S = 0.5
 """No more often than this the store is looked at, however many pages ask."""
 
 _REST = 2
-"""After a build none begins for this many times as long as it took: the machine is there for the sweep."""
+"""While cells run, the next build waits for this many times as long as the last took: the machine is for the sweep."""
 
 _PATIENCE_S = 3
 """How long the page itself waits for a build that is under way; after that it is the last one, which mends itself."""
@@ -135,7 +135,8 @@ class Served:
         except (FscostError, OSError) as error:
             self._unseen = _said(error)
         self._looked_s = time.monotonic()
-        if self._look.stamps != self._made_of and not self._builder and now_s >= self._built_s + self._rest_s:
+        has_rested = now_s >= self._built_s + self._rest_s or not self._look.is_running
+        if self._look.stamps != self._made_of and has_rested and not self._builder:
             self._made_of = self._look.stamps
             self._builder = Thread(target=self._build, daemon=True)
             self._builder.start()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The pictures of the README, from the recorded runs of the tests: make pictures
-# Needs pdflatex with the package preview, and pdftoppm.
+# Needs pdflatex with the package preview, and pdftoppm. Tables are grey, figures have 64 colours.
 set -euo pipefail
 python=$(realpath -s "${1:?which python has fscost}")
 docs=$(realpath "$(dirname "$0")/..")
@@ -23,3 +23,21 @@ for layout in matrix model_size accuracy_cost traffic; do picture "$docs/tables/
 picture "$docs/tables/to_target" 90 runs table=to_target table.target=0.9 table.second=true
 picture "$docs/tables/time" 90 runs table=time network.uplink_mbps=10 network.downlink_mbps=50 network.latency_ms=20
 picture "$docs/tables/audit" 90 runs/fedavg-mlp_*-c3-s0-* runs/fedavg-convnet2-*-c3-s0-* table=audit
+
+figure() { # NAME SELECTION…
+  "$python" -m fscost plot "$1" "${@:2}" --width 4.5 --out figures >/dev/null
+  pdftoppm -r 200 -png -singlefile "figures/$1.pdf" "$1"
+  "$python" -c "import sys; from PIL import Image
+Image.open(sys.argv[1]).quantize(256).save(sys.argv[2], optimize=True)" "$1.png" "$docs/figures/$1.png"
+}
+
+mkdir -p "$docs/figures"
+figure accuracy runs
+figure size runs
+
+# The report in a window of Chromium, with colours few enough for a small file.
+"$python" -m fscost report runs/*-c10-* --out page.html
+chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1385 --virtual-time-budget=20000 \
+  --screenshot="$PWD/report.png" "file://$PWD/page.html" 2>chromium.log || { cat chromium.log; exit 1; }
+"$python" -c 'import sys; from PIL import Image; Image.open(sys.argv[1]).convert("RGB").quantize(256).save(sys.argv[2], optimize=True)' \
+  report.png "$docs/report.png"

@@ -1,17 +1,18 @@
-"""Figures of the runs that tables show: `sketch` decides what is drawn, `write` draws it."""
+"""Figures of the runs that tables show: `sketch` decides what is drawn, `fscost.plots.write` draws it.
+
+Only what draws imports matplotlib, which takes longer than a table to make.
+"""
 
 from collections.abc import Callable, Mapping
 
 from fscost.collect import Frames
 from fscost.plots.audit import audit
 from fscost.plots.numbers import accuracy, size, traffic
-from fscost.plots.style import width_in
-from fscost.plots.view import Sketch, View
-from fscost.plots.write import write
+from fscost.plots.view import MOST, Sketch, View
 from fscost.tables import TableSpec
 from fscost.tables.compared import Options
 
-__all__ = ["FIGURES", "Sketch", "sketch", "width_in", "write"]
+__all__ = ["FIGURES", "Sketch", "View", "sketch"]
 
 FIGURES: Mapping[str, Callable[[View], Sketch]] = {
     "accuracy": accuracy,
@@ -22,11 +23,16 @@ FIGURES: Mapping[str, Callable[[View], Sketch]] = {
 """Figure → what computes its numbers."""
 
 
-def sketch(figure: str, frames: Frames, spec: TableSpec, extra: Options) -> Sketch:
+_OF_ROWS = ("traffic", "audit")
+"""Figures in whose panels any number of series have rows of their own."""
+
+
+def sketch(figure: str, frames: Frames, spec: TableSpec, extra: Options, *, most: int | None = MOST) -> Sketch:
     """Return what one of `FIGURES` shows of the runs in `frames`, counted as `spec` says.
 
-    `extra` are options that vary beyond the axes. Raises TableError for runs that must not be compared, and where there
-    is nothing to draw.
+    `extra` are options that vary beyond the axes. Where a panel would have more than `most` lines, each has one of its
+    own. Raises TableError for runs that must not be compared, and where there is nothing to draw.
     """
     along = "model" if figure == "size" else ""
-    return FIGURES[figure](View.of(frames, spec, extra, of_workers=figure == "audit", along=along))
+    most = None if figure in _OF_ROWS else most
+    return FIGURES[figure](View.of(frames, spec, extra, of_workers=figure == "audit", along=along, most=most))

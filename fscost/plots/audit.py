@@ -6,11 +6,12 @@ from typing import Any
 
 from fscost.errors import TableError
 from fscost.measure import Link, Traffic, total_column
-from fscost.plots.view import Part, Record, Sketch, View, known, refuse_nothing, title
-from fscost.record import Status
+from fscost.plots.view import Record, Sketch, View, recorded, title
 from fscost.tables.audit import FIGURES, Figures, grouped, workers_of
-from fscost.tables.lines import Line
-from fscost.tables.marks import PARTLY, Mark, mark_of
+from fscost.tables.column import ALL
+from fscost.tables.lines import Line, is_unknown
+from fscost.tables.marks import PARTLY, Mark
+from fscost.tables.words import messages_of
 
 LOGGED = "logged_bytes"
 _MEAN = "mean of server and clients"
@@ -25,13 +26,12 @@ def audit(view: View) -> Sketch:
     measure = view.column.measure
     if measure not in ("payload", "wire"):
         raise TableError(f"table.measure={measure}: is not known of workers; set payload or wire")
-    panels = view.panels(lambda line: _audited(view, line), most=None)
-    refuse_nothing(panels, "audit")
-    records = [record for panel in panels for series in panel.series for record in series.records]
+    panels = view.panels(lambda line: _audited(view, line))
+    records = recorded(panels, "audit")
     unit = view.unit([size for r in records for size in (r[LOGGED], r[f"{measure}_bytes"]) if size])
     whose = "per worker" if len(view.lines) == 1 else f"per worker, {_MEAN}"
     counted = _COUNTED.get(view.engine, "log")
-    first = f"{title(counted)} beside the {measure} of all messages, {whose}"
+    first = f"{title(counted)} beside the {messages_of(measure, [ALL])}, {whose}"
     caption = [*view.caption(first, unit), *_reading(view, records, measure)]
     x = f"{'Bytes' if unit == 'B' else unit} per worker" + (f", {_MEAN}" if len(view.lines) > 1 else "")
     return Sketch(panels, unit, x, counted, caption, view.names(panels), view.over(), view.column)
@@ -49,7 +49,7 @@ def _reading(view: View, records: Sequence[Record], measure: str) -> Iterator[st
     if any(record["direction"] in _ARROWS for record in records):
         yield "↑ sent, ↓ received."
     if any(record[LOGGED] and record[f"{measure}_bytes"] for record in records):
-        yield f"×: {measure} by what was counted."
+        yield f"×: {measure} divided by what was counted."
     if any(record[LOGGED] == 0 for record in records):
         yield "0: no byte was logged."
     if any(record["partly"] for record in records):
@@ -67,20 +67,15 @@ def row_name(series: str, record: Record) -> str:
     return " ".join(filter(None, (name, _ARROWS.get(record["direction"]))))
 
 
-def _audited(view: View, line: Line) -> Part:
-    where, measure = view.where(line), view.column.measure
-    if line.status is not Status.DONE:
-        return Part(line, where, mark=mark_of(line.status))
+def _audited(view: View, line: Line) -> tuple[list[Record], str]:
     if line.is_estimate:
-        return _in_closed_form(view, line)
-    workers = _over_seeds(view, line)
+        return _in_closed_form(view, line), ""
+    measure, workers = view.column.measure, _over_seeds(view, line)
     found = [*grouped(workers)] if len(view.lines) == 1 else _mean([next(grouped([worker])) for worker in workers])
     records = [record for figures in found for record in _records(figures, measure)]
-    records = [record for record in records if known([record[LOGGED]]) or known([record[f"{measure}_bytes"]])]
-    if not records:
-        return Part(line, where, mark=Mark.UNKNOWN)
-    is_complete = all(known([record[LOGGED], record[f"{measure}_bytes"]]) for record in records)
-    return Part(line, where, records, note="" if is_complete else f"{measure} or log {Mark.UNKNOWN}")
+    numbers = [(record[LOGGED], record[f"{measure}_bytes"]) for record in records]
+    some = [record for record, pair in zip(records, numbers, strict=True) if pair != (None, None)]
+    return some, "" if all(None not in pair for pair in numbers) else f"{measure} or log {Mark.UNKNOWN}"
 
 
 def _over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
@@ -89,12 +84,9 @@ def _over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
     found = []
     for worker in sorted(set.intersection(*map(set, runs))):
         rows = [run[worker] for run in runs]
-        names = [name for name in rows[0] if name.endswith("_bytes")]
-        values = {name: [row.get(name) for row in rows] for name in names}
-        middles = {
-            name: view.middle([float(v) for v in some if v is not None]) for name, some in values.items() if known(some)
-        }
-        found.append({"worker": worker} | middles)
+        sizes = {name: [row.get(name) for row in rows] for name in rows[0] if name.endswith("_bytes")}
+        middles = {name: view.middle(values) for name, values in sizes.items() if not any(map(is_unknown, values))}
+        found.append({"worker": worker, **middles})
     return found
 
 
@@ -112,20 +104,16 @@ def _records(figures: Figures, measure: str) -> Iterator[Record]:
     of = dict(zip(_COLUMNS, zip(figures.values, figures.partly, strict=True), strict=True))
     for direction, logged in (("sent", "total_upload_bytes"), ("received", "total_download_bytes")):
         size, partly = of[f"{direction}_{measure}_bytes"]
-        yield {"worker": figures.name, "direction": direction, LOGGED: of[logged][0], f"{measure}_bytes": size,
-               "partly": partly}  # fmt: skip
+        sizes = {LOGGED: of[logged][0], f"{measure}_bytes": size}
+        yield {"worker": figures.name, "direction": direction, **sizes, "partly": partly}
 
 
-def _in_closed_form(view: View, line: Line) -> Part:
+def _in_closed_form(view: View, line: Line) -> list[Record]:
     """Return asizeof beside the true bytes of all messages; both directions have the same mean over workers."""
-    where, measure = view.where(line), view.column.measure
-    sums = [
-        line.sums([total_column(traffic, link, name) for traffic in Traffic for link in Link])
-        for name in ("reported", measure)
-    ]
-    if any(isinstance(values, str) for values in sums):
-        return Part(line, where, mark=Mark.UNKNOWN)
+    measure, columns = view.column.measure, [(traffic, link) for traffic in Traffic for link in Link]
+    reported, true = (line.sums([total_column(*which, name) for which in columns]) for name in ("reported", measure))
+    if isinstance(reported, str) or isinstance(true, str):
+        return []
     workers = int(line.runs[0]["clients"]) + 1
-    reported, true = (view.middle([float(value) for value in values]) / workers for values in sums)
-    record = {"worker": _MEAN, "direction": "sent and received", LOGGED: reported, f"{measure}_bytes": true}
-    return Part(line, where, [record | {"partly": False}])
+    record = {LOGGED: view.middle(reported) / workers, f"{measure}_bytes": view.middle(true) / workers}
+    return [{"worker": _MEAN, "direction": "sent and received", **record, "partly": False}]

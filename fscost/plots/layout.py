@@ -1,15 +1,16 @@
 """Where panels stand, which of them share a scale, and what stands around them."""
 
 import math
-from collections.abc import Callable, Hashable, Sequence
-from itertools import product
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from fscost.errors import TableError
-from fscost.plots.style import GREY, HIGHEST_IN, Page, width_em
+from fscost.plots.style import GREY, HIGHEST_IN, WIDTHS_IN, Page, width_em
 from fscost.plots.view import Panel
 
 _NARROWEST_IN = 1.45
@@ -21,19 +22,22 @@ _ENTRY_IN = 0.46
 def arranged(panels: Sequence[Panel], width_in: float) -> tuple[list[Panel], int]:
     """Return the panels row by row, and how many columns there are.
 
-    A full grid of two keys keeps its rows and columns where they fit; anything else is broken into even rows.
+    A full grid of two keys keeps its rows and columns where it fits and is not much higher than it need be; anything
+    else is broken into even rows.
     """
     most = max(1, int(width_in / _NARROWEST_IN))
     first = list(dict.fromkeys(panel.place[:1] for panel in panels))
     rest = list(dict.fromkeys(panel.place[1:] for panel in panels))
-    if len(panels) == len(first) * len(rest) and min(len(first), len(rest)) > 1:
-        found = {panel.place: panel for panel in panels}
-        if len(rest) <= len(first) <= most or len(first) <= most < len(rest):
-            return [found[a + b] for b, a in product(rest, first)], len(first)
-        if len(rest) <= most:
-            return [found[a + b] for a, b in product(first, rest)], len(rest)
-    rows = math.ceil(len(panels) / most)
-    return [*panels], math.ceil(len(panels) / rows)
+    is_full = len(panels) == len(first) * len(rest) and min(len(first), len(rest)) > 1
+    fitting = [keys for keys in (first, rest) if len(keys) <= most]
+    fitting = [keys for keys in fitting if len(keys) >= most - 1 or len(panels) / len(keys) <= 3]  # else too high
+    if not is_full or not fitting:
+        rows = math.ceil(len(panels) / most)
+        return [*panels], math.ceil(len(panels) / rows)
+    found = {panel.place: panel for panel in panels}
+    if max(fitting, key=len) is first:
+        return [found[a + b] for b in rest for a in first], len(first)
+    return [found[a + b] for a in first for b in rest], len(rest)
 
 
 def shared(panels: Sequence[Panel], largest: Sequence[float], squeezed: float) -> list[float]:
@@ -41,19 +45,18 @@ def shared(panels: Sequence[Panel], largest: Sequence[float], squeezed: float) -
 
     They do not share a scale where the largest number of one is more than `squeezed` times another's.
     """
-    ways: list[Callable[[int], Hashable]] = [
-        lambda number: 0,
-        lambda number: panels[number].model,
-        lambda number: number,
-    ]
+    ways: list[Callable[[Panel], Any]] = [lambda panel: None, lambda panel: panel.model, lambda panel: panel.place]
     for way in ways:
-        groups: dict[Hashable, list[float]] = {}
-        for number, value in enumerate(largest):
-            groups.setdefault(way(number), []).append(value)
-        sized = [[value for value in values if value > 0] for values in groups.values()]
-        if all(not values or max(values) / min(values) <= squeezed for values in sized):
+        groups: dict[Any, list[float]] = {}
+        for panel, value in zip(panels, largest, strict=True):
+            groups.setdefault(way(panel), []).append(value)
+        if not any(_is_squeezed(values, squeezed) for values in groups.values()):
             break
-    return [max(groups[way(number)]) or 1.0 for number in range(len(panels))]
+    return [max(groups[way(panel)]) or 1.0 for panel in panels]
+
+
+def _is_squeezed(values: Sequence[float], squeezed: float) -> bool:
+    return max(values) > squeezed * min((value for value in values if value > 0), default=0)
 
 
 def grid(
@@ -65,15 +68,14 @@ def grid(
     TableError for what does not fit on a page.
     """
     titles = [page.lines(panel.title, (page.width_in - left_in) / columns - 0.1) for panel in panels]
-    lines = max(title.count("\n") + 1 for title in titles)
-    above = _legend_lines(names, page, _legend_columns(names, page))
-    height = sum(heights_in) + len(heights_in) * (_LINE_IN * lines + 0.22) + _LINE_IN * above + 0.42
-    if height > HIGHEST_IN:
+    lines = len(heights_in) * _height(titles) + _legend_height(names, page)
+    height_in = sum(heights_in) + _LINE_IN * lines + 0.22 * len(heights_in) + 0.42
+    if height_in > HIGHEST_IN:
+        wider = ", or make the figure wider with --width page" if page.width_in < WIDTHS_IN["page"] else ""
         raise TableError(
-            f"{len(panels)} panels are {height:.0f} in high, a page has {HIGHEST_IN:.0f}; select fewer cells, "
-            "or make the figure wider with --width page"
+            f"{len(panels)} panels are {height_in:.1f} in high, a page has {HIGHEST_IN:.1f}; select fewer cells{wider}"
         )
-    figure = Figure(figsize=(page.width_in, height))
+    figure = Figure(figsize=(page.width_in, height_in))
     axes = figure.subplots(len(heights_in), columns, squeeze=False, height_ratios=heights_in).flatten().tolist()
     for title, own in zip(titles, axes, strict=False):
         own.set_title(title)
@@ -82,13 +84,16 @@ def grid(
     return figure, axes[: len(panels)]
 
 
-def label_outer(
-    axes: Sequence[Axes], columns: int, *, x_is_shared: Callable[[int, int], bool], y_is_shared: bool = False
-) -> None:
+def _height(texts: Sequence[str]) -> int:
+    """Return how many lines the highest of some texts has."""
+    return max(text.count("\n") + 1 for text in texts)
+
+
+def label_outer(axes: Sequence[Axes], columns: int, *, y_is_shared: bool = False) -> None:
     """Leave out numbers that the panel below, or the one at the left, has too."""
     for number, own in enumerate(axes):
-        below = number + columns
-        if below < len(axes) and x_is_shared(number, below):
+        below = axes[number + columns :][:1]
+        if below and own.get_xlim() == below[0].get_xlim():
             own.tick_params(labelbottom=False)
         if y_is_shared and number % columns:
             own.tick_params(labelleft=False)
@@ -97,11 +102,8 @@ def label_outer(
 def legend(figure: Figure, handles: Sequence[Artist], names: Sequence[str], page: Page, title: str) -> None:
     """Put a legend above the panels, in as many columns as fit."""
     if names or title:
-        figure.legend(
-            handles, _entries(names, page), title=page.text(title), title_fontsize=6.5, loc="outside upper center",
-            ncols=_legend_columns(names, page), frameon=False, handlelength=2.2, columnspacing=1.2, borderpad=0.1,
-            borderaxespad=0.2, labelspacing=0.3,
-        )  # fmt: skip
+        columns, title = _legend_columns(names, page), page.text(title)
+        figure.legend(handles, _entries(names, page), title=title, loc="outside upper center", ncols=columns)
 
 
 def _entries(names: Sequence[str], page: Page) -> list[str]:
@@ -109,17 +111,20 @@ def _entries(names: Sequence[str], page: Page) -> list[str]:
 
 
 def _legend_columns(names: Sequence[str], page: Page) -> int:
-    longest_in = min(page.width_in - _ENTRY_IN, max(map(width_em, names), default=0) * 7 / 72)
+    longest_in = max((width_em(name) * 7 / 72 for name in names), default=0)
     return max(1, min(len(names), int(page.width_in / (_ENTRY_IN + longest_in))))
 
 
-def _legend_lines(names: Sequence[str], page: Page, columns: int) -> int:
-    lines = sum(entry.count("\n") + 1 for entry in _entries(names, page))
-    return lines if columns == 1 else math.ceil(len(names) / columns)
+def _legend_height(names: Sequence[str], page: Page) -> int:
+    """Return how many lines the entries of a legend have: where one is broken, there is one column."""
+    columns = _legend_columns(names, page)
+    return sum(_height(_entries(names[n : n + columns], page)) for n in range(0, len(names), columns))
 
 
-def said(axes: Axes, lines: Sequence[str]) -> None:
-    """Say in a panel what has no number there, as ``FedPer: missing``."""
-    text = axes.text(0.97, 0.04, "\n".join(lines), transform=axes.transAxes, ha="right", va="bottom", color=GREY,
-                     fontsize=6)  # fmt: skip
-    text.set_in_layout(False)
+def said(axes: Axes, lines: Sequence[str], where: Literal["best", "lower right"] = "best") -> None:
+    """Say in a panel, where it covers least, what has no number there, as ``FedPer: missing``."""
+    if lines:
+        empty = [Line2D([], [], linestyle="")] * len(lines)
+        text = axes.legend(empty, lines, loc=where, handlelength=0, handletextpad=0, fontsize=6, labelcolor=GREY,
+                           frameon=True, edgecolor="none", fancybox=False)  # fmt: skip
+        text.set_in_layout(False)

@@ -24,34 +24,35 @@ _SLOPES = 3
 def accuracy(sketch: Sketch, page: Page) -> Figure:
     """Return lines of a metric over bytes, with bands of a standard deviation around them."""
     figure, panels, axes, columns = _panels(sketch, page)
-    scale, factor = UNITS[sketch.unit], 100 if sketch.column.is_rate else 1
-    name, metric = bytes_name(sketch.column), sketch.column.metric
+    scale, name = UNITS[sketch.unit], bytes_name(sketch.column)
     ends = [[s.records[-1][name] / scale for s in panel.faint or panel.series if s.records] for panel in panels]
     is_log = any(max(own) > _WIDE * min(own) > 0 for own in ends if own)
     limits = shared(panels, [max(own, default=0) for own in ends], _SQUEEZED)
     for panel, own, limit in zip(panels, axes, limits, strict=True):
         for label, style, records in _styled(panel, sketch):
-            x, y = ([record[key] * by for record in records] for key, by in ((name, 1 / scale), (metric, factor)))
-            own.plot(x, y, **style, label=label, markevery=max(1, len(x) // 8))
-            if style is not _FAINT:
-                _band(own, x, y, [record[f"{metric}_std"] for record in records], factor, style["color"])
+            _course(own, records, sketch, style, label)
         if is_log:
             own.set_xscale("log")
-            start, end = own.get_xlim()
-            logarithmic(own.xaxis, start, end, page.width_in / columns - 0.5)
+            logarithmic(own.xaxis, page.width_in / columns - 0.5)
         else:
             own.set_xlim(0, limit * 1.04)
             linear(own.xaxis, 4)
         said(own, _marks(panel, page, page.width_in / columns - 0.5))
     _same_y(axes, [own for own, drawn in zip(axes, ends, strict=True) if drawn], sketch)
-    label_outer(axes, columns, x_is_shared=lambda a, b: not is_log and limits[a] == limits[b], y_is_shared=True)
+    label_outer(axes, columns, y_is_shared=True)
     return _around(figure, sketch, page)
 
 
-def _band(own: Axes, x: Sequence[float], y: Sequence[float], off: Sequence[Any], factor: float, colour: Any) -> None:
-    if any(off):
-        low, high = zip(*((a - b * factor, a + b * factor) for a, b in zip(y, off, strict=True)), strict=True)
-        own.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+def _course(own: Axes, records: Sequence[Record], sketch: Sketch, style: dict[str, Any], label: str) -> None:
+    """Draw one line, with a band of a standard deviation unless it is faint."""
+    metric, factor = sketch.column.metric, 100 if sketch.column.is_rate else 1
+    x = [record[bytes_name(sketch.column)] / UNITS[sketch.unit] for record in records]
+    y = [record[metric] * factor for record in records]
+    off = [(record[f"{metric}_std"] or 0) * factor for record in records]
+    own.plot(x, y, **style, label=label, markevery=max(1, len(x) // 8))
+    if style is not _FAINT and any(off):
+        low, high = ([a + sign * b for a, b in zip(y, off, strict=True)] for sign in (-1, 1))
+        own.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
 
 
 def _panels(sketch: Sketch, page: Page) -> tuple[Figure, list[Panel], list[Axes], int]:
@@ -102,28 +103,24 @@ def _legend_names(sketch: Sketch) -> Sequence[str]:
 def size(sketch: Sketch, page: Page) -> Figure:
     """Return bytes over the size of the model, both logarithmic, with slopes."""
     figure, panels, axes, columns = _panels(sketch, page)
-    name, scales = bytes_name(sketch.column), (1 / THOUSANDS[sketch.x_unit], 1 / UNITS[sketch.unit])
     room_in = page.width_in / columns - 0.5
-    every = [record for part in sketch.parts for record in part.records]
-    spans = [
-        (min(values) / room, max(values) * 1.6)  # below, there is room for the slopes
-        for room, values in zip((1.6, 4), _points(every, name, scales), strict=True)
-    ]
+    x, y = _points(sketch.records, sketch)
     for panel, own in zip(panels, axes, strict=True):
         for label, style, records in _styled(panel, sketch):
-            own.plot(*_points(sorted(records, key=lambda record: record["params"]), name, scales), **style, label=label)
+            own.plot(*_points(sorted(records, key=lambda record: record["params"]), sketch), **style, label=label)
         own.loglog()
-        own.set(xlim=spans[0], ylim=spans[1])
-        logarithmic(own.xaxis, *spans[0], room_in)
-        logarithmic(own.yaxis, *spans[1], _height_in(page, columns))
+        own.set(xlim=(min(x) / 1.6, max(x) * 1.6), ylim=(min(y) / 4, max(y) * 1.6))  # below stand slopes
+        logarithmic(own.xaxis, room_in)
+        logarithmic(own.yaxis, _height_in(page, columns))
         own.grid()
-        said(own, [*_slopes(panel, sketch, page, room_in), *_marks(panel, page, room_in)])
-    label_outer(axes, columns, x_is_shared=lambda a, b: True, y_is_shared=True)
+        said(own, [*_slopes(panel, sketch, page, room_in), *_marks(panel, page, room_in)], "lower right")
+    label_outer(axes, columns, y_is_shared=True)
     return _around(figure, sketch, page)
 
 
-def _points(records: Sequence[Record], name: str, scales: tuple[float, float]) -> list[list[float]]:
-    return [[record[key] * by for record in records] for key, by in zip(("params", name), scales, strict=True)]
+def _points(records: Sequence[Record], sketch: Sketch) -> tuple[list[float], list[float]]:
+    x = [record["params"] / THOUSANDS[sketch.x_unit] for record in records]
+    return x, [record[bytes_name(sketch.column)] / UNITS[sketch.unit] for record in records]
 
 
 def _slopes(panel: Panel, sketch: Sketch, page: Page, room_in: float) -> list[str]:

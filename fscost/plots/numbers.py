@@ -1,18 +1,17 @@
 """The numbers of each figure, from the lines of tables; nothing here draws."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
+from statistics import linear_regression
 
 from fscost.errors import TableError, nearest
 from fscost.measure import Traffic
-from fscost.plots.view import Part, Record, Sketch, View, refuse_nothing, title
-from fscost.record import Status
+from fscost.plots.view import Record, Sketch, View, recorded, title
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.heads import metric_name
 from fscost.tables.lines import Line, Run, course_of, is_unknown
-from fscost.tables.marks import Mark, mark_of
+from fscost.tables.marks import Mark
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.words import messages_of
 
@@ -28,7 +27,7 @@ def what(view: View, column: ColumnSpec) -> str:
     return f"{text}, estimated" if view.is_estimate and not text.startswith("estimated") else text
 
 
-def _total(view: View, line: Line, column: ColumnSpec) -> list[float] | str:
+def _total(line: Line, column: ColumnSpec) -> list[float] | str:
     of = QUANTITIES["total"].of
     assert of is not None
     return of(line, column)
@@ -45,7 +44,7 @@ def accuracy(view: View) -> Sketch:
     _refuse_unmeasured(view)
     column = view.column
     panels = view.panels(lambda line: _course(view, line))
-    refuse_nothing(panels, "accuracy")
+    recorded(panels, "accuracy")
     unit = view.unit([s.records[-1][bytes_name(column)] for p in panels for s in p.series if s.records])
     y = f"{metric_name(column)} (%)" if column.is_rate else metric_name(column)
     first = f"{metric_name(column)} against cumulative {what(view, column)}, all clients and both directions"
@@ -77,19 +76,14 @@ def _refuse_unmeasured(view: View) -> None:
         )
 
 
-def _course(view: View, line: Line) -> Part:
-    where, column = view.where(line), view.column
-    if line.status is not Status.DONE:
-        return Part(line, where, mark=mark_of(line.status))
+def _course(view: View, line: Line) -> tuple[list[Record], str]:
     runs = [{int(row["round"]): row for row in line.rounds.get(str(run["cell"]), ())} for run in line.runs]
     common = sorted(set.intersection(*map(set, runs)))
-    found = [_after(view, number, [run[number] for run in runs], column) for number in common]
+    found = [_after(view, number, [run[number] for run in runs], view.column) for number in common]
     records = [record for record in found if record is not None]
-    last = max((max(run, default=0) for run in runs), default=0)
-    if not records:
-        return Part(line, where, mark=Mark.UNKNOWN)
-    end = records[-1]["round"]
-    return Part(line, where, records, note=f"drawn to round {end} of {last}, which not all seeds have" * (end < last))
+    last = max((number for run in runs for number in run), default=0)
+    end = records[-1]["round"] if records else last
+    return records, f"drawn to round {end} of {last}, which not all seeds have" * (end < last)
 
 
 def _after(view: View, number: int, rows: Sequence[Run], column: ColumnSpec) -> Record | None:
@@ -112,15 +106,14 @@ def size(view: View) -> Sketch:
     """
     column = view.column
     panels = view.panels(lambda line: _sized(view, line), along="model")
-    refuse_nothing(panels, "size")
-    records = [record for panel in panels for series in panel.series for record in series.records]
+    records = recorded(panels, "size")
     if len({record["params"] for record in records}) < 2:
         raise TableError("plot size: needs models of two sizes at least; select them, as model=mlp_s,mlp_l")
     unit = view.unit([record[bytes_name(column)] for record in records])
     first = f"{title(what(view, column))}, all clients, rounds and both directions, against the model's parameters"
     caption = [*view.caption(first, unit), "Slope: of the least-squares line through the logarithms of both."]
     least = min(record["params"] for record in records)
-    many = [word for word, number in THOUSANDS.items() if least >= number][-1]
+    many = [word for word, number in THOUSANDS.items() if least >= number / 10][-1]
     x = f"Parameters of the model{f' ({many})' if many else ''}"
     y = f"{title(what(view, column))} ({unit})"
     return Sketch(panels, unit, x, y, caption, view.names(panels), view.over(), column, many)
@@ -130,22 +123,19 @@ THOUSANDS = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
 """In what numbers of parameters are told."""
 
 
-def _sized(view: View, line: Line) -> Part:
-    where, params, sizes = view.where(line), line.values("params"), _total(view, line, view.column)
+def _sized(view: View, line: Line) -> tuple[list[Record], str]:
+    params, sizes = line.values("params"), _total(line, view.column)
     if isinstance(params, str) or isinstance(sizes, str):
-        return Part(line, where, mark=params if isinstance(params, str) else str(sizes))
+        return [], ""
     if not all(sizes):
-        return Part(line, where, note="nothing was sent; 0 has no place on a logarithmic axis")
-    return Part(line, where, [{"params": params[0]} | view.told(bytes_name(view.column), sizes)])
+        return [], "nothing sent"  # 0 has no place on a logarithmic axis
+    return [{"params": params[0]} | view.told(bytes_name(view.column), sizes)], ""
 
 
 def slope(records: Sequence[Record], column: ColumnSpec) -> float | None:
     """Return the slope of log bytes over log parameters, by least squares; None for models of one size."""
-    x, y = (np.log10([record[name] for record in records]) for name in ("params", bytes_name(column)))
-    if len(set(x)) < 2:
-        return None
-    off = x - x.mean()
-    return float((off * (y - y.mean())).sum() / (off**2).sum())
+    x, y = ([math.log(record[name]) for record in records] for name in ("params", bytes_name(column)))
+    return linear_regression(x, y).slope if len(set(x)) > 1 else None
 
 
 # --- bytes per traffic class ----------------------------------------------------------------------
@@ -153,11 +143,11 @@ def slope(records: Sequence[Record], column: ColumnSpec) -> float | None:
 
 def traffic(view: View) -> Sketch:
     """Return the bytes of a whole training by traffic class."""
-    panels = view.panels(lambda line: _classes(view, line), most=None)
-    refuse_nothing(panels, "traffic")
+    panels = view.panels(lambda line: _classes(view, line))
+    recorded(panels, "traffic")
     column = replace(view.column, traffic=ALL)
     unit = view.unit([sum(r["bytes"] for r in s.records) for p in panels for s in p.series if s.records])
-    first = f"{title(what(view, column))} by traffic class, all clients, rounds and both directions"
+    first = f"{title(what(view, column))}, by traffic class, all clients, rounds and both directions"
     caption = view.caption(first, unit)
     if any(series.parts[0].note for panel in panels for series in panel.series):
         caption.append("+: without a class of which the bytes are not known.")
@@ -165,14 +155,12 @@ def traffic(view: View) -> Sketch:
     return Sketch(panels, unit, x, "", caption, view.names(panels), view.over(), column)
 
 
-def _classes(view: View, line: Line) -> Part:
-    where, records, unknown = view.where(line), [], []
+def _classes(view: View, line: Line) -> tuple[list[Record], str]:
+    records, unknown = [], []
     for traffic in Traffic:
-        sizes = _total(view, line, replace(view.column, traffic=traffic))
-        if not isinstance(sizes, str):
-            records.append({"traffic": str(traffic), "measure": view.column.measure} | view.told("bytes", sizes))
-        elif line.status is Status.DONE:
+        sizes = _total(line, replace(view.column, traffic=traffic))
+        if isinstance(sizes, str):
             unknown.append(f"{traffic} {Mark.UNKNOWN}")
         else:
-            return Part(line, where, mark=sizes)
-    return Part(line, where, records, mark="" if records else Mark.UNKNOWN, note=", ".join(unknown))
+            records.append({"traffic": str(traffic), "measure": view.column.measure} | view.told("bytes", sizes))
+    return records, ", ".join(unknown) if records else ""

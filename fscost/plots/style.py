@@ -2,24 +2,16 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from matplotlib.axis import Axis, YAxis
 from matplotlib.font_manager import findfont, get_font
-from matplotlib.ticker import (
-    FixedLocator,
-    Formatter,
-    FuncFormatter,
-    LogLocator,
-    MaxNLocator,
-    NullFormatter,
-    NullLocator,
-)
+from matplotlib.ft2font import FT2Font
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from fscost.errors import TableError
 from fscost.tables.formats.format import clean
 from fscost.tables.formats.tex_escape import escape
 
@@ -34,10 +26,8 @@ RC: Any = {
     "font.family": FONT,
     "font.size": 7,
     "axes.titlesize": 7,
-    "axes.labelsize": 7,
     "xtick.labelsize": 6.5,
     "ytick.labelsize": 6.5,
-    "legend.fontsize": 7,
     "figure.labelsize": 7.5,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -52,9 +42,17 @@ RC: Any = {
     "ytick.major.size": 2.5,
     "lines.linewidth": 1.2,
     "hatch.linewidth": 0.5,
+    "legend.title_fontsize": 6.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "legend.columnspacing": 1.2,
+    "legend.borderpad": 0.1,
+    "legend.borderaxespad": 0.2,
+    "legend.labelspacing": 0.3,
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.h_pad": 0.04,
     "figure.constrained_layout.w_pad": 0.03,
+    "savefig.dpi": 300,
     "text.parse_math": False,  # names hold $ as any other character
     "pdf.fonttype": 42,  # TrueType, as conferences ask for
     "pgf.texsystem": "pdflatex",
@@ -75,12 +73,11 @@ def look(number: int) -> dict[str, Any]:
 
     A later one is thinner and its marker smaller, so that one below it is seen.
     """
-    size = 4.6 - 0.8 * (number % 4)
     return {
         "color": _COLOURS[number % len(_COLOURS)],
         "linestyle": _DASHES[number % len(_DASHES)],
         "marker": _MARKERS[number % len(_MARKERS)],
-        "markersize": size,
+        "markersize": 4.6 - 0.8 * (number % 4),
         "markerfacecolor": "none",
         "markeredgewidth": 0.8,
     }
@@ -99,55 +96,42 @@ class Page:
 
 
 def _broken(text: str, wide_em: float) -> list[str]:
-    """Return text in lines, broken at blanks; a word that no line can hold at its punctuation, or else anywhere."""
-    lines = [""]
-    for part in _parts(text, wide_em):
-        if width_em(lines[-1] + part) <= wide_em:
-            lines[-1] += part
-            continue
-        lines.append("")
-        for character in part.lstrip():
+    """Return text in lines, broken at blanks; a word that no line can hold behind punctuation, or else anywhere."""
+    lines, parts = [""], []
+    for word in re.findall(r"\s*\S+", text):
+        parts += [word] if width_em(word.strip()) <= wide_em else re.split("(?<=[._/=,-])", word)
+    for part in parts:
+        if width_em(lines[-1] + part) > wide_em:
+            lines.append("")
+            part = part.lstrip()
+        for character in part:
             if width_em(lines[-1] + character) > wide_em:
                 lines.append("")
             lines[-1] += character
-    return lines[1:] if not lines[0] and len(lines) > 1 else lines
-
-
-def _parts(text: str, wide_em: float) -> Iterator[str]:
-    for word in re.findall(r"\s*\S+", text):
-        is_long = width_em(word.lstrip()) > wide_em
-        yield from re.findall(r"[^._/=,-]*[._/=,-]+|[^._/=,-]+", word) if is_long else [word]
+    return [line for line in lines if line] or [""]
 
 
 def width_em(text: str) -> float:
     """Return how wide text is in the font of PDF and PNG; those of LaTeX are narrower."""
-    return sum(map(_advance_em, printable(text)))
+    font = _font()
+    font.set_size(100, 72)
+    font.set_text(printable(text))
+    return float(font.get_width_height()[0]) / 64 / 100
 
 
 @cache
-def _advance_em(character: str) -> float:
-    font = get_font(findfont(FONT))
-    font.set_size(100, 72)
-    return float(font.load_char(ord(character)).linearHoriAdvance) / 65536 / 100
+def _font() -> FT2Font:
+    return get_font(findfont(FONT))
 
 
-def width_in(setting: str) -> float:
-    """Return the width of a figure: ``column``, ``page``, or a number of inches; raises TableError for another."""
-    if setting in WIDTHS_IN:
-        return WIDTHS_IN[setting]
-    if not re.fullmatch(r"\d+(\.\d+)?", setting) or not 2 <= float(setting) <= 20:
-        raise TableError(f"--width {setting}: must be column, page or a number of inches from 2 to 20")
-    return float(setting)
+@cache
+def _characters() -> frozenset[int]:
+    return frozenset(_font().get_charmap())
 
 
 def printable(text: str) -> str:
     """Return text for fonts that come with matplotlib; a character that they lack is its number, as ``U+4E2D``."""
-    return "".join(c if c.isascii() or ord(c) in _characters() else f"U+{ord(c):04X}" for c in clean(text))
-
-
-@lru_cache(maxsize=1)
-def _characters() -> frozenset[int]:
-    return frozenset(get_font(findfont(FONT)).get_charmap())
+    return "".join(c if ord(c) in _characters() else f"U+{ord(c):04X}" for c in clean(text))
 
 
 def for_latex(text: str) -> str:
@@ -157,48 +141,33 @@ def for_latex(text: str) -> str:
 
 # --- numbers on axes ------------------------------------------------------------------------------
 
+_COMMAS = "{x:,.10g}"
+
 
 def short(value: float) -> str:
     """Return a number with three significant digits and commas between thousands."""
-    if value == 0:
-        return "0"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    rounded = round(value, 2 - math.floor(math.log10(abs(value))))
-    return f"{rounded:,.{decimals}f}"
-
-
-class _Commas(Formatter):
-    """Numbers of one axis: alike decimals, commas between thousands."""
-
-    def __call__(self, value: float, pos: int | None = None) -> str:
-        return f"{value:,.10g}"
-
-    def format_ticks(self, values: Any) -> list[str]:
-        """Return the numbers at all ticks."""
-        decimals = max((len(f"{value:.10g}".partition(".")[2]) for value in values), default=0)
-        return [f"{value + 0.0:,.{decimals}f}".replace("-", "\N{MINUS SIGN}") for value in values]
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 100 or rounded == 0 else f"{rounded:#.3g}"
 
 
 def linear(axis: Axis, most: int = 5) -> None:
     """Make an axis of round numbers."""
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(_Commas())
+    axis.set_major_formatter(_COMMAS)
 
 
-def _power(value: float) -> str:
-    """Return the power of ten below a number as it is printed."""
-    return f"{10.0 ** math.floor(math.log10(value)):,.10g}"
-
-
-def logarithmic(axis: Axis, least: float, most: float, length_in: float) -> None:
-    """Label a logarithmic axis from `least` to `most` as densely as its length allows."""
-    decades = math.log10(most / least)
-    label_in = 0.2 if isinstance(axis, YAxis) else 0.12 + 0.05 * max(len(_power(end)) for end in (least, most))
-    steps = (1.0, 2.0, 5.0) if 3 * decades * label_in < length_in else (1.0,)
-    every = max(1, math.ceil(decades * label_in / length_in))
-    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
-    ticks = [step * 10.0**power for power in powers for step in steps if power % every == 0]
-    axis.set_major_locator(FixedLocator(ticks))
+def logarithmic(axis: Axis, length_in: float) -> None:
+    """Label a logarithmic axis as densely as its length allows."""
+    first, last = (math.log10(end) for end in axis.get_view_interval())
+    powers = range(math.ceil(first), math.floor(last) + 1)
+    digits = max((len(f"{10.0**power:,.10g}") for power in powers), default=1)
+    label_in = 0.2 if isinstance(axis, YAxis) else 0.12 + 0.05 * digits
+    needed_in = (last - first) * label_in
+    every = max(1, math.ceil(needed_in / length_in))
+    if 3 * needed_in < length_in:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    else:
+        axis.set_major_locator(FixedLocator([10.0**power for power in powers[::every]]))
     axis.set_minor_locator(LogLocator(subs=range(2, 10)) if every == 1 else NullLocator())
     axis.set_minor_formatter(NullFormatter())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_major_formatter(_COMMAS)

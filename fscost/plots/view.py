@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import stdev
+from functools import cached_property
+from statistics import fmean, median, stdev
 from typing import Any
 
 import pandas as pd
 
 from fscost.collect import Frames
 from fscost.errors import TableError
+from fscost.record import Status
 from fscost.tables import TableSpec
 from fscost.tables.column import ColumnSpec
 from fscost.tables.compared import Options, compared, readable
 from fscost.tables.keys import Keys
-from fscost.tables.lines import Line, is_unknown
-from fscost.tables.marks import ESTIMATED
+from fscost.tables.lines import Line
+from fscost.tables.marks import ESTIMATED, Mark, mark_of
 from fscost.tables.numbers import Datum, unit_for
 from fscost.tables.table import Column
 from fscost.tables.words import constants_of, notes, power
@@ -22,8 +24,11 @@ from fscost.tables.words import constants_of, notes, power
 Record = dict[str, Any]
 """Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
 
-_MOST = 8
-"""So many series can be told apart in one panel."""
+NumbersOf = Callable[[Line], tuple[Sequence[Record], str]]
+"""What computes the numbers of a line that is done, and says in words what lacks; without both they are not known."""
+
+MOST = 8
+"""So many series can be told apart in one panel on paper."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +74,19 @@ class Panel:
         """The model, which bytes depend on most."""
         return self.series[0].parts[0].line.runs[0]["model"]
 
+    def only(self, series: Series) -> "Panel":
+        """Return a panel of one series, with the others faint behind it."""
+        title = f"{self.title}, {series.name}" if self.title else series.name
+        return Panel(title, (*self.place, series.name), [series], self.series)
+
 
 @dataclass(frozen=True)
 class Sketch:
-    """All of a figure but its shape: `caption` are sentences, `x` and `y` what the axes are, or what
-    stands beside bytes, `unit` that of bytes.
+    """All of a figure but its shape.
 
-    `names` are the series' in the order of their colours; `over` says over how many seeds, empty for one; `x_unit` is
-    that of numbers that are no bytes.
+    unit: that of bytes. x, y: what the axes are, or for audit, what stands beside bytes. caption: sentences. names:
+    those of the series, in the order of their colours. over: over how many seeds, empty for one. column: what is
+    counted. x_unit: that of parameters.
     """
 
     panels: Sequence[Panel]
@@ -95,6 +105,11 @@ class Sketch:
         return [part for panel in self.panels for series in panel.series for part in series.parts]
 
     @property
+    def records(self) -> list[Record]:
+        """The numbers of all parts."""
+        return [record for part in self.parts for record in part.records]
+
+    @property
     def untold(self) -> list[str]:
         """What is not drawn, or not all of it, in words."""
         return [f"{part.where}: {part.mark or part.note}" for part in self.parts if part.mark or part.note]
@@ -111,10 +126,22 @@ class View:
     lines: Sequence[Line]
     compare: str
     column: ColumnSpec = field(repr=False)
+    most: int | None = MOST
 
     @classmethod
-    def of(cls, frames: Frames, spec: TableSpec, extra: Options, *, of_workers: bool, along: str = "") -> "View":
+    def of(
+        cls,
+        frames: Frames,
+        spec: TableSpec,
+        extra: Options,
+        *,
+        of_workers: bool,
+        along: str = "",
+        most: int | None = MOST,
+    ) -> "View":
         """Return what is selected; `along` is an axis that runs along the figure's own.
+
+        With `most`, a panel with more series is taken apart into panels of one each.
 
         Raises TableError for runs that must not be compared: those of a table, and of `of_workers` other counts too.
         """
@@ -124,48 +151,53 @@ class View:
         cells = readable(frames.cells, extra)
         keys, lines = compared(cells, frames.rounds, spec, extra, measures)
         compare = "method" if spec.compare == along else spec.compare
-        return cls(cells, frames.workers, spec, keys, lines, compare, column)
+        return cls(cells, frames.workers, spec, keys, lines, compare, column, most)
 
     @property
     def seeds(self) -> int:
         """Over how many seeds each number is."""
         return len(self.lines[0].runs)
 
-    def panels(self, made: Callable[[Line], Part], *, along: str = "", most: int | None = _MOST) -> list[Panel]:
+    def panels(self, numbers_of: NumbersOf, *, along: str = "") -> list[Panel]:
         """Return the series in panels: one for each combination of what varies beside methods and options.
 
         Lines that differ `along` an axis are one series. Where there would be more than `most` in a panel, each has
         one of its own, with all others faint behind it.
         """
         own = (self.compare, *self.keys.extra, along)
-        facets = [key for key in self.keys.of_lines if key not in own and self._varies(key)]
+        facets = [key for key in self.keys.of_lines if key not in own and key in self._varying]
         found: dict[tuple[Any, ...], dict[str, list[Part]]] = {}
         for line in self.lines:
             place = tuple(line.axes[key] for key in facets)
-            found.setdefault(place, {}).setdefault(self.name(line), []).append(made(line))
-        panels = [
-            Panel(", ".join(map(self._axis_text, facets, place)), place, [Series(*one) for one in own.items()])
-            for place, own in found.items()
-        ]
-        if most is None or max(len(panel.series) for panel in panels) <= most:
+            found.setdefault(place, {}).setdefault(self.name(line), []).append(self._part(line, numbers_of))
+        panels = []
+        for place, parts in found.items():
+            title = ", ".join(map(self._axis_text, facets, place))
+            panels.append(Panel(title, place, [Series(*one) for one in parts.items()]))
+        if self.most is None or max(len(panel.series) for panel in panels) <= self.most:
             return panels
-        return [
-            Panel(", ".join(filter(None, (panel.title, one.name))), (*panel.place, one.name), [one], panel.series)
-            for panel in panels
-            for one in panel.series
-        ]
+        return [panel.only(series) for panel in panels for series in panel.series]
 
-    def _varies(self, key: str) -> bool:
-        return len({line.axes[key] for line in self.lines}) > 1
+    def _part(self, line: Line, numbers_of: NumbersOf) -> Part:
+        records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status))
+        mark = "" if records else lack or Mark.UNKNOWN
+        return Part(line, self.where(line), records, mark, note=lack if records else "")
+
+    @cached_property
+    def _varying(self) -> set[str]:
+        """The keys in which lines differ."""
+        return {key for key in self.keys.of_lines if len({line.axes[key] for line in self.lines}) > 1}
 
     def name(self, line: Line) -> str:
         """Return what a line is called beside others of its panel."""
-        options = (f"{self.spec.label(k)}={self.spec.label(line.axes[k])}" for k in self.keys.extra if self._varies(k))
+        options = (
+            f"{self.spec.label(k)}={self.spec.label(line.axes[k])}" for k in self.keys.extra if k in self._varying
+        )
         return ", ".join([self._axis_text(self.compare, line.runs[0][self.compare]), *options])
 
     def where(self, line: Line) -> str:
         """Return what tells a line from all others."""
-        told = [key for key in self.keys.of_lines if self._varies(key)]
+        told = [key for key in self.keys.of_lines if key in self._varying]
         return ", ".join(self._axis_text(key, line.axes[key]) for key in told) or self.name(line)
 
     def names(self, panels: Sequence[Panel]) -> list[str]:
@@ -181,11 +213,9 @@ class View:
 
     # --- numbers ------------------------------------------------------------------------------------
 
-    def middle(self, values: Sequence[float]) -> float:
+    def middle(self, values: Sequence[Any]) -> float:
         """Return the mean over seeds, or the median where that was set."""
-        found = Datum([*values]).middle(self.spec.aggregate)
-        assert found is not None
-        return found
+        return median(values) if self.spec.aggregate == "median" else fmean(values)
 
     def spread(self, values: Sequence[float]) -> float | None:
         """Return the sample standard deviation over seeds, None where there is no mean or one seed."""
@@ -217,7 +247,7 @@ class View:
         if self.seeds == 1:
             return ""
         middle = "median" if self.spec.aggregate == "median" else "mean"
-        spread = " ± sample standard deviation" if with_band and self.spec.aggregate == "mean_std" else ""
+        spread = " ± sample standard deviation" * (with_band and self.spec.aggregate == "mean_std")
         return f"{middle}{spread} over n = {self.seeds} seeds"
 
     def caption(self, first: str, unit: str) -> list[str]:
@@ -227,10 +257,9 @@ class View:
             said.append(f"{unit} = {power(unit)} bytes.")
         if same := [*constants_of(self.keys, self.spec)]:
             said.append(f"The same everywhere: {', '.join(same)}.")
-        estimated = Column("", "", note=ESTIMATED) if self.is_estimate or self.column.measure == "network" else None
-        said += [f"{title(n.meaning)}." for n in notes([], [estimated] if estimated else [], self.lines,
-                                                             [self.column])]  # fmt: skip
-        return said
+        is_estimate = self.is_estimate or self.column.measure == "network"
+        columns = [Column("", "", note=ESTIMATED)] if is_estimate else []
+        return said + [f"{title(note.meaning)}." for note in notes([], columns, self.lines, [self.column])]
 
 
 def title(text: str) -> str:
@@ -238,14 +267,11 @@ def title(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def known(values: Sequence[Any]) -> bool:
-    """Return whether all of some values are numbers."""
-    return bool(values) and not any(map(is_unknown, values))
-
-
-def refuse_nothing(panels: Sequence[Panel], figure: str) -> None:
-    """Raise TableError where there is no number to draw."""
+def recorded(panels: Sequence[Panel], figure: str) -> list[Record]:
+    """Return the numbers of all panels; raises TableError where there is none to draw."""
     series = [series for panel in panels for series in panel.series]
-    if not any(one.records for one in series):
+    records = [record for one in series for record in one.records]
+    if not records:
         states = ", ".join(dict.fromkeys(one.mark for one in series))
         raise TableError(f"plot {figure}: there is no number to draw, only {states}; fscost plan and explain tell more")
+    return records

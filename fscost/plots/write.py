@@ -2,24 +2,34 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import which
 from typing import Any
 
 import matplotlib
+from matplotlib.figure import Figure
 
 from fscost.cell import AXES
 from fscost.errors import StoreError, TableError
 from fscost.plots.lines import accuracy, size
 from fscost.plots.rows import audit, traffic
-from fscost.plots.style import RC, Page, for_latex, printable
+from fscost.plots.style import RC, WIDTHS_IN, Page, for_latex, printable
 from fscost.plots.view import Sketch
 from fscost.tables.formats.tex_escape import comment
 
-_DPI = 300
 _DRAWN = {"accuracy": accuracy, "size": size, "traffic": traffic, "audit": audit}
 _EXACT = 2**53
+
+
+def width_of(setting: str) -> float:
+    """Return the width of a figure: ``column``, ``page``, or a number of inches; raises TableError for another."""
+    if setting in WIDTHS_IN:
+        return WIDTHS_IN[setting]
+    if not re.fullmatch(r"\d+(\.\d+)?", setting) or not 2 <= float(setting) <= 20:
+        raise TableError(f"--width {setting}: must be column, page or a number of inches from 2 to 20")
+    return float(setting)
 
 
 def write(
@@ -33,17 +43,8 @@ def write(
     if pgf and not which("pdflatex"):
         raise TableError("--pgf: needs pdflatex, which measures the text; install it or leave --pgf out")
     made = {".csv": table(sketch).encode(errors="replace")}
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # whatever style a user has
-        matplotlib.rcParams.update(RC)
-        drawn = _DRAWN[figure](sketch, Page(width_in, printable))
-        about = "\n".join(provenance)
-        made[".pdf"] = _saved(drawn, "pdf", {"Subject": about, "CreationDate": None})
-        made[".png"] = _saved(drawn, "png", {"Description": about, "Software": None})
-        if pgf:
-            drawn = _DRAWN[figure](sketch, Page(width_in, for_latex))
-            head = "".join(f"% {comment(line)}\n" for line in provenance)
-            made[".pgf"] = head.encode() + _saved(drawn, "pgf", None)
+    with matplotlib.rc_context(matplotlib.rcParamsDefault | RC):  # whatever style a user has
+        made |= _drawn(sketch, figure, width_in, provenance, pgf=pgf)
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
         return [_write(stem.with_name(stem.name + suffix), content) for suffix, content in made.items()]
@@ -51,9 +52,21 @@ def write(
         raise StoreError(f"out={stem.parent}: cannot be written: {error.strerror}; choose another folder") from error
 
 
-def _saved(figure: Any, format: str, metadata: dict[str, Any] | None) -> bytes:
+def _drawn(sketch: Sketch, figure: str, width_in: float, provenance: Sequence[str], *, pgf: bool) -> dict[str, bytes]:
+    drawn, about = _DRAWN[figure](sketch, Page(width_in, printable)), "\n".join(provenance)
+    made = {
+        ".pdf": _saved(drawn, "pdf", metadata={"Subject": about, "CreationDate": None}),
+        ".png": _saved(drawn, "png", metadata={"Description": about, "Software": None}),
+    }
+    if pgf:
+        head = "".join(f"% {comment(line)}\n" for line in provenance)
+        made[".pgf"] = head.encode() + _saved(_DRAWN[figure](sketch, Page(width_in, for_latex)), "pgf")
+    return made
+
+
+def _saved(figure: Figure, format: str, **settings: Any) -> bytes:
     file = io.BytesIO()
-    figure.savefig(file, format=format, dpi=_DPI, **({"metadata": metadata} if metadata else {}))
+    figure.savefig(file, format=format, **settings)
     return file.getvalue()
 
 
@@ -65,26 +78,24 @@ def _write(path: Path, content: bytes) -> Path:
 
 def table(sketch: Sketch) -> str:
     """Return all numbers that are drawn as CSV, in base units; a row without numbers says why."""
-    axes = list(
-        dict.fromkeys([*(axis for axis in AXES if axis != "seed"), *(k for p in sketch.parts for k in p.line.axes)])
-    )
-    numbers = list(dict.fromkeys(name for part in sketch.parts for record in part.records for name in record))
+    axes = [axis for axis in AXES if axis != "seed"]
+    axes += [key for key in sketch.parts[0].line.axes if key not in axes]
+    numbers = dict.fromkeys(name for record in sketch.records for name in record)
     file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*axes, *numbers, "seeds", "status", "cells"])
-    writer.writerows(_lines(sketch, axes, numbers))
+    writer = csv.DictWriter(file, [*axes, *numbers, "seeds", "status", "cells"], lineterminator="\n")
+    writer.writeheader()
+    for part in sketch.parts:
+        run = part.line.runs[0]
+        told = {axis: part.line.axes.get(axis, run.get(axis)) for axis in axes}
+        told |= {
+            "seeds": len(part.line.runs),
+            "status": part.mark or part.line.status,
+            "cells": " ".join(part.line.ids),
+        }
+        writer.writerows(told | {name: _number(record[name]) for name in record} for record in part.records or [{}])
     return file.getvalue()
 
 
-def _lines(sketch: Sketch, axes: Sequence[str], numbers: Iterable[str]) -> Iterator[list[Any]]:
-    numbers = [*numbers]
-    for part in sketch.parts:
-        run = part.line.runs[0]
-        own = [part.line.axes.get(axis, run.get(axis)) for axis in axes]
-        end = [len(part.line.runs), part.mark or part.line.status, " ".join(part.line.ids)]
-        for record in part.records or [{}]:
-            yield [*own, *(_number(record.get(name)) for name in numbers), *end]
-
-
 def _number(value: Any) -> Any:
+    """Return whole bytes without decimals."""
     return int(value) if isinstance(value, float) and abs(value) <= _EXACT and value.is_integer() else value

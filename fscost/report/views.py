@@ -79,7 +79,7 @@ def _keys() -> Iterator[tuple[str, str, str, str]]:
 def _figure(subject: Subject, figure: str, measure: str, traffic: str) -> dict[str, Any]:
     try:
         spec = replace(subject.spec, measure=measure, traffic=traffic)
-        return _drawn(figure, sketch(figure, subject.frames, spec, subject.extra))
+        return _drawn(figure, sketch(figure, subject.frames, spec, subject.extra, most=None))
     except TableError as error:
         return {"refused": str(error)}
 

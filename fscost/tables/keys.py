@@ -91,7 +91,7 @@ def refuse_mixture(cells: pd.DataFrame, keys: Iterable[str], measures: Iterable[
         if len(values) > 1:
             apart = f", or add {key} to table.rows" if key in ("engine", "protocol", "fs_commit") else ""
             raise TableError(
-                f"the selected cells differ in {name}: {values[0]} and {values[1]}; make one table of each{apart}"
+                f"the selected cells differ in {name}: {values[0]} and {values[1]}; select those of one{apart}"
             )
 
 

@@ -62,13 +62,14 @@ const interactive = (name, holder, columns, rows) => {
   const table = make("table", { class: "compact hover" }, head(columns), make("tbody", {}, ...rows));
   holder.replaceChildren(table);
   const [numbers, labels] = [true, false].map((wanted) => columns.flatMap((column, i) => (column[3] === wanted ? [i] : [])));
+  const chosen = labels.filter((i) => new Set(rows.map((row) => row.cells[i].textContent)).size > 1);
   return new DataTable(table, {
     autoWidth: false,
     order: [],
     paging: rows.length > 200,
     pageLength: 100,
     lengthMenu: [100, 500, { label: "all", value: -1 }],
-    columnDefs: [{ targets: numbers, type: "known" }, { targets: labels, columnControl: [["searchList"]] }],
+    columnDefs: [{ targets: numbers, type: "known" }, { targets: chosen, columnControl: [["searchList"]] }],
     ordering: { indicators: true },
     layout: { topStart: "search", topEnd: null, bottomStart: "info", bottomEnd: rows.length > 200 ? ["pageLength", "paging"] : null },
     language: { search: "Filter ", info: "_TOTAL_ rows", infoFiltered: "of _MAX_", infoEmpty: "no rows", zeroRecords: "no row has that" },
@@ -206,8 +207,10 @@ const rowsOf = (names) => ({
   yaxis: axis("", { type: "category", categoryorder: "array", categoryarray: names.map(plain), range: [names.length - 0.5, -0.5], showgrid: false }),
   height: 90 + 24 * names.length,
 });
+const mouse = matchMedia("(hover: hover)"); // a finger scrolls the page instead of zooming a figure
 const layout = (name, figure, panel) => ({
   uirevision: figure.of, // as long as it is the same, zoom stays
+  dragmode: mouse.matches && "zoom", modebar: { bgcolor: "transparent", color: style("--faint"), activecolor: style("--ink") },
   margin: { l: 60, r: 14, t: 8, b: 48 }, showlegend: false, hovermode: "closest", barmode: "stack",
   font: { color: style("--ink"), family: "system-ui, sans-serif", size: 12 },
   paper_bgcolor: "transparent", plot_bgcolor: "transparent",
@@ -229,7 +232,7 @@ const drawn = async (place) => {
   const names = entriesOf(own.name, own.figure).map(([text]) => text);
   const traces = DRAW[own.name](own.figure, own.panel).filter((trace) => !off[own.name].has(names[trace.entry]));
   traces.forEach((trace) => { trace.hoverinfo ??= "text"; });
-  await library.react(place, traces, layout(own.name, own.figure, own.panel), { responsive: true, displaylogo: false });
+  await library.react(place, traces, layout(own.name, own.figure, own.panel), { responsive: true, displaylogo: false, displayModeBar: mouse.matches && "hover" });
   place.dataset.drawn = "";
 };
 const redraw = () => panels.forEach((_, place) => { if ("drawn" in place.dataset) drawn(place); });

@@ -41,9 +41,7 @@ def sketched(paper: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sket
 @pytest.fixture
 def drawn() -> Iterator[Callable[..., Figure]]:
     """A figure of a sketch, laid out."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(RC)
+    with matplotlib.rc_context(matplotlib.rcParamsDefault | RC):
 
         def run(figure: str, sketch: Sketch, width_in: float = 3.25) -> Figure:
             made = DRAWN[figure](sketch, Page(width_in, printable))

@@ -1,6 +1,7 @@
 """How figures look: nothing covers anything, all is readable, names are as they are, files are the same bytes."""
 
 import csv
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fscost.plots import FIGURES, Sketch
-from fscost.plots.layout import shared
+from fscost.plots.layout import arranged, shared
 from fscost.plots.style import Page, look, printable, short
+from fscost.plots.view import Panel
 from tests.conftest import Result, in_process
 from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled, text_of
 
@@ -61,8 +63,32 @@ def test_panels_share_a_scale_unless_one_would_be_squeezed(sketched: Sketched) -
     assert shared(panels, [1, 20, 10, 20, 0, 200], 5) == [1, 20, 10, 20, 1, 200]
 
 
+def grid_of(first: int, rest: int) -> list[Panel]:
+    """Panels of two keys with so many values, without series."""
+    return [Panel("", (a, b), []) for a in range(first) for b in range(rest)]
+
+
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (1234.5, "1,230"), (0.01234, "0.0123"), (52.25, "52.2"), (9.999, "10.00")]
+    ("first", "rest", "width_in", "columns", "second"),
+    [
+        (3, 2, 6.75, 3, (1, 0)),
+        (2, 3, 6.75, 3, (0, 1)),
+        (3, 2, 3.25, 2, (0, 1)),
+        (2, 2, 6.75, 2, (1, 0)),
+        (2, 9, 6.75, 4, (0, 1)),  # two columns would be nine rows
+        (1, 5, 6.75, 3, (0, 1)),
+    ],
+)
+def test_grids_keep_their_rows_and_columns(
+    first: int, rest: int, width_in: float, columns: int, second: tuple[int, int]
+) -> None:
+    panels, found = arranged(grid_of(first, rest), width_in)
+    assert (found, panels[0].place, panels[1].place) == (columns, (0, 0), second)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (1234.5, "1,230"), (0.01234, "0.0123"), (52.25, "52.2"), (9.999, "10.0"), (999.9, "1,000")],
 )
 def test_numbers_beside_bars(value: float, text: str) -> None:
     assert short(value) == text
@@ -73,6 +99,7 @@ def test_numbers_beside_bars(value: float, text: str) -> None:
     [
         ("FedAvg, train.optimizer.momentum=0.9", 1.3, ["FedAvg, train.optimizer.", "momentum=0.9"]),
         ("ConvNet-2, 10 clients", 0.8, ["ConvNet-2, 10", "clients"]),
+        ("a $b$_16%, 3 clients", 0.65, ["a $b$_16%,", "3 clients"]),
         ("W" * 20, 1.0, ["W" * 10, "W" * 10]),
         ("", 1.0, [""]),
     ],
@@ -122,28 +149,33 @@ def test_pgf_compiles_with_any_name(figure: str, hostile: list[str], fscost: Fsc
     document = (
         rf"\documentclass{{article}}\usepackage{{pgf}}\begin{{document}}\input{{out/{figure}.pgf}}\end{{document}}"
     )
-    done = compiled(document, here)
-    assert (done.pages, done.overfull_pt) == (1, [])
+    for engine in filter(shutil.which, ("lualatex", "pdflatex")):
+        done = compiled(document, here, engine)
+        assert (done.pages, done.overfull_pt) == (1, [])
     found = plain(text_of(done.pdf)).replace("˜", "~").replace("ˆ", "^").replace("’", "'")
     for name in ("abc--d|<>`", r"column-at-all$\frac{1}{2}$", *([] if figure == "size" else ["$MLP$16%"])):
         assert name in found  # an underscore is a rule and no character
 
 
 @pytest.mark.slow
-def test_files_are_the_same_bytes_in_any_process(paper: Path, tmp_path: Path) -> None:
+@NEEDS_PDFLATEX
+@pytest.mark.parametrize("figure", FIGURES)
+def test_files_are_the_same_bytes_in_any_process(figure: str, paper: Path, tmp_path: Path) -> None:
+    """In another folder, of another user, in another time zone, at another date."""
     made = []
-    for seed in ("1", "2"):
-        env = {"PYTHONHASHSEED": seed, "HOME": str(tmp_path / seed), "TZ": f"UTC+{seed}"}
-        for figure in ("accuracy", "audit"):
-            assert in_process("plot", figure, "runs", "--out", str(tmp_path / seed), cwd=paper, env=env).code == 0
-        made.append({path.name: path.read_bytes() for path in (tmp_path / seed).glob("a*.*")})
+    for number in ("1", "2"):
+        home = tmp_path / number
+        shutil.copytree(paper / "runs", home / "runs")
+        env = {"PYTHONHASHSEED": number, "HOME": str(home), "TZ": f"UTC+{number}", "SOURCE_DATE_EPOCH": number * 9}
+        assert in_process("plot", figure, "runs", "--out", "out", "--pgf", cwd=home, env=env).code == 0
+        made.append({path.name: path.read_bytes() for path in (home / "out").iterdir()})
     assert made[0] == made[1]
-    assert sorted(made[0]) == sorted(f"{figure}.{s}" for figure in ("accuracy", "audit") for s in ("csv", "pdf", "png"))
-    assert b"/FontFile2" in made[0]["accuracy.pdf"]  # TrueType, and nothing of type 3
-    assert b"/Type3" not in made[0]["accuracy.pdf"]
-    assert b"Date" not in made[0]["accuracy.pdf"]
+    assert sorted(made[0]) == [f"{figure}.{suffix}" for suffix in ("csv", "pdf", "pgf", "png")]
+    assert b"/FontFile2" in made[0][f"{figure}.pdf"]  # TrueType, and nothing of type 3
+    assert b"/Type3" not in made[0][f"{figure}.pdf"]
+    assert b"Date" not in made[0][f"{figure}.pdf"]
 
 
-def test_nothing_else_waits_for_matplotlib() -> None:
-    asked = "import sys, fscost.app; sys.exit('matplotlib' in sys.modules)"
+def test_only_what_draws_waits_for_matplotlib() -> None:
+    asked = "import sys, fscost.app, fscost.plots.audit; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], cwd=Path(__file__).parents[2]).returncode == 0

@@ -67,6 +67,19 @@ def test_asizeof_in_closed_form_is_a_mean_over_workers(fscost: Fscost) -> None:
         assert float(row[column]) == pytest.approx(sent / (int(cell["clients"]) + 1))
 
 
+def test_what_sends_nothing_is_named_in_its_panel(
+    fscost: Fscost, sketched: Callable[..., Sketch], drawn: Callable[..., Figure], here: Path
+) -> None:
+    """0 has no place on a logarithmic axis."""
+    words = ("engine=estimate", "method=fedavg,local", "model=lr,mlp_s", f"store={here / 'runs'}")
+    fscost(*words)
+    done = fscost("plot", "size", *words)
+    assert (done.code, done.err) == (0, "".join(f"not drawn: {m}, Local: nothing sent\n" for m in ("LR", "MLP-16")))
+    (own,) = drawn("size", sketched("size", *words)).axes
+    assert [text.get_text() for text in own.get_legend().get_texts()] == ["slope 1.03", "Local: nothing sent"]
+    assert [len(line.get_xdata()) for line in own.get_lines()] == [2, 0]
+
+
 def test_accuracy_needs_training(fscost: Fscost) -> None:
     fscost(*ESTIMATE)
     done = fscost("plot", "accuracy")

@@ -107,13 +107,13 @@ ASIZEOF = "Python 3.9, torch 1.13.1, numpy 1.22.4, pympler 1.1"
         (
             {"fs_commit": "a" * 40},
             [],
-            f"fs_commit: {'a' * 40} and 480b67de851df2fa02b7cc2189f1803d947998d7; make one table of each, "
+            f"fs_commit: {'a' * 40} and 480b67de851df2fa02b7cc2189f1803d947998d7; select those of one, "
             "or add fs_commit to table.rows",
         ),
         (
             {"versions": {"torch": "2.0.0"}},
             ["table.measure=reported"],
-            f"what asizeof ran in: {ASIZEOF.replace('1.13.1', '2.0.0')} and {ASIZEOF}; make one table of each",
+            f"what asizeof ran in: {ASIZEOF.replace('1.13.1', '2.0.0')} and {ASIZEOF}; select those of one",
         ),
         ({"versions": {"torch": "2.0.0"}}, ["table.measure=wire"], ""),
         ({"versions": {"scikit-learn": "9"}, "wall_s": 1.0}, ["table.measure=reported"], ""),
@@ -143,7 +143,7 @@ def test_engines_and_protocols(
     key = told.split(":")[0]
     done = fscost("table", *words)
     assert (done.code, done.out) == (2, "")
-    expected = f"the selected cells differ in {told}; make one table of each, or add {key} to table.rows\n"
+    expected = f"the selected cells differ in {told}; select those of one, or add {key} to table.rows\n"
     assert done.err == f"fscost: {expected}"
     apart = fscost("table", *words, f"table.rows=[{rows}]", "--format", "csv")
     assert [row[key] for row in rows_of(apart.out)] == [value for value in told.split()[1::2] for _ in range(2)]
@@ -151,5 +151,5 @@ def test_engines_and_protocols(
 
 def test_ledgers_of_two_formats(two: Path) -> None:
     cells = gather(runs_below(two)).cells
-    with pytest.raises(TableError, match=r"differ in ledger format: 1 and 2; make one table of each$"):
+    with pytest.raises(TableError, match=r"differ in ledger format: 1 and 2; select those of one$"):
         build(cells.assign(ledger_format=[1, 2]), TableSpec(), label="t")
