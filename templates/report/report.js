@@ -254,7 +254,7 @@ const panelOf = (name, figure, panel, before) => {
   place.setAttribute("aria-label", `${TITLES[name]}: ${panel.title || figure.caption[0]}`);
   place.style.minHeight = `${layout(name, figure, panel).height}px`; // so that nothing moves when it is drawn
   panels.set(place, { name, figure, panel });
-  near.observe(place);
+  if (!("drawn" in place.dataset)) near.observe(place);
   const lines = [...(panel.title ? [make("h4", {}, panel.title)] : []), ...(name === "size" ? [make("p", {}, slopes(figure, panel))] : []),
     ...panel.series.filter((s) => s.mark && !(name in ENTRIES)).map((s) => make("p", {}, `${figure.names[s.name]}: ${s.mark}`))];
   return make("div", { class: "panel" }, ...lines, place);
