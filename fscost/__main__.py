@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from fscost import __version__
+from fscost.clean import clean
 from fscost.errors import FscostError
 
 VERBS = {
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except FscostError as error:
-        print(f"fscost: {error}", file=sys.stderr)
+        print("\n".join(map(clean, f"fscost: {error}".split("\n"))), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("fscost: interrupted; the same command goes on where it stopped", file=sys.stderr)

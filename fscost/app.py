@@ -1,9 +1,10 @@
 """Cells into engines into the store, and the store into tables: what the verbs do."""
 
+import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import hydra
 from omegaconf import DictConfig
 
 from fscost.cell import Cell
+from fscost.clean import clean
 from fscost.collect import Frames, Run, gather, runs_below, write_frames
 from fscost.engine import Engines, EngineSettings, described, identify
 from fscost.errors import ConfigError, StoreError, for_each_cell
@@ -132,7 +134,8 @@ def run_sweep(overrides: Sequence[str]) -> int:
     )  # fmt: skip
     frames = _frames(selection)
     table = _table_of(selection, frames)
-    print(render(table, "text"))
+    _show_table(table)
+    print()
     for path in write_results(selection, frames, table):
         print(f"wrote {path}")
     return 0 if is_well else 1
@@ -203,7 +206,7 @@ def show_plan(words: Sequence[str]) -> int:
     selection = select(words)
     states = [_status(cell, run) for cell, run in selection.runs]
     for status, (cell, run) in zip(states, selection.runs, strict=True):
-        print(f"{status:12} {cell.name if cell else run.path}")
+        print(f"{status:12} {clean(cell.name if cell else str(run.path))}")
     print(", ".join([f"{len(states)} cells", *(f"{states.count(s)} {s}" for s in Status if s in states)]))
     return 0
 
@@ -221,8 +224,11 @@ def table(
 ) -> int:
     """Print the table of the selected runs, or write it to `out`."""
     selection = select(words)
-    text = render(_table_of(selection, _frames(selection)), format, template, standalone=standalone)
-    return _show(text, out)
+    made = _table_of(selection, _frames(selection))
+    if format == "text" and not (template or out or standalone):
+        _show_table(made)
+        return 0
+    return _show(render(made, format, template, standalone=standalone), out)
 
 
 def trace_cells(words: Sequence[str], out: Path | None) -> int:
@@ -230,7 +236,33 @@ def trace_cells(words: Sequence[str], out: Path | None) -> int:
     selection = select(words)
     frames = _frames(selection)
     paths = {cell: run.path for (_, run), cell in zip(selection.runs, frames.cells["cell"], strict=True)}
-    return _show("".join(f"{line}\n" for line in trace(_table_of(selection, frames), paths)), out)
+    return _show("".join(f"{clean(line)}\n" for line in trace(_table_of(selection, frames), paths)), out)
+
+
+def _show_table(table: Table) -> None:
+    """Print a table: on a terminal in colour and as wide as that, else as it is written to files."""
+    if _is_terminal() and table.template == "table":
+        from fscost.tables.terminal import show
+
+        show(table)
+    else:
+        print(render(table, "text"), end="")
+
+
+def _show_lines(lines: Iterable[str]) -> None:
+    """Print lines that show all their characters; on a terminal in colour, and broken at blanks."""
+    cleaned = map(clean, lines)
+    if _is_terminal():
+        from fscost.terminal import show_lines
+
+        show_lines(cleaned)
+    else:
+        print("\n".join(cleaned))
+
+
+def _is_terminal() -> bool:
+    """Whether what is printed is read on a terminal and not in a log: only then is rich worth its time."""
+    return sys.stdout.isatty() and not os.environ.get("CI")
 
 
 def _show(text: str, out: Path | None) -> int:
@@ -291,14 +323,14 @@ def explain_cells(words: Sequence[str]) -> int:
     selection = select([*words, "table=audit"])
     frames = _frames(selection)
     for (_, run), row in zip(selection.runs, frames.cells.to_dict("records"), strict=True):
-        print("\n".join(heading(row)))
+        _show_lines(heading(row))
         if row["status"] == Status.DONE:
-            for warning in run.read_outcome().get("warnings", ()) if isinstance(run, RunDir) else ():
-                print(f"warning: {warning}")
+            told = run.read_outcome().get("warnings", ()) if isinstance(run, RunDir) else ()
             own = frames.of(row["cell"])
-            print("\n".join([*explain(own.messages, own.workers), ""]))
+            _show_lines([*(f"warning: {warning}" for warning in told), *explain(own.messages, own.workers), ""])
             if len(own.workers):
-                print(render(_table_of(selection, own), "text"))
+                _show_table(_table_of(selection, own))
+                print()
     return 0
 
 
@@ -394,4 +426,4 @@ def _say_engine(made: Plan) -> None:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(clean(line), file=sys.stderr, flush=True)

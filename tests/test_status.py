@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from fscost.cell import Cell
@@ -152,6 +153,36 @@ def test_of_many_failures_a_watch_shows_the_last() -> None:
     look = Look([Seen(f"<{n}>", None, Status.FAILED, "why") for n in range(30)], [], 0)
     shown = [str(part) for part in view(look, Console(file=io.StringIO()), most=10)]
     assert shown == ["and 20 more:", *(f"failed: <{n}>: why" for n in range(20, 30)), "", "30 cells, 30 failed"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_failure_is_broken_at_blanks_but_for_the_path_of_its_log(width: int) -> None:
+    log = Path("/a folder/with a long name/and a longer name below it/engine.log")
+    why = "out of memory, \x1b[31m模型模型 was\nnamed [red]model[/red]"
+    look = Look([Seen("fedavg-mlp", None, Status.FAILED, why, log)], [], 0)
+    *told, _, totals = map(str, view(look, Console(file=io.StringIO(), width=width)))
+    assert f"log: {log}" in told[-1]
+    assert told[-1].startswith("  log: ") == (width < 200)
+    assert all(cell_len(line) <= width for line in told if "log:" not in line)
+    shown = "failed: fedavg-mlp: out of memory, �[31m模型模型 was named [red]model[/red]"
+    assert " ".join(" ".join(told).split()).startswith(f"{shown}; log: /a folder")
+
+
+def test_long_names_leave_counts_whole_on_a_narrow_terminal() -> None:
+    named = [cell(federate__method=f"{'n' * 60}\r[red]{n}", federate__client_num=n) for n in (3, 10)]
+    look = Look([Seen("", one, Status.MISSING) for one in named], [], 0)
+    console = Console(file=(file := io.StringIO()), width=40)
+    for part in view(look, console):
+        console.print(part)
+    lines = file.getvalue().splitlines()
+    assert all(cell_len(line) <= 40 and line.isprintable() for line in lines)
+    assert sum("1 missing" in line for line in lines) == 2
+
+
+def test_a_pipe_gets_no_colours_even_where_they_are_forced(here: Path) -> None:
+    done = in_process("status", *FAST, cwd=here, env={"FORCE_COLOR": "1"})
+    assert done.out.splitlines()[-1] == "1 cells, 1 missing"
+    assert "\x1b" not in done.out
 
 
 def test_a_folder_is_every_run_below_it(here: Path, fscost: Callable[..., Result]) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fscost.cell import Cell
+from fscost.clean import clean
 from fscost.launch.report import PlainReport
 from fscost.launch.show import duration, running_lines
 from fscost.launch.survey import Running, seconds_left, under_way
@@ -69,7 +70,7 @@ class LiveReport(PlainReport):
 
     def _print(self, line: str, style: str = "") -> None:
         """Keep a line for the next look: drawing the bar below each of a thousand lines would take its time."""
-        self._lines.append(Text(line, style))
+        self._lines.append(Text(clean(line), style))
 
     def _flush(self) -> None:
         if self._lines:

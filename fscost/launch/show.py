@@ -2,21 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from fscost.clean import clean
 from fscost.launch.survey import Running
 from fscost.record import Status
-
-STYLES = {
-    Status.DONE: "green",
-    Status.FAILED: "red",
-    Status.TIMEOUT: "red",
-    Status.RUNNING: "cyan",
-    Status.INTERRUPTED: "yellow",
-    Status.CORRUPT: "red",
-    Status.MISSING: "dim",
-}
 
 
 def running_lines(running: Sequence[Running], width: int, *, is_live: bool = False) -> Table:
@@ -47,12 +39,12 @@ def facts(one: Running) -> list[str]:
         "-" if one.accuracy is None else f"acc {100 * one.accuracy:.1f} %",
         duration(one.run_s),
         f"moved {duration(one.still_s)} ago",
-        one.holder,
+        clean(one.holder),
     ]
 
 
 def _width(facts: Sequence[Sequence[str]]) -> int:
-    return sum(2 + max(map(len, column)) for column in zip(*facts, strict=True))
+    return sum(2 + max(map(cell_len, column)) for column in zip(*facts, strict=True))
 
 
 def counted(states: Iterable[Status]) -> str:

@@ -45,7 +45,7 @@ def _show(look: Look) -> None:
         for part in view(look, console):
             console.print(part, soft_wrap=isinstance(part, Text))  # so that a long path can be copied
         return
-    console = Console(file=io.StringIO(), width=_ENDLESS)
+    console = Console(file=io.StringIO(), width=_ENDLESS, color_system=None)
     with console.capture() as plain:
         for part in view(look, console):
             console.print(part, soft_wrap=True)

@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fscost.launch.show import STYLES, running_lines
+from fscost.clean import clean
+from fscost.launch.show import running_lines
 from fscost.record import Status
 from fscost.status.look import Look, Seen
+from fscost.terminal import HANG, STYLES, wrapped
 
 _FAILED = (Status.FAILED, Status.TIMEOUT, Status.CORRUPT)
 
@@ -25,7 +28,10 @@ def view(look: Look, console: Console, most: int | None = None) -> list[Renderab
     blocks: list[list[RenderableType]] = [
         *grids,
         [*_more(look.running, most), *([running_lines(running, console.width)] if running else [])],
-        [*_more(failed, most), *map(_failure, failed[-(most or 0) :])],
+        [
+            *_more(failed, most),
+            *_failures(failed[-(most or 0) :], console.width),
+        ],
         [*_others(look.others), Text(look.totals, "bold")],
     ]
     first, *rest = (block for block in blocks if block)
@@ -47,9 +53,18 @@ def _more(cells: Sequence[object], most: int | None) -> list[Text]:
     return [Text(f"and {len(cells) - most} more:")] if most and len(cells) > most else []
 
 
-def _failure(seen: Seen) -> Text:
-    log = f"; log: {seen.log}" if seen.log else ""
-    return Text(f"{seen.status}: {seen.name}: {seen.reason}{log}", STYLES[seen.status])
+def _failures(cells: Sequence[Seen], width: int) -> Iterator[Text]:
+    """Yield what is told of failed cells; a path stands in one line, so that it can be copied."""
+    for seen in cells:
+        style = STYLES[seen.status]
+        *lines, last = wrapped(Text(clean(f"{seen.status}: {seen.name}: {seen.reason}"), style), width)
+        log = clean(f"log: {seen.log}") if seen.log else ""
+        if not log:
+            yield from [*lines, last]
+        elif last.cell_len + 2 + cell_len(log) <= width:
+            yield from [*lines, last.append(f"; {log}")]
+        else:
+            yield from [*lines, last.append(";"), Text(" " * HANG + log, style)]
 
 
 def _grids(cells: Sequence[Seen], width: int) -> Iterator[Table]:
@@ -68,7 +83,7 @@ def _grids(cells: Sequence[Seen], width: int) -> Iterator[Table]:
 def _tables(title: str, grid: Grid, width: int) -> Iterator[Table]:
     """Yield the grid as one table, or as several with some of the clients each where it is wider than `width`."""
     methods = list(dict.fromkeys(method for method, _ in grid))
-    first = [Text(word) for word in (title, *methods)]
+    first = [Text(clean(word)) for word in (title, *methods)]
     columns = [first]
     for clients in sorted({clients for _, clients in grid}):
         head = Text(f"{clients} client{'' if clients == 1 else 's'}")

@@ -57,6 +57,11 @@ def mark_of(status: str) -> Mark:
     return _OF_STATUS[Status(status)]
 
 
+def status_of(mark: str) -> Status | None:
+    """Return the state of the run that a mark stands for, None where it stands for something else."""
+    return next((status for status, known in _OF_STATUS.items() if known == mark), None)
+
+
 def not_reached(rounds: float) -> str:
     """Return the mark of a target that was not reached in so many rounds."""
     return f"{rounds:,.0f}+"

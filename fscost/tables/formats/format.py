@@ -5,7 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fscost.clean import clean
 from fscost.tables.table import Table
+
+__all__ = ["Format", "Raw", "clean", "comment", "legend"]
 
 
 class Raw(str):
@@ -29,17 +32,6 @@ class Format:
     filters: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     delimiters: Mapping[str, str] = field(default_factory=dict)
     has_document: bool = False
-
-
-def clean(text: str) -> str:
-    """Return `text` in one line that shows all its characters and that UTF-8 can hold.
-
-    Line breaks, tabs and other white space are blanks; what has no shape of its own but could turn, hide or break text
-    (control and format characters, lone surrogates) is �. As many characters as before.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
 
 
 def comment(text: str) -> Raw:

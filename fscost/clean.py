@@ -1,0 +1,12 @@
+"""Text that shows all its characters, wherever it is printed."""
+
+
+def clean(text: str) -> str:
+    """Return `text` in one line that shows all its characters and that UTF-8 can hold.
+
+    Line breaks, tabs and other white space are blanks; what has no shape of its own but could turn, hide or break text
+    (control and format characters, lone surrogates) is �. As many characters as before.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
