@@ -108,11 +108,17 @@ def _verb(verb: str, words: list[str]) -> int:
         case "collect":
             return app.collect(given.selection, given.out)
         case "report":
-            return app.report(given.selection, given.out)
+            return _report(given)
         case "plot":
             return app.plot(given.selection, given.figure, given.out, given.width, pgf=given.pgf)
         case _:
             return _table(given)
+
+
+def _report(given: argparse.Namespace) -> int:
+    from fscost import app
+
+    return app.serve_report(given.selection, given.serve) if given.serve else app.report(given.selection, given.out)
 
 
 def _table(given: argparse.Namespace) -> int:
@@ -136,14 +142,18 @@ def _parser(verb: str) -> _Parser:
     parser.add_argument("selection", nargs="*", help="overrides that name a grid, or folders; nothing = the last sweep")
     if verb == "status":
         watch = "look again every second, or every so many, until nothing runs any more"
-        parser.add_argument("--watch", type=_seconds, nargs="?", const=1.0, metavar="SECONDS", help=watch)
+        parser.add_argument("--watch", type=_seconds, nargs="?", metavar="SECONDS", help=watch)
     if verb == "rerun":
         parser.add_argument("--failed", action="store_true", help="only cells that failed or cannot be believed")
         parser.add_argument("--missing", action="store_true", help="only cells that were never finished")
     if verb == "collect":
         parser.add_argument("--out", type=Path, help="folder for the frames")
     if verb == "report":
-        parser.add_argument("--out", type=Path, metavar="FILE.html", help="the page; default: beside the tables")
+        either = parser.add_mutually_exclusive_group()
+        either.add_argument("--out", type=Path, metavar="FILE.html", help="the page; default: beside the tables")
+        serve = "write nothing, but serve the page at http://127.0.0.1:PORT/, where it follows the sweep until Ctrl-C; "
+        serve += f"only this machine can reach it; default: {_PORTS[0]}, or if it is taken one of the next or any"
+        either.add_argument("--serve", type=_ports, nargs="?", metavar="PORT", help=serve)
     if verb == "plot":
         parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for the figure; default: that of tables")
         width = "column (3.25 in, the default), page (6.75 in) or a number of inches"
@@ -170,7 +180,7 @@ def _read_first(verb: str, words: list[str]) -> list[str]:
     if verb == "plot" and (not words or words[0] not in (*_FIGURES, "-h", "--help")):
         *most, last = _FIGURES
         raise FscostError(f"{' '.join(['plot', *words[:1]])}: name the figure first: {', '.join(most)} or {last}")
-    return _with_seconds(words) if verb == "status" else words
+    return _with_values(words)
 
 
 def _refuse_beside_cells(given: argparse.Namespace) -> None:
@@ -179,10 +189,13 @@ def _refuse_beside_cells(given: argparse.Namespace) -> None:
             raise FscostError(f"--{name}: is of tables, and --cells prints the runs behind one; leave one of them out")
 
 
-def _with_seconds(words: list[str]) -> list[str]:
-    """Let a selection follow ``--watch``, which would take its first word for the seconds."""
+def _with_values(words: list[str]) -> list[str]:
+    """Let a selection follow ``--watch`` and ``--serve``, which would take its first word for their number."""
     followed = zip(words, [*words, ""][1:], strict=True)
-    return ["--watch=1" if word == "--watch" and not _NUMBER.fullmatch(after) else word for word, after in followed]
+    return [
+        f"{word}={_UNLESS_SAID[word]}" if word in _UNLESS_SAID and not _NUMBER.fullmatch(after) else word
+        for word, after in followed
+    ]
 
 
 def _seconds(word: str) -> float:
@@ -191,6 +204,19 @@ def _seconds(word: str) -> float:
     return float(word)
 
 
+def _ports(word: str) -> Sequence[int]:
+    """Return which ports to try."""
+    if word == _UNLESS_SAID["--serve"]:
+        return _PORTS
+    if not word.isdecimal() or int(word) > _MOST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{word}: must be a port, a whole number from 0 (any free one) to {_MOST_PORT}"
+        )
+    return [int(word)]
+
+
+_UNLESS_SAID = {"--watch": "1", "--serve": "auto"}
+_PORTS, _MOST_PORT = (*range(8470, 8480), 0), 65535
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _LEAST_S, _MOST_S = 0.1, 86400
 

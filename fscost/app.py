@@ -298,11 +298,25 @@ def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf
 def report(words: Sequence[str], out: Path | None) -> int:
     """Write one page about the selected runs and print its path."""
     selection = select(words)
-    subject = _subject_of(selection)
+    subject = _subject_of(selection, _frames(selection))
     path = out or selection.plan.out / f"{subject.name}_report.html"
     _write(path, page(subject, content(subject)))
     print(f"wrote {path}")
     return 0
+
+
+def serve_report(words: Sequence[str], ports: Sequence[int]) -> int:
+    """Serve the page about the selected runs as they are computed, on the first free one of these ports."""
+    from fscost.serve import serve  # alone: no other verb needs a server
+    from fscost.status.look import Selection as Watched
+
+    selection = select(words)
+
+    def subject() -> Subject:
+        now = selection if selection.planned else select(selection.words)  # a folder may have other runs by now
+        return _subject_of(now, gather(now.runs))
+
+    return serve(Watched(selection.words), subject, ports)
 
 
 def explain_cells(words: Sequence[str]) -> int:
@@ -363,8 +377,7 @@ def _tables_of(
     return table_of
 
 
-def _subject_of(selection: Selection) -> Subject:
-    frames = _frames(selection)
+def _subject_of(selection: Selection, frames: Frames) -> Subject:
     return Subject(
         name=selection.plan.name,
         runs=selection.runs,

@@ -23,6 +23,7 @@ from fscost.record import Status
 from fscost.rundir import RunDir
 
 _MESSAGE_COLUMNS = ["cell", "round", "type", "link", "traffic", "messages", *COLUMNS]
+_CELL_COLUMNS = ["cell", "status", "engine", "protocol"]
 _COUNTS = ["messages", *COLUMNS]
 
 Row = dict[str, Any]
@@ -82,7 +83,7 @@ def gather(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
         messages=_frame(rows.messages, _MESSAGE_COLUMNS),
         workers=_stack(rows.workers, ["cell", "worker"]),
         rounds=_frame(rows.rounds, ["cell", "round"]),
-        cells=_whole_numbers(pd.DataFrame(rows.cells)),
+        cells=_whole_numbers(_cells_frame(rows.cells)),
         warnings=warnings,
     )
 
@@ -316,6 +317,12 @@ def _frame(rows: list[Row], columns: list[str]) -> pd.DataFrame:
     names = dict.fromkeys(columns) | dict.fromkeys(name for row in rows for name in row)
     values = {name: [row.get(name, math.nan) for row in rows] for name in names}
     return pd.DataFrame({n: _whole(pd.Series(v, dtype=object)) if _is_count(n) else v for n, v in values.items()})
+
+
+def _cells_frame(rows: list[Row]) -> pd.DataFrame:
+    """Return the cells; the columns that say what each is are there even if there is none, or none can be read."""
+    frame = pd.DataFrame(rows)
+    return frame.reindex(columns=[*dict.fromkeys([*frame.columns, *_CELL_COLUMNS])])
 
 
 def _stack(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

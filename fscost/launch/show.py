@@ -16,14 +16,14 @@ def running_lines(running: Sequence[Running], width: int, *, is_live: bool = Fal
 
     `is_live` leaves out what the one who computes the cells knows: that they move, and where.
     """
-    facts = [_facts(one)[: 3 if is_live else None] for one in running]
-    while facts and len(facts[0]) > 1 and _LEAST_NAME + _width(facts) > width:
-        facts = [row[:-1] for row in facts]
+    told = [facts(one)[: 3 if is_live else None] for one in running]
+    while told and len(told[0]) > 1 and _LEAST_NAME + _width(told) > width:
+        told = [row[:-1] for row in told]
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(overflow="ellipsis")
-    for _ in facts[0] if facts else ():
+    for _ in told[0] if told else ():
         table.add_column(no_wrap=True)
-    for one, row in zip(running, facts, strict=True):
+    for one, row in zip(running, told, strict=True):
         table.add_row(*map(Text, [one.cell.name, *row]))
     return table
 
@@ -32,7 +32,7 @@ _LEAST_NAME = 25
 """How much of a cell's name, which begins with method, model and data, is to be seen."""
 
 
-def _facts(one: Running) -> list[str]:
+def facts(one: Running) -> list[str]:
     """Return what is told of a running cell, what matters most first."""
     return [
         f"round {'-' if one.round is None else one.round}/{one.rounds}",

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
@@ -20,6 +21,15 @@ from fscost.report.views import TRAFFICS, figures, tables, units_of
 from fscost.tables.lines import is_unknown
 from fscost.tables.render import environment
 from fscost.tables.words import provenance
+
+
+@dataclass(frozen=True)
+class Live:
+    """What tells a page that is served whether it is still the one, and whether the `content` in it is."""
+
+    page: str
+    content: str
+
 
 _AXES = ("method", "model", "data", "clients", "rounds", "seed")
 
@@ -58,10 +68,13 @@ def _cleaned(value: Any) -> Any:
     return [_cleaned(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def page(subject: Subject, shown: Mapping[str, Any]) -> str:
-    """Return the page that shows `shown`, the `content` of a subject; whatever it needs is in it."""
+def page(subject: Subject, shown: Mapping[str, Any], live: Live | None = None) -> str:
+    """Return the page that shows `shown`, the `content` of a subject; whatever it needs is in it.
+
+    With `live` it asks the server that it came from for newer content.
+    """
     folder = templates() / "report"
-    script = (folder / "report.js").read_text()
+    script = "\n".join((folder / name).read_text() for name in ("report.js", *(["live.js"] if live else [])))
     return _environment().get_template("report.html.j2").render(
         title=subject.spec.title or subject.name,
         summary=shown["summary"],
@@ -72,11 +85,17 @@ def page(subject: Subject, shown: Mapping[str, Any]) -> str:
         styles=[datatables_style(), (folder / "report.css").read_text()],
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=packed(json.dumps(shown, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()),
+        data=packed(as_json(shown)),
         datatables=datatables(),
         plotly=plotly(),
-        connect="data:",
+        connect="'self' data:" if live else "data:",
+        live=live,
     )  # fmt: skip
+
+
+def as_json(values: Any) -> bytes:
+    """Return values as JSON."""
+    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _environment() -> SandboxedEnvironment:
@@ -85,10 +104,10 @@ def _environment() -> SandboxedEnvironment:
 
 def _summary(subject: Subject) -> str:
     """Return how many cells are in which state."""
-    states = Counter(subject.frames.cells["status"])
+    states = Counter(subject.frames.cells.get("status", ()))
     counts = (f"{states[status]:,} {status}" for status in Status if states[status])
     number = len(subject.frames.cells)
-    return f"{subject.name}: {number:,} cell{'' if number == 1 else 's'}, {', '.join(counts)}"
+    return ", ".join([f"{subject.name}: {number:,} cell{'' if number == 1 else 's'}", *counts])
 
 
 def _index(subject: Subject) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What is known of the cells of a selection at one moment."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +35,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Look:
-    """What is known at one moment; `others` counts the cells that run in the same stores and were not selected."""
+    """What is known at one moment; `others` counts the cells that run in the same stores and were not selected.
+
+    `stamps` are others once results appeared, were computed again or removed.
+    """
 
     cells: Sequence[Seen]
     running: Sequence[Running]
     others: int
+    stamps: Sequence[tuple[Path, int | None]] = ()
 
     @property
     def counts(self) -> str:
@@ -83,12 +88,14 @@ class Selection:
             self._runs, self._stores = _below(self._folders)
             self._names = names
         running = {store.path / one.cell.name: one for store in self._stores for one in under_way(store)}
+        stamps = [(run.path, _newest_ns(run)) for _, run in self._runs]  # first: what ends meanwhile is new next time
         cells = [self._seen(cell, run, run.path in running) for cell, run in self._runs]
         own = [running[run.path] for _, run in self._runs if run.path in running]
-        return Look(cells, own, len(running) - len(own))
+        return Look(cells, own, len(running) - len(own), stamps)
 
-    def _listed(self) -> list[str]:
-        return [path.name for store in self._stores for path in (*store.path.glob("*"), *store.under_way.glob("*"))]
+    def _listed(self) -> list[tuple[str, list[str]]]:
+        """Return what lies below the folders, down to the runs."""
+        return [*_listed(self._folders)]
 
     def _seen(self, cell: Cell | None, run: Run, is_running: bool) -> Seen:
         if not isinstance(run, RunDir):
@@ -125,12 +132,33 @@ def _below(folders: Sequence[Path]) -> tuple[list[tuple[Cell | None, Run]], list
     return list(found.values()), list(dict.fromkeys([*stores, *parents]))
 
 
-def _stamp(run: RunDir) -> int | None:
-    """Return what is another once the cell was computed again, None where no end was written."""
+def _listed(folders: Sequence[Path]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder with the names in it; what is in a run's folder is its own."""
+    for folder in folders:
+        for path, inner, files in os.walk(folder):
+            if "cell.json" in files:
+                inner.clear()
+                files = ["cell.json"]
+            yield path, sorted(files)
+
+
+def _newest_ns(run: Run) -> int | None:
+    """Return when what a run tells was last written, None where it tells nothing."""
+    files = (run.outcome_file,) if isinstance(run, RunDir) else (run.config_file, run.system_metrics, run.eval_results)
+    times = [*map(_written_ns, (run.path, *files))]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _written_ns(path: Path) -> int | None:
     try:
-        return run.outcome_file.stat().st_mtime_ns
+        return path.stat().st_mtime_ns
     except OSError:
         return None
+
+
+def _stamp(run: RunDir) -> int | None:
+    """Return what is another once the cell was computed again, None where no end was written."""
+    return _written_ns(run.outcome_file)
 
 
 def _read(run: RunDir, cell: Cell | None, status: Status) -> Seen:

@@ -123,10 +123,10 @@ def lines_of(cells: pd.DataFrame, rounds: pd.DataFrame, keys: Sequence[str], *, 
 
     Raises TableError for two runs of one cell.
     """
-    runs = [{str(name): value for name, value in row.items()} for row in cells.to_dict("records")]
+    runs = _rows(cells)
     evaluated: dict[str, list[Run]] = {}
-    for row in rounds.to_dict("records"):
-        evaluated.setdefault(row["cell"], []).append({str(name): value for name, value in row.items()})
+    for row in _rows(rounds):
+        evaluated.setdefault(row["cell"], []).append(row)
     axes_of = [{key: plain(run.get(key)) for key in keys} for run in runs]
     found = {key: list(dict.fromkeys(axes[key] for axes in axes_of)) for key in keys}
     if not named:
@@ -140,6 +140,12 @@ def lines_of(cells: pd.DataFrame, rounds: pd.DataFrame, keys: Sequence[str], *, 
     for line in lines:
         _refuse_twins(line)
     return lines
+
+
+def _rows(frame: pd.DataFrame) -> list[Run]:
+    """Return the rows by the columns' names; ``to_dict`` looks at each value, and takes longer."""
+    names = [str(name) for name in frame]
+    return [dict(zip(names, row, strict=True)) for row in zip(*(frame[name].tolist() for name in frame), strict=True)]
 
 
 def _sorted(values: Iterable[Any], sizes: Mapping[Any, float]) -> list[Any]:

@@ -35,6 +35,9 @@ DataTable.type("known", {
 });
 const kept = {}; // filters and order of each table, by its name
 
+const fitting = (state, number) => // of a table that has other columns by now, only the filter of all holds
+  (state && state.columns.length !== number ? { time: state.time, search: state.search } : state ?? null);
+
 const head = (columns) => {
   const cell = ([, text, isRight], attributes) =>
     make("th", { scope: "col", class: isRight ? "number" : null, ...attributes }, text);
@@ -77,7 +80,7 @@ const interactive = (name, holder, columns, rows) => {
     language: { search: "Filter ", info: "_TOTAL_ rows", infoFiltered: "of _MAX_", infoEmpty: "no rows", zeroRecords: "no row has that" },
     stateSave: true,
     stateSaveCallback: (_, state) => { kept[name] = state; },
-    stateLoadCallback: () => kept[name] ?? null,
+    stateLoadCallback: () => fitting(kept[name], columns.length),
   });
 };
 
@@ -211,6 +214,7 @@ const rowsOf = (names) => ({
 });
 const mouse = matchMedia("(hover: hover)"); // a finger scrolls the page instead of zooming a figure
 const layout = (name, figure, panel) => ({
+  uirevision: figure.of, // as long as it is the same, zoom stays
   dragmode: mouse.matches && "zoom", modebar: { bgcolor: "transparent", color: style("--faint"), activecolor: style("--ink") },
   margin: { l: 60, r: 14, t: 8, b: 48 }, showlegend: false, hovermode: "closest", barmode: "stack",
   font: { color: style("--ink"), family: "system-ui, sans-serif", size: 12 },
@@ -220,6 +224,8 @@ const layout = (name, figure, panel) => ({
 });
 
 const panels = new Map(); // place → what draws it
+const off = {}; // names that are hidden, by figure
+const whole = new Set(); // figures of which all panels are shown
 const near = new IntersectionObserver((seen) => seen.forEach(({ target, isIntersecting }) => {
   if (isIntersecting) drawn(target);
 }), { rootMargin: "400px" });
@@ -228,18 +234,19 @@ const drawn = async (place) => {
   const library = await withPlotly();
   const own = panels.get(place);
   if (!own || !place.isConnected) return;
-  const traces = DRAW[own.name](own.figure, own.panel).filter((trace) => !own.hidden.has(trace.entry));
+  const names = entriesOf(own.name, own.figure).map(([text]) => text);
+  const traces = DRAW[own.name](own.figure, own.panel).filter((trace) => !off[own.name].has(names[trace.entry]));
   traces.forEach((trace) => { trace.hoverinfo ??= "text"; });
   await library.react(place, traces, layout(own.name, own.figure, own.panel), { responsive: true, displaylogo: false, displayModeBar: mouse.matches && "hover" });
   place.dataset.drawn = "";
 };
 const redraw = () => panels.forEach((_, place) => { if ("drawn" in place.dataset) drawn(place); });
 
-const legend = (name, figure, hidden) => make("ul", { class: "legend" }, ...entriesOf(name, figure).map(([text, own, symbol], number) => {
+const legend = (name, figure) => make("ul", { class: "legend" }, ...entriesOf(name, figure).map(([text, own, symbol]) => {
   const swatch = make("span", { "aria-hidden": "true", style: `color: ${own === "ink" ? "inherit" : own}` }, SHAPES[symbol]);
-  const button = make("button", { type: "button", "aria-pressed": "true" }, swatch, text);
+  const button = make("button", { type: "button", "aria-pressed": !off[name].has(text) }, swatch, text);
   button.onclick = () => {
-    const isShown = hidden.delete(number) || !hidden.add(number);
+    const isShown = off[name].delete(text) || !off[name].add(text);
     button.setAttribute("aria-pressed", isShown);
     redraw();
   };
@@ -247,10 +254,12 @@ const legend = (name, figure, hidden) => make("ul", { class: "legend" }, ...entr
 }));
 const SHAPES = { circle: "●", square: "■", "triangle-up": "▲", diamond: "◆", "triangle-down": "▼", pentagon: "⬟", x: "✖", "circle-open": "○" };
 
-const panelOf = (name, figure, panel, hidden) => {
-  const place = make("div", { class: "plot", role: "img", "aria-label": `${TITLES[name]}: ${panel.title || figure.caption[0]}` });
-  panels.set(place, { name, figure, panel, hidden });
-  near.observe(place);
+const panelOf = (name, figure, panel, before) => {
+  const place = before.get(`${name} ${panel.title}`) ?? make("div", { class: "plot", role: "img" });
+  place.setAttribute("aria-label", `${TITLES[name]}: ${panel.title || figure.caption[0]}`);
+  place.style.minHeight = `${layout(name, figure, panel).height}px`; // so that nothing moves when it is drawn
+  panels.set(place, { name, figure, panel });
+  if (!("drawn" in place.dataset)) near.observe(place);
   const lines = [...(panel.title ? [make("h4", {}, panel.title)] : []), ...(name === "size" ? [make("p", {}, slopes(figure, panel))] : []),
     ...panel.series.filter((s) => s.mark && !(name in ENTRIES)).map((s) => make("p", {}, `${figure.names[s.name]}: ${s.mark}`))];
   return make("div", { class: "panel" }, ...lines, place);
@@ -262,27 +271,30 @@ const slopes = (figure, panel) => {
   return alike ? `Slope ${known[0][1]}` : known.map(([name, slope]) => `${name}: slope ${slope}`).join("; ");
 };
 
-const figureOf = (name, figure) => {
+const figureOf = (name, figure, before) => {
   const title = make("h3", {}, TITLES[name]);
   if (figure.refused) return make("section", { "data-figure": name }, title, make("p", { class: "notes" }, figure.refused));
-  const hidden = new Set();
-  const grid = make("div", { class: "panels" }, ...figure.panels.slice(0, MOST_PANELS).map((p) => panelOf(name, figure, p, hidden)));
-  const rest = figure.panels.slice(MOST_PANELS);
+  off[name] ??= new Set();
+  const most = whole.has(name) ? Infinity : MOST_PANELS;
+  const grid = make("div", { class: "panels" }, ...figure.panels.slice(0, most).map((p) => panelOf(name, figure, p, before)));
+  const rest = figure.panels.slice(most);
   const more = make("button", { type: "button", class: "more" }, `Show ${rest.length} more`);
-  more.onclick = () => { grid.append(...rest.map((p) => panelOf(name, figure, p, hidden))); more.remove(); };
+  more.onclick = () => { whole.add(name); grid.append(...rest.map((p) => panelOf(name, figure, p, before))); more.remove(); };
   const partly = make("ul", { class: "partly" }, ...figure.partly.map((line) => make("li", {}, line)));
   return make("section", { "data-figure": name }, title, make("p", { class: "caption" }, figure.caption.join(" ")),
-    legend(name, figure, hidden), grid, ...(rest.length ? [more] : []), ...(figure.partly.length ? [partly] : []));
+    legend(name, figure), grid, ...(rest.length ? [more] : []), ...(figure.partly.length ? [partly] : []));
 };
 
 const showFigures = (chosen) => {
-  panels.forEach((_, place) => near.unobserve(place));
+  const before = new Map([...panels].map(([place, own]) => [`${own.name} ${own.panel.title}`, place]));
+  before.forEach((place) => near.unobserve(place));
   panels.clear();
   const figures = Object.keys(TITLES).map((name) => {
     const figure = data.figures[`${name} ${chosen.measure} ${chosen.traffic}`] ?? data.figures[`${name} ${chosen.measure}`];
-    return figureOf(name, { ...figure, measure: chosen.measure });
+    return figureOf(name, { ...figure, measure: chosen.measure, of: `${chosen.measure} ${chosen.traffic}` }, before);
   });
   find("#figures .holder").replaceChildren(...figures);
+  redraw();
 };
 
 // --- cells -----------------------------------------------------------------------------------------
@@ -298,14 +310,15 @@ const section = ([id, cell]) => {
   const body = make("div");
   const state = make("span", { class: `state ${cell.status}` }, cell.status);
   const details = make("details", { id: `cell-${id}` }, make("summary", {}, cell.name, " ", state), body);
-  details.ontoggle = () => { if (details.open && !body.hasChildNodes()) body.innerHTML = cell.html; }; // escaped by its template
+  details.fill = () => { if (details.open && !body.hasChildNodes()) body.innerHTML = cell.html; }; // escaped by its template
+  details.ontoggle = details.fill;
   return details;
 };
 
 const showCells = () => {
   const open = new Set([...document.querySelectorAll("#sections details[open]")].map((details) => details.id));
   const all = Object.entries(data.cells).map(section);
-  all.forEach((details) => { details.open = open.has(details.id); });
+  all.forEach((details) => { details.open = open.has(details.id); details.fill(); });
   find("#sections").replaceChildren(...all);
   const columns = [["", "cell", false, false], ...data.index.columns];
   const rows = data.index.rows.map(([id, ...values]) => make("tr", { "data-cell": id },
@@ -358,4 +371,6 @@ addEventListener("beforeprint", () => panels.forEach((_, place) => drawn(place))
 show();
 openLinked();
 document.documentElement.dataset.ready = "";
-setTimeout(() => panels.forEach((_, place) => drawn(place)), 1500); // for a search in the page and for print
+const REST_MS = 1500;
+const drawRest = () => panels.forEach((_, place) => { if (!("drawn" in place.dataset)) drawn(place); });
+setTimeout(drawRest, REST_MS); // for a search in the page and for print
