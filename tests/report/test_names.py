@@ -135,6 +135,6 @@ def unhurt(page: Page) -> None:
 def test_what_has_no_shape_is_shown(named: Path) -> None:
     """No character of a name turns, hides or breaks other text, wherever the page puts it."""
     with chdir(named):
-        subject = app._subject_of(app.select(["runs"]))
+        subject = app.subject_of(app.select(["runs"]))
     text = page(subject, told := content(subject)) + json.dumps(told, ensure_ascii=False)
     assert not {c for c in text if not c.isprintable()} - {"\n"}
