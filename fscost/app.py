@@ -298,7 +298,8 @@ def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf
 def report(words: Sequence[str], out: Path | None) -> int:
     """Write one page about the selected runs and print its path."""
     selection = select(words)
-    subject = _subject_of(selection, _frames(selection))
+    subject = subject_of(selection)
+    _warn(subject.frames)
     path = out or selection.plan.out / f"{subject.name}_report.html"
     _write(path, page(subject, content(subject)))
     print(f"wrote {path}")
@@ -313,8 +314,7 @@ def serve_report(words: Sequence[str], ports: Sequence[int]) -> int:
     selection = select(words)
 
     def subject() -> Subject:
-        now = selection if selection.planned else select(selection.words)  # a folder may have other runs by now
-        return _subject_of(now, gather(now.runs))
+        return subject_of(selection if selection.planned else select(selection.words))  # a folder may have others now
 
     return serve(Watched(selection.words), subject, ports)
 
@@ -347,9 +347,13 @@ def write_results(selection: Selection, frames: Frames, table: Table) -> list[Pa
 
 def _frames(selection: Selection) -> Frames:
     frames = gather(selection.runs)
+    _warn(frames)
+    return frames
+
+
+def _warn(frames: Frames) -> None:
     for warning in frames.warnings:
         _say(f"warning: {warning}")
-    return frames
 
 
 def _frames_folder(selection: Selection) -> Path:
@@ -377,7 +381,9 @@ def _tables_of(
     return table_of
 
 
-def _subject_of(selection: Selection, frames: Frames) -> Subject:
+def subject_of(selection: Selection) -> Subject:
+    """Return what a report about a selection is about, collected now."""
+    frames = gather(selection.runs)
     return Subject(
         name=selection.plan.name,
         runs=selection.runs,

@@ -13,7 +13,6 @@ from sys import executable
 import pytest
 
 from fscost import app
-from fscost.collect import gather
 from fscost.errors import TableError
 from fscost.record import Outcome, Status
 from fscost.report import Subject
@@ -214,7 +213,7 @@ class Made:
         if self.error:
             raise self.error
         selection = app.select(FAST)
-        return app._subject_of(selection, gather(selection.runs))
+        return app.subject_of(selection)
 
     error: Exception | None
 

@@ -40,8 +40,7 @@ def report(folder: Path, *words: str, name: str = "report.html") -> Path:
 def subject_of(folder: Path, *words: str, **changed: Any) -> Subject:
     """What a report about the runs that these words select gets, with some of it changed."""
     with chdir(folder):
-        selection = app.select(words)
-        return replace(app._subject_of(selection, app._frames(selection)), **changed)
+        return replace(app.subject_of(app.select(words)), **changed)
 
 
 def written(subject: Subject, file: Path) -> Path:

@@ -2,18 +2,20 @@
 
 import json
 import shutil
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from fscost import app
 from fscost.cell import Cell
 from fscost.report import content, page
 from fscost.rundir import RunDir
 from fscost.tables.formats.format import clean
 from tests.report.conftest import Opened
-from tests.report.pages import labels, plotted, recorded, report, shown, subject_of
+from tests.report.pages import labels, plotted, recorded, report, shown
 
 HOSTILE = (
     "<script>window.ran=1</script>",
@@ -132,6 +134,7 @@ def unhurt(page: Page) -> None:
 
 def test_what_has_no_shape_is_shown(named: Path) -> None:
     """No character of a name turns, hides or breaks other text, wherever the page puts it."""
-    subject = subject_of(named, "runs")
+    with chdir(named):
+        subject = app.subject_of(app.select(["runs"]))
     text = page(subject, told := content(subject)) + json.dumps(told, ensure_ascii=False)
     assert not {c for c in text if not c.isprintable()} - {"\n"}
