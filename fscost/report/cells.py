@@ -17,6 +17,7 @@ from fscost.tables import explain
 from fscost.tables.lines import is_unknown
 from fscost.tables.marks import Mark
 
+_COUNTS = ["messages", *COLUMNS]
 _LOG_LINES = 20
 _LOG_BYTES = 8192
 
@@ -25,10 +26,12 @@ def sections(subject: Subject) -> Iterator[dict[str, Any]]:
     """Yield what the template of a section gets, cell by cell."""
     frames = subject.frames
     messages, workers = (dict(list(f.groupby("cell"))) for f in (frames.messages, frames.workers))
+    ledgers = _ledgers(frames.messages)
     for (cell, run), row in zip(subject.runs, frames.cells.to_dict("records"), strict=True):
         name = row["cell"]
         sent, logged = messages.get(name, frames.messages.iloc[:0]), workers.get(name, frames.workers.iloc[:0])
-        yield _section(cell, run, row, sent, logged) | {"command": subject.commands.get(name)}
+        told = {"ledger": ledgers.get(name, []), "command": subject.commands.get(name)}
+        yield _section(cell, run, row, sent, logged) | told
 
 
 def _section(
@@ -45,7 +48,6 @@ def _section(
         "path": str(run.path),
         "facts": [*_facts(row, outcome)],
         "configuration": yaml.safe_dump(dict(cell.fs), allow_unicode=True).splitlines() if cell else [],
-        "ledger": [*_ledger(sent)],
         "arithmetic": [*explain(sent, logged)] if is_done else [],
         "log": _tail(run),
     }
@@ -78,15 +80,21 @@ def _facts(row: Mapping[Any, Any], outcome: Mapping[str, Any]) -> Iterator[tuple
         yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _ledger(sent: pd.DataFrame) -> Iterator[list[str]]:
-    """Yield for each traffic class, link and type over how many rounds it was sent, how often, and its bytes."""
-    for names, own in sent.groupby(["traffic", "link", "type"], sort=False):
-        counts = own["round"].nunique(), own["messages"].sum()
-        yield [*map(str, names), *(f"{count:,}" for count in counts), *(_sum(own[column]) for column in COLUMNS)]
+def _ledgers(messages: pd.DataFrame) -> dict[str, list[list[str]]]:
+    """Return for each cell by traffic class, link and type how many rounds it was sent in, how often, and its bytes."""
+    groups = messages.groupby(["cell", "traffic", "link", "type"], sort=False)
+    rounds, rows = groups["round"].nunique(), groups.size()
+    found: dict[str, list[list[str]]] = {}
+    sums, counts = (frame.itertuples(name=None) for frame in (groups[_COUNTS].sum(), groups[_COUNTS].count()))
+    for (key, *totals), (_, *known) in zip(sums, counts, strict=True):
+        cell, *names = key
+        texts = (_text(total, is_known=number == rows[key]) for total, number in zip(totals, known, strict=True))
+        found.setdefault(cell, []).append([*map(str, names), f"{rounds[key]:,}", *texts])
+    return found
 
 
-def _sum(sizes: pd.Series) -> str:
-    return str(Mark.UNKNOWN) if sizes.isna().any() else f"{int(sizes.sum()):,}"
+def _text(size: float, *, is_known: bool) -> str:
+    return f"{int(size):,}" if is_known else str(Mark.UNKNOWN)
 
 
 def _tail(run: Run) -> list[str]:

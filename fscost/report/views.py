@@ -28,19 +28,20 @@ def units_of(subject: Subject) -> dict[str, str]:
 
 
 def tables(subject: Subject) -> dict[str, Any]:
-    """Return the table in each measure, traffic and unit, or why there is none."""
+    """Return the table in each measure, traffic and unit, or why there is none; ``always`` is one that ignores them."""
+    if subject.spec.layout != "cells":
+        return {"always": _table(subject)}
     return {
-        f"{measure} {traffic} {unit}": _table(subject, measure, traffic, unit)
+        f"{measure} {traffic} {unit}": _table(subject, measure=measure, traffic=traffic, unit=unit)
         for measure in MEASURES
         for traffic in TRAFFICS
         for unit in units_of(subject)
     }
 
 
-def _table(subject: Subject, measure: str, traffic: str, unit: str) -> dict[str, Any]:
+def _table(subject: Subject, **counted: str) -> dict[str, Any]:
     try:
-        spec = replace(subject.spec, measure=measure, traffic=traffic, unit=unit)
-        return shown(subject.table_of(spec))
+        return shown(subject.table_of(replace(subject.spec, **counted)))  # type: ignore[arg-type]
     except TableError as error:
         return {"refused": str(error)}
 

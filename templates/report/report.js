@@ -87,7 +87,7 @@ const interactive = (name, holder, columns, rows) => {
 const refusal = (shown) => make("p", { class: "warning" }, shown.refused);
 
 const showTable = (chosen) => {
-  const shown = data.tables[`${chosen.measure} ${chosen.traffic} ${chosen.unit}`];
+  const shown = data.tables[`${chosen.measure} ${chosen.traffic} ${chosen.unit}`] ?? data.tables.always;
   const holder = find("#table .holder");
   if (shown.refused) return holder.replaceChildren(refusal(shown));
   const place = make("div");
@@ -372,5 +372,8 @@ show();
 openLinked();
 document.documentElement.dataset.ready = "";
 const REST_MS = 1500;
-const drawRest = () => panels.forEach((_, place) => { if (!("drawn" in place.dataset)) drawn(place); });
+const drawRest = () => { // one after another, so that the page answers meanwhile
+  const next = [...panels.keys()].find((place) => !("drawn" in place.dataset));
+  if (next) drawn(next).then(() => requestIdleCallback(drawRest));
+};
 setTimeout(drawRest, REST_MS); // for a search in the page and for print
