@@ -25,8 +25,6 @@ from fscost.record import Status
 from fscost.report import Subject, content, page
 from fscost.rundir import RunDir, Store
 from fscost.selection import named, remember
-from fscost.serve import serve
-from fscost.status.look import Selection as Watched
 from fscost.tables import (
     FORMATS,
     Table,
@@ -309,6 +307,9 @@ def report(words: Sequence[str], out: Path | None) -> int:
 
 def serve_report(words: Sequence[str], ports: Sequence[int]) -> int:
     """Serve the page about the selected runs as they are computed, on the first free one of these ports."""
+    from fscost.serve import serve  # alone: what shows progress imports what draws on a terminal
+    from fscost.status.look import Selection as Watched
+
     selection = select(words)
 
     def subject() -> Subject:
