@@ -308,7 +308,7 @@ def report(words: Sequence[str], out: Path | None) -> int:
 
 def serve_report(words: Sequence[str], ports: Sequence[int]) -> int:
     """Serve the page about the selected runs as they are computed, on the first free one of these ports."""
-    from fscost.serve import serve  # alone: no other verb needs a server
+    from fscost.serve import serve  # alone: what shows progress imports what draws on a terminal
     from fscost.status.look import Selection as Watched
 
     selection = select(words)
@@ -392,6 +392,7 @@ def subject_of(selection: Selection) -> Subject:
         extra=_options_of(selection, frames),
         table_of=_tables_of(selection, frames),
         commands=selection.commands(frames),
+        to_do=selection.to_do(frames),
         command=selection.command_of("report"),
     )
 

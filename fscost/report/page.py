@@ -41,10 +41,12 @@ def content(subject: Subject) -> dict[str, Any]:
     shown = {
         "summary": _summary(subject),
         "failures": [
-            {key: cell[key] for key in ("id", "name", "status", "reason", "command")}
+            {key: cell[key] for key in ("id", "name", "status", "reason")}
             for cell in cells
-            if cell["status"] != Status.DONE
+            if cell["status"] not in (Status.DONE, Status.MISSING)
         ],
+        "missing": sum(cell["status"] == Status.MISSING for cell in cells),
+        "to_do": [*subject.to_do],
         "warnings": subject.frames.warnings,
         "start": {"measure": subject.spec.measure, "traffic": subject.spec.traffic, "unit": subject.spec.unit},
         "tables": tables(subject),

@@ -14,7 +14,7 @@ class Subject:
     """The selected `runs`, the `frames` collected from them, row by row in the same order, and how tables are made.
 
     `extra` are options that vary beyond the axes. `commands` maps the names of cells that are not done to what would
-    compute them; `command` makes the report again.
+    compute them, `to_do` are a few commands that would compute all of them; `command` makes the report again.
     """
 
     name: str
@@ -24,4 +24,5 @@ class Subject:
     extra: Options
     table_of: Callable[[TableSpec], Table]
     commands: Mapping[str, str]
+    to_do: Sequence[str]
     command: str

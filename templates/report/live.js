@@ -134,7 +134,8 @@ const refreshed = async () => {
 let wake = () => {};
 const slept = (ms) => new Promise((done) => { wake = done; setTimeout(done, ms); });
 const follow = async () => {
-  find("#progress").append(totals, trouble, grids, states, running);
+  find("#progress").append(totals, grids, states, running);
+  controls.append(trouble); // which stays in sight
   find("#progress").hidden = false;
   Object.entries(HOLDS).forEach(([type, value]) => addEventListener(type, () => { isHeld = value; }, true));
   document.addEventListener("visibilitychange", () => wake());

@@ -300,10 +300,12 @@ const showFigures = (chosen) => {
 // --- cells -----------------------------------------------------------------------------------------
 
 const showFailures = () => {
-  find("#failures").hidden = !data.failures.length;
-  find("#failures ul").replaceChildren(...data.failures.map((cell) => make("li", {},
-    make("em", {}, cell.status), " ", make("a", { href: `#cell-${cell.id}` }, cell.name), cell.reason ? `: ${cell.reason}` : "",
-    ...(cell.command ? [make("br"), make("code", {}, cell.command)] : []))));
+  const failed = data.failures.map((cell) => make("li", {}, make("em", {}, cell.status), " ",
+    make("a", { href: `#cell-${cell.id}` }, cell.name), cell.reason ? `: ${cell.reason}` : ""));
+  const missing = data.missing ? [make("li", {}, `${data.missing.toLocaleString("en")} missing: not computed yet`)] : [];
+  const toDo = data.to_do.map((command) => make("li", {}, "to do: ", make("code", {}, command)));
+  find("#failures").hidden = !failed.length && !missing.length;
+  find("#failures ul").replaceChildren(...failed, ...missing, ...toDo);
 };
 
 const section = ([id, cell]) => {
