@@ -94,11 +94,11 @@ def test_newer_results_wait_as_long_as_text_is_selected(browser: Browser, server
     page, complaints = opened(browser, server)
     page.locator("#provenance").select_text()
     assert in_process(*GRID, cwd=here).code == 0
-    expect(page.locator("#progress .warning")).to_contain_text("once no text is selected", timeout=LONG_MS)
+    expect(page.locator("#controls .warning")).to_contain_text("once no text is selected", timeout=LONG_MS)
     assert "2 missing" in page.inner_text("#summary")
     page.evaluate("getSelection().removeAllRanges()")
     expect(page.locator("#summary")).to_contain_text("4 done", timeout=LONG_MS)
-    expect(page.locator("#progress .warning")).to_have_text("")
+    expect(page.locator("#controls .warning")).to_have_text("")
     assert complaints == []
 
 
@@ -106,7 +106,7 @@ def test_a_server_that_is_gone_is_told_and_found_again(browser: Browser, server:
     page, _ = opened(browser, server)
     page.evaluate("window.isSame = true")
     assert server.interrupt()[0] == 0
-    trouble = page.locator("#progress .warning")
+    trouble = page.locator("#controls .warning")
     expect(trouble).to_contain_text("Connection lost", timeout=LONG_MS)
     assert states(page) == ["done", "missing", "done", "missing"]
     assert in_process(*GRID, cwd=here).code == 0
