@@ -38,6 +38,7 @@ const running = make("table", { class: "running" });
 let shape = "";
 
 const showProgress = (told) => {
+  say(find("#summary"), `Shown below: ${data.summary}`); // which may be older than the progress
   say(totals, told.totals + (told.others ? `; ${counted(told.others, "other cell")} running in this store` : ""));
   const squares = told.grids.flatMap(({ rows }) => rows.flatMap(([, places]) => places.flat()));
   if (shape !== shapeOf(told.grids)) {
