@@ -369,7 +369,13 @@ dress();
 controls.addEventListener("change", showCounted);
 controls.addEventListener("submit", (event) => event.preventDefault());
 addEventListener("hashchange", openLinked);
-addEventListener("beforeprint", () => panels.forEach((_, place) => drawn(place)));
+const PAPER_PX = 340; // two beside each other, on A4 and on Letter
+const fit = (width) => panels.forEach((_, place) => {
+  if ("drawn" in place.dataset) window.Plotly.relayout(place, { width, autosize: !width });
+  else drawn(place);
+});
+addEventListener("beforeprint", () => fit(PAPER_PX));
+addEventListener("afterprint", () => fit(null));
 show();
 openLinked();
 document.documentElement.dataset.ready = "";

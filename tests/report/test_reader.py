@@ -1,6 +1,7 @@
 """The page for every reader: on a phone, in the dark, on paper, and without a mouse."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from playwright.sync_api import Page, expect
 from tests.report.conftest import Opened
 from tests.report.pages import chosen, column, drawn, recorded, report, shown
 
+FIT = """() => [...document.querySelectorAll('.plot .main-svg')]
+  .every(svg => svg.getBoundingClientRect().width <= svg.closest('.panel').clientWidth + 1)"""
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 
 
@@ -18,8 +21,6 @@ def few(paper: Path) -> Path:
     """The report of six settings, one of which failed."""
     folder = paper / "few"
     (folder / "runs").mkdir(parents=True)
-    import shutil
-
     for run in recorded.runs_of(paper / "runs", "fed*", "mlp_[sm]", 3)[::3]:
         shutil.copytree(run, folder / "runs" / run.name)
     recorded.edit_outcome(next((folder / "runs").glob("fedprox-mlp_m*")), status="failed", reason="worker 2: no memory")
@@ -165,6 +166,7 @@ def test_controls_work_by_keyboard(few: Path, opened: Opened) -> None:
 def test_on_paper_are_rows_and_figures_and_no_controls(few: Path, opened: Opened, tmp_path: Path) -> None:
     page = opened(few, color_scheme="dark")
     chosen(page, measure="wire")
+    drawn(page, "accuracy")
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.wait_for_selector("[data-figure=audit] .panel:last-child .plot[data-drawn]", state="attached")
@@ -172,6 +174,7 @@ def test_on_paper_are_rows_and_figures_and_no_controls(few: Path, opened: Opened
         assert page.locator(f"{gone}:visible").count() == 0, gone
     assert page.locator(".plot").count() == page.locator(".plot[data-drawn]").count() == 7
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate(FIT)
     file = tmp_path / "page.pdf"
     page.pdf(path=file)
     text = subprocess.run(["pdftotext", "-layout", file, "-"], capture_output=True, text=True, check=True).stdout
