@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -51,11 +51,36 @@ class Frames:
         return Frames(messages, workers, rounds, cells)
 
 
+class _Columns:
+    """Rows taken apart into columns as they come: dicts of 200,000 rows take several times as much memory."""
+
+    def __init__(self, *names: str) -> None:
+        self._values: dict[str, list[Any]] = {name: [] for name in names}
+        self._count = 0
+
+    def extend(self, rows: Iterable[Row]) -> None:
+        """Add rows; what some of them lack is nan."""
+        rows = [*rows]
+        for name in dict.fromkeys(name for row in rows for name in row):
+            if name not in self._values:
+                self._values[name] = [math.nan] * self._count
+        for name, values in self._values.items():
+            values.extend([row.get(name, math.nan) for row in rows])
+        self._count += len(rows)
+
+    def frame(self) -> pd.DataFrame:
+        """Return all rows, counts as whole numbers."""
+        if not self._count:
+            return pd.DataFrame(columns=[*self._values])
+        series = {n: _whole(pd.Series(v, dtype=object)) if _is_count(n) else v for n, v in self._values.items()}
+        return pd.DataFrame(series)
+
+
 @dataclass
 class _Rows:
-    messages: list[Row] = field(default_factory=list)
-    workers: list[pd.DataFrame] = field(default_factory=list)
-    rounds: list[Row] = field(default_factory=list)
+    messages: _Columns = field(default_factory=lambda: _Columns(*_MESSAGE_COLUMNS))
+    workers: _Columns = field(default_factory=lambda: _Columns("cell", "worker"))
+    rounds: _Columns = field(default_factory=lambda: _Columns("cell", "round"))
     cells: list[Row] = field(default_factory=list)
 
 
@@ -80,9 +105,9 @@ def gather(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
             rows.cells.append(_identity(cell, run) | {"status": str(Status.CORRUPT), "reason": str(error)})
     _doubt(rows.cells, logs, warnings)
     return Frames(
-        messages=_frame(rows.messages, _MESSAGE_COLUMNS),
-        workers=_stack(rows.workers, ["cell", "worker"]),
-        rounds=_frame(rows.rounds, ["cell", "round"]),
+        messages=rows.messages.frame(),
+        workers=rows.workers.frame(),
+        rounds=rows.rounds.frame(),
         cells=_whole_numbers(_cells_frame(rows.cells)),
         warnings=warnings,
     )
@@ -129,9 +154,9 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     logs = cell.engine != "estimate" and not cell.get("vertical.use")  # FederatedScope writes none of vertical runs
     evaluations = read_eval_results(run.eval_results, warn, cell.protocol) if logs else []
     workers = read_system_metrics(run.system_metrics, warn) if logs else []
-    rows.messages += messages
-    rows.workers.append(_workers(cell.id, workers, ledger))
-    rows.rounds += _rounds(cell, messages, evaluations)
+    rows.messages.extend(messages)
+    rows.workers.extend(_workers(cell.id, workers, ledger))
+    rows.rounds.extend(_rounds(cell, messages, evaluations))
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
     counting = {"ledger_format": ledger.header["format"], "asizeof": _asizeof(outcome)}
     evaluations = _complete(evaluations, cell, workers, run, warn)
@@ -169,10 +194,10 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     if any(worker["run"] > 1 for worker in workers if worker["worker"]):
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
         evaluations = []
-    rows.workers.append(_workers(name, workers))
+    rows.workers.extend(_workers(name, workers))
     row["implausible"] = "; ".join(doubts_of(workers)) or None
     evaluations = _complete(evaluations, cell, workers, run, warn)
-    rows.rounds += [{"cell": name} | row for row in evaluations]
+    rows.rounds.extend({"cell": name} | row for row in evaluations)
     return row | _fs_view(workers) | (_metrics(evaluations) if status is Status.DONE else {}), workers
 
 
@@ -219,19 +244,22 @@ def _unique(name: str, taken: set[str]) -> str:
     return unique
 
 
-def _workers(cell: str, workers: list[Row], ledger: LedgerFile | None = None) -> pd.DataFrame:
-    """Return FederatedScope's lines, beside them what the ledger says each worker sent and received."""
-    logged = pd.DataFrame([{"cell": cell} | worker for worker in workers])
-    if ledger is None or not ledger.workers:
-        return logged
-    true = pd.DataFrame([_sent_and_received(row) for row in ledger.workers])
-    if logged.empty:
-        logged = pd.DataFrame({"worker": true["worker"], "run": 1})
-    return logged.merge(true, on="worker", how="outer").assign(cell=cell)
+def _workers(cell: str, workers: list[Row], ledger: LedgerFile | None = None) -> Iterator[Row]:
+    """Yield FederatedScope's lines, beside them what the ledger says each worker sent and received."""
+    true = {row["worker"]: _sent_and_received(row) for row in ledger.workers} if ledger else {}
+    logged: dict[int, list[Row]] = {}
+    for row in workers:
+        logged.setdefault(row["worker"], []).append(row)
+    if not true:
+        yield from ({"cell": cell} | row for row in workers)
+        return
+    for worker in sorted(logged.keys() | true.keys()):
+        for row in logged.get(worker) or [{"worker": worker, "run": math.nan if logged else 1}]:
+            yield {"cell": cell} | row | true.get(worker, {})
 
 
 def _sent_and_received(row: Row) -> Row:
-    return {"worker": row["worker"]} | {f"{way}_{k}": v for way in ("sent", "received") for k, v in row[way].items()}
+    return {f"{way}_{k}": v for way in ("sent", "received") for k, v in row[way].items()}
 
 
 def _fs_view(workers: list[Row]) -> Row:
@@ -310,24 +338,10 @@ def _metrics(evaluations: list[Row]) -> Row:
     return found
 
 
-def _frame(rows: list[Row], columns: list[str]) -> pd.DataFrame:
-    """Return rows as a frame, without any as one of these columns."""
-    if not rows:
-        return pd.DataFrame(columns=columns)
-    names = dict.fromkeys(columns) | dict.fromkeys(name for row in rows for name in row)
-    values = {name: [row.get(name, math.nan) for row in rows] for name in names}
-    return pd.DataFrame({n: _whole(pd.Series(v, dtype=object)) if _is_count(n) else v for n, v in values.items()})
-
-
 def _cells_frame(rows: list[Row]) -> pd.DataFrame:
     """Return the cells; the columns that say what each is are there even if there is none, or none can be read."""
     frame = pd.DataFrame(rows)
     return frame.reindex(columns=[*dict.fromkeys([*frame.columns, *_CELL_COLUMNS])])
-
-
-def _stack(frames: Sequence[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    filled = [frame for frame in frames if not frame.empty]
-    return _whole_numbers(pd.concat(filled, ignore_index=True)) if filled else pd.DataFrame(columns=columns)
 
 
 def _whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:

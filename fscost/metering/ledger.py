@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fscost.errors import CollectError
+from fscost.files import json_lines
 from fscost.measure import COLUMNS, Link, link_between
 from fscost.metering.message import Message, Sizes
 
@@ -112,17 +113,12 @@ def read_ledger(path: Path) -> LedgerFile:
 
     Raises CollectError with file and line for a line that is no record, and for a file that was cut or edited.
     """
-    rows, digest, found = [], hashlib.sha256(), ""
     lines = _lines_of(path)
-    for number, line in enumerate(lines, start=1):
-        row = _row(line, path, number)
-        if set(row) == {"sha256"}:
-            found = row["sha256"]
-            break
-        digest.update(f"{line}\n".encode())
-        rows.append(row)
+    rows = _rows_of(lines, path)
+    end = next((number for number, row in enumerate(rows) if set(row) == {"sha256"}), None)
+    rows, found = (rows, "") if end is None else (rows[:end], rows[end]["sha256"])
     _check_header(rows, path)
-    if found != digest.hexdigest():
+    if found != hashlib.sha256("".join(f"{line}\n" for line in lines[: len(rows)]).encode()).hexdigest():
         what = "the file was edited" if found else "the file ends too early"
         raise CollectError(f"{path}:{len(lines)}: {what}, its digest does not match; rerun the cell")
     return LedgerFile(rows[0], [r for r in rows[1:] if "type" in r], [r for r in rows[1:] if "worker" in r])
@@ -135,14 +131,21 @@ def _lines_of(path: Path) -> list[str]:
         raise CollectError(f"{path}: cannot be read: {error}; rerun the cell") from error
 
 
-def _row(line: str, path: Path, number: int) -> dict[str, Any]:
+def _rows_of(lines: list[str], path: Path) -> list[dict[str, Any]]:
+    values = json_lines(lines)
+    if values is None:
+        values = [_value(line, path, number) for number, line in enumerate(lines, start=1)]
+    for number, value in enumerate(values, start=1):
+        if not isinstance(value, dict) or not {"format", "type", "worker", "sha256"} & value.keys():
+            raise CollectError(f"{path}:{number}: no record of a ledger; rerun the cell")
+    return values
+
+
+def _value(line: str, path: Path, number: int) -> Any:
     try:
-        row = json.loads(line)
+        return json.loads(line)
     except json.JSONDecodeError as error:
         raise CollectError(f"{path}:{number}: no JSON ({error.msg}); rerun the cell") from error
-    if not isinstance(row, dict) or not {"format", "type", "worker", "sha256"} & set(row):
-        raise CollectError(f"{path}:{number}: no record of a ledger; rerun the cell")
-    return row
 
 
 def _check_header(rows: Iterable[dict[str, Any]], path: Path) -> None:

@@ -152,6 +152,9 @@ class TestFederatedScopesLogs:
             ('{"id": 0, "total_upload_bytes": 1}\n{"id": "1", "total', [0], [":2: no JSON"]),
             ('{"id": "2"}\n\n{"id": "sys_avg"}\n', [2], []),
             ("[1]\n{}\n", [], [":1: no worker's id", ":2: no worker's id"]),
+            ('{"id": 1\n"total_flops": 2}\n{"id": 3}', [3], [":1: no JSON", ":2: no JSON"]),
+            ('{"id": 1}, {"id": 2}\n{"id": 3}\n', [3], [":1: no JSON"]),
+            ('{"id": 1\n"total_flops": 2}, {"id": 3}', [], [":1: no JSON", ":2: no JSON"]),
             ("", [], []),
         ],
     )
@@ -163,6 +166,20 @@ class TestFederatedScopesLogs:
         assert [row["worker"] for row in read_system_metrics(path, warnings.append)] == rows
         assert len(warnings) == len(warned)
         assert all(words in warning for words, warning in zip(warned, warnings, strict=True))
+
+    def test_lines_of_python_are_read_where_they_are_no_json(self, tmp_path: Path) -> None:
+        path, warnings = tmp_path / "log", list[str]()
+        path.write_text(
+            """{'Role': 'Server #', 'Round': 0, "it's": None, 'Results_avg': {'test_acc': 0.5}}\n"""
+            """{'Role': 'Client #1', 'Round': 0, 'Results_raw': {'test_acc': 0.9}}\n"""
+            """{'Role': 'Server #', 'Round': 1, 'pair': (1, True), 'Results_avg': {'test_acc': nan}}\n"""
+            """{'Role': 'Server #', 'Round': 2, 'Results_avg': {'test_acc': 0.25}}\n"""
+        )
+        rows = read_eval_results(path, warnings.append, "master")
+        assert [row["round"] for row in rows] == [1, 2, 3]
+        assert [rows[0]["test_acc"], rows[2]["test_acc"]] == [0.5, 0.25]
+        assert math.isnan(rows[1]["test_acc"])
+        assert warnings == []
 
     def test_nan_and_inf(self, tmp_path: Path) -> None:
         path, warnings = tmp_path / "log", list[str]()
