@@ -1,6 +1,5 @@
 """The recorded store, and figures of it as matplotlib has them."""
 
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 from fscost import app, plots
 from fscost.plots import Sketch, lines, rows
 from fscost.plots.style import RC, Page, printable
-from tests.conftest import DATA
+from tests.tables.recorded import unpacked
 
 DRAWN = {"accuracy": lines.accuracy, "size": lines.size, "traffic": rows.traffic, "audit": rows.audit}
 
@@ -20,8 +19,7 @@ DRAWN = {"accuracy": lines.accuracy, "size": lines.size, "traffic": rows.traffic
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the recorded store, runs/: 3 methods x 3 models x 2 clients x 3 seeds of 8 rounds."""
     folder = tmp_path_factory.mktemp("paper")
-    with tarfile.open(DATA / "paper.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+    unpacked(folder)
     return folder
 
 

@@ -8,7 +8,6 @@ import csv
 import io
 import json
 import os
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
@@ -19,6 +18,7 @@ from fscost import __version__
 from fscost.paths import conf
 from fscost.tables import FORMATS
 from tests.conftest import DATA, Result
+from tests.tables.recorded import unpacked
 from tests.tables.tex import ENGINES, compiled
 
 LAYOUTS = {
@@ -38,8 +38,7 @@ LAYOUTS = {
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the recorded store, runs/."""
     folder = tmp_path_factory.mktemp("paper")
-    with tarfile.open(DATA / "paper.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+    unpacked(folder)
     return folder
 
 
