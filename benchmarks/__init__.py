@@ -1,0 +1,1 @@
+"""What fscost costs, as ratios to what a user would do instead: `make bench`."""
