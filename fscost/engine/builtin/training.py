@@ -125,21 +125,33 @@ def evaluate(
     On ``train`` FederatedScope evaluates the batches of one local update, drawn here from `generator`. Of several
     models the outputs are mixed with the weights `mixture`.
     """
+    parts = dict(_evaluated(splits, options, generator))
+    if not parts:
+        return {}
+    x = torch.cat([samples.x for samples in parts.values()])
+    together = _mixed([model.eval()(x) for model in models], mixture, options)
+    outputs = together.split([len(samples) for samples in parts.values()])
     found: Metrics = {}
+    for (split, samples), output in zip(parts.items(), outputs, strict=True):
+        found |= {f"{split}_{name}": value for name, value in _metrics(output, samples, options).items()}
+    return found
+
+
+def _evaluated(
+    splits: Mapping[str, Samples], options: Options, generator: torch.Generator | None
+) -> Iterator[tuple[str, Samples]]:
+    """Yield each split that is evaluated and has samples."""
     for split in options["eval.split"]:
         if (samples := splits.get(split)) is None or len(samples) == 0:
             continue
         if split == "train" and generator is not None:
             batch = torch.cat(list(batches(len(samples), options, generator)))
             samples = Samples(samples.x[batch], samples.y[batch])
-        output = _output(models, samples, mixture, options)
-        found |= {f"{split}_{name}": value for name, value in _metrics(output, samples, options).items()}
-    return found
+        yield split, samples
 
 
-def _output(models: Sequence[nn.Module], samples: Samples, mixture: Tensor | None, options: Options) -> Tensor:
+def _mixed(outputs: Sequence[Tensor], mixture: Tensor | None, options: Options) -> Tensor:
     """Return the output (n, outputs) for each sample; of several classifiers, the logarithm of mixed probabilities."""
-    outputs: list[Tensor] = [model.eval()(samples.x) for model in models]
     if mixture is None:
         return outputs[0]
     is_classified = options["criterion.type"] == "CrossEntropyLoss"
