@@ -78,10 +78,10 @@ def _plain(word: str) -> str:
 
 
 def _hydra(words: list[str]) -> int:
-    from fscost import app
+    from fscost.plan.flags import hydra_flags
 
     sys.argv[1:] = [_plain(word) for word in words]
-    app.hydra_flags()
+    hydra_flags()
     return 0
 
 
@@ -96,42 +96,48 @@ def _verb(verb: str, words: list[str]) -> int:
         from fscost.status import status  # alone: what tables need takes longer to import than to look
 
         return status(given.selection, given.watch)
+    if verb in ("plan", "rerun"):
+        return _of_cells(given, verb)
+    return _of_results(given, verb)
+
+
+def _of_cells(given: argparse.Namespace, verb: str) -> int:
     from fscost import app
 
+    if verb == "plan":
+        return app.show_plan(given.selection)
+    return app.rerun(given.selection, failed=given.failed, missing=given.missing)
+
+
+def _of_results(given: argparse.Namespace, verb: str) -> int:
+    from fscost import results  # alone: pandas takes longer to import than most plans to make
+
     match verb:
-        case "plan":
-            return app.show_plan(given.selection)
-        case "rerun":
-            return app.rerun(given.selection, failed=given.failed, missing=given.missing)
         case "explain":
-            return app.explain_cells(given.selection)
+            return results.explain_cells(given.selection)
         case "collect":
-            return app.collect(given.selection, given.out)
+            return results.collect(given.selection, given.out)
+        case "report" if given.serve:
+            return results.serve_report(given.selection, given.serve)
         case "report":
-            return _report(given)
+            return results.report(given.selection, given.out)
         case "plot":
-            return app.plot(given.selection, given.figure, given.out, given.width, pgf=given.pgf)
+            return results.plot(given.selection, given.figure, given.out, given.width, pgf=given.pgf)
         case _:
             return _table(given)
 
 
-def _report(given: argparse.Namespace) -> int:
-    from fscost import app
-
-    return app.serve_report(given.selection, given.serve) if given.serve else app.report(given.selection, given.out)
-
-
 def _table(given: argparse.Namespace) -> int:
-    from fscost import app
+    from fscost import results
 
     if given.cells:
         _refuse_beside_cells(given)
-        return app.trace_cells(given.selection, given.out)
+        return results.trace_cells(given.selection, given.out)
     format = given.format or _format_of(given.template) or _format_of(given.out)
     if format is None and given.out and given.out.suffix:
         raise FscostError(f"--out {given.out}: no format is called so; name one with --format")
     format = format or "text"
-    return app.table(given.selection, format, given.template, given.out, standalone=given.standalone)
+    return results.table(given.selection, format, given.template, given.out, standalone=given.standalone)
 
 
 def _parser(verb: str) -> _Parser:

@@ -1,5 +1,7 @@
 """Text that shows all its characters, wherever it is printed."""
 
+import sys
+
 
 def clean(text: str) -> str:
     """Return `text` in one line that shows all its characters and that UTF-8 can hold.
@@ -10,3 +12,8 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+
+
+def say(line: str) -> None:
+    """Print a line on standard error, all its characters shown."""
+    print(clean(line), file=sys.stderr, flush=True)

@@ -1,19 +1,98 @@
-"""The grammar of selections, the same for every verb: overrides, folders, or nothing for the last sweep."""
+"""What a verb is about, the same for all of them: overrides, folders, or nothing for the last sweep."""
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fscost.engine import identify
-from fscost.errors import ConfigError, StoreError
+from fscost.cell import Cell
+from fscost.collect import Run, runs_below
+from fscost.engine import Engines, EngineSettings, identify
+from fscost.errors import ConfigError, StoreError, for_each_cell
 from fscost.files import write_whole
-from fscost.plan import plan
-from fscost.rundir import Store
+from fscost.plan import Plan, Planned, plan
+from fscost.record import Status
+from fscost.rundir import RunDir, Store
+from fscost.tables import TableSpec
+
+if TYPE_CHECKING:
+    from fscost.collect import Frames  # with pandas, which nothing here needs
 
 _NOT_ABOUT_CELLS = ("store=", "out=", "table", "network", "hydra", "retries=", "fail_fast=", "engine.python=",
                     "engine.threads=", "engine.timeout_min=", "engine.memory_gb=")  # fmt: skip
 """Overrides that say how cells are run and shown, and not which."""
+
+
+_MOST_TO_DO = 5
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs that a verb is about, and the plan they come from."""
+
+    runs: tuple[tuple[Cell | None, Run], ...]
+    plan: Plan
+    planned: dict[str, Planned]
+    words: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """The command that makes the table of these runs again."""
+        return self.command_of("table")
+
+    def command_of(self, *verb: str) -> str:
+        """Return the command that does something with these runs."""
+        return shlex.join(["python", "-m", "fscost", *verb, *self.words])
+
+    def commands(self, frames: "Frames") -> dict[str, str]:
+        """Return for each cell that `frames` has not done what would compute it; fscost cannot what it did not launch.
+
+        The keys are the names of the cells in `frames`.
+        """
+        rows = frames.cells.filter(["cell", "status"]).itertuples(index=False, name=None)
+        left = {cell for cell, status in rows if status != Status.DONE}
+        return {
+            cell.id: self.planned[cell.id].command if cell.id in self.planned else f"python -m fscost rerun {run.path}"
+            for cell, run in self.runs
+            if cell and cell.id in left and isinstance(run, RunDir)
+        }
+
+    def to_do(self, frames: "Frames") -> list[str]:
+        """Return the commands that would compute what is not done; of many cells one for all, which leaves the rest."""
+        commands = self.commands(frames)
+        if len(commands) > _MOST_TO_DO:
+            verb, flags = ([], []) if self.planned else (["rerun"], ["--failed", "--missing"])
+            return [shlex.join(["python", "-m", "fscost", *verb, *self.words, *flags])]
+        return list(commands.values())
+
+
+def planned(overrides: Sequence[str]) -> Plan:
+    """Expand overrides; every cell is checked by the engine that would run it."""
+    made = plan(overrides, identify)
+    with Engines() as engines:
+        for_each_cell(lambda one: engines.of(one.cell, settings_of(one)).check(one.cell), made.cells)
+    TableSpec.from_config(made.table, made.network)
+    return made
+
+
+def select(words: Sequence[str]) -> Selection:
+    """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
+    overrides, folders = named(words)
+    if folders:
+        runs = [run for folder in folders for run in runs_below(folder)]
+        made = plan(overrides, identify)
+        return Selection(tuple(runs), made, {}, (*map(str, folders), *overrides))
+    made = planned(overrides)
+    store = Store(made.store)
+    runs = [(p.cell, store.of(p.cell)) for p in made.cells]
+    return Selection(tuple(runs), made, {p.cell.id: p for p in made.cells}, tuple(overrides))
+
+
+def settings_of(one: Planned) -> EngineSettings:
+    """Return how a cell's engine is to run it."""
+    return EngineSettings.from_config(one.engine)
 
 
 def named(words: Sequence[str]) -> tuple[list[str], list[Path]]:

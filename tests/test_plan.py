@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fscost import app
+from fscost import selection
 from fscost.engine import identify
 from fscost.errors import ConfigError
 from fscost.plan import plan
@@ -83,7 +83,7 @@ class TestSeveralBadCells:
 
     def test_what_engines_refuse_is_told_together_too(self) -> None:
         with pytest.raises(ConfigError) as error:
-            app.planned(["engine=estimate", "method=fedavg,asyn", "patience=0,3", "model=lr,mlp_s"])
+            selection.planned(["engine=estimate", "method=fedavg,asyn", "patience=0,3", "model=lr,mlp_s"])
         first, stops, timing = str(error.value).splitlines()
         assert first == "6 of 8 cells cannot be computed:"
         assert "patience" in stops

@@ -20,7 +20,9 @@ from fscost.errors import TableError
 from fscost.metering import read_ledger
 from fscost.paths import conf, root
 from fscost.rundir import Store
-from fscost.tables import FORMATS, Table, TableSpec, published, render
+from fscost.tables import Table, TableSpec
+from fscost.tables.published import published
+from fscost.tables.render import FORMATS, render
 from tests.conftest import Result, cells_of, execute
 
 GRIDS = yaml.safe_load((root() / "sweeps" / "published.yaml").read_text())["grids"]

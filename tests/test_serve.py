@@ -12,10 +12,11 @@ from sys import executable
 
 import pytest
 
-from fscost import app
+from fscost import results
 from fscost.errors import TableError
 from fscost.record import Outcome, Status
 from fscost.report import Subject
+from fscost.selection import select
 from fscost.serve import Served
 from fscost.status.look import Selection
 from tests.conftest import Result, cells_of, in_process
@@ -212,8 +213,8 @@ class Made:
         self.go.wait()
         if self.error:
             raise self.error
-        selection = app.select(FAST)
-        return app.subject_of(selection)
+        selection = select(FAST)
+        return results.subject_of(selection)
 
     error: Exception | None
 

@@ -137,6 +137,8 @@ def grids_of(given: list[Override]) -> list[list[str]]:
     A file holds one grid, ``hydra.sweeper.params``, or the list ``grids``, whose cells follow one another.
     """
     file = next((str(o.input_line) for o in given if o.key_or_group == "sweeps"), "")
+    if not file and not _has_grid(config_of([])):
+        return [[]]
     config = composed(tuple(str(o.input_line) for o in given if o.key_or_group in ("sweeps", "hydra/launcher")))
     axes = _axes(config, file)
     if "grids" not in config:
@@ -147,6 +149,11 @@ def grids_of(given: list[Override]) -> list[list[str]]:
     if not lines or not all(isinstance(line, str) for line in lines):
         raise ConfigError(f"{file}: grids: must be a list of strings, as ['model=lr,mlp_s clients=3', 'model=…']")
     return [_words(str(line), file) for line in lines]
+
+
+def _has_grid(config: Tree) -> bool:
+    """Return whether a configuration without a sweep file has axes or grids all the same, from a folder of options."""
+    return bool(config["hydra"]["sweeper"].get("params")) or "grids" in config
 
 
 def _axes(config: DictConfig, file: str) -> list[str]:

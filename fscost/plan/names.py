@@ -7,8 +7,9 @@ from omegaconf import OmegaConf
 
 from fscost import vocabulary
 from fscost.errors import ConfigError, nearest
-from fscost.plan.compose import ABSENT, GROUPS, composed, group_options, raw_file
+from fscost.plan.compose import ABSENT, GROUPS, composed, config_of, group_options, raw_file
 from fscost.plan.launcher import check_launcher
+from fscost.plan.plain import has
 
 _NULLABLE = (
     "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
@@ -73,7 +74,9 @@ def _check_fs(name: str) -> None:
 
 
 def _exists(key: str) -> bool:
-    return OmegaConf.select(composed(()), key, default=ABSENT) is not ABSENT or key in _knobs()
+    return (
+        has(config_of([]), key) or OmegaConf.select(composed(()), key, default=ABSENT) is not ABSENT or key in _knobs()
+    )
 
 
 def _knobs() -> list[str]:

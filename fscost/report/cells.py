@@ -13,7 +13,7 @@ from fscost.measure import COLUMNS
 from fscost.record import Status
 from fscost.report.subject import Subject
 from fscost.rundir import RunDir
-from fscost.tables import explain
+from fscost.tables.explain import explain
 from fscost.tables.lines import is_unknown
 from fscost.tables.marks import Mark
 

@@ -1,28 +1,10 @@
-"""From frames to tables: `build`, `audit` and `published` decide what stands in a cell, `render` how it is written."""
+"""From frames to tables: `build.build`, `audit.audit` and `published.published` decide what stands in a cell.
 
-from fscost.tables.audit import audit
-from fscost.tables.build import build
-from fscost.tables.explain import explain, heading
-from fscost.tables.extra import options_of, varying_options
-from fscost.tables.published import published
-from fscost.tables.render import FORMATS, render
+`render.render` decides how it is written. Only what a table shows can be asked for here: what makes tables imports
+pandas, which takes longer than a plan.
+"""
+
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Table
-from fscost.tables.trace import trace
-from fscost.tables.words import provenance
 
-__all__ = [
-    "FORMATS",
-    "Table",
-    "TableSpec",
-    "audit",
-    "build",
-    "explain",
-    "heading",
-    "options_of",
-    "provenance",
-    "published",
-    "render",
-    "trace",
-    "varying_options",
-]
+__all__ = ["Table", "TableSpec"]

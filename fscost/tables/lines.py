@@ -4,9 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fscost.errors import TableError
 from fscost.measure import NETWORK, Link, total_column
@@ -14,6 +12,9 @@ from fscost.record import Status
 from fscost.tables.column import ColumnSpec
 from fscost.tables.links import Course
 from fscost.tables.marks import Mark, mark_of
+
+if TYPE_CHECKING:
+    import pandas as pd  # which takes longer to import than a plan, that only checks what a table is to show
 
 Run = Mapping[str, Any]
 """One row of the frame of cells."""
@@ -113,10 +114,12 @@ def course_of(run: Run, rounds: float, column: ColumnSpec) -> Course | None:
 
 def is_unknown(value: Any) -> bool:
     """Return whether there is no number, as of the loss of a run that diverged."""
-    return value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return value is None or type(value).__name__ == "NAType"  # pandas' own, of whole numbers
 
 
-def lines_of(cells: pd.DataFrame, rounds: pd.DataFrame, keys: Sequence[str], *, named: bool = True) -> list[Line]:
+def lines_of(cells: "pd.DataFrame", rounds: "pd.DataFrame", keys: Sequence[str], *, named: bool = True) -> list[Line]:
     """Return the lines in the order in which the values of `keys` were first named, or else in that of the values.
 
     Models are then in the order of their sizes.
@@ -142,7 +145,7 @@ def lines_of(cells: pd.DataFrame, rounds: pd.DataFrame, keys: Sequence[str], *, 
     return lines
 
 
-def _rows(frame: pd.DataFrame) -> list[Run]:
+def _rows(frame: "pd.DataFrame") -> list[Run]:
     """Return the rows by the columns' names; ``to_dict`` looks at each value, and takes longer."""
     names = [str(name) for name in frame]
     return [dict(zip(names, row, strict=True)) for row in zip(*(frame[name].tolist() for name in frame), strict=True)]

@@ -7,9 +7,10 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from fscost import app, plots
+from fscost import plots, results
 from fscost.plots import Sketch, lines, rows
 from fscost.plots.style import RC, Page, printable
+from fscost.selection import select
 from tests.tables.recorded import unpacked
 
 DRAWN = {"accuracy": lines.accuracy, "size": lines.size, "traffic": rows.traffic, "audit": rows.audit}
@@ -29,9 +30,9 @@ def sketched(paper: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sket
 
     def run(figure: str, *words: str) -> Sketch:
         monkeypatch.chdir(paper)
-        selection = app.select(words or ["runs"])
-        frames = app._frames(selection)
-        return plots.sketch(figure, frames, app._spec_of(selection), app._options_of(selection, frames))
+        selection = select(words or ["runs"])
+        frames = results._frames(selection)
+        return plots.sketch(figure, frames, results._spec_of(selection), results._options_of(selection, frames))
 
     return run
 

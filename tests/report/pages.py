@@ -8,9 +8,10 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page
 
-from fscost import app
+from fscost import results
 from fscost.__main__ import main
 from fscost.report import Subject, content, page
+from fscost.selection import Selection, select
 from fscost.tables import Table
 from tests.tables import recorded
 
@@ -40,7 +41,7 @@ def report(folder: Path, *words: str, name: str = "report.html") -> Path:
 def subject_of(folder: Path, *words: str, **changed: Any) -> Subject:
     """What a report about the runs that these words select gets, with some of it changed."""
     with chdir(folder):
-        return replace(app.subject_of(app.select(words)), **changed)
+        return replace(results.subject_of(select(words)), **changed)
 
 
 def written(subject: Subject, file: Path) -> Path:
@@ -103,16 +104,16 @@ def head_of(page: Page, head: str, of: str = "#table") -> Locator:
 def tables_of(folder: Path, *words: str) -> "Tables":
     """Tables of the runs that these words select, made without a page."""
     with chdir(folder):
-        return Tables(app.select(words))
+        return Tables(select(words))
 
 
 class Tables:
     """The tables of a selection, however it is counted."""
 
-    def __init__(self, selection: app.Selection) -> None:
-        frames = app._frames(selection)
-        self.spec = app._spec_of(selection)
-        self.of = app._tables_of(selection, frames, selection.to_do(frames), selection.command)
+    def __init__(self, selection: Selection) -> None:
+        frames = results._frames(selection)
+        self.spec = results._spec_of(selection)
+        self.of = results._tables_of(selection, frames, selection.to_do(frames), selection.command)
 
     def counted(self, **settings: str) -> Table:
         return self.of(replace(self.spec, **settings))

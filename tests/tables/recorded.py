@@ -12,7 +12,9 @@ from typing import Any
 
 from fscost.cell import Cell
 from fscost.collect import Run, gather, runs_below
-from fscost.tables import Table, TableSpec, build, options_of, varying_options
+from fscost.tables import Table, TableSpec
+from fscost.tables.build import build
+from fscost.tables.extra import options_of, varying_options
 from fscost.tables.table import Entry
 from tests.conftest import DATA
 

@@ -11,7 +11,8 @@ import pytest
 
 from fscost.collect.gather import _metrics
 from fscost.errors import TableError
-from fscost.tables import TableSpec, build
+from fscost.tables import TableSpec
+from fscost.tables.build import build
 from tests.conftest import Result
 
 ESTIMATE = ("engine=estimate", "model=lr", "rounds=2")

@@ -16,7 +16,7 @@ import pytest
 
 from fscost import __version__
 from fscost.paths import conf
-from fscost.tables import FORMATS
+from fscost.tables.render import FORMATS
 from tests.conftest import DATA, Result
 from tests.tables.recorded import unpacked
 from tests.tables.tex import ENGINES, compiled

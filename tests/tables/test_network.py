@@ -13,7 +13,8 @@ from fscost.collect import gather
 from fscost.engine.estimate import EstimateEngine
 from fscost.measure import BACK, BOTH_WAYS, COLUMNS, FORTH
 from fscost.rundir import Store
-from fscost.tables import TableSpec, build
+from fscost.tables import TableSpec
+from fscost.tables.build import build
 from fscost.tables.links import Connection
 from tests.conftest import Result, cell_of, cells_of, execute
 

@@ -9,7 +9,8 @@ import pytest
 
 from fscost.collect import gather, runs_below
 from fscost.errors import TableError
-from fscost.tables import TableSpec, build
+from fscost.tables import TableSpec
+from fscost.tables.build import build
 from tests.conftest import Result
 from tests.tables.recorded import (
     CLIENTS,
