@@ -115,10 +115,10 @@ def read_ledger(path: Path) -> LedgerFile:
     """
     lines = _lines_of(path)
     rows = _rows_of(lines, path)
-    end = next((number for number, row in enumerate(rows) if set(row) == {"sha256"}), None)
+    end = next((number for number, row in enumerate(rows) if "sha256" in row and len(row) == 1), None)
     rows, found = (rows, "") if end is None else (rows[:end], rows[end]["sha256"])
     _check_header(rows, path)
-    if found != hashlib.sha256("".join(f"{line}\n" for line in lines[: len(rows)]).encode()).hexdigest():
+    if found != hashlib.sha256("\n".join([*lines[: len(rows)], ""]).encode()).hexdigest():
         what = "the file was edited" if found else "the file ends too early"
         raise CollectError(f"{path}:{len(lines)}: {what}, its digest does not match; rerun the cell")
     return LedgerFile(rows[0], [r for r in rows[1:] if "type" in r], [r for r in rows[1:] if "worker" in r])
@@ -136,9 +136,13 @@ def _rows_of(lines: list[str], path: Path) -> list[dict[str, Any]]:
     if values is None:
         values = [_value(line, path, number) for number, line in enumerate(lines, start=1)]
     for number, value in enumerate(values, start=1):
-        if not isinstance(value, dict) or not {"format", "type", "worker", "sha256"} & value.keys():
+        if not isinstance(value, dict) or _RECORDS.isdisjoint(value):
             raise CollectError(f"{path}:{number}: no record of a ledger; rerun the cell")
     return values
+
+
+_RECORDS = frozenset({"format", "type", "worker", "sha256"})
+"""The keys that tell what a line is about."""
 
 
 def _value(line: str, path: Path, number: int) -> Any:
