@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from fscost.files import json_lines
+from fscost.fast_json import loads
 from fscost.measure import binary_text
 from fscost.metering import first_evaluation_is_round_0
 from fscost.vocabulary import leaves
@@ -132,14 +132,9 @@ def _evaluation(content: Row, from_0: bool) -> Row | None:
 
 def _values(path: Path, warn: Warn) -> Iterator[tuple[int, Any]]:
     """Yield the JSON of each line with its number; a line that is none is told to `warn` and left out."""
-    lines = _lines(path, warn)
-    values = json_lines([*lines.values()])
-    if values is not None:
-        yield from zip(lines, values, strict=True)
-        return
-    for number, line in lines.items():
+    for number, line in _lines(path, warn).items():
         try:
-            yield number, json.loads(line)
+            yield number, loads(line)
         except json.JSONDecodeError as error:
             warn(f"{path}:{number}: no JSON ({error.msg}), line left out")
 
@@ -161,7 +156,7 @@ def _parse(line: str) -> Row:
     """
     plain = _INF.sub("1e999", line) if "inf" in line else line
     try:
-        content = json.loads((_NAN.sub("null", plain) if "nan" in plain else plain).replace("'", '"'))
+        content = loads((_NAN.sub("null", plain) if "nan" in plain else plain).replace("'", '"'))
     except json.JSONDecodeError:
         content = ast.literal_eval(_NAN.sub("None", plain))
     if not isinstance(content, dict):
