@@ -23,6 +23,7 @@ from typing import Any
 
 from fscost.cell import Cell
 from fscost.errors import CollectError, ConfigError, StoreError
+from fscost.fast_json import loads
 from fscost.files import sync_folder, write_whole
 from fscost.lock import held, holder
 from fscost.metering import read_ledger
@@ -120,7 +121,7 @@ class RunDir:
             self.read_cell()
             status = Status(self.read_outcome()["status"])
             if status is Status.DONE:
-                read_ledger(self.ledger)
+                read_ledger(self.ledger, loads)
         except CollectError:
             return Status.CORRUPT
         return status
@@ -292,7 +293,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = loads(path.read_text())
     except json.JSONDecodeError as error:
         raise CollectError(f"{path}:{error.lineno}: no JSON ({error.msg}); rerun the cell") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -1,10 +1,11 @@
 """Which runs lie below a folder, fscost's own and FederatedScope's."""
 
 import math
+import os
 from pathlib import Path
 
 from fscost.cell import Cell
-from fscost.collect.foreign import ForeignRun, foreign_runs_below
+from fscost.collect.foreign import ForeignRun, foreign_runs
 from fscost.errors import CollectError, StoreError
 from fscost.rundir import RunDir
 
@@ -17,7 +18,8 @@ def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
     """Return every run directory and every output of FederatedScope below `folder`; None for an unknown cell."""
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such folder; give a store, a run directory or overrides")
-    found = sorted(path.parent for path in folder.rglob("cell.json"))
+    names = {Path(path): {*below, *files} for path, below, files in os.walk(folder)}
+    found = sorted(path for path in names if "cell.json" in names[path])
     hidden = (any(part.startswith(".") for part in path.relative_to(folder).parts) for path in found)
     runs = [
         RunDir(path)
@@ -26,7 +28,7 @@ def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
     ]
     own = set(found)  # what FederatedScope left in a run directory of fscost's is no run of its own
     foreign = [
-        (run.cell(_ignore), run) for run in foreign_runs_below(folder) if not own & {run.path, *run.path.parents}
+        (run.cell(_ignore), run) for run in foreign_runs(folder, names) if not own & {run.path, *run.path.parents}
     ]
     return [*sorted(((_cell_or_none(run), run) for run in runs), key=_natural), *foreign]
 

@@ -1,7 +1,7 @@
 """FederatedScope output that fscost never launched: its configuration and its logs, wherever they lie."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,13 +88,15 @@ def _protocol(flat: dict[str, Any]) -> str:
     return "v0.2.0" if _UNTIL_V020 in flat else UNKNOWN_PROTOCOL
 
 
-def foreign_runs_below(folder: Path) -> Iterator[ForeignRun]:
-    """Yield every output directory below `folder`, ``sub_exp_…`` of reruns included, fscost's own runs left out."""
-    names = ("config.yaml", "system_metrics.log", "eval_results.log")
-    found = sorted({path.parent for name in names for path in folder.rglob(name)})
-    for path in found:
+def foreign_runs(folder: Path, names: Mapping[Path, Set[str]]) -> Iterator[ForeignRun]:
+    """Yield every output directory below `folder`, ``sub_exp_…`` of reruns included, fscost's own runs left out.
+
+    `names` tells by directory what lies in it.
+    """
+    told = {"config.yaml", "system_metrics.log", "eval_results.log"}
+    for path in sorted(path for path in names if told & names[path] and "cell.json" not in names[path]):
         run = ForeignRun(path)
-        if not (path / "cell.json").exists() and not _is_hidden(path, folder) and run.is_fs_output():
+        if not _is_hidden(path, folder) and run.is_fs_output():
             yield run
 
 

@@ -9,7 +9,6 @@ import ast
 import json
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from fscost.files import json_lines
+from fscost.fast_json import loads
 from fscost.measure import binary_text
 from fscost.metering import first_evaluation_is_round_0
 from fscost.vocabulary import leaves
@@ -37,17 +36,17 @@ def read_system_metrics(path: Path, warn: Warn) -> list[Row]:
     distributed mode wrote twice. Such lines, and those that are no worker's, are told to `warn` with file and line.
     """
     rows: list[Row] = []
-    seen: Counter[int] = Counter()
+    seen: dict[int, int] = {}
     for number, content in _values(path, warn):
         if not isinstance(content, dict) or not str(content.get("id")).isdigit():
             if not isinstance(content, dict) or content.get("id") not in ("sys_avg", "sys_std"):
                 warn(f"{path}:{number}: no worker's id, line left out")
             continue
         worker = int(content.pop("id"))
-        seen[worker] += 1
-        if seen[worker] > 1:
+        run = seen[worker] = seen.get(worker, 0) + 1
+        if run > 1:
             warn(f"{path}:{number}: worker {worker} is there again, so the file holds more than one run of it")
-        rows.append({"worker": worker, "run": seen[worker]} | content)
+        rows.append({"worker": worker, "run": run, **content})
     return rows
 
 
@@ -69,10 +68,13 @@ def merged(rows: list[Row], key: str) -> str | None:
 
     None where a worker is there twice, as FederatedScope then merges nothing, or where the counter is missing.
     """
-    values = [float(row[key]) for row in rows if isinstance(row.get(key), int | float)]
+    values = [float(row[key]) for row in rows if isinstance(row.get(key), _NUMBER)]
     if not values or len(values) < len(rows) or any(row["run"] > 1 for row in rows):
         return None
     return binary_text(float(np.mean(values)))
+
+
+_NUMBER = (int, float)
 
 
 def read_eval_results(path: Path, warn: Warn, protocol: str) -> list[Row]:
@@ -81,7 +83,7 @@ def read_eval_results(path: Path, warn: Warn, protocol: str) -> list[Row]:
     `protocol` is the release that wrote them, as they count rounds differently.
     """
     rows = []
-    for number, line in _lines(path, warn):
+    for number, line in _lines(path, warn).items():
         if line.startswith(_OF_CLIENT):
             continue  # a client's own evaluation, of which there may be a hundred for one of the server's
         try:
@@ -130,27 +132,21 @@ def _evaluation(content: Row, from_0: bool) -> Row | None:
 
 def _values(path: Path, warn: Warn) -> Iterator[tuple[int, Any]]:
     """Yield the JSON of each line with its number; a line that is none is told to `warn` and left out."""
-    lines = [*_lines(path, warn)]
-    values = json_lines([line for _, line in lines])
-    if values is not None:
-        yield from zip((number for number, _ in lines), values, strict=True)
-        return
-    for number, line in lines:
+    for number, line in _lines(path, warn).items():
         try:
-            yield number, json.loads(line)
+            yield number, loads(line)
         except json.JSONDecodeError as error:
             warn(f"{path}:{number}: no JSON ({error.msg}), line left out")
 
 
-def _lines(path: Path, warn: Warn) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, warn: Warn) -> dict[int, str]:
+    """Return the lines that are not empty by their numbers; a file that cannot be read is told to `warn`."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         warn(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
-        return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield number, line
+        return {}
+    return {number: line for number, line in enumerate(text.splitlines(), start=1) if line.strip()}
 
 
 def _parse(line: str) -> Row:
@@ -160,7 +156,7 @@ def _parse(line: str) -> Row:
     """
     plain = _INF.sub("1e999", line) if "inf" in line else line
     try:
-        content = json.loads((_NAN.sub("null", plain) if "nan" in plain else plain).replace("'", '"'))
+        content = loads((_NAN.sub("null", plain) if "nan" in plain else plain).replace("'", '"'))
     except json.JSONDecodeError:
         content = ast.literal_eval(_NAN.sub("None", plain))
     if not isinstance(content, dict):

@@ -2,12 +2,14 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -17,6 +19,7 @@ from fscost.collect.find import Run
 from fscost.collect.foreign import UNKNOWN_PROTOCOL, ForeignRun
 from fscost.collect.fs_logs import merged, read_eval_results, read_system_metrics
 from fscost.errors import CollectError, StoreError
+from fscost.fast_json import loads
 from fscost.measure import COLUMNS, Link, Traffic, more_is_better, traffic_of
 from fscost.metering import LedgerFile, first_evaluation_is_round_0, read_ledger
 from fscost.record import Status
@@ -58,22 +61,36 @@ class _Columns:
         self._values: dict[str, list[Any]] = {name: [] for name in names}
         self._count = 0
 
-    def extend(self, rows: Iterable[Row]) -> None:
-        """Add rows; what some of them lack is nan."""
-        rows = [*rows]
-        for name in dict.fromkeys(name for row in rows for name in row):
+    def extend(self, cell: str, rows: Iterable[Row], **beside: Iterable[Row]) -> None:
+        """Add rows of a cell; what some of them lack is nan.
+
+        `beside` are further parts of the same rows, whose names get the keyword in front (``sent_messages``). Rows
+        after each other that have the same names, which are most, are taken apart at once.
+        """
+        prefixes = ["", *(f"{word}_" for word in beside)]
+        for names, alike in groupby(zip(rows, *beside.values(), strict=True), key=_names_of):
+            columns: dict[str, Sequence[Any]] = {}
+            for prefix, own, part in zip(prefixes, names, zip(*alike, strict=True), strict=True):
+                columns |= zip((prefix + name for name in own), zip(*map(dict.values, part), strict=True), strict=True)
+            self._add({"cell": [cell] * len(part)} | columns, len(part))
+
+    def _add(self, columns: Mapping[str, Sequence[Any]], count: int) -> None:
+        for name in columns:
             if name not in self._values:
                 self._values[name] = [math.nan] * self._count
         for name, values in self._values.items():
-            values.extend([row.get(name, math.nan) for row in rows])
-        self._count += len(rows)
+            values.extend(columns.get(name, repeat(math.nan, count)))
+        self._count += count
 
     def frame(self) -> pd.DataFrame:
         """Return all rows, counts as whole numbers."""
         if not self._count:
             return pd.DataFrame(columns=[*self._values])
-        series = {n: _whole(pd.Series(v, dtype=object)) if _is_count(n) else v for n, v in self._values.items()}
-        return pd.DataFrame(series)
+        return pd.DataFrame({n: _counts(v) if _is_count(n) else v for n, v in self._values.items()})
+
+
+def _names_of(parts: Iterable[Row]) -> list[tuple[str, ...]]:
+    return [*map(tuple, parts)]
 
 
 @dataclass
@@ -149,14 +166,15 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     row["fs_commit"] = (outcome.get("provenance") or {}).get("fs_commit")
     if row["status"] != Status.DONE:
         return row
-    ledger = read_ledger(run.ledger)
-    messages = _messages(cell, ledger)
+    ledger = read_ledger(run.ledger, loads)
+    messages = _messages(ledger)
     logs = cell.engine != "estimate" and not cell.get("vertical.use")  # FederatedScope writes none of vertical runs
     evaluations = read_eval_results(run.eval_results, warn, cell.protocol) if logs else []
     workers = read_system_metrics(run.system_metrics, warn) if logs else []
-    rows.messages.extend(messages)
-    rows.workers.extend(_workers(cell.id, workers, ledger))
-    rows.rounds.extend(_rounds(cell, messages, evaluations))
+    logged, counted = _side_by_side(workers, ledger.workers)
+    rows.messages.extend(cell.id, messages)
+    rows.workers.extend(cell.id, logged, **{way: [row.get(way, {}) for row in counted] for way in ("sent", "received")})
+    rows.rounds.extend(cell.id, _rounds(cell, messages, evaluations))
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
     counting = {"ledger_format": ledger.header["format"], "asizeof": _asizeof(outcome)}
     evaluations = _complete(evaluations, cell, workers, run, warn)
@@ -194,10 +212,10 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     if any(worker["run"] > 1 for worker in workers if worker["worker"]):
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
         evaluations = []
-    rows.workers.extend(_workers(name, workers))
+    rows.workers.extend(name, workers)
     row["implausible"] = "; ".join(doubts_of(workers)) or None
     evaluations = _complete(evaluations, cell, workers, run, warn)
-    rows.rounds.extend({"cell": name} | row for row in evaluations)
+    rows.rounds.extend(name, evaluations)
     return row | _fs_view(workers) | (_metrics(evaluations) if status is Status.DONE else {}), workers
 
 
@@ -244,22 +262,20 @@ def _unique(name: str, taken: set[str]) -> str:
     return unique
 
 
-def _workers(cell: str, workers: list[Row], ledger: LedgerFile | None = None) -> Iterator[Row]:
-    """Yield FederatedScope's lines, beside them what the ledger says each worker sent and received."""
-    true = {row["worker"]: _sent_and_received(row) for row in ledger.workers} if ledger else {}
-    logged: dict[int, list[Row]] = {}
-    for row in workers:
-        logged.setdefault(row["worker"], []).append(row)
-    if not true:
-        yield from ({"cell": cell} | row for row in workers)
-        return
-    for worker in sorted(logged.keys() | true.keys()):
-        for row in logged.get(worker) or [{"worker": worker, "run": math.nan if logged else 1}]:
-            yield {"cell": cell} | row | true.get(worker, {})
-
-
-def _sent_and_received(row: Row) -> Row:
-    return {f"{way}_{k}": v for way in ("sent", "received") for k, v in row[way].items()}
+def _side_by_side(logged: list[Row], counted: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Return FederatedScope's lines by worker, and as many of the ledger's rows, each about the same worker."""
+    if not counted:
+        return logged, [{}] * len(logged)
+    logs: dict[int, list[Row]] = {}
+    for row in logged:
+        logs.setdefault(row["worker"], []).append(row)
+    ledger = {row["worker"]: row for row in counted}
+    pairs = [
+        (row, ledger.get(worker, {}))
+        for worker in sorted(logs.keys() | ledger.keys())
+        for row in logs.get(worker) or [{"worker": worker, "run": math.nan if logs else 1}]
+    ]
+    return [row for row, _ in pairs], [row for _, row in pairs]
 
 
 def _fs_view(workers: list[Row]) -> Row:
@@ -274,8 +290,8 @@ def _identity(cell: Cell | None, run: RunDir) -> Row:
     return {"cell": cell.id, "engine": cell.engine, "protocol": cell.protocol} | cell.axes
 
 
-def _messages(cell: Cell, ledger: LedgerFile) -> list[Row]:
-    return [{"cell": cell.id, "traffic": str(traffic_of(row["type"]))} | row for row in ledger.messages]
+def _messages(ledger: LedgerFile) -> list[Row]:
+    return [{"traffic": str(traffic_of(row["type"])), **row} for row in ledger.messages]
 
 
 _NOTHING = {f"{traffic}_{link}_{count}": 0 for traffic in Traffic for link in Link for count in _COUNTS}
@@ -304,7 +320,7 @@ def _rounds(cell: Cell, messages: list[Row], evaluations: list[Row]) -> Iterator
     after = _sums_after(cell, messages, {row["round"] for row in evaluations})
     metrics = dict.fromkeys(name for row in evaluations for name in row)
     for row in evaluations:
-        yield {"cell": cell.id} | {name: row.get(name, math.nan) for name in metrics} | after[row["round"]]
+        yield {name: row.get(name, math.nan) for name in metrics} | after[row["round"]]
 
 
 def _sums_after(cell: Cell, messages: list[Row], rounds: set[int]) -> dict[int, Row]:
@@ -351,6 +367,12 @@ def _whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _is_count(name: str) -> bool:
     return (name.endswith(("_bytes", "messages")) or name in _WHOLE) and not name.startswith("sys_avg")
+
+
+def _counts(values: list[Any]) -> pd.Series:
+    """Return counts whole; where all are known and fit into 64 bits, numpy finds that out faster than pandas."""
+    array = np.array(values)
+    return _whole(pd.Series(array) if array.dtype == np.int64 else pd.Series(values, dtype=object))
 
 
 def _whole(values: pd.Series) -> pd.Series:

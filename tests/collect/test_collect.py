@@ -1,6 +1,8 @@
 """Frames hold what the files say, what cannot be read is named, and no problem becomes a number."""
 
+import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +92,6 @@ def test_csv_and_parquet_hold_the_same(frames: Frames, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cell.json", "ledger.jsonl", "outcome.json"])
 def test_one_spoilt_file_costs_one_cell(store: Store, tmp_path: Path, name: str) -> None:
-    import shutil
-
     copy = tmp_path / "runs"
     shutil.copytree(store.path, copy)
     spoilt = RunDir(sorted(copy.glob("[!.]*"))[0])
@@ -118,6 +118,27 @@ def test_a_missing_run_is_missing(tmp_path: Path) -> None:
     found = gather([(cell, RunDir(tmp_path / "nothing"))])
     assert list(found.cells["status"]) == ["missing"]
     assert "training_uplink_payload_bytes" not in found.cells
+
+
+def test_workers_of_which_one_log_tells_less_keep_their_numbers(store: Store, tmp_path: Path) -> None:
+    """Lines with other names, a worker without a line, one with two, and bytes beyond 64 bits."""
+    shutil.copytree(store.path, tmp_path / "runs")
+    run = store.of(cell_of(*OVERRIDES, "clients=3"))
+    log = tmp_path / "runs" / run.path.name / "system_metrics.log"
+    lines = [{"id": 3, "total_upload_bytes": 2**64 + 1}, {"id": 1, "total_flops": 0.5}, {"id": 3, "own": "x"}]
+    log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    found = gather(runs_below(tmp_path / "runs")).workers
+    one = found[found["cell"] == cell_of(*OVERRIDES, "clients=3").id]
+    assert list(one["worker"]) == [0, 1, 2, 3, 3]
+    assert list(one["run"].fillna(0)) == [0, 1, 0, 1, 2]
+    assert list(one["total_upload_bytes"].dropna()) == [2**64 + 1]
+    assert list(one["total_flops"].dropna()) == [0.5]
+    assert list(one["own"].dropna()) == ["x"]
+    ledger = {row["worker"]: row["sent"]["payload_bytes"] for row in read_ledger(run.ledger).workers}
+    assert list(one["sent_payload_bytes"]) == [ledger[worker] for worker in (0, 1, 2, 3, 3)]
+    other = found[found["cell"] != cell_of(*OVERRIDES, "clients=3").id]
+    assert other["own"].isna().all()
+    assert other["total_upload_bytes"].notna().all()
 
 
 class TestFederatedScopesLogs:
@@ -191,6 +212,13 @@ class TestFederatedScopesLogs:
         assert rows[1]["test_loss"] == math.inf
         assert len(warnings) == 1
         assert ":3: no Python dict" in warnings[0]
+
+    def test_a_line_with_nan_is_read_and_the_others_with_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "log"
+        path.write_text(f'{{"id": 0, "total_flops": NaN}}\n{{"id": 1, "total_flops": {2**64 + 1}}}\n')
+        first, second = read_system_metrics(path, pytest.fail)
+        assert math.isnan(first["total_flops"])
+        assert second == {"worker": 1, "run": 1, "total_flops": 2**64 + 1}
 
     def test_a_missing_log_is_named(self, tmp_path: Path) -> None:
         warnings = list[str]()
