@@ -293,7 +293,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = loads(path.read_text())
+        content = loads(path.read_bytes().decode())
     except json.JSONDecodeError as error:
         raise CollectError(f"{path}:{error.lineno}: no JSON ({error.msg}); rerun the cell") from error
     except (OSError, UnicodeDecodeError) as error:

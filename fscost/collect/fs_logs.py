@@ -142,7 +142,7 @@ def _values(path: Path, warn: Warn) -> Iterator[tuple[int, Any]]:
 def _lines(path: Path, warn: Warn) -> dict[int, str]:
     """Return the lines that are not empty by their numbers; a file that cannot be read is told to `warn`."""
     try:
-        text = path.read_text()
+        text = path.read_bytes().decode()  # not read_text: that looks at each line end, which splitlines does too
     except (OSError, UnicodeDecodeError) as error:
         warn(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
         return {}

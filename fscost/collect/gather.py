@@ -1,8 +1,10 @@
 """Merge run directories into four tidy frames; every number in a table comes from these."""
 
+import gc
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby, repeat
@@ -106,6 +108,23 @@ def gather(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
 
     Neither stops the others: what is wrong becomes a warning, and numbers that are not known stay empty.
     """
+    with _no_garbage_collection():
+        return _gathered(runs)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the collector from looking through millions of new values again and again, none of them cyclic."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _gathered(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
     rows = _Rows()
     warnings: list[str] = []
     logs: dict[str, list[Row]] = {}
