@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from importlib import metadata
+from contextlib import suppress
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ except ImportError:
 
     _FORGETS_SEED = False
 """Since v0.3.0 data are loaded with a constant seed; after a registered loader the cell's is not restored."""
+
+for _lazily in ("torch._dynamo", "fvcore.nn"):  # what a course imports when it first trains, and every fork would again
+    with suppress(ImportError):  # other versions of torch, a FederatedScope without fvcore
+        import_module(_lazily)
 
 _LOGS = ("system_metrics.log", "eval_results.log", "config.yaml")
 _PACKAGES = ("torch", "numpy", "scikit-learn", "pympler", "protobuf")
