@@ -1,4 +1,4 @@
-# make demo: a table of real federated training; make test: everything that is checked.
+# make demo: a table of real federated training; make test: everything that is checked; make bench: how fast it is.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 WORKER = fscost/worker fscost/metering fscost/digits.py fscost/errors.py fscost/files.py fscost/measure.py \
          fscost/useless.py fscost/vocabulary.py fscost/__init__.py
 
-.PHONY: demo test lint pictures clean
+.PHONY: demo test lint bench pictures clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m fscost -m method=fedavg,fedprox clients=3,10
@@ -25,6 +25,13 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("fscost needs Python 3.11 or newer; name one with make PYTHON=…" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	touch $@
+
+bench: $(VENV)/bench  # into benchmarks/RESULTS.md; FSCOST_FS_PYTHON names the interpreter that has FederatedScope
+	$(BIN)/python -m benchmarks
+
+$(VENV)/bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[bench]'
 	touch $@
 
 pictures: $(VENV)/installed  # of the README

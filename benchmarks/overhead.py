@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.pairs import PAIRS, Row, peak_mb, ratios, seconds_of
+from benchmarks.pairs import FSCOST, PAIRS, Row, Took, seconds_of, took
 
 _EMPTY = """
 import hydra
@@ -21,19 +21,31 @@ main()
 def rows(folder: Path) -> Iterator[Row]:
     """Measure 200 trivial cells beside 200 empty jobs of Hydra, and 2,000 beside 200."""
     (folder / "empty.py").write_text(_EMPTY)
-    jobs = ("empty.py", "-m", "+job=range(0,200)")
+    jobs = (sys.executable, "empty.py", "-m", "+job=range(0,200)")
+    found = [(seconds_of(*jobs, cwd=folder), swept(200), swept(2000)) for _ in range(PAIRS)]
     yield Row(
-        "a sweep of 200 cells of `engine=estimate`, the engine included", "Hydra's own sweeper, empty jobs",
-        "fscost / Hydra", "≤ 0.5", ratios(lambda: swept(200), lambda: seconds_of(sys.executable, *jobs, cwd=folder)),
+        "200 trivial cells, from the command to the table, their engine included",
+        f"`fscost {' '.join(cells(200))}`", f"Hydra's sweeper and launcher, empty jobs: `{' '.join(jobs[1:])}`", 0.5,
+        [few.wall_s / hydra_s for hydra_s, few, _ in found],
     )  # fmt: skip
-    few_mb = peak_mb()
-    found = [swept(2000) / swept(200) for _ in range(PAIRS)]
-    note = f"peak memory of any command so far {few_mb:.0f} MB, then {peak_mb():.0f} MB"
-    yield Row("2,000 such cells", "200 of them", "2,000 / 200", "≤ 10", found, note)
+    yield Row(
+        "2,000 trivial cells: time per cell", f"`fscost {' '.join(cells(2000))}`", f"`fscost {' '.join(cells(200))}`",
+        1, [many.wall_s / 10 / few.wall_s for _, few, many in found],
+    )  # fmt: skip
+    peak_mb = [max(took.peak_bytes for took in column) / 1e6 for column in list(zip(*found, strict=True))[1:]]
+    yield Row(
+        "2,000 trivial cells: peak memory", "the same", "the same", 1.2,
+        [many.peak_bytes / few.peak_bytes for _, few, many in found], of="bytes",
+        note="{:.0f} MB at 200 cells, {:.0f} MB at 2,000".format(*peak_mb),
+    )  # fmt: skip
 
 
-def swept(cells: int) -> float:
-    """Return the seconds of a whole sweep into an empty store."""
+def cells(count: int) -> tuple[str, ...]:
+    """Return the overrides of so many cells."""
+    return ("engine=estimate", "model=lr", f"clients=range(1,{count // 2 + 1})", "method=fedavg,fedprox")
+
+
+def swept(count: int) -> Took:
+    """Return what a whole sweep into an empty store takes."""
     with TemporaryDirectory() as folder:
-        words = ("engine=estimate", "model=lr", f"clients=range(1,{cells // 2 + 1})", "method=fedavg,fedprox")
-        return seconds_of(sys.executable, "-m", "fscost", "-m", *words, cwd=Path(folder))
+        return took(*FSCOST, *cells(count), cwd=Path(folder))

@@ -1,8 +1,7 @@
-"""Two commands side by side: pairs alternated in one run, so that what else the machine does meets both."""
+"""Commands side by side: taken in turn in one run, so that what else the machine does meets all of them."""
 
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -13,55 +12,104 @@ from statistics import median
 
 PAIRS = 5
 
+FSCOST = (sys.executable, "-m", "fscost")
+
 Seconds = Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the results: `ratios` are of seconds, one for each pair; `goal` is what their median should be.
+    """A line of the results: `work`, done by `ours` and by `theirs`, as commands or in words.
 
-    `of` says which over which, as in ``fscost / pandas``. A row without ratios tells in `note` why it was not measured.
+    `ratios` are of our seconds, or what `of` names, over theirs, one for each pair; their median should be `at_most`.
+    Where it is not, `limit` says why. A row without ratios says in `note` why it was not measured.
     """
 
     work: str
-    against: str
-    of: str
-    goal: str
+    ours: str
+    theirs: str
+    at_most: float
     ratios: Sequence[float]
+    of: str = "seconds"
     note: str = ""
+    limit: str = ""
 
     def line(self) -> str:
         """Return the row in Markdown."""
-        spread = f"{median(self.ratios):.2f} ({min(self.ratios):.2f}–{max(self.ratios):.2f})" if self.ratios else "–"
-        return f"| {self.work} | {self.against} | {self.of} | {spread} | {self.goal} | {self.note} |"
+        if not self.ratios:
+            return f"| {self.work} | {self.ours} | {self.theirs} | – | ≤ {self.at_most:.3g} | – | {self.note} |"
+        middle, least, most = median(self.ratios), min(self.ratios), max(self.ratios)
+        is_met = middle <= self.at_most
+        spread = f"**{middle:.3g}** ({least:.3g}–{most:.3g})" + (f" of {self.of}" if self.of != "seconds" else "")
+        note = "; ".join(filter(None, (self.note, "" if is_met else self.limit)))
+        goal = f"≤ {self.at_most:.3g}"
+        return (
+            f"| {self.work} | {self.ours} | {self.theirs} | {spread} | {goal} | {'yes' if is_met else 'no'} | {note} |"
+        )
 
 
-def ratios(one: Seconds, other: Seconds, pairs: int = PAIRS) -> list[float]:
-    """Return the seconds of `one` over those of `other`, pair by pair, after one that warms the files up."""
-    one(), other()
-    return [one() / other() for _ in range(pairs)]
+def in_turn(*works: Seconds) -> list[tuple[float, ...]]:
+    """Return what each of `works` takes, `PAIRS` times, one after the other and every other time in reverse."""
+    found = []
+    for number in range(PAIRS):
+        order = range(len(works)) if number % 2 == 0 else reversed(range(len(works)))
+        took_s = {which: works[which]() for which in order}
+        found.append(tuple(took_s[which] for which in range(len(works))))
+    return found
 
 
-def seconds_of(*words: str | Path, cwd: Path, **environment: str) -> float:
-    """Return the seconds of a whole command, from its start to its end; raises CalledProcessError with its words."""
+def ratios(one: Seconds, other: Seconds) -> list[float]:
+    """Return the seconds of `one` over those of `other`, pair by pair."""
+    return [mine / others for mine, others in in_turn(one, other)]
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a command took: its wall time from start to end, and the most memory that it, or a child of it, held."""
+
+    wall_s: float
+    peak_bytes: int
+
+
+def took(*words: str | Path, cwd: Path) -> Took:
+    """Run a command; raises SystemExit with what it printed if it fails."""
     begin_s = time.monotonic()
-    told = subprocess.run(
-        [*map(str, words)], cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
-    if told.returncode:
-        raise SystemExit(f"{' '.join(map(str, words))}\n{told.stdout}{told.stderr}")
-    return time.monotonic() - begin_s
+    with (cwd / "printed.log").open("w+") as log:
+        process = subprocess.Popen([*map(str, words)], cwd=cwd, env=_environment(), stdout=log, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall_s = time.monotonic() - begin_s
+        if process.returncode:
+            log.seek(0)
+            raise SystemExit(f"{' '.join(map(str, words))}\n{log.read()}")
+    return Took(wall_s, usage.ru_maxrss * 1024)
 
 
-def told_by(script: str, *words: str | Path) -> float:
-    """Return the seconds that one of the scripts beside this says its work took, without its imports."""
-    command = [sys.executable, Path(__file__).with_name(script), *words]
-    return float(subprocess.run([*map(str, command)], capture_output=True, text=True, check=True).stdout)
+def seconds_of(*words: str | Path, cwd: Path) -> float:
+    """Return the wall time of a whole command."""
+    return took(*words, cwd=cwd).wall_s
 
 
-def peak_mb() -> float:
-    """Return the most memory that any command so far had, in MB."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+def told_by(script: str, *words: str | Path, python: str = sys.executable) -> str:
+    """Return what one of the scripts beside this prints: the seconds of its work, without its imports."""
+    command = [python, Path(__file__).with_name(script), *words]
+    done = subprocess.run([*map(str, command)], env=_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    """Return this environment, in which every interpreter finds this fscost."""
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+
+
+def fs_python() -> str | None:
+    """Return the interpreter that has FederatedScope, None if there is none."""
+    return os.environ.get("FSCOST_FS_PYTHON")
+
+
+NO_FS = "not measured: set FSCOST_FS_PYTHON to an interpreter that has FederatedScope"
 
 
 def machine() -> str:

@@ -29,7 +29,8 @@ def duckdb(folder: Path) -> Callable[[], object]:
     import duckdb
 
     query = "select * from read_json('{}', format='newline_delimited', filename=true)"
-    return lambda: [duckdb.sql(query.format(folder / "*" / kind)).df() for kind in _KINDS]
+    connection = duckdb.connect()
+    return lambda: [connection.execute(query.format(folder / "*" / kind)).df() for kind in _KINDS]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 NUMBER_BYTES = 8
@@ -15,7 +16,15 @@ class Opaque(TypeError):
 
 def is_tensor(value: Any) -> bool:
     """Return whether `value` is an array: torch and numpy both tell their shape and the bytes per element."""
-    return hasattr(value, "shape") and hasattr(value, "dtype") and bool(value.shape or hasattr(value, "numel"))
+    if _is_torchs(value.__class__):
+        return True
+    return hasattr(value, "shape") and hasattr(value, "dtype") and bool(value.shape)
+
+
+@lru_cache(maxsize=None)  # a model has hundreds of tensors, all of one or two types
+def _is_torchs(kind: type) -> bool:
+    """Return whether all values of a type are tensors of torch, those of no dimension too."""
+    return all(hasattr(kind, name) for name in ("shape", "dtype", "numel"))
 
 
 def tensor_bytes(tensor: Any) -> int:

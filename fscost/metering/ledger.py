@@ -45,7 +45,7 @@ class Tally:
 
     def as_dict(self) -> dict[str, int | None]:
         """Return the tally as JSON values, unknown bytes as null."""
-        return {"messages": self.messages, **dict(zip(COLUMNS, self.sizes.values))}
+        return {"messages": self.messages, **dict(zip(COLUMNS, self.sizes))}
 
 
 @dataclass

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from typing import Any
+from typing import Any, NamedTuple
 
 from fscost.metering.content import Opaque, measure_content
 from fscost.metering.wire import Unencodable, content_bytes, enclosed_bytes
@@ -30,9 +30,8 @@ class Message:
     listed: bool = True
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes of one copy of a message; None where a measure cannot tell."""
+class Sizes(NamedTuple):
+    """Bytes of one copy of a message, in the order of `fscost.measure.COLUMNS`; None where a measure cannot tell."""
 
     payload_bytes: int | None
     scalar_bytes: int | None
@@ -43,17 +42,11 @@ class Sizes:
         """Return the bytes of `copies` copies."""
         if copies == 1:
             return self
-        return Sizes(*(None if size is None else size * copies for size in self.values))
+        return Sizes(*[None if size is None else size * copies for size in self])
 
     def plus(self, other: Sizes) -> Sizes:
         """Return the sum; a sum with an unknown part is unknown."""
-        pairs = zip(self.values, other.values)
-        return Sizes(*(None if a is None or b is None else a + b for a, b in pairs))
-
-    @property
-    def values(self) -> tuple[int | None, ...]:
-        """The four sizes, in the order of `fscost.measure.COLUMNS`."""
-        return self.payload_bytes, self.scalar_bytes, self.reported_bytes, self.wire_bytes
+        return Sizes(*[None if a is None or b is None else a + b for a, b in zip(self, other)])
 
 
 def meter(message: Message, *, pickled: bool) -> Sizes:
@@ -72,12 +65,12 @@ def meter_unreported(message: Message, *, pickled: bool) -> Sizes:
 def meter_content(message: Message, *, pickled: bool) -> Sizes:
     """Return the bytes of a message's content; its `wire_bytes` are those inside the message, see `enclosed`."""
     sizes = _measured(message.content, _as_pickle(message, pickled))
-    return replace(sizes, reported_bytes=reported_bytes(message))
+    return sizes._replace(reported_bytes=reported_bytes(message))
 
 
 def enclosed(message: Message, content: Sizes) -> Sizes:
     """Return the bytes of one copy of `message` around a content that was metered before; its own is not looked at."""
-    return replace(content, wire_bytes=_wire(message, content.wire_bytes))
+    return content._replace(wire_bytes=_wire(message, content.wire_bytes))
 
 
 def pickles(protocol: str) -> bool:

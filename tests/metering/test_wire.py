@@ -185,6 +185,21 @@ def test_master_sends_tensors_of_model_para_as_base64_of_their_pickle() -> None:
     assert message_bytes(msg_type="evaluate", **common) == encoded(entries | {"msg_type": "evaluate"})
 
 
+@pytest.mark.parametrize("timestamps", [(0, 0.0, 1, 1.0), (1.0, 1, 0.0, 0)])
+def test_equal_numbers_of_different_types_keep_their_own_length(timestamps: tuple[float, ...]) -> None:
+    for timestamp in timestamps:
+        entries = {
+            "sender": 3,
+            "receiver": [0],
+            "state": 7,
+            "msg_type": "join_in",
+            "content": 1,
+            "timestamp": timestamp,
+        }
+        common = {"sender": 3, "receivers": [0], "state": 7, "msg_type": "join_in", "content": 1, "pickled": False}
+        assert message_bytes(timestamp=timestamp, **common) == encoded(entries)
+
+
 @pytest.mark.parametrize("content", [None, {}, {"a": None}, [True], 2**31, object(), {"a": {}}])
 def test_what_federatedscope_cannot_encode_has_no_size(content: Any) -> None:
     with pytest.raises(Unencodable):

@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -198,7 +198,7 @@ class Estimate:
 
         def parts(state: int) -> Parts:
             sizes = self._sizes(msg_type, SERVER, range(1, receivers + 1), state, content)
-            return [(receivers, replace(sizes, wire_bytes=None) if depends else sizes)]
+            return [(receivers, sizes._replace(wire_bytes=None) if depends else sizes)]
 
         self._add(msg_type, Link.DOWNLINK, states, parts)
 
@@ -222,7 +222,7 @@ class Estimate:
         """Return the messages of those that were sampled; where it matters who they are, a measure is unknown."""
         if self.per_round == self.clients:
             return parts
-        columns = [set(column) for column in zip(*(each.values for _, each in parts), strict=True)]
+        columns = [set(column) for column in zip(*(each for _, each in parts), strict=True)]
         return [(self.per_round, Sizes(*(column.pop() if len(column) == 1 else None for column in columns)))]
 
     def _sizes(self, msg_type: str, sender: int, receivers: list[int] | range, state: int, content: Any) -> Sizes:
@@ -233,10 +233,10 @@ class Estimate:
         else:
             sizes = meter(message, pickled=pickled)
         if self.options["federate.use_ss"] and msg_type in ("model_para", _SHARE) and sender != SERVER:
-            sizes = replace(sizes, reported_bytes=None)  # asizeof of arrays depends on what they are views of
+            sizes = sizes._replace(reported_bytes=None)  # asizeof of arrays depends on what they are views of
         if self.contents.is_count and msg_type in _WITH_MODEL:
-            return replace(sizes, reported_bytes=None, wire_bytes=None)
-        return replace(sizes, wire_bytes=None) if self._encodes_values(msg_type, state) else sizes
+            return sizes._replace(reported_bytes=None, wire_bytes=None)
+        return sizes._replace(wire_bytes=None) if self._encodes_values(msg_type, state) else sizes
 
     def _encodes_values(self, msg_type: str, state: int) -> bool:
         """Return whether a message's length depends on counters, whose values only training tells."""

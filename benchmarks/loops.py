@@ -1,0 +1,68 @@
+"""Sweeps of FederatedScope beside a shell loop over its own main.py, with the configurations that fscost gave it."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+from itertools import accumulate, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.pairs import FSCOST, NO_FS, Row, fs_python, ratios, seconds_of
+
+_CELLS = (
+    "engine=federatedscope", "data=toy", "model=lr", "method=fedavg,fedprox", "clients=3,5", "rounds=1",
+    "seed=range(0,6)",
+)  # fmt: skip
+_COUNT = 24
+_ONE = 'for cfg in "$@"; do "$FSCOST_FS_PYTHON" "$MAIN" --cfg "$cfg" outdir "$cfg.out" || exit 1; done'
+_TWO = 'printf "%s\\n" "$@" | xargs -P 2 -I CFG "$FSCOST_FS_PYTHON" "$MAIN" --cfg CFG outdir CFG.out'
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    """Measure 24 small cells one after another and two at a time; a pair takes a part of the loop's cells."""
+    for jobs, shell, at_most, parts in ((1, _ONE, 1 / 6, (5, 5, 5, 5, 4)), (2, _TWO, 1 / 5, (4, 6, 4, 6, 4))):
+        work = f"24 small cells of FederatedScope, {jobs} at a time"
+        ours = f"`fscost {' '.join(_CELLS)} hydra.launcher.n_jobs={jobs}`"
+        theirs = "`for cfg in …; do python main.py --cfg $cfg; done`" if jobs == 1 else "the same under `xargs -P 2`"
+        if not (python := fs_python()):
+            yield Row(work, ours, theirs, at_most, [], note=NO_FS)
+            continue
+        configs = configurations(folder / str(jobs))
+        chunks = iter([configs[a:b] for a, b in pairwise(accumulate(parts, initial=0))])
+        found = ratios(partial(swept, jobs), partial(looped, shell, main_of(python), chunks))
+        yield Row(work, ours, theirs, at_most, found, note=f"per cell; {told(python)}")
+
+
+def swept(jobs: int) -> float:
+    """Return the seconds per cell of a whole sweep into an empty store."""
+    with TemporaryDirectory() as folder:
+        return seconds_of(*FSCOST, *_CELLS, f"hydra.launcher.n_jobs={jobs}", cwd=Path(folder)) / _COUNT
+
+
+def looped(shell: str, main: str, chunks: Iterator[list[Path]]) -> float:
+    """Return the seconds per cell of a shell loop over the next of `chunks`, the configurations of some cells."""
+    chunk = next(chunks)
+    return seconds_of("env", f"MAIN={main}", "bash", "-c", shell, "-", *chunk, cwd=chunk[0].parent) / len(chunk)
+
+
+def configurations(folder: Path) -> list[Path]:
+    """Return FederatedScope's configuration of each cell, as fscost wrote them, in folders of their own."""
+    folder.mkdir()
+    seconds_of(*FSCOST, *_CELLS, f"store={folder / 'runs'}", cwd=folder)
+    found = sorted((folder / "runs").glob("*/fs_config.yaml"))
+    return [Path(shutil.copy(path, folder / f"{number}.yaml")) for number, path in enumerate(found)]
+
+
+def main_of(python: str) -> str:
+    """Return where FederatedScope's main.py is."""
+    return _said(python, "import federatedscope, os; print(os.path.dirname(federatedscope.__file__))") + "/main.py"
+
+
+def told(python: str) -> str:
+    """Return the versions of the interpreter that has FederatedScope."""
+    return _said(python, "import sys, torch; print('Python', sys.version.split()[0], 'torch', torch.__version__)")
+
+
+def _said(python: str, code: str) -> str:
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
