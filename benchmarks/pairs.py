@@ -38,14 +38,18 @@ class Row:
         """Return the row in Markdown."""
         if not self.ratios:
             return f"| {self.work} | {self.ours} | {self.theirs} | – | ≤ {self.at_most:.3g} | – | {self.note} |"
-        middle, least, most = median(self.ratios), min(self.ratios), max(self.ratios)
-        is_met = middle <= self.at_most
-        spread = f"**{middle:.3g}** ({least:.3g}–{most:.3g})" + (f" of {self.of}" if self.of != "seconds" else "")
+        middle, least, most = map(_shown, (median(self.ratios), min(self.ratios), max(self.ratios)))
+        is_met = median(self.ratios) <= self.at_most
+        spread = f"**{middle}** ({least}–{most})" + (f" of {self.of}" if self.of != "seconds" else "")
         note = "; ".join(filter(None, (self.note, "" if is_met else self.limit)))
         goal = f"≤ {self.at_most:.3g}"
         return (
             f"| {self.work} | {self.ours} | {self.theirs} | {spread} | {goal} | {'yes' if is_met else 'no'} | {note} |"
         )
+
+
+def _shown(ratio: float) -> str:
+    return f"{ratio:.3f}" if ratio >= 1 else f"{ratio:.3g}"
 
 
 def in_turn(*works: Seconds) -> list[tuple[float, ...]]:

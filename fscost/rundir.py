@@ -23,7 +23,7 @@ from typing import Any
 
 from fscost.cell import Cell
 from fscost.errors import CollectError, ConfigError, StoreError
-from fscost.fast_json import loads
+from fscost.fast_json import loads, loads_lines
 from fscost.files import sync_folder, write_whole
 from fscost.lock import held, holder
 from fscost.metering import read_ledger
@@ -121,7 +121,7 @@ class RunDir:
             self.read_cell()
             status = Status(self.read_outcome()["status"])
             if status is Status.DONE:
-                read_ledger(self.ledger, loads)
+                read_ledger(self.ledger, loads_lines)
         except CollectError:
             return Status.CORRUPT
         return status

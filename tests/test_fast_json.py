@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fscost.fast_json import loads
+from fscost.fast_json import loads, loads_lines
 
 _VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists)
 
@@ -38,3 +38,19 @@ def test_what_is_no_json_is_told_in_the_same_words(text: str) -> None:
 def test_whatever_json_writes_is_read_alike(value: Any) -> None:
     text = json.dumps(value)
     assert repr(loads(text)) == repr(json.loads(text))
+
+
+_LINES = st.sampled_from(['{"a": 1}', "{}", f'{{"a": {2**64 + 1}}}', '"x\u2028y"', "[1,", "2]", "", " ", "NaN", "1 2"])
+_ENDS = st.sampled_from(["\n", "\r\n", "\r", "\x0b", ""])
+
+
+@given(st.lists(st.tuples(_LINES, _ENDS)))
+def test_lines_read_at_once_are_the_lines_read_one_by_one(parts: list[tuple[str, str]]) -> None:
+    text = "".join(line + end for line, end in parts)
+    lines = text.splitlines()
+    at_once = loads_lines(text, len(lines))
+    assert at_once is None or repr(at_once) == repr([json.loads(line) for line in lines])
+
+
+def test_a_log_is_read_at_once() -> None:
+    assert loads_lines('{"id": 0}\n{"id": 18446744073709551617}\n', 2) == [{"id": 0}, {"id": 2**64 + 1}]

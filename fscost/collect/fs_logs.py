@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from fscost.fast_json import loads
+from fscost.fast_json import loads, loads_lines
 from fscost.measure import binary_text
 from fscost.metering import first_evaluation_is_round_0
 from fscost.vocabulary import leaves
@@ -83,7 +83,7 @@ def read_eval_results(path: Path, warn: Warn, protocol: str) -> list[Row]:
     `protocol` is the release that wrote them, as they count rounds differently.
     """
     rows = []
-    for number, line in _lines(path, warn).items():
+    for number, line in _numbered(_text(path, warn).splitlines()):
         if line.startswith(_OF_CLIENT):
             continue  # a client's own evaluation, of which there may be a hundred for one of the server's
         try:
@@ -132,21 +132,30 @@ def _evaluation(content: Row, from_0: bool) -> Row | None:
 
 def _values(path: Path, warn: Warn) -> Iterator[tuple[int, Any]]:
     """Yield the JSON of each line with its number; a line that is none is told to `warn` and left out."""
-    for number, line in _lines(path, warn).items():
+    text = _text(path, warn)
+    lines = text.splitlines()
+    if (values := loads_lines(text, len(lines))) is not None:
+        yield from enumerate(values, start=1)
+        return
+    for number, line in _numbered(lines):
         try:
-            yield number, loads(line)
+            yield number, json.loads(line)
         except json.JSONDecodeError as error:
             warn(f"{path}:{number}: no JSON ({error.msg}), line left out")
 
 
-def _lines(path: Path, warn: Warn) -> dict[int, str]:
-    """Return the lines that are not empty by their numbers; a file that cannot be read is told to `warn`."""
+def _text(path: Path, warn: Warn) -> str:
+    """Return a file's text; one that cannot be read is told to `warn` and empty."""
     try:
-        text = path.read_bytes().decode()  # not read_text: that looks at each line end, which splitlines does too
+        return path.read_bytes().decode()  # not read_text: that looks at each line end, which splitlines does too
     except (OSError, UnicodeDecodeError) as error:
         warn(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
-        return {}
-    return {number: line for number, line in enumerate(text.splitlines(), start=1) if line.strip()}
+        return ""
+
+
+def _numbered(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not empty with their numbers."""
+    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
 
 
 def _parse(line: str) -> Row:

@@ -21,7 +21,7 @@ from fscost.collect.find import Run
 from fscost.collect.foreign import UNKNOWN_PROTOCOL, ForeignRun
 from fscost.collect.fs_logs import merged, read_eval_results, read_system_metrics
 from fscost.errors import CollectError, StoreError
-from fscost.fast_json import loads
+from fscost.fast_json import loads_lines
 from fscost.measure import COLUMNS, Link, Traffic, more_is_better, traffic_of
 from fscost.metering import LedgerFile, first_evaluation_is_round_0, read_ledger
 from fscost.record import Status
@@ -185,7 +185,7 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     row["fs_commit"] = (outcome.get("provenance") or {}).get("fs_commit")
     if row["status"] != Status.DONE:
         return row
-    ledger = read_ledger(run.ledger, loads)
+    ledger = read_ledger(run.ledger, loads_lines)
     messages = _messages(ledger)
     logs = cell.engine != "estimate" and not cell.get("vertical.use")  # FederatedScope writes none of vertical runs
     evaluations = read_eval_results(run.eval_results, warn, cell.protocol) if logs else []

@@ -50,6 +50,10 @@ def measure_content(content: Any) -> tuple[int, int]:
     if isinstance(content, Mapping):
         content = list(content.values())
     if isinstance(content, (list, tuple, set, frozenset)):
-        parts = [measure_content(part) for part in content]
-        return sum(payload for payload, _ in parts), sum(scalar for _, scalar in parts)
+        payload_bytes = scalar_bytes = 0
+        for part in content:
+            payload, scalar = measure_content(part)
+            payload_bytes += payload
+            scalar_bytes += scalar
+        return payload_bytes, scalar_bytes
     raise Opaque(f"{type(content).__name__} is no tensor, number, string or container of them")

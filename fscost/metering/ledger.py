@@ -107,13 +107,18 @@ class LedgerFile:
     workers: list[dict[str, Any]]
 
 
-def read_ledger(path: Path, loads: Callable[[str], Any] = json.loads) -> LedgerFile:
-    """Read ``ledger.jsonl`` with `loads`, which may be a faster `json.loads`, and check it against its own digest.
+def read_ledger(path: Path, loads_lines: Callable[[str, int], list[Any] | None] | None = None) -> LedgerFile:
+    """Read ``ledger.jsonl`` and check it against its own digest.
 
-    Raises CollectError with file and line for a line that is no record, and for a file that was cut or edited.
+    `loads_lines` reads a text of so many lines of JSON at once, or returns None where each has to be looked at. Raises
+    CollectError with file and line for a line that is no record, and for a file that was cut or edited.
     """
-    lines = _lines_of(path)
-    rows = [_row(line, loads, path, number) for number, line in enumerate(lines, start=1)]
+    text = _text_of(path)
+    lines = text.splitlines()
+    values = loads_lines(text, len(lines)) if loads_lines else None
+    if values is None:
+        values = [_value(line, path, number) for number, line in enumerate(lines, start=1)]
+    rows = [_record(value, path, number) for number, value in enumerate(values, start=1)]
     end = next((number for number, row in enumerate(rows) if "sha256" in row and len(row) == 1), None)
     rows, found = (rows, "") if end is None else (rows[:end], rows[end]["sha256"])
     _check_header(rows, path)
@@ -123,25 +128,28 @@ def read_ledger(path: Path, loads: Callable[[str], Any] = json.loads) -> LedgerF
     return LedgerFile(rows[0], [r for r in rows[1:] if "type" in r], [r for r in rows[1:] if "worker" in r])
 
 
-def _lines_of(path: Path) -> list[str]:
+def _text_of(path: Path) -> str:
     try:
-        return path.read_bytes().decode().splitlines()  # read_text takes thrice as long
+        return path.read_bytes().decode()  # read_text takes thrice as long
     except (OSError, UnicodeDecodeError) as error:
         raise CollectError(f"{path}: cannot be read: {error}; rerun the cell") from error
+
+
+def _value(line: str, path: Path, number: int) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise CollectError(f"{path}:{number}: no JSON ({error.msg}); rerun the cell") from error
 
 
 _RECORDS = frozenset({"format", "type", "worker", "sha256"})
 """The keys that tell what a line is about."""
 
 
-def _row(line: str, loads: Callable[[str], Any], path: Path, number: int) -> dict[str, Any]:
-    try:
-        row = loads(line)
-    except json.JSONDecodeError as error:
-        raise CollectError(f"{path}:{number}: no JSON ({error.msg}); rerun the cell") from error
-    if not isinstance(row, dict) or _RECORDS.isdisjoint(row):
+def _record(value: Any, path: Path, number: int) -> dict[str, Any]:
+    if not isinstance(value, dict) or _RECORDS.isdisjoint(value):
         raise CollectError(f"{path}:{number}: no record of a ledger; rerun the cell")
-    return row
+    return value
 
 
 def _check_header(rows: Iterable[dict[str, Any]], path: Path) -> None:
