@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,7 +39,7 @@ def main(names: Sequence[str]) -> None:
             for row in ROWS[name](Path(folder)):
                 lines.append(row.line())
                 print(row.line(), flush=True)
-    versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS)
+    versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS if find_spec(name.partition("-")[0]))
     told = (
         f"{machine()}; {versions}. Ratios of wall time, fscost's over the other's, of {PAIRS} pairs taken in turn in "
         f"one run of `make bench`, which took {time.monotonic() - begin_s:.0f} s; `fscost` is `python -m fscost`."

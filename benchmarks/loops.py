@@ -21,14 +21,15 @@ _TWO = 'printf "%s\\n" "$@" | xargs -P 2 -I CFG "$FSCOST_FS_PYTHON" "$MAIN" --cf
 
 def rows(folder: Path) -> Iterator[Row]:
     """Measure 24 small cells one after another and two at a time; a pair takes a part of the loop's cells."""
+    python = fs_python()
+    configs = configurations(folder) if python else []
     for jobs, shell, at_most, parts in ((1, _ONE, 1 / 6, (5, 5, 5, 5, 4)), (2, _TWO, 1 / 5, (4, 6, 4, 6, 4))):
         work = f"24 small cells of FederatedScope, {jobs} at a time"
         ours = f"`fscost {' '.join(_CELLS)} hydra.launcher.n_jobs={jobs}`"
         theirs = "`for cfg in …; do python main.py --cfg $cfg; done`" if jobs == 1 else "the same under `xargs -P 2`"
-        if not (python := fs_python()):
+        if python is None:
             yield Row(work, ours, theirs, at_most, [], note=NO_FS)
             continue
-        configs = configurations(folder / str(jobs))
         chunks = iter([configs[a:b] for a, b in pairwise(accumulate(parts, initial=0))])
         found = ratios(partial(swept, jobs), partial(looped, shell, main_of(python), chunks))
         yield Row(work, ours, theirs, at_most, found, note=f"per cell; {told(python)}")
@@ -48,7 +49,6 @@ def looped(shell: str, main: str, chunks: Iterator[list[Path]]) -> float:
 
 def configurations(folder: Path) -> list[Path]:
     """Return FederatedScope's configuration of each cell, as fscost wrote them, in folders of their own."""
-    folder.mkdir()
     seconds_of(*FSCOST, *_CELLS, f"store={folder / 'runs'}", cwd=folder)
     found = sorted((folder / "runs").glob("*/fs_config.yaml"))
     return [Path(shutil.copy(path, folder / f"{number}.yaml")) for number, path in enumerate(found)]
