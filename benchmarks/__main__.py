@@ -19,10 +19,7 @@ ROWS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "metering": metering.rows,
     "start": start.rows,
 }
-_HEAD = (
-    "| work | by fscost | instead | ratio: median (least–most) | goal | met | |\n"
-    "|---|---|---|---|---|---|---|"
-)  # fmt: skip
+_HEAD = "| | work | beside | ratio: median (least–most) | goal | met | |\n|---|---|---|---|---|---|---|"
 _VERSIONS = ("fscost", "pandas", "pyarrow", "hydra-core", "torch", "duckdb")
 
 
@@ -32,21 +29,33 @@ def main(names: Sequence[str]) -> None:
     if unknown:
         raise SystemExit(f"{', '.join(sorted(unknown))}: no such benchmark; there are {', '.join(ROWS)}")
     begin_s = time.monotonic()
-    lines = [_HEAD]
+    lines, commands = [_HEAD], list[str]()
     print(_HEAD, flush=True)
-    for name in names or ROWS:
-        with TemporaryDirectory() as folder:
-            for row in ROWS[name](Path(folder)):
-                lines.append(row.line())
-                print(row.line(), flush=True)
-    versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS if find_spec(name.partition("-")[0]))
-    told = (
-        f"{machine()}; {versions}. Ratios of wall time, fscost's over the other's, of {PAIRS} pairs taken in turn in "
-        f"one run of `make bench`, which took {time.monotonic() - begin_s:.0f} s; `fscost` is `python -m fscost`."
+    for number, row in enumerate(_measured(names or [*ROWS]), start=1):
+        lines.append(row.line(number))
+        commands.append(row.commands(number))
+        print(lines[-1], flush=True)
+    text = "\n".join(
+        ["# Results", "", _told(time.monotonic() - begin_s), "", *lines, "", "## Commands", "", *commands, ""]
     )
-    print(f"\n{told}")
-    if not names:
-        Path(__file__).with_name("RESULTS.md").write_text("\n".join(["# Results", "", told, "", *lines, ""]))
+    if names:
+        print(text.partition(lines[-1])[2])
+    else:
+        Path(__file__).with_name("RESULTS.md").write_text(text)
+
+
+def _measured(names: Sequence[str]) -> Iterator[Row]:
+    for name in names:
+        with TemporaryDirectory() as folder:
+            yield from ROWS[name](Path(folder))
+
+
+def _told(wall_s: float) -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS if find_spec(name.partition("-")[0]))
+    return (
+        f"{machine()}; {versions}. Ratios of wall time, fscost's over the other's, of {PAIRS} pairs taken in turn in "
+        f"one run of `make bench`, which took {wall_s:.0f} s. `fscost` is `python -m fscost`."
+    )
 
 
 if __name__ == "__main__":

@@ -20,10 +20,13 @@ def rows(folder: Path) -> Iterator[Row]:
     """Measure the reading into frames, without imports."""
     runs = copies(folder)
     found = in_turn(*(lambda by=by: float(told_by("readers.py", by, runs)) for by in ("fscost", "pandas", "duckdb")))
-    work, ours = f"collect {RUNS:,} runs × {CLIENTS + 1} workers", "`fscost.collect.gather`"
-    yield Row(work, ours, "`pandas.read_json` of each ledger and log, and concat", 0.2, [a / b for a, b, _ in found])
-    against = "DuckDB `read_json` over all ledgers, and over all logs"
-    yield Row(work, ours, against, 1, [a / c for a, _, c in found], limit=_DUCKDB)
+    work = f"collect {RUNS:,} runs × {CLIENTS + 1} workers"
+    command = "`python benchmarks/readers.py {} FOLDER`".format
+    for by, told, at_most, in_pairs, limit in (
+        ("pandas", "`pandas.read_json` of each ledger and log, and concat", 0.2, [a / b for a, b, _ in found], ""),
+        ("duckdb", "DuckDB `read_json` over all ledgers, and all logs", 1, [a / c for a, _, c in found], _DUCKDB),
+    ):
+        yield Row(work, told, command("fscost"), command(by), at_most, in_pairs, limit=limit)
 
 
 def copies(folder: Path) -> Path:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.pairs import FSCOST, NO_FS, Row, fs_python, ratios, seconds_of
+from benchmarks.pairs import FSCOST, NO_FS, Row, fs_python, in_turn, seconds_of
 
 _CELLS = (
     "engine=federatedscope", "data=toy", "model=lr", "method=fedavg,fedprox", "clients=3,5", "rounds=1",
@@ -26,13 +27,16 @@ def rows(folder: Path) -> Iterator[Row]:
     for jobs, shell, at_most, parts in ((1, _ONE, 1 / 6, (5, 5, 5, 5, 4)), (2, _TWO, 1 / 5, (4, 6, 4, 6, 4))):
         work = f"24 small cells of FederatedScope, {jobs} at a time"
         ours = f"`fscost {' '.join(_CELLS)} hydra.launcher.n_jobs={jobs}`"
-        theirs = "`for cfg in …; do python main.py --cfg $cfg; done`" if jobs == 1 else "the same under `xargs -P 2`"
+        beside = "a shell loop over its main.py" + (" under `xargs -P 2`" if jobs == 2 else "")
+        theirs = f"`{shell}`, a part of the cells in each pair".replace("|", "\\|")
         if python is None:
-            yield Row(work, ours, theirs, at_most, [], note=NO_FS)
+            yield Row(work, beside, ours, theirs, at_most, [], note=NO_FS)
             continue
         chunks = iter([configs[a:b] for a, b in pairwise(accumulate(parts, initial=0))])
-        found = ratios(partial(swept, jobs), partial(looped, shell, main_of(python), chunks))
-        yield Row(work, ours, theirs, at_most, found, note=f"per cell; {told(python)}")
+        found = in_turn(partial(swept, jobs), partial(looped, shell, main_of(python), chunks))
+        one, other = (median(took_s) for took_s in zip(*found, strict=True))
+        note = f"{one:.2f} s and {other:.2f} s per cell, most of it main.py's imports; {told(python)}"
+        yield Row(work, beside, ours, theirs, at_most, [a / b for a, b in found], note=note)
 
 
 def swept(jobs: int) -> float:

@@ -17,11 +17,12 @@ def rows(folder: Path) -> Iterator[Row]:
     run = next(path.parent for path in (folder / "runs").glob("*/cell.json"))
     file = DATA_TYPES[str(RunDir(run).read_cell().get("data.type"))].file()
     for engine, python in (("builtin", None), ("federatedscope", fs_python())):
-        work, ours = f"convnet2 on digits, 30 clients, 10 rounds: {engine} metered", "every message in the ledger"
-        theirs = "only FederatedScope's own count of asizeof"
+        work = f"convnet2 on digits, 30 clients, 10 rounds, {engine}: every message metered"
+        beside = "the same, of which only what FederatedScope itself counts is counted"
+        command = f"`python benchmarks/metered.py {engine} CELL DATA`"
         if engine == "federatedscope" and python is None:
-            yield Row(work, ours, theirs, 1.03, [], note=NO_FS)
+            yield Row(work, beside, command, "the same", 1.03, [], note=NO_FS)
             continue
         words = (engine, run / "cell.json", file)
         found = json.loads(told_by("metered.py", *words, **({"python": python} if python else {})))
-        yield Row(work, ours, theirs, 1.03, found, note="what metering takes is timed inside the course")
+        yield Row(work, beside, command, "the same", 1.03, found, note="what metering takes is timed inside the course")

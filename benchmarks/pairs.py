@@ -19,33 +19,36 @@ Seconds = Callable[[], float]
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the results: `work`, done by `ours` and by `theirs`, as commands or in words.
+    """A line of the results: `work` beside what a user would do instead, by the commands `ours` and `theirs`.
 
     `ratios` are of our seconds, or what `of` names, over theirs, one for each pair; their median should be `at_most`.
     Where it is not, `limit` says why. A row without ratios says in `note` why it was not measured.
     """
 
     work: str
+    beside: str
     ours: str
     theirs: str
     at_most: float
     ratios: Sequence[float]
-    of: str = "seconds"
+    of: str = ""
     note: str = ""
     limit: str = ""
 
-    def line(self) -> str:
+    def line(self, number: int) -> str:
         """Return the row in Markdown."""
+        start, goal = f"| {number} | {self.work} | {self.beside} |", f"≤ {self.at_most:.3g}"
         if not self.ratios:
-            return f"| {self.work} | {self.ours} | {self.theirs} | – | ≤ {self.at_most:.3g} | – | {self.note} |"
+            return f"{start} – | {goal} | – | {self.note} |"
         middle, least, most = map(_shown, (median(self.ratios), min(self.ratios), max(self.ratios)))
         is_met = median(self.ratios) <= self.at_most
-        spread = f"**{middle}** ({least}–{most})" + (f" of {self.of}" if self.of != "seconds" else "")
+        spread = f"**{middle}** ({least}–{most}) {self.of}".strip()
         note = "; ".join(filter(None, (self.note, "" if is_met else self.limit)))
-        goal = f"≤ {self.at_most:.3g}"
-        return (
-            f"| {self.work} | {self.ours} | {self.theirs} | {spread} | {goal} | {'yes' if is_met else 'no'} | {note} |"
-        )
+        return f"{start} {spread} | {goal} | {'yes' if is_met else 'no'} | {note} |"
+
+    def commands(self, number: int) -> str:
+        """Return what was run, as an item of a list."""
+        return f"{number}. {self.ours}, beside {self.theirs}"
 
 
 def _shown(ratio: float) -> str:
@@ -60,11 +63,6 @@ def in_turn(*works: Seconds) -> list[tuple[float, ...]]:
         took_s = {which: works[which]() for which in order}
         found.append(tuple(took_s[which] for which in range(len(works))))
     return found
-
-
-def ratios(one: Seconds, other: Seconds) -> list[float]:
-    """Return the seconds of `one` over those of `other`, pair by pair."""
-    return [mine / others for mine, others in in_turn(one, other)]
 
 
 @dataclass(frozen=True)
