@@ -20,10 +20,17 @@ def loads(text: str) -> Any:
         return json.loads(text)
 
 
-def loads_lines(text: str, count: int) -> list[Any] | None:
-    """Return the values of a text of `count` lines that hold one each, None where any line does not, or is empty."""
+def loads_lines(text: str, lines: list[str]) -> list[Any] | None:
+    """Return the objects of a text's `lines`, one in each; None where any line may hold anything else.
+
+    The text is read at once, without regard to where its lines end. As JSON never has ``{`` behind ``}``, no object
+    reaches over the end of a line that ends and a next one that starts so; with as many objects as lines, each has one.
+    """
+    ends = text.count("\n") + (not text.endswith("\n"))  # fewer than lines, where something else ends a line too
+    if len(lines) != ends or not all(line.startswith("{") and line.endswith("}") for line in lines):
+        return None
     try:
         values: list[Any] = _DECODER.decode_lines(text)
     except DecodeError:
         return None
-    return values if len(values) == count else None
+    return values if len(values) == len(lines) else None

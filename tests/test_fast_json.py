@@ -40,17 +40,28 @@ def test_whatever_json_writes_is_read_alike(value: Any) -> None:
     assert repr(loads(text)) == repr(json.loads(text))
 
 
-_LINES = st.sampled_from(['{"a": 1}', "{}", f'{{"a": {2**64 + 1}}}', '"x\u2028y"', "[1,", "2]", "", " ", "NaN", "1 2"])
-_ENDS = st.sampled_from(["\n", "\r\n", "\r", "\x0b", ""])
+_LINES = st.sampled_from(
+    ['{"a": 1}', "{}", f'{{"a": {2**64 + 1}}}', '{"a": "x\u2028y"}', '{"a": "}\u2028{"}', "{} {}", '{"a":', "1}",
+     "", " ", "NaN", "1 2", "[{},", "{}]"]
+)  # fmt: skip
+_ENDS = st.sampled_from(["\n", "\n", "\r\n", "\r", "\x0b", ""])
 
 
 @given(st.lists(st.tuples(_LINES, _ENDS)))
 def test_lines_read_at_once_are_the_lines_read_one_by_one(parts: list[tuple[str, str]]) -> None:
     text = "".join(line + end for line, end in parts)
     lines = text.splitlines()
-    at_once = loads_lines(text, len(lines))
+    at_once = loads_lines(text, lines)
     assert at_once is None or repr(at_once) == repr([json.loads(line) for line in lines])
 
 
-def test_a_log_is_read_at_once() -> None:
-    assert loads_lines('{"id": 0}\n{"id": 18446744073709551617}\n', 2) == [{"id": 0}, {"id": 2**64 + 1}]
+@pytest.mark.parametrize("text", ['{"id": 0}\n', '{"id": 0}\n{"id": 18446744073709551617}', '{"id": 0}\r\n{}\r\n'])
+def test_a_log_is_read_at_once(text: str) -> None:
+    assert loads_lines(text, text.splitlines()) == [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": "}\u2028{"}\n{} {}\n', "\n{} {}\n", '{"a":\n1}\n{}\n{}\n', "1 2\n\n", '{"a": 1},\n{}', "{'a': 1}"]
+)
+def test_a_text_whose_lines_are_no_objects_is_left_to_who_looks_at_each(text: str) -> None:
+    assert loads_lines(text, text.splitlines()) is None

@@ -134,7 +134,7 @@ def _values(path: Path, warn: Warn) -> Iterator[tuple[int, Any]]:
     """Yield the JSON of each line with its number; a line that is none is told to `warn` and left out."""
     text = _text(path, warn)
     lines = text.splitlines()
-    if (values := loads_lines(text, len(lines))) is not None:
+    if (values := loads_lines(text, lines)) is not None:
         yield from enumerate(values, start=1)
         return
     for number, line in _numbered(lines):

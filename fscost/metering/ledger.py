@@ -107,15 +107,15 @@ class LedgerFile:
     workers: list[dict[str, Any]]
 
 
-def read_ledger(path: Path, loads_lines: Callable[[str, int], list[Any] | None] | None = None) -> LedgerFile:
+def read_ledger(path: Path, loads_lines: Callable[[str, list[str]], list[Any] | None] | None = None) -> LedgerFile:
     """Read ``ledger.jsonl`` and check it against its own digest.
 
-    `loads_lines` reads a text of so many lines of JSON at once, or returns None where each has to be looked at. Raises
+    `loads_lines` reads a text, whose lines it gets too, at once, or returns None where each has to be looked at. Raises
     CollectError with file and line for a line that is no record, and for a file that was cut or edited.
     """
     text = _text_of(path)
     lines = text.splitlines()
-    values = loads_lines(text, len(lines)) if loads_lines else None
+    values = loads_lines(text, lines) if loads_lines else None
     if values is None:
         values = [_value(line, path, number) for number, line in enumerate(lines, start=1)]
     rows = [_record(value, path, number) for number, value in enumerate(values, start=1)]

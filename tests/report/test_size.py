@@ -102,6 +102,7 @@ def test_nothing_is_made_before_it_is_looked_at(paper_report: Path, opened: Open
     page = opened(paper_report, viewport={"width": 1280, "height": 300})
     idle(page)
     page.locator("#sections summary").first.click()
+    page.locator("#sections details > div > *").first.wait_for()
     assert page.locator("#sections details > div:not(:empty)").count() == 1
     drawn(page, "accuracy")
     assert page.locator("[data-figure=accuracy] .plot .main-svg").count() > 0
