@@ -24,7 +24,7 @@ def rows(folder: Path) -> Iterator[Row]:
     """Measure 24 small cells one after another and two at a time; a pair takes a part of the loop's cells."""
     python = fs_python()
     configs = configurations(folder) if python else []
-    for jobs, shell, at_most, parts in ((1, _ONE, 1 / 6, (5, 5, 5, 5, 4)), (2, _TWO, 1 / 5, (4, 6, 4, 6, 4))):
+    for jobs, shell, at_most, parts in ((1, _ONE, 1 / 6, (3, 3, 3, 3, 3)), (2, _TWO, 1 / 5, (4, 4, 4, 4, 4))):
         work = f"24 small cells of FederatedScope, {jobs} at a time"
         ours = f"`fscost {' '.join(_CELLS)} hydra.launcher.n_jobs={jobs}`"
         beside = "a shell loop over its main.py" + (" under `xargs -P 2`" if jobs == 2 else "")

@@ -102,8 +102,9 @@ def told_by(script: str, *words: str | Path, python: str = sys.executable) -> st
 
 
 def _environment() -> dict[str, str]:
-    """Return this environment, in which every interpreter finds this fscost."""
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    """Return this environment, in which every interpreter finds this fscost, and may keep what it has compiled."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 def fs_python() -> str | None:
