@@ -28,7 +28,7 @@ def rows(folder: Path) -> Iterator[Row]:
         work = f"24 small cells of FederatedScope, {jobs} at a time"
         ours = f"`fscost {' '.join(_CELLS)} hydra.launcher.n_jobs={jobs}`"
         beside = "a shell loop over its main.py" + (" under `xargs -P 2`" if jobs == 2 else "")
-        theirs = f"`{shell}`, a part of the cells in each pair".replace("|", "\\|")
+        theirs = f"`{shell}`, a part of the cells in each pair"
         if python is None:
             yield Row(work, beside, ours, theirs, at_most, [], note=NO_FS)
             continue
