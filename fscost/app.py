@@ -12,7 +12,7 @@ from fscost.launch import Sweep, Task, launcher, report_for
 from fscost.plan import Plan, Planned
 from fscost.record import Status
 from fscost.rundir import RunDir, Store
-from fscost.selection import Selection, planned, remember, select, settings_of
+from fscost.selection import planned, remember, select, selection_of, settings_of
 
 
 def run_sweep(overrides: Sequence[str]) -> int:
@@ -26,13 +26,9 @@ def run_sweep(overrides: Sequence[str]) -> int:
     say(f"{len(made.cells)} cells: {len(made.cells) - len(pending)} done, {len(pending)} to run, store {store.path}")
     remember(store, overrides)
     is_well = run_cells(pending, store, made)
-    selection = Selection(
-        tuple((p.cell, store.of(p.cell)) for p in made.cells), made, {p.cell.id: p for p in made.cells},
-        tuple(overrides),
-    )  # fmt: skip
     from fscost.results import show_and_write  # here: pandas takes longer to import than most plans to make
 
-    show_and_write(selection)
+    show_and_write(selection_of(made, overrides))
     return 0 if is_well else 1
 
 

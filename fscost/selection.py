@@ -84,7 +84,11 @@ def select(words: Sequence[str]) -> Selection:
         runs = [run for folder in folders for run in runs_below(folder)]
         made = plan(overrides, identify)
         return Selection(tuple(runs), made, {}, (*map(str, folders), *overrides))
-    made = planned(overrides)
+    return selection_of(planned(overrides), overrides)
+
+
+def selection_of(made: Plan, overrides: Sequence[str]) -> Selection:
+    """Return the runs of all cells of a plan, which these overrides made."""
     store = Store(made.store)
     runs = [(p.cell, store.of(p.cell)) for p in made.cells]
     return Selection(tuple(runs), made, {p.cell.id: p for p in made.cells}, tuple(overrides))
