@@ -31,7 +31,7 @@ class Line:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes what stands in one column, the `number`-th from 0; `widest` is None where it has no numbers."""
+    """Writes what stands in one column, the `number`-th from 0; `widest` is None where no number of siunitx stands."""
 
     column: Column
     number: int
@@ -51,11 +51,11 @@ class _Writer:
 
     def cell(self, entry: Entry, rules_within: int) -> Raw:
         """Return a cell; `rules_within` is how many rules there are between the rows that the entry spans."""
-        number = number_of(entry)
+        number = number_of(entry, self.column)
         note = rf"{{\smash{{\tnote{{{escape(entry.note)}}}}}}}" if entry.note else ""  # does not push its row down
         spans = entry.span > 1 and self.layout.has_multirows
         is_read = number and not number.has_zero_spread and not spans and entry.emphasis != "second"
-        if number and is_read and self.widest and self.column.numeric:
+        if number and is_read and self.widest:
             return Raw((r"\best " if entry.emphasis == "best" else "") + number.source + note)
         text = self._text(entry, number) + note
         if spans:
@@ -82,7 +82,7 @@ class _Writer:
 
     def _text(self, entry: Entry, number: Number | None) -> str:
         command = _COMMANDS[entry.emphasis]
-        if number and self.widest and self.column.numeric:
+        if number and self.widest:
             return padded(number, self.widest, command)
         shown = Entry(entry.text, spread=entry.spread).full
         text = breakable(shown, 6) if self.number in self.layout.wrapped else escape(shown)
@@ -90,7 +90,7 @@ class _Writer:
 
     def _braced(self, text: str) -> Raw:
         """Return text for a cell: siunitx takes what stands in braces as it is."""
-        return Raw(f"{{{text}}}" if self.widest and self.column.numeric else text)
+        return Raw(f"{{{text}}}" if self.widest else text)
 
 
 def _broken(text: str, room_em: float, side: str, layout: Layout) -> str:
@@ -103,7 +103,7 @@ def _writers(table: Table, layout: Layout) -> list[_Writer]:
             column,
             i,
             layout,
-            widest_of(n for entry in table.column(i) if (n := number_of(entry))),
+            widest_of(n for entry in table.column(i) if (n := number_of(entry, column))),
             any(entry.note for entry in table.column(i)),
         )
         for i, column in enumerate(table.columns)

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from fscost.tables.table import Entry
+from fscost.tables.table import Column, Entry
 
-_FORM = re.compile(r"([-+]?)(0|[1-9]\d*|[1-9]\d{0,2}(?:,\d{3})+)(?:\.(\d+))?")
+_FORM = re.compile(r"([-+]?)(0|[1-9]\d{0,2}(?:,\d{3})*)(?:\.(\d+))?", re.ASCII)
 _PLUS_MINUS = r"${}\pm{}$"
 
 
@@ -41,9 +41,9 @@ class Number:
         return self.text.replace(",", "") + spread
 
 
-def number_of(entry: Entry) -> Number | None:
-    """Return the number of an entry, None for a mark and for what siunitx might print otherwise than it is."""
-    number = None if entry.mark else _parsed(entry.text)
+def number_of(entry: Entry, column: Column) -> Number | None:
+    """Return the number of an entry, None for a label, a mark, and what siunitx might print otherwise than it is."""
+    number = _parsed(entry.text) if column.numeric and not entry.mark else None
     if number is None or not entry.spread:
         return number
     spread = _parsed(entry.spread)
@@ -87,7 +87,7 @@ def padded(number: Number, widest: Number, command: str = "") -> str:
 
 def _parsed(text: str) -> Number | None:
     match = _FORM.fullmatch(text.replace("−", "-"))
-    return Number(match[1], f"{int(match[2].replace(',', '')):,}", match[3] or "") if match else None
+    return Number(match[1], match[2], match[3] or "") if match else None
 
 
 def _digits(text: str) -> int:
