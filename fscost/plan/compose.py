@@ -18,6 +18,7 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from fscost.digits import type_of
@@ -79,6 +80,10 @@ def _opened(folders: Any) -> Iterator[None]:
         GlobalHydra.instance().clear()
 
 
+HOW = "an axis is KEY=a,b or KEY=range(0,10), of a group KEY=glob(a*) too"
+"""How axes are written, in words."""
+
+
 def group_options(group: str) -> list[str]:
     """Return the names of a group's options."""
     return list(GlobalHydra.instance().config_loader().get_group_options(group))
@@ -92,8 +97,15 @@ def parse(lines: list[str]) -> list[Override]:
 @cache
 def _parsed(line: str) -> Override:
     """Parse one override, once: the cells of a grid share theirs."""
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    return parser.parse_override(line)
+    loader = GlobalHydra.instance().config_loader()
+    try:
+        override = OverridesParser.create(config_loader=loader).parse_override(line)
+    except HydraException as error:
+        first = (str(error).strip().splitlines() or ["None"])[0].split(" expecting ")[0]
+        why = "" if first == "None" else f": {first.rstrip('.')}"
+        raise ConfigError(f"{line}: cannot be read{why}; {HOW}") from error
+    override.config_loader = loader  # which knows the options that glob(…) chooses from
+    return override
 
 
 @cache

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
 from fscost.cell import Cell
 from fscost.errors import ConfigError, for_each_cell
+from fscost.plan.axes import combinations
 from fscost.plan.compose import OWN_LAYOUT, config_of, configuration, grids_of, parse
 from fscost.plan.launcher import check_file_of, launcher_of, name_of
 from fscost.plan.names import check_name
@@ -161,7 +161,7 @@ def _grids(given: list[Override]) -> list[list[list[str]]]:
     for number in numbers:
         own = [override for override in _last_words(found[number - 1]) if override.key_or_group not in named]
         place = parse([f"grid={number}"]) if len(numbers) > 1 else []
-        grids.append(BasicSweeper.split_arguments(own + given + place, max_batch_size=None)[0])
+        grids.append(combinations(own + given + place))
     return grids
 
 

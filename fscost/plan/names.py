@@ -7,7 +7,8 @@ from omegaconf import OmegaConf
 
 from fscost import vocabulary
 from fscost.errors import ConfigError, nearest
-from fscost.plan.compose import ABSENT, GROUPS, composed, config_of, group_options, raw_file
+from fscost.plan.axes import check_within, values_of
+from fscost.plan.compose import ABSENT, GROUPS, composed, config_of, group_options, parse, raw_file
 from fscost.plan.launcher import check_launcher
 from fscost.plan.plain import has
 
@@ -22,6 +23,7 @@ def check_name(override: Override) -> None:
     """Refuse a name that is no knob, no group, no option of a group and no option of FederatedScope."""
     key = override.key_or_group
     _check_form(override)
+    check_within(override)
     if key in GROUPS:
         for option in _values(override):
             _check_option(key, option)
@@ -37,6 +39,10 @@ def _check_form(override: Override) -> None:
     key = override.key_or_group
     if override.is_delete():
         raise ConfigError(f"{override.input_line}: nothing can be deleted from the configuration; set it instead")
+    if override.package is not None:
+        raise ConfigError(f"{override.input_line}: options have one place each; leave @{override.package} out")
+    if key == "sweeps" and override.is_sweep_override():
+        raise ConfigError(f"{override.input_line}: a sweep file is no axis of a grid; name one")
     if not key:
         raise ConfigError(f"{override.input_line}: names nothing to set")
     if override.value() is None and key not in _NULLABLE and not key.startswith(("fs.", "hydra.launcher.")):
@@ -56,7 +62,8 @@ def _check_hydra(override: Override) -> None:
 
 def _values(override: Override) -> list[str]:
     if override.is_sweep_override():
-        return [str(value) for value in override.sweep_string_iterator()]
+        single = parse([f"{override.key_or_group}={value}" for value in values_of(override)])
+        return [str(one.value()) for one in single]
     return [str(override.value())]
 
 
