@@ -22,8 +22,13 @@ from fscost.metering.content import is_tensor
 _ADDRESS_DIGITS = 14
 """A pickled tensor names its storage by its address, a decimal string of mostly 14 digits, twice."""
 
-_FRAME_TARGET, _FRAME_HEADER, _OUTSIDE_FRAME = 64 * 1024, 9, 12
-"""Pickle starts another frame when one has reached 64 KiB; protocol mark, first header and stop lie outside it."""
+_FRAME_TARGET, _FRAME_HEADER, _BESIDE_FRAME = 64 * 1024, 9, 11 + 8
+"""Pickle ends a frame of 64 KiB or more where it begins an object, and starts another one.
+
+Before the first frame stand the protocol mark and its header (11 bytes). The last object that begins is the empty tuple
+of the backward hooks; it and what follows are 8 bytes, which decide nothing. A storage of 64 KiB or more stands outside
+of frames, between two: one header more as well.
+"""
 
 
 class Unencodable(ValueError):
@@ -82,17 +87,19 @@ def _sized(key: str, size: int) -> int:
     return _field(_field(len(key)) + _field(size))
 
 
-def pickled_tensor_bytes(shape: tuple[int, ...], dtype: str, itemsize: int) -> int:
+def pickled_tensor_bytes(
+    shape: tuple[int, ...], dtype: str, itemsize: int, *, address_digits: int = _ADDRESS_DIGITS
+) -> int:
     """Return the length of ``pickle.dumps`` of a contiguous CPU tensor (pickle protocol 4, torch 2).
 
-    Exact but for the digits of the storage's address: two bytes per digit more or less than 14.
+    Exact for a storage whose address has `address_digits`; each digit more or less is two bytes.
     """
     numel = math.prod(shape)
-    storage = 209 + len(_storage_name(dtype)) + 2 * _ADDRESS_DIGITS + _pickled_int(numel) + numel * itemsize
+    storage = 209 + len(_storage_name(dtype)) + 2 * address_digits + _pickled_int(numel) + numel * itemsize
     header = 2 if storage < 2**8 else 5 if storage < 2**32 else 9
     strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     total = 133 + header + storage + _pickled_ints(shape) + _pickled_ints(strides)
-    return total + (_FRAME_HEADER if total - _OUTSIDE_FRAME >= _FRAME_TARGET else 0)
+    return total + (_FRAME_HEADER if total - _BESIDE_FRAME >= _FRAME_TARGET else 0)
 
 
 def _storage_name(dtype: str) -> str:

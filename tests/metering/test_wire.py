@@ -138,7 +138,7 @@ def test_integers_without_values_have_no_size() -> None:
                 message_bytes(msg_type="model_para", pickled=False, **common)
 
 
-ADDRESS = re.compile(rb"X(.)\x00\x00\x00\d{10,}", re.DOTALL)
+ADDRESS = re.compile(rb"X(?P<digits>.)\x00\x00\x00\d{10,}", re.DOTALL)
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,41 @@ ADDRESS = re.compile(rb"X(.)\x00\x00\x00\d{10,}", re.DOTALL)
     [torch.float32, torch.float64, torch.int64, torch.float16, torch.bfloat16, torch.int8, torch.int16, torch.uint8],
 )
 def test_a_pickled_tensor_is_as_long_as_pickle_makes_it(shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    tensor = torch.zeros(shape, dtype=dtype)
-    real = pickle.dumps(tensor)
+    assert_as_long_as_its_pickle(torch.zeros(shape, dtype=dtype))
+
+
+@pytest.mark.parametrize(("shortest", "longest"), [(65_500, 65_600), (131_000, 131_200)])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.float32])
+@pytest.mark.parametrize("beside", [(), (1,), (2,), (1, 1, 1)], ids=lambda beside: f"{len(beside) + 1}d-{beside}")
+def test_a_pickled_tensor_is_exact_where_pickle_starts_another_frame(
+    beside: tuple[int, ...], dtype: torch.dtype, shortest: int, longest: int
+) -> None:
+    """Every number of elements whose pickle has such a length, and some before and after."""
+    each = math.prod(beside) * dtype.itemsize
+    lengths = [
+        assert_as_long_as_its_pickle(torch.zeros((count, *beside), dtype=dtype))
+        for count in range((shortest - 450) // each, longest // each)
+    ]
+    assert lengths[0] < shortest
+    assert lengths[-1] > longest
+
+
+def assert_as_long_as_its_pickle(tensor: torch.Tensor) -> int:
+    """Compare the formula with pickle, which writes the address of the storage that it finds, and return the length."""
+    real = pickle.dumps(tensor, protocol=4)
     found = ADDRESS.search(real)
     assert found
-    digits = found[1][0]
-    name = str(dtype).removeprefix("torch.")
-    assert pickled_tensor_bytes(shape, name, tensor.element_size()) + 2 * (digits - 14) == len(real)
+    name = str(tensor.dtype).removeprefix("torch.")
+    formula = pickled_tensor_bytes(
+        tuple(tensor.shape), name, tensor.element_size(), address_digits=int(found["digits"][0])
+    )
+    assert formula == len(real), (tensor.shape, tensor.dtype)
+    return len(real)
+
+
+def test_a_digit_of_the_address_is_two_bytes() -> None:
+    assert pickled_tensor_bytes((3,), "float32", 4) == pickled_tensor_bytes((3,), "float32", 4, address_digits=14)
+    assert pickled_tensor_bytes((3,), "float32", 4, address_digits=15) == pickled_tensor_bytes((3,), "float32", 4) + 2
 
 
 def test_master_sends_tensors_of_model_para_as_base64_of_their_pickle() -> None:
