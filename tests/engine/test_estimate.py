@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.estimate import EstimateEngine
 from fscost.engine.estimate.samples import equally_long
 from fscost.errors import ConfigError
-from fscost.metering import read_ledger
+from fscost.metering import PROTOCOLS, read_ledger
 from fscost.paths import conf
 from fscost.record import Status
 from fscost.rundir import RunDir
@@ -136,17 +135,26 @@ def test_the_closed_form_equals_what_the_builtin_engine_sends(
             assert form[key] == row[key] or (may_be_unknown and form[key] is None), (key, row, form)
 
 
-@pytest.mark.parametrize("protocol", ["master", "v0.3.0"])
-@pytest.mark.parametrize(("model", "every"), [("mlp_m", 1), ("mlp_m", 2), ("mlp_m", 3), ("mlp_l", 2), ("lr", 1)])
-def test_a_course_that_stopped_after_a_given_round(model: str, every: int, protocol: str, tmp_path: Path) -> None:
+NO_PROGRESS = "fs.early_stop.delta=1e9"
+"""No loss falls by that much, so no evaluation after the first one is progress, whatever is learned."""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    ("model", "every", "patience"),
+    [("mlp_m", 1, 1), ("mlp_m", 2, 2), ("mlp_m", 3, 3), ("mlp_l", 2, 1), ("lr", 1, 5), ("lr", 2, 5), ("lr", 5, 1)],
+)
+def test_a_course_that_stopped_after_a_given_round(
+    model: str, every: int, patience: int, protocol: str, tmp_path: Path
+) -> None:
     """The round that the builtin engine logged decides all its messages."""
-    words = ["lr=30", "rounds=20", "clients=5", "clients_per_round=2", "batch_size=256", "fs.early_stop.patience=1"]
+    words = ["rounds=12", "clients=5", "clients_per_round=2", "batch_size=256", f"patience={patience}", NO_PROGRESS]
     words += [f"model={model}", f"eval_every={every}", f"engine.protocol={protocol}"]
     cell, run = cell_of("engine=builtin", *words), RunDir(tmp_path / "builtin")
     run.write_cell(cell)
     assert BuiltinEngine().run(cell, run).status is Status.DONE
     stop = json.loads(run.system_metrics.read_text().splitlines()[0])["global_convergence_round"]
-    assert 0 < stop < 20
+    assert stop == every * (1 + patience)
     closed = estimated(tmp_path / "estimate", *words, f"fs.early_stop.stopped_after={stop}")
     assert _comparable(closed) == _comparable(read_ledger(run.ledger).messages)
 
@@ -185,14 +193,12 @@ def test_long_courses_count_the_digits_of_their_rounds(tmp_path: Path) -> None:
 
 
 def test_sizes_beyond_all_integers_of_64_bits(tmp_path: Path) -> None:
-    begin_s = time.monotonic()
     rows = estimated(
         tmp_path / "run", "model=mlp_m", "fs.model.hidden=4000000000", "fs.model.layer=2", "clients=1000", "rounds=100"
     )
     (up,) = [row for row in rows if row["type"] == "model_para" and row["link"] == "uplink" and row["round"] == 99]
     width = 4_000_000_000
     assert up["payload_bytes"] == 1000 * 4 * (64 * width + width + width * 10 + 10 + 2 * (width + 10))
-    assert time.monotonic() - begin_s < 60
 
 
 def test_ids_of_equal_length() -> None:
