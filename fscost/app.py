@@ -11,7 +11,7 @@ from fscost.errors import ConfigError
 from fscost.launch import Sweep, Task, launcher, report_for
 from fscost.plan import Plan, Planned
 from fscost.record import Status
-from fscost.rundir import RunDir, Store
+from fscost.rundir import RunDir, Store, is_named_after
 from fscost.selection import planned, remember, select, selection_of, settings_of
 
 
@@ -62,7 +62,7 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
     for cell, run in selection.runs:
         if cell is None:
             say(f"{run.path}: its cell cannot be read; name it by overrides to compute it again")
-        elif isinstance(run, RunDir) and run.path.name != cell.name:
+        elif isinstance(run, RunDir) and not is_named_after(run.path, cell):
             raise ConfigError(f"{run.path}: was renamed; rename it back to {cell.name} to compute it again")
     if failed or missing:
         runs = [(cell, run) for cell, run in runs if _is_wanted(_status(cell, run), failed, missing)]

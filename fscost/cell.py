@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from fscost import where
 from fscost.errors import ConfigError
 
 CELL_SCHEMA = 1
@@ -51,8 +52,19 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        """The first 12 hex digits of the sha256 of the cell's canonical JSON; no clock, no order, no host."""
-        content = {"schema": CELL_SCHEMA, "engine": self.engine, "protocol": self.protocol, "fs": _canonical(self.fs)}
+        """The first 12 hex digits of the sha256 of the cell's canonical JSON; no clock, no order, no host.
+
+        On which device it runs and where it writes is no part of it; where it reads is, as other data may lie there.
+        """
+        return self._hashed(_without_host(self.fs))
+
+    @cached_property
+    def former_id(self) -> str:
+        """The id it had when all options were a part of it; another only where one says where it runs or writes."""
+        return self._hashed(self.fs)
+
+    def _hashed(self, fs: Mapping[str, Any]) -> str:
+        content = {"schema": CELL_SCHEMA, "engine": self.engine, "protocol": self.protocol, "fs": _canonical(fs)}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -131,6 +143,19 @@ def data_of(cell: Cell) -> str:
     if cell.get("data.splitter") == "lda":
         name += f"_a{split.get('alpha', 0.5):g}"
     return name
+
+
+def _without_host(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the options without those that say where a run happens or writes, and without sections of these alone."""
+    left: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            if below := _without_host(value, f"{name}."):
+                left[key] = below
+        elif not where.is_host(name):
+            left[key] = value
+    return left
 
 
 def _canonical(value: Any) -> Any:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class RunDir:
             cell = Cell(engine=content["engine"], protocol=content["protocol"], fs=content["fs"])
         except (KeyError, AttributeError, ConfigError) as error:
             raise CollectError(f"{self.cell_file}:1: no valid cell: {error}; rerun the cell") from error
-        if cell.id != content.get("id"):
+        if content.get("id") not in (cell.id, cell.former_id):
             line = 1 + self.cell_file.read_text().split('"id"')[0].count("\n")
             raise CollectError(
                 f"{self.cell_file}:{line}: the file was edited: its content hashes to {cell.id}, "
@@ -155,10 +156,23 @@ class Store:
 
     def of(self, cell: Cell) -> RunDir:
         """Return the directory of the cell's run, whether or not it exists."""
-        current, replaced = RunDir(self.path / cell.name), self._replaced(cell.name)
-        if not current.path.exists() and replaced.exists() and not current.path.exists():
+        place, replaced = self.place_of(cell), self._replaced(cell.name)
+        if not place.exists() and replaced.exists() and not place.exists():
             return RunDir(replaced)  # a swap is between its two renames, or was cut off there
-        return current
+        return RunDir(place)
+
+    def place_of(self, cell: Cell) -> Path:
+        """Return where the cell's result stands, or will stand: under its name, or one that an older fscost gave it."""
+        current = self.path / cell.name
+        try:
+            written_ns = self.path.stat().st_mtime_ns  # before what is looked for: what appears later is no former one
+        except OSError:
+            return current
+        if current.exists():
+            return current
+        found = _by_id(self.path, written_ns)
+        former = found.get(cell.id) or found.get(cell.former_id)
+        return self.path / former if former and not current.exists() else current
 
     def status(self, cell: Cell) -> Status:
         """Return how far the cell is, here or anywhere."""
@@ -182,6 +196,8 @@ class Store:
     def claim(self, cell: Cell) -> Iterator["Claim | None"]:
         """Hold the cell against every other process; None where another one holds it."""
         with self._claimed(cell.name) as is_held:
+            if is_held and (place := self.place_of(cell)).name != cell.name:
+                place.rename(self.path / cell.name)  # what replaces it has this name
             yield Claim(self, cell.name, waits=cell.engine != "estimate") if is_held else None
 
     def running(self) -> dict[str, RunDir]:
@@ -279,6 +295,21 @@ class Claim:
         else:
             fresh.path.rename(current.path)
         return current
+
+
+def is_named_after(path: Path, cell: Cell) -> bool:
+    """Return whether a directory has the name of the cell, or one that an older fscost gave it."""
+    return path.name == cell.name or bool(_NAMED.search(path.name)) and path.name[-12:] in (cell.id, cell.former_id)
+
+
+@lru_cache(maxsize=8)
+def _by_id(store: Path, written_ns: int) -> dict[str, str]:
+    """Return the names of a store's directories by the id at their end; listed once for all cells that are missing."""
+    names = sorted(path.name for path in store.iterdir())
+    return {name[-12:]: name for name in names if _NAMED.search(name)}
+
+
+_NAMED = re.compile(r"-c\d+-s\d+-[0-9a-f]{12}$")
 
 
 def _move(run: RunDir, to: Path) -> RunDir:

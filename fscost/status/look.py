@@ -14,7 +14,7 @@ from fscost.launch.show import counted, duration
 from fscost.launch.survey import Running, seconds_left, under_way
 from fscost.plan import plan
 from fscost.record import Status
-from fscost.rundir import RunDir, Store
+from fscost.rundir import RunDir, Store, is_named_after
 from fscost.selection import named
 
 _TO_GO = (Status.MISSING, Status.INTERRUPTED, Status.CORRUPT)
@@ -87,10 +87,11 @@ class Selection:
         if self._folders and (names := self._listed()) != self._names:
             self._runs, self._stores = _below(self._folders)
             self._names = names
-        running = {store.path / one.cell.name: one for store in self._stores for one in under_way(store)}
+        running = {(store.path, one.cell.name): one for store in self._stores for one in under_way(store)}
         stamps = [(run.path, _newest_ns(run)) for _, run in self._runs]  # first: what ends meanwhile is new next time
-        cells = [self._seen(cell, run, run.path in running) for cell, run in self._runs]
-        own = [running[run.path] for _, run in self._runs if run.path in running]
+        keys = [(run.path.parent, cell.name if cell else "") for cell, run in self._runs]
+        cells = [self._seen(*pair, key in running) for pair, key in zip(self._runs, keys, strict=True)]
+        own = [running[key] for key in keys if key in running]
         return Look(cells, own, len(running) - len(own), stamps)
 
     def _listed(self) -> list[tuple[str, list[str]]]:
@@ -101,7 +102,7 @@ class Selection:
         if not isinstance(run, RunDir):
             ending, reason = run.ending()
             return Seen(str(run.path), cell, ending, reason or "")
-        if cell is None or run.path.name != cell.name:
+        if cell is None or not is_named_after(run.path, cell):
             return _read(run, cell, run.status())
         if is_running:
             return Seen(cell.name, cell, Status.RUNNING)
@@ -117,7 +118,8 @@ class Selection:
 
 def _planned(overrides: Sequence[str]) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:
     made = plan(overrides, identify)
-    return [(one.cell, RunDir(made.store / one.cell.name)) for one in made.cells], [Store(made.store)]
+    store = Store(made.store)
+    return [(one.cell, RunDir(store.place_of(one.cell))) for one in made.cells], [store]
 
 
 def _below(folders: Sequence[Path]) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:

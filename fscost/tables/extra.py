@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from fscost import vocabulary
+from fscost import vocabulary, where
 from fscost.cell import AXES, Cell
 
 
@@ -11,7 +11,8 @@ def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
     """Return each option that differs between cells a table compares: of one model, data, clients and rounds.
 
     Methods may differ in the options that make them, unless these differ within one method. The values are by cell
-    id; where a cell leaves FederatedScope's default, it is that default.
+    id; where a cell leaves FederatedScope's default, it is that default. What says where a run happened is no option
+    of it here.
     """
     cells = list(cells)
     same = dict.fromkeys(name for group in _groups(cells, "seed") for name in _differing(group))
@@ -46,8 +47,9 @@ _OF_METHODS = {
 
 
 def _differing(group: list[Cell]) -> list[str]:
-    names = dict.fromkeys(name for cell in group for name, _ in vocabulary.leaves(cell.fs) if name != "seed")
-    return [name for name in names if len({repr(option_of(cell, name)) for cell in group}) > 1]
+    names = dict.fromkeys(name for cell in group for name, _ in vocabulary.leaves(cell.fs))
+    told = (name for name in names if name != "seed" and not where.is_provenance(name))
+    return [name for name in told if len({repr(option_of(cell, name)) for cell in group}) > 1]
 
 
 def option_of(cell: Cell, name: str) -> Any:

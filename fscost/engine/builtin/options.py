@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fscost import digits, vocabulary
+from fscost import digits, vocabulary, where
 from fscost.cell import Cell
 from fscost.engine import fit
 from fscost.engine.builtin.schedule import Schedule
@@ -26,8 +26,6 @@ _OPTIMIZERS = ("SGD", "Adam", "AdamW", "Adagrad", "RMSprop")
 _ANY = None
 _UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
     "seed": _ANY,
-    "use_gpu": _ANY,
-    "device": _ANY,
     "backend": ("torch",),
     "federate.client_num": _ANY,
     "federate.sample_client_num": _ANY,
@@ -39,7 +37,6 @@ _UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
     "federate.online_aggr": _ANY,
     "federate.share_local_model": _ANY,
     "federate.join_in_info": _ANY,
-    "federate.save_to": _ANY,
     "federate.unseen_clients_rate": _ANY,
     "federate.make_global_eval": _ANY,
     "federate.merge_test_data": _ANY,
@@ -55,7 +52,6 @@ _UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
     "dataloader.batch_size": _ANY,
     "dataloader.shuffle": _ANY,
     "dataloader.drop_last": _ANY,
-    "dataloader.num_workers": _ANY,
     "model.type": tuple(fit.MODELS),
     "model.in_channels": _ANY,
     "model.embed_size": _ANY,
@@ -298,7 +294,7 @@ def not_understood(cell: Cell) -> Iterator[str]:
     if cell.protocol not in PROTOCOLS:
         yield f"engine.protocol={cell.protocol}: must be one of {', '.join(PROTOCOLS)}"
     for name, value in vocabulary.leaves(cell.fs):
-        if name.startswith(_OPEN) and name not in _UNDERSTOOD:
+        if name not in _UNDERSTOOD and (name.startswith(_OPEN) or where.is_host(name)):
             continue
         if name not in _UNDERSTOOD:
             yield f"fs.{name}={value}: engine=builtin does not implement it; engine=federatedscope does"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fscost import vocabulary
+from fscost import vocabulary, where
 from fscost.cell import Cell
 from fscost.digits import SPLITTERS
 from fscost.engine import fit
@@ -15,11 +15,11 @@ from fscost.metering import PROTOCOLS
 METHODS = ("fedavg", "fedopt", "fedprox", "ditto", "pfedme", "fedem", "fedrep", "local", "global")
 
 _WITHOUT_INFLUENCE = (
-    "seed", "use_gpu", "device", "backend", "wandb.", "outdir", "data.root", "data.splitter_args",
+    "seed", "backend", "data.root", "data.splitter_args",
     "data.consistent_label_distribution", "data.server_holds_all", "dataloader.", "criterion.", "trainer.type",
     "train.", "grad.", "finetune.", "regularizer.", "fedprox.", "fedopt.", "nbafl.", "aggregator.",
     "federate.mode", "federate.ignore_weight", "federate.share_local_model", "federate.online_aggr",
-    "federate.data_weighted_aggr", "federate.save_to", "federate.restore_from", "federate.merge_val_data",
+    "federate.data_weighted_aggr", "federate.restore_from", "federate.merge_val_data",
     "personalization.regular_weight", "personalization.lr", "personalization.K", "personalization.beta",
     "personalization.local_update_steps", "personalization.epoch_", "model.task", "model.dropout", "eval.count_flops",
     "eval.best_res_update_round_wise_key", "eval.monitoring", "eval.report", "early_stop.delta",
@@ -70,7 +70,7 @@ def _not_understood(cell: Cell) -> Iterator[str]:
     if cell.protocol not in PROTOCOLS:
         yield f"engine.protocol={cell.protocol}: must be one of {', '.join(PROTOCOLS)}"
     for name, value in vocabulary.leaves(cell.fs):
-        if name not in _COUNTED and not name.startswith(_WITHOUT_INFLUENCE):
+        if name not in _COUNTED and not where.is_host(name) and not name.startswith(_WITHOUT_INFLUENCE):
             yield f"fs.{name}={value}: engine=estimate does not know what it sends; engine=federatedscope does"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fscost import vocabulary
+from fscost import vocabulary, where
 from fscost.cell import Cell
 
 _DERIVED = {"federate.sample_client_num", "asyn.min_received_num"}
@@ -13,7 +13,9 @@ _DERIVED = {"federate.sample_client_num", "asyn.min_received_num"}
 def broken_claims(cell: Cell, used: Mapping[str, Any]) -> Iterator[str]:
     """Yield each option that the cell names and that FederatedScope used otherwise: the run is not that cell's."""
     for name, asked in vocabulary.leaves(cell.fs):
-        if name in used and not _same(asked, used[name]) and not _is_one_client(cell, name, used[name]):
+        if name not in used or where.is_host(name) or _same(asked, used[name]):
+            continue
+        if not _is_one_client(cell, name, used[name]):
             yield f"fs.{name}={asked}: FederatedScope used {used[name]}"
 
 
@@ -21,7 +23,12 @@ def own_choices(cell: Cell, used: Mapping[str, Any]) -> Iterator[str]:
     """Yield each option that nobody named and that FederatedScope set to something else than its default."""
     named = dict(vocabulary.leaves(cell.fs))
     for name, value in vocabulary.asked(used).items():
-        known = name in vocabulary.options() and vocabulary.default(name) is not None and value is not None
+        known = (
+            name in vocabulary.options()
+            and not where.is_host(name)
+            and vocabulary.default(name) is not None
+            and value is not None
+        )
         if known and name not in named and name not in _DERIVED and not _same(vocabulary.default(name), value):
             yield f"FederatedScope set fs.{name}={value} by itself"
     if _is_one_client(cell, "federate.client_num", used.get("federate.client_num")):
