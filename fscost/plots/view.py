@@ -14,12 +14,13 @@ from fscost.record import Status
 from fscost.tables import TableSpec
 from fscost.tables.column import ColumnSpec
 from fscost.tables.compared import Options, compared, readable
+from fscost.tables.constants import constants_of, in_words
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, Mark, mark_of
 from fscost.tables.numbers import Datum, unit_for
 from fscost.tables.table import Column
-from fscost.tables.words import constants_of, notes, power
+from fscost.tables.words import notes, power
 
 Record = dict[str, Any]
 """Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
@@ -255,7 +256,7 @@ class View:
         said = [f"{first}; {self.over() or 'one seed'}."]
         if power(unit):
             said.append(f"{unit} = {power(unit)} bytes.")
-        if same := [*constants_of(self.keys, self.spec)]:
+        if same := [*in_words(constants_of(self.keys, self.lines), self.spec)]:
             said.append(f"The same everywhere: {', '.join(same)}.")
         is_estimate = self.is_estimate or self.column.measure == "network"
         columns = [Column("", "", note=ESTIMATED)] if is_estimate else []

@@ -11,6 +11,7 @@ from fscost.errors import TableError
 from fscost.measure import NETWORK
 from fscost.tables.column import ColumnSpec
 from fscost.tables.compared import compared, readable
+from fscost.tables.constants import leaving, size_of_all
 from fscost.tables.emphasis import emphasised
 from fscost.tables.heads import Heads
 from fscost.tables.keys import Keys, baseline_of
@@ -45,21 +46,33 @@ def build(
     baselines = baseline_of(lines, keys, spec)
     parts = _parts(columns, lines, baselines, keys, spec)
     grid, heads = _Grid.of(lines, keys), Heads(spec, keys, lines, baselines)
-    rows = _ordered([*_rows(grid, keys, parts, spec)], grid, keys, parts, spec)
-    made = tuple([*(heads.key(key) for key in keys.rows), *_columns(grid, heads, parts)])
-    return Table(
+    whole = Table(
         label=label,
         title=spec.title,
-        counted=counted(lines, columns, rows, spec),
-        columns=made,
-        rows=tuple(rows),
-        reading=tuple(reading(lines, keys, [(part.column, part.style) for part in parts], heads, spec)),
-        notes=tuple(notes(rows, made, lines, columns)),
+        counted="",
+        columns=tuple([*(heads.key(key) for key in keys.rows), *_columns(grid, heads, parts)]),
+        rows=tuple(_ordered([*_rows(grid, keys, parts, spec)], grid, keys, parts, spec)),
         to_do=tuple(to_do),
         provenance=tuple(provenance(cells, command, rounds)),
         template=spec.template,
         page=spec.page,
     )
+    gone = leaving(columns, lines, baselines, keys)
+    shown = [part for part in parts if part.column not in gone]
+    table, columns = whole.without(_places(gone, grid, keys, parts)), [part.column for part in shown]
+    return replace(
+        table,
+        counted=counted(lines, columns, table.rows, spec),
+        reading=tuple(reading(lines, keys, [(part.column, part.style) for part in shown], heads, spec)),
+        notes=tuple(notes(table.rows, table.columns, lines, columns)),
+    )
+
+
+def _places(gone: Sequence[ColumnSpec], grid: "_Grid", keys: Keys, parts: Sequence["_Part"]) -> list[int]:
+    """Return the numbers of the columns that leave the table."""
+    labels = [n for n, key in enumerate(keys.rows) if key == "params" and size_of_all([*grid.lines.values()], keys)]
+    numbers = [n for n, part in enumerate([*parts] * len(grid.across)) if part.column in gone]
+    return [*labels, *(len(keys.rows) + n for n in numbers)]
 
 
 def _is_told(column: ColumnSpec, cells: pd.DataFrame, spec: TableSpec) -> bool:

@@ -20,7 +20,8 @@ class ColumnSpec:
     """A column; raises TableError for a value that is none of the choices.
 
     `decimals` fixes how many there are, `precision` asks for so many significant digits of the smallest number.
-    `target` is a value of `metric` as it is logged: 0.9 for an accuracy of 90 %.
+    `target` is a value of `metric` as it is logged: 0.9 for an accuracy of 90 %. With `if_varying` it stands only where
+    it tells lines apart.
     """
 
     quantity: str
@@ -32,6 +33,7 @@ class ColumnSpec:
     metric: str = "test_acc"
     target: float = 0.5
     head: str = ""
+    if_varying: bool = False
     connection: Connection | None = None
 
     def __post_init__(self) -> None:

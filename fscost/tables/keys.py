@@ -20,7 +20,8 @@ class Keys:
 
     rows: those that are shown as columns, from the left. across: the one whose values stand side by side. extra: the
     options that vary, a part of `rows`. settings: those of them within which lines are compared, not along them.
-    constant: axes that are the same everywhere and not shown, with their value.
+    constant: axes that are the same everywhere and not shown, with their value. if_varying: those of `rows` that are to
+    stand only where they vary, which is not known of `params` before there are lines.
     """
 
     rows: tuple[str, ...]
@@ -29,6 +30,7 @@ class Keys:
     extra: tuple[str, ...]
     settings: tuple[str, ...]
     constant: Mapping[str, Any]
+    if_varying: tuple[str, ...] = ()
 
     @property
     def of_lines(self) -> list[str]:
@@ -53,7 +55,8 @@ def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
     """
     varying = [key for key in (*_known(cells), *extra) if cells[key].map(plain).nunique(dropna=False) > 1]
     named = [key.removeprefix("fs.") for key in spec.rows]
-    rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key.removesuffix("?") in varying]
+    shown = {f"{key}?" for key in (*varying, "params")}
+    rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key in shown]
     across = [spec.across] if spec.across else []
     lost = [key for key in AXES if key in varying and key not in (*rows, *across, "seed")]
     options = [key for key in extra if key not in rows]
@@ -61,7 +64,8 @@ def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
     rows[place:place] = [*lost, *options]
     constant = {k: plain(cells[k].iloc[0]) for k in AXES if k not in (*rows, *across, "seed") and k in cells}
     settings = [key for key in extra if spec.compare in varying and _is_setting(key, cells, spec.compare)]
-    return Keys(tuple(rows), spec.across, spec.compare, tuple(extra), tuple(settings), constant)
+    if_varying = ("params",) if "params?" in named else ()
+    return Keys(tuple(rows), spec.across, spec.compare, tuple(extra), tuple(settings), constant, if_varying)
 
 
 def _is_setting(option: str, cells: pd.DataFrame, compare: str) -> bool:

@@ -20,6 +20,9 @@ LAYOUTS = ("cells", "audit", "published")
 KEYS = (*AXES, "params", "engine", "protocol", "fs_commit")
 """What rows can be told apart by, beside any option that varies."""
 
+_OF_COLUMNS = ("quantity", "head", "if_varying")
+"""Settings that a table has for no column but that which has them."""
+
 AGGREGATES = ("mean_std", "mean", "median")
 """How seeds become one number: mean ± sample standard deviation, or only a mean or median."""
 
@@ -35,7 +38,7 @@ class TableSpec:
     name: str = "table"
     layout: str = "cells"
     title: str = ""
-    rows: Sequence[str] = ("model", "params", "data?", "clients", "rounds?", "method")
+    rows: Sequence[str] = ("model", "params?", "data?", "clients", "rounds?", "method")
     columns: Sequence[str | Mapping[str, Any]] = ("total",)
     across: str | None = None
     compare: str = "method"
@@ -135,7 +138,7 @@ class TableSpec:
 
     def column_specs(self) -> list[ColumnSpec]:
         """Return the columns, each with the table's settings but for its own."""
-        shared = {f.name: getattr(self, f.name) for f in fields(ColumnSpec) if f.name not in ("quantity", "head")}
+        shared = {f.name: getattr(self, f.name) for f in fields(ColumnSpec) if f.name not in _OF_COLUMNS}
         return [self._column_spec(column, shared) for column in self.columns]
 
     def _column_spec(self, column: Any, shared: Mapping[str, Any]) -> ColumnSpec:
@@ -144,11 +147,16 @@ class TableSpec:
             raise TableError(
                 f"table.columns: {column}: must be a quantity, or a mapping with one as {{quantity: total}}"
             )
-        one_of("columns", str(own["quantity"]), QUANTITIES)
-        known = {f.name for f in fields(ColumnSpec)} - {"connection"}
+        name = str(own["quantity"]).removesuffix("?")
+        one_of("columns", name, QUANTITIES)
+        known = {f.name for f in fields(ColumnSpec)} - {"connection", "if_varying"}
         for key in own.keys() - known:
             raise TableError(f"table.columns.{key}: a column has no such setting{nearest(str(key), known)}")
-        return ColumnSpec(**{**shared, **own})
+        is_optional = own["quantity"] != name
+        if is_optional and name != "rounds" and not QUANTITIES[name].relative:
+            may_leave = "only rounds and what is relative to a baseline can leave"
+            raise TableError(f"table.columns={name}?: {may_leave}; write {name}")
+        return ColumnSpec(**{**shared, **own, "quantity": name, "if_varying": is_optional})
 
     def label(self, value: Any) -> str:
         """Return what a value is called in print; of methods that are combined, each by its own label."""

@@ -1,7 +1,7 @@
 """The table itself: strings with the numbers and runs they come from. Templates loop over it and decide nothing."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Emphasis = Literal["", "best", "second"]
@@ -118,7 +118,8 @@ class Table:
     """All that a template needs. `label` names the table, `template` is the stem of its templates.
 
     `reading` are sentences that say how to read it, `to_do` commands that would compute what is missing, `provenance`
-    lines for a comment in the file.
+    lines for a comment in the file. `whole` is the table with the columns that left as they are the same in all rows,
+    None where none did.
     """
 
     label: str
@@ -132,6 +133,7 @@ class Table:
     provenance: tuple[str, ...] = ()
     template: str = "table"
     page: Page = "auto"
+    whole: "Table | None" = None
 
     @property
     def caption(self) -> str:
@@ -148,6 +150,21 @@ class Table:
             else:
                 found.append(Heading(column.top, number, number))
         return found
+
+    def without(self, gone: Collection[int]) -> "Table":
+        """Return the table without some columns, counted from 0; this one is the `whole` of it."""
+        if not gone:
+            return self
+        kept = [number for number in range(len(self.columns)) if number not in gone]
+        rows = [
+            replace(
+                row,
+                entries=tuple(row.entries[number] for number in kept),
+                rule=row.rule and sum(number < row.rule for number in kept),
+            )
+            for row in self.rows
+        ]
+        return replace(self, columns=tuple(self.columns[n] for n in kept), rows=tuple(rows), whole=self)
 
     def column(self, number: int) -> Iterator[Entry]:
         """Yield the entries of one column, from the top; counted from 0."""

@@ -10,7 +10,8 @@ from fscost import __version__
 from fscost.measure import BACK, FORTH, MEASURES, NETWORK, Traffic
 from fscost.record import Status
 from fscost.tables.column import ALL, ColumnSpec
-from fscost.tables.heads import Heads, of_axis, per, target_name
+from fscost.tables.constants import constants_of, in_words
+from fscost.tables.heads import Heads, per, target_name
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, ZERO, meaning
@@ -70,7 +71,7 @@ def _seeds(lines: Sequence[Line], rows: Sequence[Row], spec: TableSpec) -> str:
 def reading(
     lines: Sequence[Line], keys: Keys, columns: Sequence[tuple[ColumnSpec, Style]], heads: Heads, spec: TableSpec
 ) -> Iterator[str]:
-    """Yield the sentences that say how to read the columns."""
+    """Yield the sentences that say how to read the columns that are shown."""
     sizes = [column for column, _ in columns if _is_of_bytes(column)]
     for measure in dict.fromkeys(column.measure for column in sizes):
         yield f"{measure.capitalize()}: {MEASURES[measure].meaning}."
@@ -82,8 +83,9 @@ def reading(
     if units:
         yield f"{', '.join(f'{unit} = {power(unit)}' for unit in units)} bytes."
     yield from _times(lines, [column for column, _ in columns])
-    if same := [*constants_of(keys, spec)]:
-        yield f"The same in all rows: {', '.join(same)}."
+    if same := [*in_words(constants_of(keys, lines, [column.quantity for column, _ in columns]), spec)]:
+        text = ", ".join(same)
+        yield f"The same in all rows: {text}." if len(lines) > 1 else f"{text[0].upper()}{text[1:]}."
 
 
 def _sentences(column: ColumnSpec, lines: Sequence[Line], heads: Heads) -> Iterator[str]:
@@ -156,13 +158,6 @@ def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str
 
 def _is_zero(value: Any) -> bool:
     return value is None or bool(pd.isna(value)) or value == 0
-
-
-def constants_of(keys: Keys, spec: TableSpec) -> Iterator[str]:
-    """Yield what rows do not tell as it never differs."""
-    for key, value in keys.constant.items():
-        if value is not None:
-            yield of_axis(key, value, spec.label(value))
 
 
 def power(unit: str) -> str:

@@ -1,5 +1,7 @@
 """CSV: the raw numbers, unrounded, in base units; a mark stands where there is no number.
 
+Columns that tables leave out as they are the same in all rows stand here: who reads it looks for them by their name.
+
 Names are data and stand as they are, quoted where they need it. A spreadsheet takes one that begins with ``=``, ``+``,
 ``-`` or ``@`` for a formula: import its column as text. A sign put before it would be part of the name everywhere else.
 """
@@ -17,6 +19,7 @@ _EXACT = 2**53  # beyond it not every float is a whole number's own
 
 def render(table: Table) -> str:
     """Return the table as CSV; a column whose numbers deviate has another behind it, ``<name>_std``."""
+    table = table.whole or table
     deviates = [any(entry.deviation is not None for entry in table.column(i)) for i in range(len(table.columns))]
     heads = (_heads(column, is_wide) for column, is_wide in zip(table.columns, deviates, strict=True))
     has_seeds = any(row.seeds for row in table.rows)
