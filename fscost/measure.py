@@ -64,16 +64,21 @@ def traffic_of(msg_type: str) -> Traffic:
 
 @dataclass(frozen=True)
 class Measure:
-    """One way to count the bytes of a message's content; what is not `in_ledgers` is computed when it is shown."""
+    """One way to count the bytes of a message's content; with `made_of` it is computed from others when it is shown."""
 
     key: str
     meaning: str
-    in_ledgers: bool = True
+    made_of: tuple[str, ...] = ()
 
     @property
     def column(self) -> str:
         """The measure's name in ledgers and frames; always plain bytes."""
         return f"{self.key}_bytes"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The measures in ledgers that it is, or is made of."""
+        return self.made_of or (self.key,)
 
 
 class Overhead(NamedTuple):
@@ -118,10 +123,11 @@ MEASURES: Final = {
         Measure("scalar", "numbers (8 bytes each) and strings beside the tensors"),
         Measure("reported", "pympler's asizeof of the content, as FederatedScope counts it: blind to tensor storage"),
         Measure("wire", "the protobuf message of FederatedScope's distributed mode"),
-        Measure(NETWORK, f"an estimate of what Ethernet, TCP and gRPC carry, {BOTH_WAYS}", in_ledgers=False),
+        Measure("content", "payload and scalar: every number and text of the message", ("payload", "scalar")),
+        Measure(NETWORK, f"an estimate of what Ethernet, TCP and gRPC carry, {BOTH_WAYS}", ("wire",)),
     )
 }
-COLUMNS: Final = tuple(m.column for m in MEASURES.values() if m.in_ledgers)
+COLUMNS: Final = tuple(m.column for m in MEASURES.values() if not m.made_of)
 
 UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 """Bytes per unit; text never mixes the decimal with the binary ones."""

@@ -20,6 +20,7 @@ from fscost.collect.doubts import doubts_of, same_bytes_of_other_models
 from fscost.collect.find import Run
 from fscost.collect.foreign import UNKNOWN_PROTOCOL, ForeignRun
 from fscost.collect.fs_logs import merged, read_eval_results, read_system_metrics
+from fscost.collect.participation import with_client_rounds
 from fscost.errors import CollectError, StoreError
 from fscost.fast_json import loads_lines
 from fscost.measure import COLUMNS, Link, Traffic, more_is_better, traffic_of
@@ -30,6 +31,8 @@ from fscost.rundir import RunDir
 _MESSAGE_COLUMNS = ["cell", "round", "type", "link", "traffic", "messages", *COLUMNS]
 _CELL_COLUMNS = ["cell", "status", "engine", "protocol"]
 _COUNTS = ["messages", *COLUMNS]
+_CLIENT_ROUNDS = "client_rounds"
+_IN_ROUNDS = (Traffic.TRAINING, Traffic.EVALUATION)
 
 Row = dict[str, Any]
 
@@ -186,12 +189,12 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     if row["status"] != Status.DONE:
         return row
     ledger = read_ledger(run.ledger, loads_lines)
-    messages = _messages(ledger)
+    messages = _messages(ledger, cell)
     logs = cell.engine != "estimate" and not cell.get("vertical.use")  # FederatedScope writes none of vertical runs
     evaluations = read_eval_results(run.eval_results, warn, cell.protocol) if logs else []
     workers = read_system_metrics(run.system_metrics, warn) if logs else []
     logged, counted = _side_by_side(workers, ledger.workers)
-    rows.messages.extend(cell.id, messages)
+    rows.messages.extend(cell.id, map(_in_frame, messages))
     rows.workers.extend(cell.id, logged, **{way: [row.get(way, {}) for row in counted] for way in ("sent", "received")})
     rows.rounds.extend(cell.id, _rounds(cell, messages, evaluations))
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
@@ -309,20 +312,24 @@ def _identity(cell: Cell | None, run: RunDir) -> Row:
     return {"cell": cell.id, "engine": cell.engine, "protocol": cell.protocol} | cell.axes
 
 
-def _messages(ledger: LedgerFile) -> list[Row]:
-    return [{"traffic": str(traffic_of(row["type"])), **row} for row in ledger.messages]
+def _messages(ledger: LedgerFile, cell: Cell) -> list[Row]:
+    return [{"traffic": str(traffic_of(row["type"])), **row} for row in with_client_rounds(ledger, cell)]
+
+
+def _in_frame(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != _CLIENT_ROUNDS}
 
 
 _NOTHING = {f"{traffic}_{link}_{count}": 0 for traffic in Traffic for link in Link for count in _COUNTS}
 
 
-def _add(sums: Row, messages: Iterable[Row]) -> None:
+def _add(sums: Row, messages: Iterable[Row], counts: Sequence[str] = _COUNTS) -> None:
     """Add messages and bytes to sums per traffic class and link; a sum with an unknown part is unknown.
 
     Sums are Python's: those of large models over many clients do not fit into 64 bits.
     """
     for row in messages:
-        for count in _COUNTS:
+        for count in counts:
             name, value = f"{row['traffic']}_{row['link']}_{count}", row[count]
             sums[name] = pd.NA if value is None or sums[name] is pd.NA else sums[name] + value
 
@@ -330,8 +337,10 @@ def _add(sums: Row, messages: Iterable[Row]) -> None:
 def _totals(messages: list[Row]) -> Row:
     sums: Row = dict(_NOTHING)
     _add(sums, messages)
+    spread = {f"{traffic}_{link}_{_CLIENT_ROUNDS}": 0 for traffic in _IN_ROUNDS for link in Link}
+    _add(spread, (row for row in messages if row["traffic"] in _IN_ROUNDS), [_CLIENT_ROUNDS])
     rounds = {row["round"] for row in messages if row["traffic"] == Traffic.TRAINING}
-    return {"rounds_trained": len([r for r in rounds if r >= 0])} | sums  # vertical clients stay at -1
+    return {"rounds_trained": len([r for r in rounds if r >= 0])} | sums | spread  # vertical clients stay at -1
 
 
 def _rounds(cell: Cell, messages: list[Row], evaluations: list[Row]) -> Iterator[Row]:
@@ -385,7 +394,7 @@ def _whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_count(name: str) -> bool:
-    return (name.endswith(("_bytes", "messages")) or name in _WHOLE) and not name.startswith("sys_avg")
+    return (name.endswith(("_bytes", "messages", _CLIENT_ROUNDS)) or name in _WHOLE) and not name.startswith("sys_avg")
 
 
 def _counts(values: list[Any]) -> pd.Series:

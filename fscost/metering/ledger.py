@@ -1,29 +1,39 @@
 """The ledger of a run: every message by round, type and link, and what each worker sent and received."""
 
-# ledger.jsonl history: 1 - first version
+# ledger.jsonl history: 2 - `client_rounds` in the lines of types; 1 - first version
 # line 1 is the header, then one line per (round, type, link), one line per worker, and a digest of all lines above.
+# `client_rounds` are the clients that took part in the round, over the link, with the traffic class of the type, and
+# that no line above has counted: a client that gets two types of message in one round is there once. They can be added.
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Tuple
 
 from fscost.errors import CollectError
-from fscost.measure import COLUMNS, Link, link_between
+from fscost.measure import COLUMNS, SERVER, Link, Traffic, link_between, traffic_of
 from fscost.metering.message import Message, Sizes
 
-LEDGER_FORMAT = 1
+LEDGER_FORMAT = 2
+_READABLE = (1, LEDGER_FORMAT)
+
+Key = Tuple[int, str, Link]
+"""What a line is about: the state that its messages tell, their type and link."""
 
 
 @dataclass
 class Tally:
-    """A number of messages and their bytes; `wire_known_bytes` leaves out messages that cannot be encoded."""
+    """A number of messages and their bytes; `wire_known_bytes` leaves out messages that cannot be encoded.
+
+    `client_rounds` counts pairs of a client and a round that none of the ledger's earlier lines has counted.
+    """
 
     messages: int = 0
+    client_rounds: int = 0
     sizes: Sizes = Sizes(0, 0, 0, 0)
     wire_known_bytes: int = 0
 
@@ -40,12 +50,50 @@ class Tally:
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
         self.messages += other.messages
+        self.client_rounds += other.client_rounds
         self.wire_known_bytes += other.wire_known_bytes
         self.sizes = self.sizes.plus(other.sizes)
 
-    def as_dict(self) -> dict[str, int | None]:
-        """Return the tally as JSON values, unknown bytes as null."""
-        return {"messages": self.messages, **dict(zip(COLUMNS, self.sizes))}
+    def bytes_by_column(self) -> dict[str, int | None]:
+        """Return the bytes as JSON values, those not known as null."""
+        return dict(zip(COLUMNS, self.sizes))
+
+
+class _Clients:
+    """Who took part in which round, over which link and with which traffic class.
+
+    FederatedScope's clients of vertical learning never learn the round, and tell -1: it is the last the server named.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: int | None = None
+        self._bits: dict[int, int] = {}
+        self._seen: dict[tuple[int, Link, Traffic], int] = {}
+        self._most: dict[tuple[int, Link, Traffic], int] = {}
+
+    def named(self, key: Key, clients: Iterable[int]) -> int:
+        """Note that these clients took part; return how many of them had not yet."""
+        place, mask = self._place(key), 0
+        for client in clients:
+            mask |= self._bits.setdefault(client, 1 << len(self._bits))
+        before = self._seen.get(place, 0)
+        self._seen[place] = before | mask  # an integer takes a fraction of the memory of a set
+        return bin(mask & ~before).count("1")
+
+    def counted(self, key: Key, clients: int) -> int:
+        """Note that so many clients took part, where fewer are some of the more; return how many had not yet."""
+        place = self._place(key)
+        before = self._most.get(place, 0)
+        self._most[place] = max(before, clients)
+        return self._most[place] - before
+
+    def _place(self, key: Key) -> tuple[int, Link, Traffic]:
+        state, msg_type, link = key
+        if link is Link.DOWNLINK and state >= 0:
+            self._under_way = state
+        if state < 0 and self._under_way is not None:
+            state = self._under_way
+        return state, link, traffic_of(msg_type)
 
 
 @dataclass
@@ -53,16 +101,27 @@ class Ledger:
     """Adds up messages; `header` says what they were counted with."""
 
     header: dict[str, Any]
-    by_type: dict[tuple[int, str, Link], Tally] = field(default_factory=dict)
+    by_type: dict[Key, Tally] = field(default_factory=dict)
     sent: dict[int, Tally] = field(default_factory=dict)
     received: dict[int, Tally] = field(default_factory=dict)
+    _clients: _Clients = field(default_factory=_Clients, repr=False, compare=False)
 
     def record(self, message: Message, each: Sizes) -> None:
         """Count one message to all its receivers; `each` are the bytes of one copy."""
         for receiver in message.receivers:
             self.received.setdefault(receiver, Tally()).add(1, each)
         self.sent.setdefault(message.sender, Tally()).add(len(message.receivers), each)
-        self.by_type.setdefault(_key(message), Tally()).add(len(message.receivers), each)
+        for key, receivers in _by_link(message):
+            tally = self.by_type.setdefault(key, Tally())
+            tally.add(len(receivers), each)
+            who = receivers if message.sender == SERVER else (message.sender,)
+            tally.client_rounds += self._clients.named(key, who)
+
+    def add(self, key: Key, messages: Tally, clients: int) -> None:
+        """Add messages of one round that were counted together, to or from `clients` clients."""
+        tally = self.by_type.setdefault(key, Tally())
+        tally.merge(messages)
+        tally.client_rounds += self._clients.counted(key, clients if messages.messages else 0)
 
     def report(self, message: Message, reported_bytes: int | None) -> None:
         """Add what FederatedScope counts for one copy of a message that was recorded without it."""
@@ -70,7 +129,8 @@ class Ledger:
         for receiver in message.receivers:
             self.received[receiver].add_sizes(1, each)
         self.sent[message.sender].add_sizes(len(message.receivers), each)
-        self.by_type[_key(message)].add_sizes(len(message.receivers), each)
+        for key, receivers in _by_link(message):
+            self.by_type[key].add_sizes(len(receivers), each)
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of ``ledger.jsonl``; the last holds the digest of those before it."""
@@ -84,18 +144,23 @@ class Ledger:
     def _rows(self) -> Iterator[dict[str, Any]]:
         yield {"format": LEDGER_FORMAT, **self.header}
         for (state, msg_type, link), tally in self.by_type.items():
-            yield {"round": state, "type": msg_type, "link": str(link), **tally.as_dict()}
+            yield {"round": state, "type": msg_type, "link": str(link), "messages": tally.messages,
+                   "client_rounds": tally.client_rounds, **tally.bytes_by_column()}  # fmt: skip
         for worker in sorted(self.sent.keys() | self.received.keys()):
             sent, received = self.sent.get(worker, Tally()), self.received.get(worker, Tally())
             yield {"worker": worker, "sent": _of_worker(sent), "received": _of_worker(received)}
 
 
-def _key(message: Message) -> tuple[int, str, Link]:
-    return message.state, message.msg_type, link_between(message.sender, message.receivers[0])
+def _by_link(message: Message) -> Iterator[tuple[Key, Sequence[int]]]:
+    """Yield each link that a message goes over, with its receivers there: one, unless a client names the server too."""
+    links = {link_between(message.sender, receiver) for receiver in message.receivers}
+    for link in sorted(links):
+        own = [r for r in message.receivers if len(links) == 1 or link_between(message.sender, r) is link]
+        yield (message.state, message.msg_type, link), own
 
 
 def _of_worker(tally: Tally) -> dict[str, int | None]:
-    return {**tally.as_dict(), "wire_known_bytes": tally.wire_known_bytes}
+    return {"messages": tally.messages, **tally.bytes_by_column(), "wire_known_bytes": tally.wire_known_bytes}
 
 
 @dataclass(frozen=True)
@@ -154,10 +219,12 @@ def _record(value: Any, path: Path, number: int) -> dict[str, Any]:
 
 def _check_header(rows: Iterable[dict[str, Any]], path: Path) -> None:
     version = next(iter(rows), {}).get("format")
-    if version == LEDGER_FORMAT:
+    if version in _READABLE:
         return
     if version is None:
         raise CollectError(f"{path}:1: no header with a format version; rerun the cell")
     newer = isinstance(version, int) and version > LEDGER_FORMAT
     cure = "upgrade fscost" if newer else "rerun the cell"
-    raise CollectError(f"{path}:1: format {version}, this fscost reads format {LEDGER_FORMAT}; {cure}")
+    raise CollectError(
+        f"{path}:1: format {version}, this fscost reads formats {_READABLE[0]} to {LEDGER_FORMAT}; {cure}"
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from fscost.errors import TableError, nearest
-from fscost.measure import MEASURES, UNITS, Link, Traffic
+from fscost.measure import MEASURES, NETWORK, UNITS, Link, Traffic
 from fscost.tables.column import one_of
 
 PARAMETERS = "parameters"
@@ -33,7 +33,7 @@ class Figure:
 
     def __post_init__(self) -> None:
         one_of("figures.traffic", self.traffic, [str(t) for t in Traffic])
-        one_of("figures.measure", self.measure, [*(m.key for m in MEASURES.values() if m.in_ledgers), PARAMETERS])
+        one_of("figures.measure", self.measure, [*(key for key in MEASURES if key != NETWORK), PARAMETERS])
         one_of("figures.per", self.per, ["total", "message"])
         one_of("figures.unit", self.unit, UNITS)
         if not isinstance(self.links, list | tuple) or not self.links:

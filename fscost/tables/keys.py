@@ -87,7 +87,7 @@ def _known(cells: pd.DataFrame) -> list[str]:
 
 def refuse_mixture(cells: pd.DataFrame, keys: Iterable[str], measures: Iterable[str]) -> None:
     """Raise TableError for cells whose numbers do not mean the same, unless the rows tell them apart."""
-    sources = {"engine": "engine", "protocol": "protocol", "fs_commit": "fs_commit", "ledger_format": "ledger format"}
+    sources = {"engine": "engine", "protocol": "protocol", "fs_commit": "fs_commit"}
     if "reported" in measures:  # asizeof depends on what it runs in
         sources["asizeof"] = "what asizeof ran in"
     for key, name in sources.items():

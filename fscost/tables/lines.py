@@ -7,10 +7,10 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from fscost.errors import TableError
-from fscost.measure import NETWORK, Link, total_column
+from fscost.measure import MEASURES, Link, Traffic, total_column
 from fscost.record import Status
 from fscost.tables.column import ColumnSpec
-from fscost.tables.links import Course
+from fscost.tables.links import Course, Sent
 from fscost.tables.marks import Mark, mark_of
 
 if TYPE_CHECKING:
@@ -82,15 +82,16 @@ class Line:
 
     def courses(self, column: ColumnSpec) -> list[Course] | Mark | str:
         """Return what each run sent, or the mark that stands for it where a part of it is not known."""
-        parts = [self.values("rounds_trained"), *(self.sums(names) for names in _sent(column))]
-        marks = [values for values in parts if isinstance(values, str)]
-        return marks[0] if marks else [Course(column.measure, *numbers) for numbers in zip(*parts, strict=True)]
+        if self.status is not Status.DONE:
+            return mark_of(self.status)
+        courses = [course_of(run, run.get("rounds_trained"), column) for run in self.runs]
+        known = [course for course in courses if course is not None]
+        return known if len(known) == len(courses) else Mark.UNKNOWN
 
 
 def bytes_columns(column: ColumnSpec, link: Link) -> list[str]:
     """Return the columns of the frame whose sum are the bytes over a link; those of network are made from wire's."""
-    measure = "wire" if column.measure == NETWORK else column.measure
-    return [total_column(traffic, link, measure) for traffic in column.traffics]
+    return [total_column(traffic, link, part) for traffic in column.traffics for part in MEASURES[column.measure].parts]
 
 
 def message_columns(column: ColumnSpec, link: Link) -> list[str]:
@@ -98,18 +99,34 @@ def message_columns(column: ColumnSpec, link: Link) -> list[str]:
     return [f"{traffic}_{link}_messages" for traffic in column.traffics]
 
 
+def client_rounds_column(column: ColumnSpec, link: Link) -> str:
+    """Return the column of the frame that says in how many rounds how many clients took part on a link."""
+    return f"{column.traffic}_{link}_client_rounds"
+
+
 @cache  # the names take longer to make than the sums
-def _sent(column: ColumnSpec) -> list[list[str]]:
-    """Return the columns of the frame that say what was sent, in the order of Course's fields."""
-    return [names for link in Link for names in (bytes_columns(column, link), message_columns(column, link))]
+def _names(column: ColumnSpec) -> list[tuple[list[str], list[str], str]]:
+    """Return, for each link, the columns of the frame that say what was sent."""
+    return [(bytes_columns(column, k), message_columns(column, k), client_rounds_column(column, k)) for k in Link]
 
 
-def course_of(run: Run, rounds: float, column: ColumnSpec) -> Course | None:
+def course_of(run: Run, rounds: Any, column: ColumnSpec) -> Course | None:
     """Return what a row of the frame of cells or of rounds says was sent, None where a part is not known."""
-    parts = [[run.get(name) for name in names] for names in _sent(column)]
-    if any(is_unknown(value) for part in parts for value in part):
+    sums = [(_sum(run, sizes), _sum(run, messages)) for sizes, messages, _ in _names(column)]
+    known = [(size, number) for size, number in sums if size is not None and number is not None]
+    if is_unknown(rounds) or len(known) < len(sums):
         return None
-    return Course(column.measure, rounds, *(sum(float(v) for v in part if v is not None) for part in parts))
+    if column.traffic == Traffic.TRAINING:
+        spread = [None if is_unknown(run.get(name)) else float(run[name]) for *_, name in _names(column)]
+    else:  # not every round has it: what is told is of a mean exchange
+        spread = [max(number for _, number in known[:2])] * len(known)
+    sent = [Sent(*pair, pairs) for pair, pairs in zip(known, spread, strict=True)]
+    return Course(column.measure, float(rounds), *sent)
+
+
+def _sum(run: Run, names: Iterable[str]) -> float | None:
+    values = [run.get(name) for name in names]
+    return None if any(map(is_unknown, values)) else sum(float(value) for value in values if value is not None)
 
 
 def is_unknown(value: Any) -> bool:

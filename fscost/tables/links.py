@@ -14,6 +14,27 @@ FOR_EXAMPLE = "network.uplink_mbps=10 network.downlink_mbps=50"
 
 
 @dataclass(frozen=True)
+class Sent:
+    """What one run sent over one kind of link, and over how many pairs of a client and a round that is spread.
+
+    A client that gets two messages in one round is there once. None: not known.
+    """
+
+    size_bytes: float
+    messages: float
+    client_rounds: float | None = None
+
+    @property
+    def share(self) -> tuple[float, float] | None:
+        """The bytes and messages of a client in a round in which it took part, None where that is not known."""
+        if not self.messages:
+            return 0.0, 0.0
+        if not self.client_rounds:
+            return None
+        return self.size_bytes / self.client_rounds, self.messages / self.client_rounds
+
+
+@dataclass(frozen=True)
 class Course:
     """What one run sent over each kind of link; bytes are the table's `measure`, and wire bytes where that is network.
 
@@ -22,50 +43,47 @@ class Course:
 
     measure: str
     rounds: float
-    uplink_bytes: float
-    uplink_messages: float
-    downlink_bytes: float
-    downlink_messages: float
-    peer_bytes: float
-    peer_messages: float
+    uplink: Sent
+    downlink: Sent
+    peer: Sent
 
     @property
-    def shares(self) -> float:
-        """Over how many participations of a client in a round this is spread: in each, a message down and one up."""
-        return max(self.uplink_messages, self.downlink_messages)
+    def links(self) -> tuple[Sent, Sent, Sent]:
+        """Uplink, downlink and peer."""
+        return self.uplink, self.downlink, self.peer
 
     @property
     def messages(self) -> float:
         """All messages; one to several receivers counts for each."""
-        return self.uplink_messages + self.downlink_messages + self.peer_messages
+        return sum(sent.messages for sent in self.links)
 
     @property
     def total_bytes(self) -> float:
         """All bytes; of network, what all clients' links carry, and so a message between clients twice."""
-        both = self.uplink_bytes + self.downlink_bytes + self.peer_bytes
+        both = sum(sent.size_bytes for sent in self.links)
         if self.measure != NETWORK:
             return both
-        return BOTH_WAYS.of(both + self.peer_bytes, self.messages + self.peer_messages)
+        return BOTH_WAYS.of(both + self.peer.size_bytes, self.messages + self.peer.messages)
 
-    def share_bytes(self, direction: Link, unit: int = 1) -> float | None:
-        """Return what a client's uplink or downlink carries in one round, None where nothing is sent at all."""
-        if not self.shares:
+    def share_bytes(self, direction: Link) -> float | None:
+        """Return what the uplink or downlink carries in one round of a client that takes part on each link in use.
+
+        None where nothing is sent at all, or where it is not known how many clients took part.
+        """
+        shares = [sent.share for sent in self.links]
+        known = [share for share in shares if share is not None]
+        if not self.messages or len(known) < len(shares):
             return None
-        up = self.uplink_bytes + self.peer_bytes, self.uplink_messages + self.peer_messages
-        down = self.downlink_bytes + self.peer_bytes, self.downlink_messages + self.peer_messages
-        there, back = (up, down) if direction is Link.UPLINK else (down, up)
-        carried = there[0] if self.measure != NETWORK else FORTH.of(*there) + BACK.of(*back)
-        return carried / self.shares / unit
-
-    @property
-    def peer_share_bytes(self) -> float:
-        """What a client sends to other clients in one round."""
-        return self.peer_bytes / self.shares if self.shares else 0.0
+        up, down, peer = known
+        own, other = (up, down) if direction is Link.UPLINK else (down, up)
+        if self.measure != NETWORK:
+            return own[0] + peer[0]
+        return FORTH.of(own[0] + peer[0], own[1] + peer[1]) + BACK.of(other[0] + peer[0], other[1] + peer[1])
 
     @property
     def legs(self) -> int:
         """How many links are in use, one after another in a round: downlink, uplink, and between clients."""
-        return sum(n > 0 for n in (self.uplink_messages, self.downlink_messages, self.peer_messages))
+        return sum(sent.messages > 0 for sent in self.links)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,8 @@ def _value(figure: Figure, row: Mapping[Any, Any]) -> float | None:
     """Return what a cell says, in the figure's unit; None where a part of it is not known."""
     if figure.measure == PARAMETERS:
         return _sum([row.get("params")])
-    size = _sum([row.get(total_column(figure.traffic, link, figure.measure)) for link in figure.links])
+    parts = MEASURES[figure.measure].parts
+    size = _sum([row.get(total_column(figure.traffic, link, part)) for link in figure.links for part in parts])
     messages = _sum([row.get(f"{figure.traffic}_{link}_messages") for link in figure.links])
     if size is None or not messages:
         return None

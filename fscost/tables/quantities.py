@@ -8,7 +8,16 @@ from typing import Literal
 from fscost.measure import NETWORK, Link, Traffic
 from fscost.record import Status
 from fscost.tables.column import ALL, ColumnSpec
-from fscost.tables.lines import Line, Run, Values, bytes_columns, course_of, is_unknown, message_columns
+from fscost.tables.lines import (
+    Line,
+    Run,
+    Values,
+    bytes_columns,
+    client_rounds_column,
+    course_of,
+    is_unknown,
+    message_columns,
+)
 from fscost.tables.links import Connection, Course
 from fscost.tables.marks import Mark, not_reached
 
@@ -82,31 +91,31 @@ def _share(link: Link) -> Of:
     def of(line: Line, column: ColumnSpec) -> Values:
         if column.measure == NETWORK:
             return _of_courses(lambda course: course.share_bytes(link))(line, column)
-        size, messages = line.sums(bytes_columns(column, link)), line.sums(message_columns(column, link))
-        if isinstance(size, str) or isinstance(messages, str):
-            return size if isinstance(size, str) else messages
-        return _told([_each(b, n, column) for b, n in zip(size, messages, strict=True)])
+        is_training = column.traffic == Traffic.TRAINING
+        spread = [client_rounds_column(column, link)] if is_training else message_columns(column, link)
+        size, number = line.sums(bytes_columns(column, link)), line.sums(spread)
+        if isinstance(size, str) or isinstance(number, str):
+            return size if isinstance(size, str) else number
+        return _told([_each(b, n, column) for b, n in zip(size, number, strict=True)])
 
     return of
 
 
-def _each(size: float, messages: float, column: ColumnSpec) -> float | None:
-    """Return the bytes of one message; a client that sends none in training sends 0, a mean of none is unknown."""
-    if messages:
-        return size / messages
+def _each(size: float, number: float, column: ColumnSpec) -> float | None:
+    """Return the bytes of one of a number; a client that sends none in training sends 0, a mean of none is unknown."""
+    if number:
+        return size / number
     return 0.0 if column.traffic == Traffic.TRAINING else None
 
 
 def _peer(line: Line, column: ColumnSpec) -> Values:
-    """Return what a client sends to others in one round, of other traffic than training the mean of a message.
+    """Return what a client that sends to others sends them in one round, of other traffic the mean of a message.
 
     Network has it in the links of both.
     """
     if column.traffic == Traffic.TRAINING:
-        return _of_courses(lambda course: course.peer_share_bytes)(line, column)
-    return _of_courses(lambda course: course.peer_bytes / course.peer_messages if course.peer_messages else 0.0)(
-        line, column
-    )
+        return _of_courses(lambda course: course.peer.share and course.peer.share[0])(line, column)
+    return _of_courses(lambda course: _each(course.peer.size_bytes, course.peer.messages, column) or 0.0)(line, column)
 
 
 def _sum_of(*links: Link) -> Of:

@@ -122,7 +122,7 @@ def test_a_sum_with_an_unknown_part_is_unknown(tmp_path: Path) -> None:
         (lambda lines: lines[:3], "", "ends too early"),
         (lambda lines: [*lines[:2], lines[2][:20], *lines[3:]], ":3:", "no JSON"),
         (lambda lines: [*lines[:1], "[1]", *lines[1:]], ":2:", "no record"),
-        (lambda lines: [json.dumps({"format": 2}), *lines[1:]], ":1:", "upgrade"),
+        (lambda lines: [json.dumps({"format": 3}), *lines[1:]], ":1:", "upgrade"),
         (lambda lines: [json.dumps({"format": 0}), *lines[1:]], ":1:", "rerun"),
         (lambda lines: lines[1:], ":1:", "no header"),
         (lambda lines: [], ":1:", "no JSON"),

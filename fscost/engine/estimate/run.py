@@ -153,8 +153,8 @@ class Estimate:
         rounds = range(self.trained)  # after an early stop one more than was aggregated: it was already under way
         self._broadcast("model_para", rounds, self.per_round, Made(self.contents.downloaded))
         if self.options["federate.use_ss"]:
-            self._add("ss_model_para", Link.PEER, rounds, self._shares)
-        self._add("model_para", Link.UPLINK, rounds, self._uploads)
+            self._add("ss_model_para", Link.PEER, rounds, self._shares, self.clients)
+        self._add("model_para", Link.UPLINK, rounds, self._uploads, self.per_round)
 
     def _shares(self, state: int) -> Parts:
         """Return the messages of every client to every other one."""
@@ -200,7 +200,7 @@ class Estimate:
             sizes = self._sizes(msg_type, SERVER, range(1, receivers + 1), state, content)
             return [(receivers, sizes._replace(wire_bytes=None) if depends else sizes)]
 
-        self._add(msg_type, Link.DOWNLINK, states, parts)
+        self._add(msg_type, Link.DOWNLINK, states, parts, receivers)
 
     def _to_each(self, msg_type: str, states: Iterable[int], content: Any) -> None:
         """Add a message of its own to every client."""
@@ -208,7 +208,7 @@ class Estimate:
         def parts(state: int) -> Parts:
             return [(one.clients, self._sizes(msg_type, SERVER, [one.one], state, content)) for one in self.groups]
 
-        self._add(msg_type, Link.DOWNLINK, states, parts)
+        self._add(msg_type, Link.DOWNLINK, states, parts, self.clients)
 
     def _from_clients(self, msg_type: str, states: Iterable[int], content: Callable[[Alike], Any]) -> None:
         """Add one message of every client in each of these rounds."""
@@ -216,7 +216,7 @@ class Estimate:
         def parts(state: int) -> Parts:
             return [(o.clients, self._sizes(msg_type, o.one, [SERVER], state, content(o))) for o in self.groups]
 
-        self._add(msg_type, Link.UPLINK, states, parts)
+        self._add(msg_type, Link.UPLINK, states, parts, self.clients)
 
     def _of_sampled(self, parts: Parts) -> Parts:
         """Return the messages of those that were sampled; where it matters who they are, a measure is unknown."""
@@ -252,15 +252,17 @@ class Estimate:
         rounds = min(state, self.trained) + 1
         return rounds * sum(self.options.schedule.batches(most)) > _ONE_BYTE
 
-    def _add(self, msg_type: str, link: Link, states: Iterable[int], parts: Callable[[int], Parts]) -> None:
-        """Add messages to each of these rounds; those of equally long numbers are equally long."""
+    def _add(
+        self, msg_type: str, link: Link, states: Iterable[int], parts: Callable[[int], Parts], clients: int
+    ) -> None:
+        """Add messages of so many clients to each of these rounds; those of equally long numbers are equally long."""
         known: dict[tuple[int, bool], Tally] = {}
         for state in states:
             digits = (state.bit_length() + 6) // 7 if state >= 0 else -1
             alike = digits, self._counters_may_be_long(state)
             if alike not in known:
                 known[alike] = _tally(parts(state))
-            self.found.by_type.setdefault((state, msg_type, link), Tally()).merge(known[alike])
+            self.found.add((state, msg_type, link), known[alike], clients)
 
 
 def _tally(parts: Parts) -> Tally:
