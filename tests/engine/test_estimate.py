@@ -130,7 +130,7 @@ def test_the_closed_form_equals_what_the_builtin_engine_sends(
     rows = {(row["round"], row["type"], row["link"]): row for row in closed}
     for row in real:
         form = rows[row["round"], row["type"], row["link"]]
-        for key in ("messages", "payload_bytes", "scalar_bytes", "wire_bytes", "reported_bytes"):
+        for key in ("messages", "client_rounds", "payload_bytes", "scalar_bytes", "wire_bytes", "reported_bytes"):
             may_be_unknown = key in ("wire_bytes", "reported_bytes")
             assert form[key] == row[key] or (may_be_unknown and form[key] is None), (key, row, form)
 
@@ -160,7 +160,7 @@ def test_a_course_that_stopped_after_a_given_round(
 
 
 def _comparable(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    keys = ("round", "type", "link", "messages", "payload_bytes", "scalar_bytes", "wire_bytes")
+    keys = ("round", "type", "link", "messages", "client_rounds", "payload_bytes", "scalar_bytes", "wire_bytes")
     return sorted((tuple(row[key] for key in keys) for row in rows), key=str)
 
 
