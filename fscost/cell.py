@@ -9,20 +9,13 @@ from functools import cached_property
 from typing import Any
 
 from fscost import where
+from fscost.called import data_of, method_of, model_of
 from fscost.errors import ConfigError
 
 CELL_SCHEMA = 1
 """Part of every id; a new number means that old results no longer answer new questions."""
 
 AXES = ("method", "model", "data", "clients", "rounds", "seed")
-
-_NO_METHODS = ("wandb", "distribute")
-"""Sections with ``use`` that say where results go or how messages travel, not how models are trained."""
-
-_SIZES = {
-    ("mlp", 16): "mlp_s", ("mlp", 64): "mlp_m", ("mlp", 256): "mlp_l", ("convnet2", 64): "convnet2",
-    ("convnet5", 64): "convnet5", ("vgg11", 128): "vgg11", ("lstm", 256): "lstm",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,56 +86,6 @@ class Cell:
     def as_dict(self) -> dict[str, Any]:
         """Return the cell as JSON values, axes first."""
         return {"axes": self.axes, "engine": self.engine, "protocol": self.protocol, "fs": self.fs}
-
-
-def method_of(cell: Cell) -> str:
-    """Return the method: what is switched on (``fedprox.use``, ``federate.use_ss``, …), else ``federate.method``."""
-    sections = [name for name, section in cell.fs.items() if isinstance(section, Mapping)]
-    used = [name for name in sections if cell.fs[name].get("use") is True and name not in _NO_METHODS]
-    base = str(cell.get("federate.method")).lower()
-    used = sorted([*used, *_unnamed_sections(cell, base)])
-    names = ([] if base == "fedavg" and used else [base]) + used
-    return "+".join(dict.fromkeys(names))
-
-
-def _unnamed_sections(cell: Cell, base: str) -> Iterator[str]:
-    """Yield the methods that no section is named after."""
-    if (local := cell.get("personalization.local_param")) and base != "fedrep":
-        yield "fedbn" if all(str(word).startswith(("bn", "norm")) for word in local) else "fedper"
-    if (rule := cell.get("aggregator.robust_rule", "fedavg")) != "fedavg":
-        yield str(rule)
-    if cell.get("quantization.method", "none") != "none":
-        yield f"quant{cell.get('quantization.nbits', 8)}"
-    if cell.get("federate.use_ss"):
-        yield "ss"
-    if cell.get("federate.online_aggr"):
-        yield "online"
-    elif cell.get("federate.share_local_model"):
-        yield "sharelocal"
-
-
-def model_of(cell: Cell) -> str:
-    """Return the model's name: its type, with the hidden size where the type has one."""
-    kind, hidden, layers = (cell.get(f"model.{key}") for key in ("type", "hidden", "layer"))
-    if kind == "lr":
-        return "lr"
-    if kind == "spec":
-        rank = cell.get("model.spec.lora_rank")
-        return str(cell.get("model.spec.name", "spec")) + (f"_r{rank}" if rank else "")
-    name = _SIZES.get((kind, hidden)) or (f"{kind}_h{hidden}" if hidden else str(kind))
-    return f"{name}_l{layers}" if kind == "mlp" and layers not in (None, 2) else name
-
-
-def data_of(cell: Cell) -> str:
-    """Return the data's name, with the size it is scaled to and the Dirichlet alpha of its split if it has them."""
-    name = str(cell.get("data.type")).removesuffix("_flat").removesuffix("_seq")  # the form is the model's
-    arguments = {key: value for item in (cell.get("data.args") or []) for key, value in item.items()}
-    split = {key: value for item in (cell.get("data.splitter_args") or []) for key, value in item.items()}
-    if "resize" in arguments:
-        name += f"_{arguments['resize']}px"
-    if cell.get("data.splitter") == "lda":
-        name += f"_a{split.get('alpha', 0.5):g}"
-    return name
 
 
 def _without_host(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,21 +14,9 @@ LAYERS = [
     {"plots"},
     {"plan", "engine", "collect", "tables"},
     {"rundir", "metering", "vocabulary", "digits", "worker"},
-    {
-        "cell",
-        "record",
-        "measure",
-        "errors",
-        "paths",
-        "files",
-        "fast_json",
-        "lock",
-        "useless",
-        "clean",
-        "terminal",
-        "where",
-    },
-]
+    {"cell", "called", "where", "record", "measure", "errors", "paths", "files", "fast_json", "lock", "useless",
+     "clean", "terminal"},
+]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

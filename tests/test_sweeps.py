@@ -24,12 +24,20 @@ def test_every_sweep_plans_as_many_cells_as_its_comment_says(file: Path) -> None
     assert cell_of(*planned[-1].overrides) == planned[-1].cell
 
 
+_NO_NAMES = ("spec", "online", "sharelocal")
+"""A model of any name, and ways of simulating FedAvg."""
+
+
 @pytest.mark.parametrize("group", ["method", "model"])
 def test_an_options_name_is_read_back_from_its_configuration(group: str) -> None:
-    for option in (file.stem for file in (conf() / group).glob("*.yaml") if file.stem != "spec"):
+    for option in (file.stem for file in (conf() / group).glob("*.yaml") if file.stem not in _NO_NAMES):
         cell = cell_of(f"{group}={option}")
         rank = cell.get("model.spec.lora_rank") if group == "model" else None
         assert cell.axes[group] == (f"{option}_r{rank}" if rank else option)
+
+
+def test_how_it_is_simulated_is_no_method() -> None:
+    assert [cell_of(f"method={option}").axes["method"] for option in ("online", "sharelocal")] == ["fedavg", "fedavg"]
 
 
 def test_data_is_read_back_too() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fscost import vocabulary, where
+from fscost.called import is_place, shortened
 from fscost.cell import AXES, Cell
 
 
@@ -37,12 +38,14 @@ def _groups(cells: list[Cell], *but: str) -> list[list[Cell]]:
 def makes_a_method(name: str) -> bool:
     """Return whether an option belongs to a method, as all of a section with ``use`` do."""
     section = name.split(".")[0]
-    return name in _OF_METHODS or section in _OF_METHODS or f"{section}.use" in vocabulary.options()
+    inner = ".".join(name.split(".")[:2])
+    return not {name, inner, section}.isdisjoint(_OF_METHODS) or f"{section}.use" in vocabulary.options()
 
 
 _OF_METHODS = {
     "federate.method", "federate.use_ss", "federate.online_aggr", "federate.share_local_model", "federate.join_in_info",
-    "model.model_num_per_trainer", "aggregator", "personalization", "quantization",
+    "model.model_num_per_trainer", "aggregator", "personalization", "quantization", "trainer", "hpo",
+    "llm.offsite_tuning",
 }  # fmt: skip
 
 
@@ -57,4 +60,6 @@ def option_of(cell: Cell, name: str) -> Any:
     value = cell.get(name, vocabulary.default(name))
     if name == "federate.sample_client_rate" and value == 1:
         return vocabulary.default(name)  # all clients, as without; Bulyan alone wants it said
+    if name in ("model.type", "data.type") and is_place(str(value)):
+        return shortened(value)  # wherever it lies
     return value if isinstance(value, int | float | str | None) else str(value)
