@@ -9,14 +9,12 @@ from typing import Any
 
 from fscost.cell import Cell
 from fscost.collect.fs_logs import Warn, read_config
+from fscost.collect.rounds import UNKNOWN_PROTOCOL, Schedule, schedule_of
 from fscost.errors import ConfigError
 from fscost.record import Status
 from fscost.vocabulary import nested, sparse
 
 ENGINE = "federatedscope"
-UNKNOWN_PROTOCOL = "unknown"
-"""The output does not tell which release since v0.3.0 wrote it."""
-
 _UNTIL_V020 = "eval.save_data"
 """An option that v0.3.0 dropped; every release dumps all it has."""
 
@@ -61,6 +59,11 @@ class ForeignRun:
         except ConfigError as error:
             warn(f"{self.config_file}: {error}; the axes of this run are unknown")
             return None
+
+    def schedule(self) -> Schedule:
+        """Return when it was to be evaluated, as far as its configuration tells."""
+        flat, _ = self._config
+        return Schedule() if flat is None else schedule_of(flat.get, _protocol(flat))
 
     def is_fs_output(self) -> bool:
         """Return whether this folder holds FederatedScope's output at all."""

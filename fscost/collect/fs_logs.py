@@ -1,25 +1,26 @@
 """FederatedScope's log dialect; the only module that knows it.
 
 ``system_metrics.log`` holds a JSON object per worker and two merged lines (sys_avg, sys_std). ``eval_results.log``
-holds a Python dict per line, with bare ``nan`` and ``inf``. Since v0.3.0 its rounds count from 0 where clients
-evaluate and from 1 where the server does; here a round is always the number of rounds that were trained.
+holds a Python dict per line, with bare ``nan`` and ``inf``, and counts rounds from 0 or from 1; here a round is always
+the number of rounds that were trained.
 """
 
 import ast
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
 
+from fscost.collect.rounds import FROM_1, Schedule, offset_of, usual_offset
 from fscost.fast_json import loads, loads_lines
 from fscost.measure import binary_text
-from fscost.metering import first_evaluation_is_round_0
 from fscost.vocabulary import leaves
 
 Row = dict[str, Any]
@@ -77,42 +78,126 @@ def merged(rows: list[Row], key: str) -> str | None:
 _NUMBER = (int, float)
 
 
-def read_eval_results(path: Path, warn: Warn, protocol: str) -> list[Row]:
-    """Return one row per evaluation of the global model: ``round`` and the metrics, missing ones as nan.
+@dataclass(frozen=True)
+class Evaluations:
+    """The server's evaluations: a row each with ``round``, rounds trained, and the metrics, missing ones as nan.
 
-    `protocol` is the release that wrote them, as they count rounds differently.
+    `has_final` is whether the line of the best results is there, `told` the round that lines of clients behind it
+    name. `is_appended` is whether rounds begin again, as of a second run that was written to the same file.
     """
-    rows = []
+
+    rows: list[Row] = field(default_factory=list)
+    has_final: bool = False
+    told: int | None = None
+    is_appended: bool = False
+
+    @property
+    def last(self) -> int | None:
+        """After how many rounds the last evaluation was."""
+        return self.rows[-1]["round"] if self.rows else None
+
+
+class _Logged(NamedTuple):
+    """A line of the server: its round as it is there, whether the server evaluates itself, and the metrics."""
+
+    number: int
+    is_own: bool
+    metrics: Row
+
+
+def read_eval_results(path: Path, warn: Warn, schedule: str | Schedule, stopped: Any = None) -> list[Row]:
+    """Return the rows of `read_evaluations`; instead of a schedule, the release that wrote them will do."""
+    return read_evaluations(path, warn, _known(schedule), stopped).rows
+
+
+def _known(schedule: str | Schedule) -> Schedule:
+    return Schedule(schedule) if isinstance(schedule, str) else schedule
+
+
+def read_evaluations(
+    path: Path, warn: Warn, schedule: Schedule, stopped: Any = None, *, has_ended: bool = False
+) -> Evaluations:
+    """Return the evaluations of the global model.
+
+    `schedule` is when they were to be, `stopped` the server's ``global_convergence_round``; with the lines themselves
+    they tell from where rounds are counted. Where that is not known, rounds are as logged, and `warn` is told.
+    """
+    logged, told, final_at = _lines(path, warn)
+    ends = stopped if isinstance(stopped, int) and stopped > 0 else schedule.rounds if final_at is not None else None
+    genuine = logged[:final_at] if schedule.repeats else logged
+    offsets = {}
+    for is_own in dict.fromkeys(line.is_own for line in logged):
+        numbers = [line.number for line in genuine if line.is_own == is_own]
+        usual = FROM_1 if is_own else usual_offset(schedule.protocol)
+        found = offset_of(numbers, schedule, usual, ends, has_ended=has_ended) if numbers else usual
+        if found is None:
+            warn(f"{path}: {_undecided(numbers, schedule)}; its rounds are shown as logged")
+        offsets[is_own] = found or FROM_1
+    rows = [{"round": line.number + offsets[line.is_own]} | line.metrics for line in logged]
+    for row in rows[len(genuine) :]:
+        row["round"] = rows[len(genuine) - 1]["round"] if genuine else row["round"]
+    rounds = [row["round"] for row in rows]
+    return Evaluations(rows, final_at is not None, told, is_appended=rounds != sorted(rounds))
+
+
+def _undecided(numbers: Sequence[int], schedule: Schedule) -> str:
+    """Return what rounds that were logged do not tell."""
+    asked = f"with {schedule.rounds or 'unknown'} rounds and eval.freq {schedule.freq or 'unknown'}"
+    return f"rounds {numbers[0]} to {numbers[-1]} do not tell whether they count from 0 or from 1 {asked}"
+
+
+def _lines(path: Path, warn: Warn) -> tuple[list[_Logged], int | None, int | None]:
+    """Return the server's lines, the round of clients' lines behind the first ``Final``, and how many are before it."""
+    logged: list[_Logged] = []
+    told = final_at = None
     for number, line in _numbered(_text(path, warn).splitlines()):
-        if line.startswith(_OF_CLIENT):
-            continue  # a client's own evaluation, of which there may be a hundred for one of the server's
+        if line.startswith(_OF_CLIENT):  # a client's own evaluation, of which there may be a hundred
+            if final_at is not None and told is None and (named := _ROUND.search(line)):
+                told = int(named[1])
+            continue
         try:
-            row = _evaluation(_parse(line), first_evaluation_is_round_0(protocol))
+            content = _parse(line)
+            found_line = _evaluation(content)
         except _NO_NUMBERS:
             warn(f"{path}:{number}: no Python dict of numbers, line left out")
             continue
-        if row is not None:
-            rows.append(row)
-    return rows
+        if found_line is not None:
+            logged.append(found_line)
+        elif content.get("Round") == "Final" and final_at is None:
+            final_at = len(logged)
+    return logged, told, final_at
 
 
-def newest_evaluation(path: Path, protocol: str) -> Row | None:
+def newest_evaluation(path: Path, schedule: str | Schedule) -> Row | None:
     """Return the last row that `read_eval_results` would, of a file that is still written; None where there is none.
 
-    Only the end of the file is read, as it may be long and is looked at often. Raises OSError.
+    Only its begin, which tells from where rounds count, and its end are read, as it may be long and is looked at
+    often. Raises OSError.
     """
+    known = _known(schedule)
     with path.open("rb") as file:
+        first = next(_logged(file.read(_END_BYTES)), None)
         size = file.seek(0, os.SEEK_END)
         for end_bytes in (min(size, _END_BYTES), min(size, _LONGEST_END_BYTES)):
             file.seek(size - end_bytes)
-            for line in reversed(file.read(end_bytes).decode(errors="replace").splitlines()):
-                with suppress(*_NO_NUMBERS):  # the first may be cut by where reading began, the last half written
-                    if row := _evaluation(_parse(line), first_evaluation_is_round_0(protocol)):
-                        return row
+            if newest := next(_logged(file.read(end_bytes), backwards=True), None):
+                numbers = [line.number for line in (first, newest) if line and line.is_own == newest.is_own]
+                usual = FROM_1 if newest.is_own else usual_offset(known.protocol)
+                return {"round": newest.number + (offset_of(numbers, known, usual) or FROM_1)} | newest.metrics
     return None
 
 
+def _logged(part: bytes, *, backwards: bool = False) -> Iterator[_Logged]:
+    """Yield the server's evaluations in a part of a file, whose first and last line may be cut."""
+    lines = part.decode(errors="replace").splitlines()
+    for line in reversed(lines) if backwards else lines:
+        with suppress(*_NO_NUMBERS):
+            if logged := _evaluation(_parse(line)):
+                yield logged
+
+
 _OF_CLIENT = "{'Role': 'Client #"
+_ROUND = re.compile(r"'Round': (\d+)")
 
 _NO_NUMBERS = (SyntaxError, ValueError, TypeError, AttributeError)
 """What a line raises that is no Python dict of numbers."""
@@ -121,13 +206,13 @@ _END_BYTES, _LONGEST_END_BYTES = 2**15, 2**20
 """How much of a file's end is read: most lines have 1 kB; those of evaluations told client by client have more."""
 
 
-def _evaluation(content: Row, from_0: bool) -> Row | None:
+def _evaluation(content: Row) -> _Logged | None:
     """Return a line's round and metrics, None for a line that is not the server's evaluation of one round."""
     form = next((form for form in _FORMS if form in content), None)
     if content.get("Role") != "Server #" or not isinstance(content.get("Round"), int) or form is None:
         return None
-    trained = content["Round"] + (from_0 and form != "Results_raw")
-    return {"round": trained} | {key: _number(value) for key, value in content[form].items()}
+    metrics = {key: _number(value) for key, value in content[form].items()}
+    return _Logged(content["Round"], form == "Results_raw", metrics)
 
 
 def _values(path: Path, warn: Warn) -> Iterator[tuple[int, Any]]:

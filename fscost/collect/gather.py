@@ -18,12 +18,13 @@ import pyarrow as pa
 from fscost.cell import Cell
 from fscost.collect.doubts import doubts_of, same_bytes_of_other_models
 from fscost.collect.find import Run
-from fscost.collect.foreign import UNKNOWN_PROTOCOL, ForeignRun
-from fscost.collect.fs_logs import merged, read_eval_results, read_system_metrics
+from fscost.collect.foreign import ForeignRun
+from fscost.collect.fs_logs import Evaluations, merged, read_evaluations, read_system_metrics
 from fscost.collect.participation import with_client_rounds
+from fscost.collect.rounds import Schedule, ending_of, schedule_of
 from fscost.errors import CollectError, StoreError
 from fscost.fast_json import loads_lines
-from fscost.measure import COLUMNS, Link, Traffic, more_is_better, traffic_of
+from fscost.measure import COLUMNS, SERVER, Link, Traffic, more_is_better, traffic_of
 from fscost.metering import LedgerFile, first_evaluation_is_round_0, read_ledger
 from fscost.record import Status
 from fscost.rundir import RunDir
@@ -191,17 +192,21 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     ledger = read_ledger(run.ledger, loads_lines)
     messages = _messages(ledger, cell)
     logs = cell.engine != "estimate" and not cell.get("vertical.use")  # FederatedScope writes none of vertical runs
-    evaluations = read_eval_results(run.eval_results, warn, cell.protocol) if logs else []
     workers = read_system_metrics(run.system_metrics, warn) if logs else []
+    schedule, stopped = schedule_of(cell.get, cell.protocol), _stopped(workers)
+    told = Evaluations()
+    if logs:
+        told = read_evaluations(run.eval_results, warn, schedule, stopped, has_ended=True)
     logged, counted = _side_by_side(workers, ledger.workers)
     rows.messages.extend(cell.id, map(_in_frame, messages))
     rows.workers.extend(cell.id, logged, **{way: [row.get(way, {}) for row in counted] for way in ("sent", "received")})
-    rows.rounds.extend(cell.id, _rounds(cell, messages, evaluations))
+    rows.rounds.extend(cell.id, _rounds(cell, messages, told.rows))
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
     counting = {"ledger_format": ledger.header["format"], "asizeof": _asizeof(outcome)}
-    evaluations = _complete(evaluations, cell, workers, run, warn)
-    told = _fs_view(workers) | _metrics(evaluations) | {"wall_s": outcome.get("wall_s")}
-    return row | counting | sizes | _totals(messages) | told
+    ending = ending_of(schedule, stopped, told.last, has_final=told.has_final, told=told.told)
+    evaluated = _evaluated(told, ending.final_round, schedule, run, warn)
+    logged_of = _fs_view(workers) | evaluated | {"wall_s": outcome.get("wall_s")}
+    return row | counting | sizes | _totals(messages) | logged_of
 
 
 def _asizeof(outcome: Row) -> str | None:
@@ -226,19 +231,26 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     taken = {row["cell"] for row in rows.cells}
     name = _unique(cell.id if cell else run.id_without_config(), taken)
     identity = {"cell": name, "engine": "federatedscope"} | ({"protocol": cell.protocol} | cell.axes if cell else {})
-    row = identity | {"status": str(status), "reason": reason, "path": str(run.path)}
+    row: Row = identity | {"status": str(status), "reason": reason, "path": str(run.path)}
     if reason:
         warn(f"{run.path}: {reason}")
     workers = read_system_metrics(run.system_metrics, warn) if run.system_metrics.exists() else []
-    evaluations = _foreign_evaluations(run, cell, warn)
-    if any(worker["run"] > 1 for worker in workers if worker["worker"]):
+    schedule, stopped, is_done = run.schedule(), _stopped(workers), status is Status.DONE
+    told = Evaluations()
+    if run.eval_results.exists():
+        told = read_evaluations(run.eval_results, warn, schedule, stopped, has_ended=is_done)
+    if told.is_appended or any(worker["run"] > 1 for worker in workers if worker["worker"]):
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
-        evaluations = []
+        told, is_done = Evaluations(), False
     rows.workers.extend(name, workers)
+    rows.rounds.extend(name, told.rows)
     row["implausible"] = "; ".join(doubts_of(workers)) or None
-    evaluations = _complete(evaluations, cell, workers, run, warn)
-    rows.rounds.extend(name, evaluations)
-    return row | _fs_view(workers) | (_metrics(evaluations) if status is Status.DONE else {}), workers
+    row |= _fs_view(workers) | {"last_evaluated_round": told.last}
+    if is_done:
+        ending = ending_of(schedule, stopped, told.last, has_final=told.has_final, told=told.told)
+        row["rounds_trained"] = ending.rounds_trained
+        row |= _evaluated(told, ending.final_round, schedule, run, warn)
+    return row, workers
 
 
 def _doubt(cells: list[Row], logs: dict[str, list[Row]], warnings: list[str]) -> None:
@@ -257,22 +269,25 @@ def _doubt(cells: list[Row], logs: dict[str, list[Row]], warnings: list[str]) ->
         )
 
 
-def _foreign_evaluations(run: ForeignRun, cell: Cell | None, warn: Callable[[str], None]) -> list[Row]:
-    if not run.eval_results.exists():
-        return []
-    return read_eval_results(run.eval_results, warn, cell.protocol if cell else UNKNOWN_PROTOCOL)
+def _stopped(workers: list[Row]) -> Any:
+    """Return after which round the server says that the course stopped early, 0 for never, None where it does not."""
+    return next((row.get("global_convergence_round") for row in workers if row["worker"] == SERVER), None)
 
 
-def _complete(
-    evaluations: list[Row], cell: Cell | None, workers: list[Row], run: Run, warn: Callable[[str], None]
-) -> list[Row]:
-    """Return the evaluations, none where the last round's is missing: an earlier one is not the final result."""
-    stopped = any(worker.get("global_convergence_round") for worker in workers)
-    last = max((row["round"] for row in evaluations), default=0)
-    if not evaluations or cell is None or stopped or last >= cell.axes["rounds"]:
-        return evaluations
-    warn(f"{run.eval_results}: ends with round {last} of {cell.axes['rounds']}; its metrics are taken as unknown")
-    return []
+def _evaluated(
+    told: Evaluations, final_round: int | None, schedule: Schedule, run: Run, warn: Callable[[str], None]
+) -> Row:
+    """Return the metrics of a course; its final ones are unknown where the model that it ended with was not evaluated.
+
+    The best are then ``best_of`` the evaluated rounds alone.
+    """
+    metrics: Row = _metrics(told.rows) | {"last_evaluated_round": told.last}
+    if not told.rows or told.last == final_round:
+        return metrics
+    rounds = f"{told.last} of {schedule.rounds}" if schedule.rounds else f"{told.last}"
+    warn(f"{run.eval_results}: ends with round {rounds}; its final metrics are unknown, the best are those until then")
+    unknown = {name: math.nan for name in metrics if name.startswith("final_")}
+    return metrics | unknown | {"best_of": f"the evaluated rounds up to {rounds}"}
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -414,4 +429,4 @@ def _whole(values: pd.Series) -> pd.Series:
 _LARGE = pd.ArrowDtype(pa.decimal128(38))
 """Whole numbers of up to 38 digits, exact in CSV and Parquet."""
 
-_WHOLE = ("params", "clients", "rounds", "rounds_trained", "seed", "round", "worker", "run")
+_WHOLE = ("params", "clients", "rounds", "rounds_trained", "last_evaluated_round", "seed", "round", "worker", "run")

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 
 from fscost.cell import Cell
-from fscost.collect import newest_evaluation
+from fscost.collect import newest_evaluation, schedule_of
 from fscost.errors import CollectError
 from fscost.rundir import RunDir, Store
 
@@ -80,7 +80,7 @@ def _evaluations(run: RunDir) -> Path | None:
 def _newest(evaluations: Path, cell: Cell) -> tuple[int | None, float | None]:
     """Return after which round the newest evaluation was, and its accuracy."""
     with suppress(OSError):
-        if row := newest_evaluation(evaluations, cell.protocol):
+        if row := newest_evaluation(evaluations, schedule_of(cell.get, cell.protocol)):
             accuracy = row.get("test_acc")
             return row["round"], None if accuracy != accuracy else accuracy  # nan: no client could tell
     return None, None

@@ -16,7 +16,7 @@ from fscost.tables.emphasis import emphasised
 from fscost.tables.heads import Heads
 from fscost.tables.keys import Keys, baseline_of
 from fscost.tables.lines import Line, Values, sizes_of
-from fscost.tables.marks import Mark
+from fscost.tables.marks import SO_FAR, Mark
 from fscost.tables.numbers import Datum, Style, style_of, unit_for
 from fscost.tables.quantities import QUANTITIES, Kind, Quantity
 from fscost.tables.spec import TableSpec
@@ -137,7 +137,8 @@ def _datum(column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpe
     is_estimate = quantity.kind is Kind.SECONDS or column.measure == NETWORK or line.is_estimate
     is_estimate = is_estimate and quantity.kind not in (Kind.METRIC, Kind.COUNT)
     if quantity.of is not None:
-        return Datum(quantity.of(line, column), line.ids, is_estimate)
+        note = SO_FAR if column.quantity == "best" and line.known("best_of") else ""
+        return Datum(quantity.of(line, column), line.ids, is_estimate, note)
     runs = line.ids + tuple(run for run in (baseline.ids if baseline else ()) if run not in line.ids)
     return Datum(_relative(quantity, column, line, baseline, spec), runs, is_estimate)
 

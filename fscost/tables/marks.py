@@ -29,6 +29,9 @@ ZERO = "0"
 PARTLY = "+"
 """Behind a number: some messages are not in it, as FederatedScope cannot encode them."""
 
+SO_FAR = "‡"
+"""Behind the best of a metric: the model that the course ended with was not evaluated."""
+
 _OF_STATUS = {
     Status.MISSING: Mark.MISSING,
     Status.FAILED: Mark.FAILED,

@@ -22,11 +22,15 @@ _LEAST = 0.1
 
 @dataclass(frozen=True)
 class Datum:
-    """What one entry is made from: a value per seed in base units, or a mark; `runs` are the cells it comes from."""
+    """What one entry is made from: a value per seed in base units, or a mark; `runs` are the cells it comes from.
+
+    `note` is a mark to stand behind the number.
+    """
 
     values: Values
     runs: tuple[str, ...] = ()
     is_estimate: bool = False
+    note: str = ""
 
     @property
     def numbers(self) -> list[float]:
@@ -73,7 +77,7 @@ class Style:
             value,
             spread="" if deviation is None else f"{deviation / self.scale:,.{self.decimals}f}",
             deviation=deviation,
-            note=ESTIMATED if is_marked and datum.is_estimate else "",
+            note=(ESTIMATED if is_marked and datum.is_estimate else "") + datum.note,
             runs=datum.runs,
         )
 

@@ -14,7 +14,7 @@ from fscost.tables.constants import constants_of, in_words
 from fscost.tables.heads import Heads, per, target_name
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
-from fscost.tables.marks import ESTIMATED, ZERO, meaning
+from fscost.tables.marks import ESTIMATED, SO_FAR, ZERO, meaning
 from fscost.tables.numbers import Style
 from fscost.tables.quantities import QUANTITIES, Kind
 from fscost.tables.spec import TableSpec
@@ -178,6 +178,10 @@ def notes(
         yield Note(mark, meaning(mark))
     if lines and any(entry.text == ZERO and not isinstance(entry.value, int) for entry in entries):
         yield Note(ZERO, meaning(ZERO))
+    if any(SO_FAR in entry.note for entry in entries):
+        told = dict.fromkeys(run.get("best_of") for line in lines for run in line.runs)
+        known = ", ".join(text for text in told if isinstance(text, str))
+        yield Note(SO_FAR, f"best of {known}; the model at the end was not evaluated")
     if ESTIMATED in (*(entry.note for entry in entries), *(column.note for column in columns)):
         yield Note(ESTIMATED, f"estimated: {'; '.join(_estimates(lines, specs))}")
 

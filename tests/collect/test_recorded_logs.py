@@ -6,6 +6,7 @@ figures are read from the files a second time here, by means of json alone.
 
 import json
 import math
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,54 @@ def test_the_last_accuracy_is_the_files(logs: Path, frames: Frames) -> None:
             compared += 1
             assert found in accuracies[-3:], run.name
     assert compared > 50
+
+
+AFTER_EARLY_STOP = {
+    "earlystop_mlp64_c3_r20": (2, 3),
+    "earlystop_mlp64_c3_r20_freq2": (4, 5),
+    "earlystop_swa_mlp64_c3_r8": (2, 3),
+    "earlystop_toylr_c10_r20": (2, 3),
+    "earlystop_toylr_c3_r20": (7, 8),
+    "earlystop_toylr_c3_r20__v020py39": (None, 7),
+}
+"""Rounds after which the last model was evaluated, and in which messages of training were recorded."""
+
+MORE_THAN_ASKED = "afterreceiving"
+"""What sends models on after the last round; how many is in no log."""
+
+
+def test_rounds_are_those_in_which_models_were_sent(logs: Path, frames: Frames) -> None:
+    compared = 0
+    for run in runs_with_logs(logs):
+        asked = re.search(r"_r(\d+)", run.name)
+        row = row_of(frames, run)
+        if row["status"] != "done" or asked is None:
+            continue
+        compared += 1
+        evaluated, trained = AFTER_EARLY_STOP.get(run.name, (int(asked[1]), int(asked[1])))
+        has_log = (run / "eval_results.log").exists()
+        assert row["last_evaluated_round"] == evaluated if has_log else pd.isna(row["last_evaluated_round"]), run.name
+        assert pd.isna(row["rounds_trained"]) if MORE_THAN_ASKED in run.name else row["rounds_trained"] == trained
+    assert "best_of" not in frames.cells
+    assert compared > 100
+    assert not any("shown as logged" in warning for warning in frames.warnings)
+
+
+def test_each_evaluated_round_is_where_the_schedule_has_it(logs: Path, frames: Frames) -> None:
+    for run in runs_with_logs(logs):
+        rounds = [*frames.rounds["round"][frames.rounds["cell"] == row_of(frames, run)["cell"]]]
+        if not rounds or run.name.startswith("dup"):
+            continue
+        every = int(found[1]) if (found := re.search(r"freq(\d+)", run.name)) else 1
+        assert all(r % every == 0 or r == rounds[-1] for r in rounds), run.name
+        assert rounds[0] == min(every, rounds[-1]), run.name
+
+
+def test_the_evaluations_of_a_course_that_crashed_are_kept(logs: Path, frames: Frames) -> None:
+    row = row_of(frames, logs / "asyn_goal_mlp64_c5_r4")
+    assert (row["status"], row["last_evaluated_round"]) == ("failed", 2)
+    assert pd.isna(row["rounds_trained"])
+    assert [*frames.rounds["round"][frames.rounds["cell"] == row["cell"]]] == [1, 2]
 
 
 def test_upload_0_and_one_size_for_all_models_are_called_implausible(frames: Frames) -> None:
