@@ -133,11 +133,6 @@ UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "Mi
 """Bytes per unit; text never mixes the decimal with the binary ones."""
 
 
-def more_is_better(metric: str) -> bool:
-    """Return whether a higher value of one of FederatedScope's metrics is better; the others are losses and errors."""
-    return metric.partition("@")[0].endswith(("_acc", "_correct", "_f1", "_auc", "_ap", "_hits", "_imp_ratio"))
-
-
 def binary_text(size: float) -> str:
     """Return a size as FederatedScope prints it: 1024-based, two decimals, ``11.69K``."""
     if size <= 0:

@@ -20,6 +20,7 @@ from fscost import __version__
 from fscost.errors import FscostError, one_line
 from fscost.launch.show import duration, facts
 from fscost.launch.survey import Running, seconds_left
+from fscost.metric import percent
 from fscost.record import Status
 from fscost.report import Live, Subject, as_json, content, page
 from fscost.status.look import Look, Seen, Selection
@@ -225,7 +226,7 @@ def _details(seen: Seen, one: Running | None) -> Iterator[str]:
         return
     yield "round not known" if one.round is None else f"round {one.round} of {one.rounds}"
     if one.accuracy is not None:
-        yield f"accuracy {100 * one.accuracy:.1f} %"
+        yield f"accuracy {percent(one.accuracy):.1f} %"
     left_s = seconds_left([], [one], [], 1)
     yield f"for {duration(one.run_s)}" if left_s is None else f"about {duration(left_s)} left"
 

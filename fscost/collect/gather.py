@@ -24,8 +24,9 @@ from fscost.collect.participation import with_client_rounds
 from fscost.collect.rounds import Schedule, ending_of, schedule_of
 from fscost.errors import CollectError, StoreError
 from fscost.fast_json import loads_lines
-from fscost.measure import COLUMNS, SERVER, Link, Traffic, more_is_better, traffic_of
+from fscost.measure import COLUMNS, SERVER, Link, Traffic, traffic_of
 from fscost.metering import LedgerFile, first_evaluation_is_round_0, read_ledger
+from fscost.metric import Direction, direction_of
 from fscost.record import Status
 from fscost.rundir import RunDir
 
@@ -387,14 +388,17 @@ def _named_from_1(cell: Cell) -> int:
 
 
 def _metrics(evaluations: list[Row]) -> Row:
-    """Return each metric after the last round and the best of all rounds (accuracies and scores up, all else down)."""
+    """Return each metric after the last round and the best of all rounds, nan where nobody knows which that is."""
     found: Row = {}
     for name in dict.fromkeys(name for row in evaluations for name in row if name != "round"):
         values = [row.get(name, math.nan) for row in evaluations]
-        best = max if more_is_better(name) else min
+        best = _BEST[direction_of(name)]
         found[f"final_{name}"] = values[-1]
-        found[f"best_{name}"] = best((value for value in values if not math.isnan(value)), default=math.nan)
+        found[f"best_{name}"] = best([value for value in values if not math.isnan(value)] or [math.nan])
     return found
+
+
+_BEST: Mapping[Direction, Callable[[list[float]], float]] = {"higher": max, "lower": min, "": lambda values: math.nan}
 
 
 def _cells_frame(rows: list[Row]) -> pd.DataFrame:

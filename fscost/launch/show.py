@@ -8,6 +8,7 @@ from rich.text import Text
 
 from fscost.clean import clean
 from fscost.launch.survey import Running
+from fscost.metric import percent
 from fscost.record import Status
 
 
@@ -36,7 +37,7 @@ def facts(one: Running) -> list[str]:
     """Return what is told of a running cell, what matters most first."""
     return [
         f"round {'-' if one.round is None else one.round}/{one.rounds}",
-        "-" if one.accuracy is None else f"acc {100 * one.accuracy:.1f} %",
+        "-" if one.accuracy is None else f"acc {percent(one.accuracy):.1f} %",
         duration(one.run_s),
         f"moved {duration(one.still_s)} ago",
         clean(one.holder),

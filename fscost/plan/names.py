@@ -15,7 +15,7 @@ from fscost.plan.plain import has
 _NULLABLE = (
     "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
     "engine.timeout_min", "engine.memory_gb", "network.uplink_mbps", "network.downlink_mbps",
-    "table.across", "table.baseline", "table.decimals",
+    "table.across", "table.baseline", "table.decimals", "table.better",
 )  # fmt: skip
 
 

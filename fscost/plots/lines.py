@@ -45,7 +45,7 @@ def accuracy(sketch: Sketch, page: Page) -> Figure:
 
 def _course(own: Axes, records: Sequence[Record], sketch: Sketch, style: dict[str, Any], label: str) -> None:
     """Draw one line, with a band of a standard deviation unless it is faint."""
-    metric, factor = sketch.column.metric, 100 if sketch.column.is_rate else 1
+    metric, factor = sketch.column.metric, sketch.column.factor
     x = [record[bytes_name(sketch.column)] / UNITS[sketch.unit] for record in records]
     y = [record[metric] * factor for record in records]
     off = [(record[f"{metric}_std"] or 0) * factor for record in records]

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import linear_regression
 
-from fscost.errors import TableError, nearest
+from fscost.errors import TableError
 from fscost.measure import Traffic
+from fscost.metric import metric_title
 from fscost.plots.view import Record, Sketch, View, recorded, title
 from fscost.tables.column import ALL, ColumnSpec
-from fscost.tables.heads import metric_name
 from fscost.tables.lines import Line, Run, course_of, is_unknown
+from fscost.tables.logged import logged_as, metrics_of, refuse_unlogged
 from fscost.tables.marks import Mark
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.words import messages_of
@@ -42,12 +43,13 @@ def accuracy(view: View) -> Sketch:
     Raises TableError where nothing was trained, and for traffic that belongs to no round.
     """
     _refuse_unmeasured(view)
-    column = view.column
+    column = replace(view.column, logged=logged_as(view.column.metric, view.lines))
     panels = view.panels(lambda line: _course(view, line))
     recorded(panels, "accuracy")
     unit = view.unit([s.records[-1][bytes_name(column)] for p in panels for s in p.series if s.records])
-    y = f"{metric_name(column)} (%)" if column.is_rate else metric_name(column)
-    first = f"{metric_name(column)} against cumulative {what(view, column)}, all clients and both directions"
+    name = metric_title(column.metric)
+    y = f"{name} (%)" if column.is_rate else name
+    first = f"{name} against cumulative {what(view, column)}, all clients and both directions"
     caption = view.caption(first, unit)
     over = view.over(with_band=True)
     if "±" in over:
@@ -67,13 +69,7 @@ def _refuse_unmeasured(view: View) -> None:
         raise TableError(
             f"table.traffic={column.traffic}: control messages belong to no round; set training or evaluation"
         )
-    rows = [row for line in view.lines for run in line.runs for row in line.rounds.get(str(run["cell"]), ())]
-    names = {name for row in rows for name in row if not name.endswith(("_bytes", "_messages"))} - {"cell", "round"}
-    if rows and column.metric not in names:
-        raise TableError(
-            f"table.metric={column.metric}: is not logged by these runs; there are {', '.join(sorted(names))}"
-            f"{nearest(column.metric, names)}"
-        )
+    refuse_unlogged(column.metric, metrics_of(view.lines))
 
 
 def _course(view: View, line: Line) -> tuple[list[Record], str]:

@@ -94,7 +94,8 @@ def _drawn(figure: str, made: Sketch) -> dict[str, Any]:
         "y": made.y,
         "scale": UNITS[made.unit],
         "x_scale": THOUSANDS[made.x_unit],
-        "factor": 100 if made.column.is_rate else 1,
+        "factor": made.column.factor,
+        "is_rate": made.column.is_rate,
         "names": [*made.names],
         "panels": [
             {"title": panel.title, "series": [_series(figure, made, series) for series in panel.series]}

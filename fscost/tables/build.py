@@ -16,7 +16,8 @@ from fscost.tables.emphasis import emphasised
 from fscost.tables.heads import Heads
 from fscost.tables.keys import Keys, baseline_of
 from fscost.tables.lines import Line, Values, sizes_of
-from fscost.tables.marks import SO_FAR, Mark
+from fscost.tables.logged import as_logged
+from fscost.tables.marks import SO_FAR, Mark, is_unreached, unknown
 from fscost.tables.numbers import Datum, Style, style_of, unit_for
 from fscost.tables.quantities import QUANTITIES, Kind, Quantity
 from fscost.tables.spec import TableSpec
@@ -43,6 +44,7 @@ def build(
     cells = readable(cells, extra or {})
     columns = [column for column in spec.column_specs() if _is_told(column, cells, spec)]
     keys, lines = compared(cells, rounds, spec, extra or {}, [column.measure for column in columns])
+    columns, said = as_logged(columns, lines)
     baselines = baseline_of(lines, keys, spec)
     parts = _parts(columns, lines, baselines, keys, spec)
     grid, heads = _Grid.of(lines, keys), Heads(spec, keys, lines, baselines)
@@ -63,7 +65,7 @@ def build(
     return replace(
         table,
         counted=counted(lines, columns, table.rows, spec),
-        reading=tuple(reading(lines, keys, [(part.column, part.style) for part in shown], heads, spec)),
+        reading=(*reading(lines, keys, [(part.column, part.style) for part in shown], heads, spec), *said),
         notes=tuple(notes(table.rows, table.columns, lines, columns)),
     )
 
@@ -150,13 +152,22 @@ def _relative(quantity: Quantity, column: ColumnSpec, line: Line, baseline: Line
     own = of(line, column)
     if isinstance(own, str):
         return own if own in list(Mark) else Mark.NOT_REACHED
-    base = of(baseline, column) if baseline else Mark.UNKNOWN
+    base = of(baseline, column) if baseline else unknown("there is no baseline among the rows compared")
+    if isinstance(base, str):
+        return _without_baseline(base)
     middles = [Datum(values).middle(spec.aggregate) for values in (own, base)]
     known = [middle for middle in middles if middle is not None]
     try:
         return [relative(*known)] if len(known) == len(middles) else Mark.UNKNOWN
     except ZeroDivisionError:
-        return Mark.UNKNOWN
+        return unknown("nothing can be relative to 0")
+
+
+def _without_baseline(mark: str) -> str:
+    """Return what stands where a line is relative to one that has no number, with the reason."""
+    if is_unreached(mark):
+        return unknown("the baseline did not reach the target")
+    return mark if mark == Mark.UNKNOWN else unknown(f"the baseline is {mark}")
 
 
 # --- rows and columns -----------------------------------------------------------------------------

@@ -2,14 +2,20 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fscost.errors import TableError, nearest
-from fscost.measure import MEASURES, UNITS, Traffic, more_is_better
+from fscost.measure import MEASURES, UNITS, Traffic
+from fscost.metric import DIRECTIONS, Direction, direction_of, is_accuracy
 from fscost.tables.links import Connection
 
 AUTO_UNITS = {"auto": ("B", "kB", "MB", "GB"), "auto_binary": ("B", "KiB", "MiB", "GiB")}
 """Units chosen by the numbers, one for a whole column: of 1000, or of 1024."""
+
+AT_TARGET = ("rounds_to", "bytes_to", "speedup", "bytes_ratio")
+"""Quantities that wait for a metric to reach the target."""
+
+Logged = Literal["share", "percent", "neither"]
 
 ALL = "all"
 """All traffic: training, evaluation and control."""
@@ -20,8 +26,9 @@ class ColumnSpec:
     """A column; raises TableError for a value that is none of the choices.
 
     `decimals` fixes how many there are, `precision` asks for so many significant digits of the smallest number.
-    `target` is a value of `metric` as it is logged: 0.9 for an accuracy of 90 %. With `if_varying` it stands only where
-    it tells lines apart.
+    `better` says which way of `metric` is, where its name does not tell, or another way than it tells. `target` is a
+    value of `metric` as it is logged: 0.9 for an accuracy of 90 %. With `if_varying` it stands only where it tells lines
+    apart. `logged` is how runs log accuracies: as a share, in percent, or, where values are larger, as neither.
     """
 
     quantity: str
@@ -31,10 +38,12 @@ class ColumnSpec:
     precision: int = 3
     decimals: int | None = None
     metric: str = "test_acc"
+    better: str | None = None
     target: float = 0.5
     head: str = ""
     if_varying: bool = False
     connection: Connection | None = None
+    logged: Logged = "share"
 
     def __post_init__(self) -> None:
         one_of("traffic", self.traffic, [*map(str, Traffic), ALL])
@@ -44,6 +53,8 @@ class ColumnSpec:
             raise TableError(f"table.precision={self.precision}: must be a whole number from 1 to 9")
         if self.decimals is not None and not _is_whole(self.decimals, 0, 9):
             raise TableError(f"table.decimals={self.decimals}: must be a whole number from 0 to 9, or null")
+        if self.better is not None:
+            one_of("better", self.better, DIRECTIONS)
         self._check_target()
         for key in ("metric", "head"):
             if not isinstance(getattr(self, key), str):
@@ -52,8 +63,6 @@ class ColumnSpec:
     def _check_target(self) -> None:
         if isinstance(self.target, bool) or not isinstance(self.target, int | float) or not math.isfinite(self.target):
             raise TableError(f"table.target={self.target}: must be a number, as 0.9 for an accuracy of 90 %")
-        if isinstance(self.metric, str) and self.is_rate and not 0 <= self.target <= 1:
-            raise TableError(f"table.target={self.target}: an accuracy is logged as 0 to 1; write 0.9 for 90 %")
 
     @property
     def traffics(self) -> tuple[str, ...]:
@@ -61,14 +70,28 @@ class ColumnSpec:
         return tuple(map(str, Traffic)) if self.traffic == ALL else (self.traffic,)
 
     @property
-    def is_rate(self) -> bool:
-        """Whether the metric is a share of samples, printed in percent; more of it is better."""
-        return self.metric.endswith("_acc")
+    def direction(self) -> Direction:
+        """Which way of the metric is better, empty where nobody said and its name does not tell."""
+        return "higher" if self.better == "higher" else "lower" if self.better else direction_of(self.metric)
 
     @property
-    def more_is_better(self) -> bool:
-        """Whether a higher metric is better; what is neither an accuracy nor a score is a loss."""
-        return more_is_better(self.metric)
+    def is_rate(self) -> bool:
+        """Whether the metric is a share of samples, printed in percent."""
+        return self.logged != "neither" and is_accuracy(self.metric)
+
+    @property
+    def factor(self) -> int:
+        """What makes a metric that is logged one that is printed."""
+        return 100 if self.is_rate and self.logged == "share" else 1
+
+    def check_target(self) -> None:
+        """Raise TableError for a target that no accuracy has, as these are logged."""
+        if not self.is_rate:
+            return
+        if self.logged == "share" and not 0 <= self.target <= 1:
+            raise TableError(f"table.target={self.target}: an accuracy is logged as 0 to 1; write 0.9 for 90 %")
+        if self.logged == "percent" and self.quantity in AT_TARGET and not 1 < self.target <= 100:
+            raise TableError(f"table.target={self.target}: these runs log {self.metric} in percent; write 90 for 90 %")
 
 
 def one_of(key: str, value: str, choices: Any) -> None:

@@ -3,11 +3,9 @@
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
-from fscost.tables.marks import Mark
+from fscost.tables.marks import is_unreached
 from fscost.tables.numbers import Style
 from fscost.tables.table import Emphasis, Entry
-
-_WORSE = (Mark.NOT_REACHED,)
 
 
 def emphasised(
@@ -30,7 +28,7 @@ def emphasised(
 
 
 def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_second: bool) -> dict[int, Emphasis]:
-    if any(entry.mark and not _is_worse(entry) for entry in group.values()):
+    if any(entry.mark and not is_unreached(entry.text) for entry in group.values()):
         return {}
     printed = {n: _printed(entry, style) for n, entry in group.items() if not entry.mark}
     ranks = sorted(set(printed.values()), reverse=better == "higher")
@@ -50,8 +48,3 @@ def _printed(entry: Entry, style: Style) -> float:
     """Return the number as it is printed; one that is only below the last decimal is no 0."""
     below = entry.text.startswith("<")
     return float(10.0**-style.decimals / 2 if below else round(entry.value / style.scale, style.decimals))
-
-
-def _is_worse(entry: Entry) -> bool:
-    """Return whether a mark stands for a number that is worse than any other: a target that was not reached."""
-    return entry.text in _WORSE or entry.text.endswith("+")

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fscost.measure import NETWORK, Traffic
-from fscost.tables.column import ColumnSpec
+from fscost.metric import metric_text, metric_title
+from fscost.tables.column import AT_TARGET, ColumnSpec
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED
@@ -18,7 +19,6 @@ _KEYS = {
     "seed": "Seed", "engine": "Engine", "protocol": "Protocol", "fs_commit": "FS commit",
 }  # fmt: skip
 _NUMERIC = ("params", "clients", "rounds", "seed")
-_AT_TARGET = ("rounds_to", "bytes_to", "speedup", "bytes_ratio")
 
 
 class Heads:
@@ -58,14 +58,14 @@ class Heads:
         """Return which way a metric is better; of bytes and times nobody asks."""
         if not self._spec.best or QUANTITIES[column.quantity].kind is not Kind.METRIC:
             return ""
-        return "↑" if column.more_is_better else "↓"
+        return {"higher": "↑", "lower": "↓", "": ""}[column.direction]
 
     def _raw(self, column: ColumnSpec, style: Style) -> str:
         """Return the name of the raw numbers, which no other column has."""
         if column.quantity == "rounds" and self._has_rounds:
             return "rounds_trained"
         settings = [] if style.quantity.kind in (Kind.BYTES, Kind.METRIC, Kind.COUNT) else ["measure"]  # bytes name it
-        settings += ["metric", "target"] if column.quantity in _AT_TARGET else []
+        settings += ["metric", "target"] if column.quantity in AT_TARGET else []
         apart = [str(getattr(column, key)) for key in settings if self._differs(column, key)]
         return "_".join([_raw(column, style), *apart])
 
@@ -99,8 +99,7 @@ class Heads:
         if quantity.relative and quantity.against and quantity.kind is Kind.FACTOR and quantity.better == "lower":
             return f"vs {self.baseline}" if self.baseline else quantity.head
         if quantity.kind is Kind.METRIC:
-            name = metric_name(column)
-            return f"{quantity.head} {name[0].lower()}{name[1:]}" if quantity.head else name
+            return f"{quantity.head} {metric_text(column.metric)}" if quantity.head else metric_title(column.metric)
         return quantity.head
 
 
@@ -116,16 +115,10 @@ def _value(axis: str, value: Any, spec: TableSpec) -> str:
     return of_axis(axis, value, spec.label(value)) if axis in _NUMERIC else spec.label(value)
 
 
-def metric_name(column: ColumnSpec) -> str:
-    """Return what a metric is called."""
-    name = column.metric.replace("_", " ")
-    return "Accuracy" if name == "test acc" else name.replace(" acc", " accuracy").capitalize()
-
-
 def target_name(column: ColumnSpec) -> str:
     """Return what a target is called, as ``90 % accuracy``."""
-    value = f"{100 * column.target:g} %" if column.is_rate else f"{column.target:g}"
-    return f"{value} {metric_name(column).lower()}"
+    value = f"{column.factor * column.target:g}"
+    return f"{value}{' %' if column.is_rate else ''} {metric_text(column.metric)}"
 
 
 def per(column: ColumnSpec) -> str:
@@ -140,13 +133,13 @@ def _long(column: ColumnSpec, name: str, unit: str) -> str:
     """Return a heading that says in one line what a shared one and its own say together."""
     if QUANTITIES[column.quantity].family == "share":
         unit = f"{unit}/{per(column).replace(' and ', '/')}"
-    until = f" until {target_name(column)}" if column.quantity in _AT_TARGET else ""
+    until = f" until {target_name(column)}" if column.quantity in AT_TARGET else ""
     return f"{name}{until} ({unit})" if unit else f"{name}{until}"
 
 
 def _in_group(column: ColumnSpec, name: str, unit: str) -> tuple[str, str, str]:
     """Return the heading that a column shares with its neighbours, its own, and its unit."""
-    if column.quantity in _AT_TARGET:
+    if column.quantity in AT_TARGET:
         return f"Until {target_name(column)}", f"{name} ({unit})" if unit else name, unit
     if QUANTITIES[column.quantity].family == "share":
         return f"Per {per(column)} ({unit})", name, unit

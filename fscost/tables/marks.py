@@ -20,6 +20,24 @@ class Mark(StrEnum):
     OUTSIDE = "·"
 
 
+class _Unknown(str):
+    """`Mark.UNKNOWN` with the reason for it."""
+
+    why: str
+
+
+def unknown(why: str) -> str:
+    """Return the mark of a number that is not known, with the reason."""
+    mark = _Unknown(Mark.UNKNOWN)
+    mark.why = why
+    return mark
+
+
+def why(mark: str) -> str:
+    """Return the reason that a mark has, if any."""
+    return mark.why if isinstance(mark, _Unknown) else ""
+
+
 ESTIMATED = "†"
 """Behind a number, or a heading if it holds for the whole column: not counted from messages that were sent."""
 
@@ -68,6 +86,11 @@ def status_of(mark: str) -> Status | None:
 def not_reached(rounds: float) -> str:
     """Return the mark of a target that was not reached in so many rounds."""
     return f"{rounds:,.0f}+"
+
+
+def is_unreached(mark: str) -> bool:
+    """Return whether a mark stands for a number that is worse than any other: a target that was not reached."""
+    return mark == Mark.NOT_REACHED or mark.endswith("+")
 
 
 def meaning(mark: str) -> str:

@@ -9,7 +9,7 @@ from statistics import fmean, median, stdev
 from fscost.measure import NETWORK, UNITS
 from fscost.tables.column import AUTO_UNITS, ColumnSpec
 from fscost.tables.lines import Values
-from fscost.tables.marks import ESTIMATED, ZERO, Mark
+from fscost.tables.marks import ESTIMATED, ZERO, Mark, why
 from fscost.tables.quantities import Kind, Quantity
 from fscost.tables.table import Entry
 
@@ -68,7 +68,7 @@ class Style:
     def entry(self, datum: Datum, *, is_marked: bool) -> Entry:
         """Return the entry of a datum; `is_marked` says that estimates are told apart from other numbers."""
         if isinstance(datum.values, str):
-            return Entry(str(datum.values), mark=True, runs=datum.runs)
+            return Entry(str(datum.values), mark=True, why=why(datum.values), runs=datum.runs)
         value, deviation = datum.middle(self.aggregate), self._deviation(datum)
         if value is None:
             return Entry(Mark.UNKNOWN, mark=True, runs=datum.runs)
@@ -117,7 +117,7 @@ def style_of(
 def _scale(column: ColumnSpec, quantity: Quantity, unit: str) -> float:
     if quantity.kind is Kind.BYTES:
         return UNITS[unit]
-    return 0.01 if quantity.kind is Kind.METRIC and column.is_rate else 1
+    return 1 / column.factor if quantity.kind is Kind.METRIC else 1
 
 
 def _decimals(column: ColumnSpec, quantity: Quantity, unit: str, values: Sequence[float], *, varies: bool) -> int:

@@ -19,7 +19,7 @@ from fscost.tables.lines import (
     message_columns,
 )
 from fscost.tables.links import Connection, Course
-from fscost.tables.marks import Mark, not_reached
+from fscost.tables.marks import Mark, not_reached, unknown
 
 Of = Callable[[Line, ColumnSpec], Values]
 
@@ -56,9 +56,9 @@ class Quantity:
     needs_network: bool = False
 
     def better_of(self, column: ColumnSpec) -> str:
-        """Return which way is better: of a metric, that of the metric."""
+        """Return which way is better: of a metric, that of the metric, empty where nobody knows."""
         if self.kind is Kind.METRIC:
-            return "higher" if column.more_is_better else "lower"
+            return column.direction
         return self.better
 
 
@@ -161,6 +161,34 @@ def _of_column(name: Callable[[ColumnSpec], str]) -> Of:
     return lambda line, column: line.values(name(column))
 
 
+def _evaluated(line: Line, column: ColumnSpec) -> list[list[float]]:
+    """Return for each run the metric after each evaluated round that knows it."""
+    courses = (line.rounds.get(str(run["cell"]), ()) for run in line.runs)
+    return [[float(row[column.metric]) for row in rows if not is_unknown(row.get(column.metric))] for rows in courses]
+
+
+def _final(line: Line, column: ColumnSpec) -> Values:
+    values = line.values(f"final_{column.metric}")
+    if values != Mark.UNKNOWN:
+        return values
+    return unknown("the last round has no metric") if all(_evaluated(line, column)) else _unlogged(line, column)
+
+
+def _best(line: Line, column: ColumnSpec) -> Values:
+    """Return the best of all evaluated rounds of each run, unknown where nobody knows which way that is."""
+    if line.status is not Status.DONE:
+        return line.values("rounds_trained")
+    if not column.direction:
+        return unknown(f"nobody knows which way of {column.metric} is better")
+    courses = _evaluated(line, column)
+    best = max if column.direction == "higher" else min
+    return [best(values) for values in courses] if all(courses) else _unlogged(line, column)
+
+
+def _unlogged(line: Line, column: ColumnSpec) -> str:
+    return unknown("nothing was trained" if line.is_estimate else f"{column.metric} was not logged")
+
+
 def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Callable[[float], str]) -> Of:
     """Return what computes a value at the first evaluation that reached the target.
 
@@ -171,11 +199,14 @@ def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Call
         if line.status is not Status.DONE:
             return line.values("rounds_trained")
         courses = [line.rounds.get(str(run["cell"]), ()) for run in line.runs]
-        if not all(any(not is_unknown(row.get(column.metric)) for row in course) for course in courses):
-            return Mark.UNKNOWN
+        if not all(_evaluated(line, column)):
+            return _unlogged(line, column)
         reached = [next((row for row in course if _is_reached(row, column)), None) for course in courses]
         missed = [course[-1]["round"] for row, course in zip(reached, courses, strict=True) if row is None]
-        return unreached(min(missed)) if missed else _told([value(row, column) for row in reached if row is not None])
+        if missed:
+            return unreached(min(missed))
+        values = _told([value(row, column) for row in reached if row is not None])
+        return unknown("how many bytes were sent until the target") if isinstance(values, str) else values
 
     return of
 
@@ -184,7 +215,7 @@ def _is_reached(row: Run, column: ColumnSpec) -> bool:
     value = row.get(column.metric)
     if is_unknown(value) or value is None:
         return False
-    return bool(value >= column.target if column.more_is_better else value <= column.target)
+    return bool(value >= column.target if column.direction == "higher" else value <= column.target)
 
 
 def _bytes_until(row: Run, column: ColumnSpec) -> float | None:
@@ -219,8 +250,8 @@ _LIST = (
     Quantity("saving", "Saved", Kind.PERCENT, better="higher", against="total",
              relative=lambda own, base: 100 * (1 - own / base)),
     Quantity("rounds", "Rounds", Kind.COUNT, _of_column(lambda column: "rounds_trained"), better=""),
-    Quantity("final", "", Kind.METRIC, _of_column(lambda column: f"final_{column.metric}"), optional=True),
-    Quantity("best", "Best", Kind.METRIC, _of_column(lambda column: f"best_{column.metric}"), optional=True),
+    Quantity("final", "", Kind.METRIC, _final, optional=True),
+    Quantity("best", "Best", Kind.METRIC, _best, optional=True),
     Quantity("rounds_to", "Rounds", Kind.COUNT,
              _at_target(lambda row, column: float(row["round"]), not_reached)),
     Quantity("bytes_to", "Bytes", Kind.BYTES, _at_target(_bytes_until, lambda rounds: Mark.NOT_REACHED)),

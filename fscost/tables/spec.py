@@ -20,7 +20,7 @@ LAYOUTS = ("cells", "audit", "published")
 KEYS = (*AXES, "params", "engine", "protocol", "fs_commit")
 """What rows can be told apart by, beside any option that varies."""
 
-_OF_COLUMNS = ("quantity", "head", "if_varying")
+_OF_COLUMNS = ("quantity", "head", "if_varying", "logged")
 """Settings that a table has for no column but that which has them."""
 
 AGGREGATES = ("mean_std", "mean", "median")
@@ -47,6 +47,7 @@ class TableSpec:
     traffic: str = "training"
     measure: str = "payload"
     metric: str = "test_acc"
+    better: str | None = None
     target: float = 0.5
     aggregate: str = "mean_std"
     unit: str = "auto"
@@ -149,7 +150,7 @@ class TableSpec:
             )
         name = str(own["quantity"]).removesuffix("?")
         one_of("columns", name, QUANTITIES)
-        known = {f.name for f in fields(ColumnSpec)} - {"connection", "if_varying"}
+        known = {f.name for f in fields(ColumnSpec)} - {"connection", "if_varying", "logged"}
         for key in own.keys() - known:
             raise TableError(f"table.columns.{key}: a column has no such setting{nearest(str(key), known)}")
         is_optional = own["quantity"] != name

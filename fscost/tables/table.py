@@ -65,7 +65,8 @@ class Entry:
     text: the label, the number with thousands separators (the mean over seeds), or the mark; spread: the number behind
     ±, if any; value, deviation: the same two, unrounded and in base units (bytes, seconds, the metric as logged), None
     where there is none. `span` is over how many rows it stands (0 = covered from above). A `mark` stands for a number
-    that is not there: missing, failed, …; a `note` is a mark behind a number. `runs` are the cells it comes from.
+    that is not there: missing, failed, …; `why` says more. A `note` is a mark behind a number. `runs` are the cells it
+    comes from.
     """
 
     text: str
@@ -77,6 +78,7 @@ class Entry:
     emphasis: Emphasis = ""
     note: str = ""
     runs: tuple[str, ...] = ()
+    why: str = ""
 
     @property
     def full(self) -> str:

@@ -18,7 +18,7 @@ from fscost.tables.marks import ESTIMATED, SO_FAR, ZERO, meaning
 from fscost.tables.numbers import Style
 from fscost.tables.quantities import QUANTITIES, Kind
 from fscost.tables.spec import TableSpec
-from fscost.tables.table import Column, Note, Row
+from fscost.tables.table import Column, Entry, Note, Row
 
 _ESTIMATES = {
     "closed form": "in closed form from the protocol and the models' shapes, nothing was trained",
@@ -121,7 +121,7 @@ def _of_metric(column: ColumnSpec, heads: Heads) -> Iterator[str]:
     if column.quantity == "final":
         yield f"{heads.name(column)}: after the last round, over all samples."
     if column.quantity == "best":
-        which = "highest" if column.more_is_better else "lowest"
+        which = {"higher": "highest", "lower": "lowest", "": "best"}[column.direction]
         yield f"{heads.name(column)}: {which} of all evaluated rounds, over all samples."
 
 
@@ -175,7 +175,7 @@ def notes(
     """Yield what each mark in the table means, and what is emphasised."""
     entries = [entry for row in rows for entry in row.entries]
     for mark in dict.fromkeys(entry.text for entry in entries if entry.mark):
-        yield Note(mark, meaning(mark))
+        yield Note(mark, "; ".join([meaning(mark), *_reasons(mark, entries)]))
     if lines and any(entry.text == ZERO and not isinstance(entry.value, int) for entry in entries):
         yield Note(ZERO, meaning(ZERO))
     if any(SO_FAR in entry.note for entry in entries):
@@ -184,6 +184,11 @@ def notes(
         yield Note(SO_FAR, f"best of {known}; the model at the end was not evaluated")
     if ESTIMATED in (*(entry.note for entry in entries), *(column.note for column in columns)):
         yield Note(ESTIMATED, f"estimated: {'; '.join(_estimates(lines, specs))}")
+
+
+def _reasons(mark: str, entries: Sequence[Entry]) -> Iterator[str]:
+    """Yield why a mark stands there, for those of its entries that tell it."""
+    return iter(dict.fromkeys(entry.why for entry in entries if entry.mark and entry.text == mark and entry.why))
 
 
 def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:

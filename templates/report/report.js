@@ -206,7 +206,7 @@ const sameRange = (figure) => {
   const ends = everySeries(figure).flatMap((s) => s.y.flatMap((v, i) => [v - (s.deviation[i] ?? 0), v + (s.deviation[i] ?? 0)]));
   const [low, high] = [Math.min(...ends), Math.max(...ends)].map((v) => v * figure.factor);
   const room = (high - low || 1) * 0.06;
-  return figure.factor === 100 ? [Math.max(low - room, -1), Math.min(high + room, 101)] : [low - room, high + room];
+  return figure.is_rate ? [Math.max(low - room, -1), Math.min(high + room, 101)] : [low - room, high + room];
 };
 const rowsOf = (names) => ({
   yaxis: axis("", { type: "category", categoryorder: "array", categoryarray: names.map(plain), range: [names.length - 0.5, -0.5], showgrid: false }),

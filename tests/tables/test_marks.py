@@ -88,7 +88,7 @@ def test_a_target_that_was_not_reached(paper: Path) -> None:
 
 
 def test_what_is_not_known(paper: Path) -> None:
-    table = table_of(paper, columns=["total", "final"], metric="test_roc_auc", measure="wire", traffic="control")
+    table = table_of(paper, columns=["total"], measure="wire", traffic="control")
     assert {entry.text for row in table.rows for entry in row.entries[3:]} == {"n/a"}  # join_in cannot be encoded
     assert [(note.mark, note.meaning) for note in table.notes] == [("n/a", "not known")]
 
