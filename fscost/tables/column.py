@@ -27,8 +27,8 @@ class ColumnSpec:
 
     `decimals` fixes how many there are, `precision` asks for so many significant digits of the smallest number.
     `better` says which way of `metric` is, where its name does not tell, or another way than it tells. `target` is a
-    value of `metric` as it is logged: 0.9 for an accuracy of 90 %. With `if_varying` it stands only where it tells lines
-    apart. `logged` is how runs log accuracies: as a share, in percent, or, where values are larger, as neither.
+    value of `metric` as it is logged: 0.9 for an accuracy of 90 %. With `if_varying` it stands only where it tells
+    lines apart. `logged` is how runs log accuracies: as a share, in percent, or, where values are larger, as neither.
     """
 
     quantity: str
