@@ -4,13 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fscost.collect.find import Run, runs_below
+from fscost.collect.foreign import ForeignRun
 from fscost.collect.fs_logs import newest_evaluation
 from fscost.collect.rounds import schedule_of
 
 if TYPE_CHECKING:
     from fscost.collect.gather import Frames, gather, write_frames
 
-__all__ = ["Frames", "Run", "gather", "newest_evaluation", "runs_below", "schedule_of", "write_frames"]
+__all__ = ["ForeignRun", "Frames", "Run", "gather", "newest_evaluation", "runs_below", "schedule_of", "write_frames"]
 
 
 def __getattr__(name: str) -> Any:

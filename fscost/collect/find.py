@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from fscost.cell import Cell
+from fscost.collect.federation import federations
 from fscost.collect.foreign import ForeignRun, foreign_runs
 from fscost.errors import CollectError, StoreError
 from fscost.rundir import RunDir
@@ -27,9 +28,8 @@ def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
         if not is_hidden and path.suffix not in _SET_ASIDE
     ]
     own = set(found)  # what FederatedScope left in a run directory of fscost's is no run of its own
-    foreign = [
-        (run.cell(_ignore), run) for run in foreign_runs(folder, names) if not own & {run.path, *run.path.parents}
-    ]
+    outputs = [run for run in foreign_runs(folder, names) if not own & {run.path, *run.path.parents}]
+    foreign = [(run.cell(_ignore), run) for run in federations(outputs)]
     return [*sorted(((_cell_or_none(run), run) for run in runs), key=_natural), *foreign]
 
 

@@ -8,22 +8,34 @@ from pathlib import Path
 from typing import Any
 
 from fscost.cell import Cell
-from fscost.collect.fs_logs import Warn, read_config
+from fscost.collect.fs_logs import Row, Warn, read_config, read_system_metrics
 from fscost.collect.rounds import UNKNOWN_PROTOCOL, Schedule, schedule_of
 from fscost.errors import ConfigError
+from fscost.measure import SERVER
 from fscost.record import Status
 from fscost.vocabulary import nested, sparse
+from fscost.where import is_provenance
 
 ENGINE = "federatedscope"
+
+_CRASHED = "no system_metrics.log, which FederatedScope writes at the end: it crashed or still runs"
+_LOST = "the logs are missing: the course had finished, as eval_results.raw.gz is written at its end"
+
 _UNTIL_V020 = "eval.save_data"
 """An option that v0.3.0 dropped; every release dumps all it has."""
 
 
 @dataclass(frozen=True)
 class ForeignRun:
-    """One output directory of FederatedScope."""
+    """One output directory of FederatedScope.
+
+    `others` are those of the other processes of a distributed course, of which this is the server's, if it is there.
+    `note` is what is to be told of the folder.
+    """
 
     path: Path
+    others: tuple["ForeignRun", ...] = ()
+    note: str = ""
 
     @property
     def config_file(self) -> Path:
@@ -39,6 +51,11 @@ class ForeignRun:
     def eval_results(self) -> Path:
         """One line per evaluation."""
         return self.path / "eval_results.log"
+
+    @property
+    def raw_results(self) -> Path:
+        """All evaluations once more, packed when the course ends."""
+        return self.path / "eval_results.raw.gz"
 
     @cached_property
     def _config(self) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
@@ -60,6 +77,76 @@ class ForeignRun:
             warn(f"{self.config_file}: {error}; the axes of this run are unknown")
             return None
 
+    @property
+    def processes(self) -> tuple["ForeignRun", ...]:
+        """The folders of all processes."""
+        return (self, *self.others)
+
+    @cached_property
+    def _flat(self) -> dict[str, Any]:
+        """The options as they were dumped, none where they are not known."""
+        return self._config[0] or {}
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether server and clients were processes of their own, as far as the configuration tells."""
+        flat = self._flat
+        has_role = "distribute.role" in flat and flat.get("distribute.use") is not False
+        return flat.get("federate.mode") == "distributed" or flat.get("distribute.use") is True or has_role
+
+    @property
+    def is_process(self) -> bool:
+        """Whether this is the folder of one process of a distributed course, and not of all its workers."""
+        return self.is_distributed and not (SERVER in self.workers_told and len(self.workers_told) > 1)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether the server wrote this folder, alone or with its clients."""
+        return SERVER in self.workers_told
+
+    @cached_property
+    def workers_told(self) -> frozenset[int]:
+        """The workers whose lines are in this folder; where none are, the server if its role says so."""
+        told = frozenset(row["worker"] for row in self._own_workers(_ignore))
+        return told or frozenset([SERVER] if self._flat.get("distribute.role") == "server" else [])
+
+    @property
+    def minutes(self) -> float:
+        """How long this process ran, 0 where it does not tell."""
+        times = (row.get("fl_end_time_minutes") for row in self._own_workers(_ignore))
+        return max((time for time in times if isinstance(time, int | float) and 0 < time < _YEAR), default=0)
+
+    @property
+    def clients(self) -> int | None:
+        """The number of clients that were asked for."""
+        number = self._flat.get("federate.client_num")
+        return number if isinstance(number, int) and number > 0 else None
+
+    @property
+    def setting(self) -> str:
+        """What the configurations of the processes of one course have in common."""
+        own = {name: value for name, value in self._flat.items() if name in _SHARED or not _is_of_process(name)}
+        return repr(sorted(own.items()))
+
+    def absent(self) -> str | None:
+        """Return of which processes of a distributed course no folder is there, None where all are."""
+        told = {worker for process in self.processes for worker in process.workers_told}
+        if not self.is_distributed or self.clients is None:
+            return None
+        clients = [str(client) for client in range(1, self.clients + 1) if client not in told]
+        names = [*(["server"] if SERVER not in told else []), *([f"clients {', '.join(clients)}"] if clients else [])]
+        return f"the folders of {' and '.join(names)} are not here, so their figures are not known" if names else None
+
+    def workers(self, warn: Warn) -> list[Row]:
+        """Return the lines of all workers, as `read_system_metrics` does."""
+        rows = [row for process in self.processes for row in process._own_workers(warn)]
+        return sorted(rows, key=lambda row: row["worker"]) if self.others else rows
+
+    def _own_workers(self, warn: Warn) -> list[Row]:
+        if not self.system_metrics.exists():
+            return []
+        return read_system_metrics(self.system_metrics, warn, server_twice=self.is_distributed)
+
     def schedule(self) -> Schedule:
         """Return when it was to be evaluated, as far as its configuration tells."""
         flat, _ = self._config
@@ -67,7 +154,8 @@ class ForeignRun:
 
     def is_fs_output(self) -> bool:
         """Return whether this folder holds FederatedScope's output at all."""
-        return self.system_metrics.exists() or self.eval_results.exists() or self._config[0] is not None
+        logs = (self.system_metrics, self.eval_results, self.raw_results)
+        return any(log.exists() for log in logs) or self._config[0] is not None
 
     def id_without_config(self) -> str:
         """Return an id for a run whose configuration is unknown."""
@@ -79,11 +167,29 @@ class ForeignRun:
 
     def ending(self) -> tuple[Status, str | None]:
         """Return how the run ended and why; FederatedScope writes system_metrics.log only at the end."""
-        if self.system_metrics.exists() and self.system_metrics.stat().st_size:
+        if all(process._is_over() for process in ([self] if self.is_server else self.processes)):
             return Status.DONE, None
-        if (self._config[0] or {}).get("vertical.use"):
+        if self._flat.get("vertical.use"):
             return Status.DONE, "FederatedScope logs no metrics of vertical runs"
-        return Status.FAILED, "no system_metrics.log, which FederatedScope writes at the end: it crashed or still runs"
+        return (Status.DONE, _LOST) if self.raw_results.exists() else (Status.FAILED, _CRASHED)
+
+    def _is_over(self) -> bool:
+        return self.system_metrics.exists() and self.system_metrics.stat().st_size > 0
+
+
+_YEAR = 60 * 24 * 366
+
+_SHARED = ("distribute.server_port",)
+_OF_PROCESS = ("federate.make_global_eval",)
+"""Options that the processes of a course share though they say where it runs, and that they may set differently."""
+
+
+def _is_of_process(name: str) -> bool:
+    return is_provenance(name) or name in _OF_PROCESS
+
+
+def _ignore(_warning: str) -> None:
+    """Keep a warning to itself that is given when all is read."""
 
 
 def _protocol(flat: dict[str, Any]) -> str:
@@ -96,7 +202,7 @@ def foreign_runs(folder: Path, names: Mapping[Path, Set[str]]) -> Iterator[Forei
 
     `names` tells by directory what lies in it.
     """
-    told = {"config.yaml", "system_metrics.log", "eval_results.log"}
+    told = {"config.yaml", "system_metrics.log", "eval_results.log", "eval_results.raw.gz"}
     for path in sorted(path for path in names if told & names[path] and "cell.json" not in names[path]):
         run = ForeignRun(path)
         if not _is_hidden(path, folder) and run.is_fs_output():

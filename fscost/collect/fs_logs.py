@@ -20,7 +20,7 @@ import yaml
 
 from fscost.collect.rounds import FROM_1, Schedule, offset_of, usual_offset
 from fscost.fast_json import loads, loads_lines
-from fscost.measure import binary_text
+from fscost.measure import SERVER, binary_text
 from fscost.vocabulary import leaves
 
 Row = dict[str, Any]
@@ -30,11 +30,12 @@ _FORMS = ("Results_weighted_avg", "Results_avg", "Results_raw")
 """What a round's metrics are read from, the best first: means over clients by samples, plain means, the server's."""
 
 
-def read_system_metrics(path: Path, warn: Warn) -> list[Row]:
+def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -> list[Row]:
     """Return one row per worker's line: ``worker`` (0 = server), ``run``, and FederatedScope's keys as they are.
 
-    ``run`` is 1, and more where a worker is there again: a second run was appended to the file, or the server of
-    distributed mode wrote twice. Such lines, and those that are no worker's, are told to `warn` with file and line.
+    ``run`` is 1, and more where a worker is there again: a second run was appended to the file. Such lines, and those
+    that are no worker's, are told to `warn` with file and line. `server_twice` says that the server writes its line a
+    second time, as that of distributed mode does; it is left out.
     """
     rows: list[Row] = []
     seen: dict[int, int] = {}
@@ -44,6 +45,9 @@ def read_system_metrics(path: Path, warn: Warn) -> list[Row]:
                 warn(f"{path}:{number}: no worker's id, line left out")
             continue
         worker = int(content.pop("id"))
+        if server_twice and worker == SERVER and seen.get(worker) == 1:
+            server_twice = False
+            continue
         run = seen[worker] = seen.get(worker, 0) + 1
         if run > 1:
             warn(f"{path}:{number}: worker {worker} is there again, so the file holds more than one run of it")

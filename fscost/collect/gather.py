@@ -233,9 +233,10 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     name = _unique(cell.id if cell else run.id_without_config(), taken)
     identity = {"cell": name, "engine": "federatedscope"} | ({"protocol": cell.protocol} | cell.axes if cell else {})
     row: Row = identity | {"status": str(status), "reason": reason, "path": str(run.path)}
-    if reason:
-        warn(f"{run.path}: {reason}")
-    workers = read_system_metrics(run.system_metrics, warn) if run.system_metrics.exists() else []
+    for told_of_run in (reason, run.note, run.absent()):
+        if told_of_run:
+            warn(f"{run.path}: {told_of_run}")
+    workers = run.workers(warn)
     schedule, stopped, is_done = run.schedule(), _stopped(workers), status is Status.DONE
     told = Evaluations()
     if run.eval_results.exists():
@@ -246,7 +247,7 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     rows.workers.extend(name, workers)
     rows.rounds.extend(name, told.rows)
     row["implausible"] = "; ".join(doubts_of(workers)) or None
-    row |= _fs_view(workers) | {"last_evaluated_round": told.last}
+    row |= _fs_view([] if run.is_distributed else workers) | {"last_evaluated_round": told.last}
     if is_done:
         ending = ending_of(schedule, stopped, told.last, has_final=told.has_final, told=told.told)
         row["rounds_trained"] = ending.rounds_trained

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fscost.cell import Cell
-from fscost.collect import Run, runs_below
+from fscost.collect import ForeignRun, Run, runs_below
 from fscost.engine import identify
 from fscost.errors import CollectError
 from fscost.launch.show import counted, duration
@@ -146,9 +146,13 @@ def _listed(folders: Sequence[Path]) -> Iterator[tuple[str, list[str]]]:
 
 def _newest_ns(run: Run) -> int | None:
     """Return when what a run tells was last written, None where it tells nothing."""
-    files = (run.outcome_file,) if isinstance(run, RunDir) else (run.config_file, run.system_metrics, run.eval_results)
+    files = (run.outcome_file,) if isinstance(run, RunDir) else _files_of(run)
     times = [*map(_written_ns, (run.path, *files))]
     return max((time for time in times if time is not None), default=None)
+
+
+def _files_of(run: ForeignRun) -> tuple[Path, ...]:
+    return tuple(f for one in run.processes for f in (one.config_file, one.system_metrics, one.eval_results))
 
 
 def _written_ns(path: Path) -> int | None:

@@ -23,7 +23,7 @@ Grid = dict[tuple[str, int], list[Status]]
 def view(look: Look, console: Console, most: int | None = None) -> list[RenderableType]:
     """Return grids, running cells, failed cells and totals; of running and failed ones the last `most`."""
     running = look.running[-(most or 0) :]
-    failed = [seen for seen in look.cells if seen.status in _FAILED]
+    failed = [seen for seen in look.cells if seen.status in _FAILED or (seen.status is Status.DONE and seen.reason)]
     grids: list[list[RenderableType]] = [[table] for table in _grids(look.cells, console.width)]
     blocks: list[list[RenderableType]] = [
         *grids,

@@ -30,7 +30,7 @@ def explain(messages: pd.DataFrame, workers: pd.DataFrame) -> Iterator[str]:
         yield "What FederatedScope logged of it (asizeof):"
         yield from (f"  {line}" for line in dict.fromkeys(_differences(known, messages)))
     if workers.empty:
-        yield "FederatedScope logged nothing of it."
+        yield "There are no figures that FederatedScope logged."
         return
     yield "FederatedScope's averages over server and clients:"
     yield from (f"  {line}" for line in _averages(workers))

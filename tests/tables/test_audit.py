@@ -171,7 +171,7 @@ def test_a_run_without_workers_lines_has_no_figures_and_no_crash(here: Path, fsc
     assert "n/a       n/a" in shown
     explained = fscost("explain", *grid).out
     assert "50 rounds" not in explained and "10 rounds × 10 messages × 19,832 B = 1,983,200 B" in explained
-    assert "FederatedScope logged nothing of it." in explained
+    assert "There are no figures that FederatedScope logged." in explained
 
 
 def test_a_corrupt_run_does_not_stop_the_others_from_being_explained(
