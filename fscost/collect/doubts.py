@@ -1,53 +1,174 @@
-"""Figures of FederatedScope's logs that cannot be what travelled, each told in words."""
+"""Figures of FederatedScope's logs that cannot be what travelled, each told in words; `"; "` stands between them."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+from fscost.collect.model_bytes import least_bytes, parameters_sent
+from fscost.measure import SERVER
 
 Row = dict[str, Any]
+Options = Mapping[str, Any]
 
-_NO_UPLOAD = "upload is 0 for every worker though clients trained: it is not counted in standalone mode since v0.3.0"
+_LINKS = {"upload": "total_upload_bytes", "download": "total_download_bytes"}
+
 _NOTHING = "every figure is 0: FederatedScope counts nothing in distributed mode"
+_NO_COUNT = "every figure is 0: nothing was counted"
+_NO_UPLOAD = "upload is 0 for every worker though clients trained: it is not counted in standalone mode since v0.3.0"
+_NO_DOWNLOAD = "download is 0 for every client though clients trained"
+_ONLINE = f"{_NO_DOWNLOAD}: what federate.online_aggr hands to them is not counted"
 
 
-def doubts_of(workers: Sequence[Row]) -> Iterator[str]:
+class Log(NamedTuple):
+    """What FederatedScope logged of one run, and its options by dotted name, none where they are not known."""
+
+    workers: Sequence[Row]
+    options: Options = {}
+    is_distributed: bool = False
+
+
+def doubts_of(log: Log) -> Iterator[str]:
     """Yield what is implausible about the log of one run."""
-    upload, download = "total_upload_bytes", "total_download_bytes"
-    if not _logs(workers, upload) or not _logs(workers, download):
+    yield from no_counts(log.workers)
+    yield from _zeros(log)
+    yield from _less_than_a_model(log)
+    yield from _more_than_was_sent(log)
+
+
+def no_counts(workers: Sequence[Row]) -> Iterator[str]:
+    """Yield which figures are no number of bytes, or of a counter that went back."""
+    before: dict[tuple[int, str], float] = {}
+    for worker in workers:
+        for link, key in _LINKS.items():
+            value = worker.get(key, 0)
+            if not _is_count(value):
+                yield f"{link} of {_name(worker)} is {_shown(value)}, which is no number of bytes"
+                continue
+            last = before.get((worker["worker"], link), 0)
+            if value < last:
+                yield f"{link} of {_name(worker)} shrinks from {last:,.0f} B to {value:,.0f} B in a later line"
+            before[worker["worker"], link] = value
+
+
+def _is_count(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value >= 0 and value == int(value)
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:40].replace(";", ",")
+
+
+# --- counted as nothing ---------------------------------------------------------------------------
+
+
+def _zeros(log: Log) -> Iterator[str]:
+    """Yield what is 0 though something was sent."""
+    known = {link: _counts(log.workers, link) for link in _LINKS}
+    if all(known.values()) and not any(any(counts.values()) for counts in known.values()):
+        yield _NOTHING if log.is_distributed or not log.options else _NO_COUNT
         return
-    if not _any(workers, upload) and not _any(workers, download):
-        yield _NOTHING
-    elif not _any(workers, upload) and any(map(_trained, workers)):
-        yield _NO_UPLOAD
+    for link, counts in known.items():
+        trained = {worker["worker"] for worker in log.workers if _trained(worker)} & counts.keys()
+        silent = sorted(worker for worker in trained if not counts[worker])
+        if link == "upload" and trained and not any(counts.values()):
+            yield _NO_UPLOAD
+        elif link == "download" and trained and len(silent) == len(trained):
+            yield _ONLINE if log.options.get("federate.online_aggr") else _NO_DOWNLOAD
+        elif silent:
+            yield f"{link} of {_names(silent)} is 0 though {'they' if len(silent) > 1 else 'it'} trained"
 
 
-def same_bytes_of_other_models(logs: Mapping[str, Sequence[Row]]) -> dict[str, str]:
-    """Return, by run, that its clients downloaded as much as those of another run with a model of another size."""
-    alike: dict[tuple[Any, ...], list[str]] = {}
-    for run, workers in logs.items():
-        downloads = tuple(sorted(w.get("total_download_bytes") or 0 for w in workers if w["worker"]))
-        if any(downloads):
-            alike.setdefault(downloads, []).append(run)
-    return {
-        run: f"clients downloaded {max(downloads):,} B each, as those of {other} with a model of another size: "
-        "FederatedScope's figure does not depend on it"
-        for downloads, runs in alike.items()
-        for run in runs
-        if (other := next((o for o in runs if _model_size(logs[o]) != _model_size(logs[run])), None))
-    }
+def _counts(workers: Sequence[Row], link: str) -> dict[int, float]:
+    """Return what each worker logged of a link, where that is a count; of several lines the last."""
+    key = _LINKS[link]
+    return {worker["worker"]: worker[key] for worker in workers if key in worker and _is_count(worker[key])}
 
 
 def _trained(worker: Row) -> bool:
-    return bool(worker.get("total_flops") or worker.get("total_model_size"))
+    return bool(worker["worker"] and (worker.get("total_flops") or worker.get("total_model_size")))
 
 
-def _logs(workers: Sequence[Row], key: str) -> bool:
-    return any(key in worker for worker in workers)
+# --- less than one model --------------------------------------------------------------------------
 
 
-def _any(workers: Sequence[Row], key: str) -> bool:
-    return any(worker.get(key) for worker in workers)
+def _less_than_a_model(log: Log) -> Iterator[str]:
+    """Yield for each link that clients, or else the server, report less than a model for each client that took part."""
+    sizes = {worker["worker"]: size for worker in log.workers if worker["worker"] and (size := _model_size(worker))}
+    for link, counts in ((link, _counts(log.workers, link)) for link in _LINKS):
+        least = {worker: least_bytes(size, log.options, link) for worker, size in sizes.items()}
+        too_few = {w: counts[w] for w, model in least.items() if 0 < counts.get(w, 0) < model.size}
+        if too_few:
+            worst = max(too_few, key=lambda worker: too_few[worker])
+            model = f"less than one model of {sizes[worst]:,.0f} parameters, {least[worst]}"
+            yield f"{link} of {_names([*too_few])} is at most {too_few[worst]:,.0f} B, {model}"
+            continue
+        all_models, other = sum(model.size for model in least.values()), _of_server(log.workers, link)
+        if 0 < other < all_models:
+            way = {"upload": "download", "download": "upload"}[link]
+            yield f"{way} of the server is {other:,.0f} B, less than one model per client that took part"
 
 
-def _model_size(workers: Sequence[Row]) -> Any:
-    """Return what total_model_size says of clients that trained: the number of parameters."""
-    return max((worker.get("total_model_size") or 0 for worker in workers), default=0)
+def _of_server(workers: Sequence[Row], link: str) -> float:
+    """Return the server's side of the clients' link, 0 where it is not known."""
+    return _counts(workers, {"upload": "download", "download": "upload"}[link]).get(SERVER, 0)
+
+
+def _model_size(worker: Row) -> float:
+    """Return what total_model_size says of a client that trained: the number of parameters; 0 where it does not."""
+    size = worker.get("total_model_size")
+    return size if isinstance(size, int | float) and _is_count(size) else 0
+
+
+def _more_than_was_sent(log: Log) -> Iterator[str]:
+    """Yield that clients received more than the server sent them, where nobody else sends to them."""
+    if log.options.get("federate.use_ss") or log.options.get("vertical.use"):
+        return
+    received = sum(size for worker, size in _counts(log.workers, "download").items() if worker != SERVER)
+    if (sent := _counts(log.workers, "upload").get(SERVER, 0)) and received > sent:
+        yield f"clients downloaded {received:,.0f} B in all, more than the {sent:,.0f} B that the server uploaded"
+
+
+# --- the same for all models ----------------------------------------------------------------------
+
+
+def same_bytes_of_other_models(logs: Mapping[str, Log]) -> dict[str, str]:
+    """Return, by run, that its clients downloaded as much as those of another run with a model of another size.
+
+    Only runs of as many rounds and evaluations are compared; where no model is sent, nothing depends on its size.
+    """
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for run, log in logs.items():
+        downloads = tuple(sorted(size for worker, size in _counts(log.workers, "download").items() if worker))
+        if any(downloads) and _parameters(log):
+            rounds = (log.options.get(name) for name in ("federate.total_round_num", "eval.freq"))
+            alike.setdefault((downloads, *rounds), []).append(run)
+    return {
+        run: f"clients downloaded {max(key[0]):,.0f} B each, as those of {other} with a model of another size: "
+        "FederatedScope's figure does not depend on it"
+        for key, runs in alike.items()
+        for run in runs
+        if (other := next((o for o in runs if _parameters(logs[o]) != _parameters(logs[run])), None))
+    }
+
+
+def _parameters(log: Log) -> float:
+    """Return how many parameters are sent with a model, 0 where that is not known or none are."""
+    sizes = [_model_size(worker) for worker in log.workers if worker["worker"]]
+    return parameters_sent(max(sizes, default=0), log.options)
+
+
+def _name(worker: Row) -> str:
+    return "the server" if worker["worker"] == SERVER else f"client {worker['worker']}"
+
+
+def _names(clients: Sequence[int]) -> str:
+    """Return clients by their numbers, of many the first and the last."""
+    numbers = sorted(clients)
+    if len(numbers) > _MOST:
+        return f"{len(numbers)} clients from {numbers[0]} to {numbers[-1]}"
+    return f"client{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+
+
+_MOST = 5
+"""How many clients are named one by one."""

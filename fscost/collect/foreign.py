@@ -83,14 +83,14 @@ class ForeignRun:
         return (self, *self.others)
 
     @cached_property
-    def _flat(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
         """The options as they were dumped, none where they are not known."""
         return self._config[0] or {}
 
     @property
     def is_distributed(self) -> bool:
         """Whether server and clients were processes of their own, as far as the configuration tells."""
-        flat = self._flat
+        flat = self.options
         has_role = "distribute.role" in flat and flat.get("distribute.use") is not False
         return flat.get("federate.mode") == "distributed" or flat.get("distribute.use") is True or has_role
 
@@ -108,7 +108,7 @@ class ForeignRun:
     def workers_told(self) -> frozenset[int]:
         """The workers whose lines are in this folder; where none are, the server if its role says so."""
         told = frozenset(row["worker"] for row in self._own_workers(_ignore))
-        return told or frozenset([SERVER] if self._flat.get("distribute.role") == "server" else [])
+        return told or frozenset([SERVER] if self.options.get("distribute.role") == "server" else [])
 
     @property
     def minutes(self) -> float:
@@ -119,13 +119,13 @@ class ForeignRun:
     @property
     def clients(self) -> int | None:
         """The number of clients that were asked for."""
-        number = self._flat.get("federate.client_num")
+        number = self.options.get("federate.client_num")
         return number if isinstance(number, int) and number > 0 else None
 
     @property
     def setting(self) -> str:
         """What the configurations of the processes of one course have in common."""
-        own = {name: value for name, value in self._flat.items() if name in _SHARED or not _is_of_process(name)}
+        own = {name: value for name, value in self.options.items() if name in _SHARED or not _is_of_process(name)}
         return repr(sorted(own.items()))
 
     def absent(self) -> str | None:
@@ -169,7 +169,7 @@ class ForeignRun:
         """Return how the run ended and why; FederatedScope writes system_metrics.log only at the end."""
         if all(process._is_over() for process in ([self] if self.is_server else self.processes)):
             return Status.DONE, None
-        if self._flat.get("vertical.use"):
+        if self.options.get("vertical.use"):
             return Status.DONE, "FederatedScope logs no metrics of vertical runs"
         return (Status.DONE, _LOST) if self.raw_results.exists() else (Status.FAILED, _CRASHED)
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fscost.cell import Cell
-from fscost.collect.doubts import doubts_of, same_bytes_of_other_models
+from fscost.collect.doubts import Log, doubts_of, no_counts, same_bytes_of_other_models
 from fscost.collect.find import Run
 from fscost.collect.foreign import ForeignRun
 from fscost.collect.fs_logs import Evaluations, merged, read_evaluations, read_system_metrics
@@ -132,11 +132,11 @@ def _no_garbage_collection() -> Iterator[None]:
 def _gathered(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
     rows = _Rows()
     warnings: list[str] = []
-    logs: dict[str, list[Row]] = {}
+    logs: dict[str, Log] = {}
     for cell, run in runs:
         if isinstance(run, ForeignRun):
-            row, workers = _gather_foreign(run, rows, warnings.append)
-            logs[row["cell"]] = workers
+            row, log = _gather_foreign(run, rows, warnings.append)
+            logs[row["cell"]] = log
             rows.cells.append(row)
             continue
         try:
@@ -204,6 +204,8 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     rows.rounds.extend(cell.id, _rounds(cell, messages, told.rows))
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
     counting = {"ledger_format": ledger.header["format"], "asizeof": _asizeof(outcome)}
+    if wrong := "; ".join(no_counts(workers)):
+        row["implausible"] = wrong
     ending = ending_of(schedule, stopped, told.last, has_final=told.has_final, told=told.told)
     evaluated = _evaluated(told, ending.final_round, schedule, run, warn)
     logged_of = _fs_view(workers) | evaluated | {"wall_s": outcome.get("wall_s")}
@@ -222,8 +224,8 @@ def _asizeof(outcome: Row) -> str | None:
 _SIZED = ("torch", "numpy", "pympler")
 
 
-def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -> tuple[Row, list[Row]]:
-    """Add what FederatedScope logged of a run and return its row of cells and its workers' lines.
+def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -> tuple[Row, Log]:
+    """Add what FederatedScope logged of a run and return its row of cells and what its workers logged.
 
     Without a ledger no bytes are known but those it reports.
     """
@@ -246,16 +248,17 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
         told, is_done = Evaluations(), False
     rows.workers.extend(name, workers)
     rows.rounds.extend(name, told.rows)
-    row["implausible"] = "; ".join(doubts_of(workers)) or None
+    log = Log(workers, run.options, run.is_distributed)
+    row["implausible"] = "; ".join(doubts_of(log)) or None
     row |= _fs_view([] if run.is_distributed else workers) | {"last_evaluated_round": told.last}
     if is_done:
         ending = ending_of(schedule, stopped, told.last, has_final=told.has_final, told=told.told)
         row["rounds_trained"] = ending.rounds_trained
         row |= _evaluated(told, ending.final_round, schedule, run, warn)
-    return row, workers
+    return row, log
 
 
-def _doubt(cells: list[Row], logs: dict[str, list[Row]], warnings: list[str]) -> None:
+def _doubt(cells: list[Row], logs: dict[str, Log], warnings: list[str]) -> None:
     """Note which figures cannot be what travelled, and warn once of each kind of them."""
     same = same_bytes_of_other_models(logs)
     for row in cells:
@@ -266,7 +269,7 @@ def _doubt(cells: list[Row], logs: dict[str, list[Row]], warnings: list[str]) ->
     if doubted:
         first = doubted[0]
         warnings.append(
-            f"{first['path']}: implausible: {first['implausible']}"
+            f"{first.get('path', first['cell'])}: implausible: {first['implausible']}"
             + (f" (and {len(doubted) - 1} more logs with doubtful counts; table=audit tells all)" * (len(doubted) > 1))
         )
 
