@@ -18,7 +18,8 @@ from fscost.report.cells import sections
 from fscost.report.libraries import datatables, datatables_style, packed, plotly
 from fscost.report.subject import Subject
 from fscost.report.views import TRAFFICS, figures, tables, units_of
-from fscost.tables.lines import is_unknown
+from fscost.tables.given import Given, given, number_of
+from fscost.tables.lines import is_unknown, plain
 from fscost.tables.render import environment
 from fscost.tables.words import provenance
 
@@ -115,24 +116,28 @@ def _summary(subject: Subject) -> str:
 def _index(subject: Subject) -> dict[str, Any]:
     """Return the list of cells as a table: what tells them apart, how each ended and its main numbers."""
     rows = subject.frames.cells.to_dict("records")
+    options = {name: given(values) for name, values in subject.extra.items()}
     axes = [axis for axis in (*_AXES, *subject.extra) if len({str(row.get(axis)) for row in rows}) > 1] or ["method"]
     return {
         "columns": [
             *(["", axis, axis in ("clients", "rounds", "seed"), False] for axis in axes),
             *(["", head, is_number, is_number] for head, is_number in _ENDS),
         ],
-        "rows": [[row["cell"], *_index_row(row, axes, subject)] for row in rows],
+        "rows": [[row["cell"], *_index_row(row, axes, options)] for row in rows],
     }
 
 
 _ENDS = (("state", False), ("training payload (B)", True), ("wall time (s)", True))
 
 
-def _index_row(row: Mapping[Any, Any], axes: Sequence[str], subject: Subject) -> Iterator[Any]:
+def _index_row(
+    row: Mapping[Any, Any], axes: Sequence[str], options: Mapping[str, Mapping[str, Given]]
+) -> Iterator[Any]:
     cell = str(row["cell"]).split("-")[0]
     for axis in axes:
-        value = subject.extra[axis].get(cell) if axis in subject.extra else row.get(axis)
-        yield "n/a" if is_unknown(value) else [str(value), value] if isinstance(value, int | float) else str(value)
+        value = plain(options[axis].get(cell) if axis in options else row.get(axis))
+        number = number_of(value)
+        yield "n/a" if value is None else str(value) if number is None else [str(value), number]
     yield str(row["status"])
     sent = [row.get(f"training_{link}_payload_bytes") for link in ("uplink", "downlink", "peer")]
     yield _number(None if any(map(is_unknown, sent)) else sum(sent), ",.0f")

@@ -13,6 +13,7 @@ from fscost.plots.view import Series, Sketch
 from fscost.report.subject import Subject
 from fscost.tables import Table
 from fscost.tables.column import ALL
+from fscost.tables.given import number_of
 from fscost.tables.table import Entry
 
 TRAFFICS = (*map(str, Traffic), ALL)
@@ -58,7 +59,7 @@ def shown(table: Table) -> dict[str, Any]:
 
 
 def _entry(entry: Entry) -> Any:
-    value = entry.value if isinstance(entry.value, int | float) and not isinstance(entry.value, bool) else None
+    value = number_of(entry.value)
     style = "mark" if entry.mark else entry.emphasis
     return [entry.full, value, style] if style else [entry.full, value] if value is not None else entry.full
 

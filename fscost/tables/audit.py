@@ -10,6 +10,8 @@ import pandas as pd
 from fscost.errors import TableError
 from fscost.measure import SERVER
 from fscost.record import Status
+from fscost.tables.given import given
+from fscost.tables.labels import label_of
 from fscost.tables.marks import PARTLY, Mark, mark_of
 from fscost.tables.reasons import reasons
 from fscost.tables.spec import TableSpec
@@ -60,7 +62,9 @@ def audit(
     if cells.empty:
         raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
     extra = extra or {}
-    cells = cells.assign(**{name: cells["cell"].str.split("-").str[0].map(values) for name, values in extra.items()})
+    cells = cells.assign(
+        **{name: cells["cell"].str.split("-").str[0].map(given(values)) for name, values in extra.items()}
+    )
     keys = [*_keys(cells), *extra, "method", "worker"]
     rows = [row for cell in cells.to_dict("records") for row in _rows(cell, workers, keys, spec)]
     rows[0] = replace(rows[0], rule=None)
@@ -153,7 +157,7 @@ def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], s
     axes = [_plain(cell[key]) for key in keys[:-1]]
     for number, (name, figures) in enumerate(zip(names, entries, strict=True)):
         span = len(names) if number == 0 else 0
-        labels = [Entry(Mark.UNKNOWN if value is None else spec.label(value), value, span) for value in axes]
+        labels = [replace(label_of(key, value, spec), span=span) for key, value in zip(keys, axes, strict=False)]
         numbers = (replace(entry, runs=(cell["cell"],)) for entry in figures)
         yield Row((*labels, Entry(name, name), *numbers), rule=None if number else 0)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import pandas as pd
@@ -15,6 +14,7 @@ from fscost.tables.constants import leaving, size_of_all
 from fscost.tables.emphasis import emphasised
 from fscost.tables.heads import Heads
 from fscost.tables.keys import Keys, baseline_of
+from fscost.tables.labels import label_of
 from fscost.tables.lines import Line, Values, sizes_of
 from fscost.tables.logged import as_logged
 from fscost.tables.marks import SO_FAR, Mark, is_unreached, unknown
@@ -203,19 +203,12 @@ def _rows(grid: _Grid, keys: Keys, parts: Sequence[_Part], spec: TableSpec) -> I
         known = [line for line in lines if line]
         values = dict(zip([key for key in keys.rows if key != "params"], row, strict=True))
         values["params"] = sizes.get(known[0].model)
-        labels = [_label(values[key], spec) for key in keys.rows]
+        labels = [label_of(key, values[key], spec) for key in keys.rows]
         numbers = [part.entries[id(line)] if line else _OUTSIDE for line in lines for part in parts]
         yield Row((*labels, *numbers), seeds=max(len(line.runs) for line in known))
 
 
 _OUTSIDE = Entry(Mark.OUTSIDE, mark=True)
-
-
-def _label(value: Any, spec: TableSpec) -> Entry:
-    if value is None:
-        return Entry(Mark.UNKNOWN, mark=True)
-    text = f"{value:,}" if isinstance(value, Integral) and not isinstance(value, bool) else spec.label(value)
-    return Entry(text, value)
 
 
 def _ordered(rows: list[Row], grid: _Grid, keys: Keys, parts: Sequence[_Part], spec: TableSpec) -> list[Row]:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from fscost.errors import TableError
+from fscost.tables.given import given
 from fscost.tables.keys import Keys, keys_of, refuse_mixture, refuse_unequal_seeds
 from fscost.tables.lines import Line, lines_of
 from fscost.tables.spec import TableSpec
@@ -25,7 +26,7 @@ def readable(cells: pd.DataFrame, extra: Options) -> pd.DataFrame:
     if known.empty:
         raise TableError("none of the selected runs can be read; see the warnings")
     ids = known["cell"].str.split("-").str[0]
-    return known.astype(object).assign(**{name: ids.map(values) for name, values in extra.items()})
+    return known.astype(object).assign(**{name: ids.map(given(values)) for name, values in extra.items()})
 
 
 def compared(

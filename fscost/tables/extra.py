@@ -7,6 +7,9 @@ from fscost import vocabulary, where
 from fscost.called import is_place, shortened
 from fscost.cell import AXES, Cell
 
+UNSET = "not set"
+"""An option that FederatedScope does not have by itself, in cells that do not add it."""
+
 
 def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
     """Return each option that differs between cells a table compares: of one model, data, clients and rounds.
@@ -56,10 +59,10 @@ def _differing(group: list[Cell]) -> list[str]:
 
 
 def option_of(cell: Cell, name: str) -> Any:
-    """Return an option as a value or as text; where the cell leaves it, FederatedScope's default."""
-    value = cell.get(name, vocabulary.default(name))
+    """Return an option; where the cell leaves it, FederatedScope's default, and `UNSET` where it has none."""
+    value = cell.get(name, vocabulary.known().get(name, UNSET))
     if name == "federate.sample_client_rate" and value == 1:
         return vocabulary.default(name)  # all clients, as without; Bulyan alone wants it said
     if name in ("model.type", "data.type") and is_place(str(value)):
         return shortened(value)  # wherever it lies
-    return value if isinstance(value, int | float | str | None) else str(value)
+    return value

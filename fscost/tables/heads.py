@@ -6,9 +6,10 @@ from typing import Any
 from fscost.measure import NETWORK, Traffic
 from fscost.metric import metric_text, metric_title
 from fscost.tables.column import AT_TARGET, ColumnSpec
+from fscost.tables.given import Given
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
-from fscost.tables.marks import ESTIMATED
+from fscost.tables.marks import ESTIMATED, Mark
 from fscost.tables.numbers import Style
 from fscost.tables.quantities import QUANTITIES, Kind
 from fscost.tables.spec import TableSpec
@@ -105,14 +106,17 @@ class Heads:
 
 def of_axis(axis: str, value: Any, label: str) -> str:
     """Return an axis with its value in words: ``3 clients``, ``seed 0``, ``model MLP-16``."""
-    if axis in ("clients", "rounds"):
+    if axis in ("clients", "rounds") and value is not None:
         return f"{value:,} {axis.removesuffix('s') if value == 1 else axis}"
     return f"{axis} {label}"
 
 
 def _value(axis: str, value: Any, spec: TableSpec) -> str:
     """Return what a value of an axis is called where no heading names the axis."""
-    return of_axis(axis, value, spec.label(value)) if axis in _NUMERIC else spec.label(value)
+    label = Mark.UNKNOWN if value is None else spec.label(value)
+    if axis in _NUMERIC or value is None:
+        return of_axis(axis, value, label)
+    return f"{spec.label(axis)}={label}" if isinstance(value, Given) else label
 
 
 def target_name(column: ColumnSpec) -> str:

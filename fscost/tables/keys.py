@@ -57,15 +57,16 @@ def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
     named = [key.removeprefix("fs.") for key in spec.rows]
     shown = {f"{key}?" for key in (*varying, "params")}
     rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key in shown]
-    across = [spec.across] if spec.across else []
+    across = [spec.across.removeprefix("fs.")] if spec.across else []
     lost = [key for key in AXES if key in varying and key not in (*rows, *across, "seed")]
-    options = [key for key in extra if key not in rows]
+    options = [key for key in extra if key not in (*rows, *across)]
     place = max((i for i, key in enumerate(rows) if key != "params"), default=0)
     rows[place:place] = [*lost, *options]
     constant = {k: plain(cells[k].iloc[0]) for k in AXES if k not in (*rows, *across, "seed") and k in cells}
     settings = [key for key in extra if spec.compare in varying and _is_setting(key, cells, spec.compare)]
     if_varying = ("params",) if "params?" in named else ()
-    return Keys(tuple(rows), spec.across, spec.compare, tuple(extra), tuple(settings), constant, if_varying)
+    side_by_side = across[0] if across else None
+    return Keys(tuple(rows), side_by_side, spec.compare, tuple(extra), tuple(settings), constant, if_varying)
 
 
 def _is_setting(option: str, cells: pd.DataFrame, compare: str) -> bool:

@@ -10,6 +10,7 @@ from fscost.errors import TableError
 from fscost.measure import MEASURES, Link, Traffic, total_column
 from fscost.record import Status
 from fscost.tables.column import ColumnSpec
+from fscost.tables.given import number_of
 from fscost.tables.links import Course, Sent
 from fscost.tables.marks import Mark, mark_of
 
@@ -172,8 +173,8 @@ def _sorted(values: Iterable[Any], sizes: Mapping[Any, float]) -> list[Any]:
     """Return numbers by size, then text by `sizes` where it has one, then by its letters."""
 
     def rank(value: Any) -> tuple[float, float, str]:
-        if isinstance(value, int | float):
-            return 0, value, ""
+        if (number := number_of(value)) is not None:
+            return 0, number, ""
         return 1, sizes.get(value, math.inf), str(value)
 
     return sorted(values, key=rank)
@@ -197,8 +198,6 @@ def _refuse_twins(line: Line) -> None:
 
 def plain(value: Any) -> Any:
     """Return a value as the cell has it: pandas turns whole numbers into floats where some are missing."""
-    if isinstance(value, list | dict):
-        return str(value)
     if is_unknown(value):
         return None
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from fscost import vocabulary
@@ -10,6 +11,7 @@ from fscost.errors import TableError, nearest
 from fscost.measure import Traffic
 from fscost.tables.column import ColumnSpec, one_of
 from fscost.tables.figure import Figure
+from fscost.tables.given import as_written
 from fscost.tables.links import FOR_EXAMPLE, Connection
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.table import PAGES, Page
@@ -94,12 +96,11 @@ class TableSpec:
         if not self.rows or not self.columns:
             raise TableError(f"table.{'columns' if self.rows else 'rows'}=[]: a table has at least one")
         for key in self.rows:
-            name = str(key).removesuffix("?")
-            _check_option(name) if name.startswith("fs.") else one_of("rows", name, KEYS)
+            _check_key("rows", str(key).removesuffix("?"), KEYS)
         if len({str(key).removesuffix("?") for key in self.rows}) < len(self.rows):
             raise TableError(f"table.rows=[{','.join(map(str, self.rows))}]: has a key twice")
         if self.across is not None:
-            one_of("across", self.across, AXES)
+            _check_key("across", self.across, AXES)
             if any(str(key).removesuffix("?") == self.across for key in self.rows):
                 raise TableError(f"table.across={self.across}: is in table.rows too; take it out there")
         one_of("compare", self.compare, AXES)
@@ -129,8 +130,9 @@ class TableSpec:
 
     @property
     def options(self) -> list[str]:
-        """The options of FederatedScope that are columns whether or not they vary."""
-        return [key.removeprefix("fs.") for key in self.rows if key.startswith("fs.") and not key.endswith("?")]
+        """The options of FederatedScope that are columns, or run across, whether or not they vary."""
+        named = [key for key in (*self.rows, self.across or "") if not key.endswith("?")]
+        return [key.removeprefix("fs.") for key in named if key.startswith("fs.")]
 
     @property
     def published_figures(self) -> list[Figure]:
@@ -161,13 +163,26 @@ class TableSpec:
 
     def label(self, value: Any) -> str:
         """Return what a value is called in print; of methods that are combined, each by its own label."""
-        if str(value) in self.labels or "+" not in str(value):
-            return str(self.labels.get(str(value), value))
-        return " + ".join(self.label(part) for part in str(value).split("+"))
+        if self.has_label(value):
+            return self._labels[str(value)]
+        parts = value.split("+") if isinstance(value, str) else []
+        return " + ".join(map(self.label, parts)) if len(parts) > 1 and all(parts) else str(value)
+
+    def has_label(self, value: Any) -> bool:
+        """Return whether a value is called otherwise than as it is written."""
+        return str(value) in self._labels
+
+    @cached_property
+    def _labels(self) -> Mapping[str, str]:
+        """The labels by the text of their values; in YAML ``0.1`` and ``true`` are no text."""
+        return {as_written(value): as_written(text) for value, text in self.labels.items() if text is not None}
 
 
-def _check_option(key: str) -> None:
-    name = key.removeprefix("fs.")
+def _check_key(setting: str, key: str, choices: Sequence[str]) -> None:
+    name = str(key).removeprefix("fs.")
+    if name == key:
+        one_of(setting, key, choices)
+        return
     below_own = name.startswith(tuple(f"{own}." for own in vocabulary.OWN))
     if name not in vocabulary.known() and not vocabulary.is_open(name) and not below_own:
-        raise TableError(f"table.rows={key}: FederatedScope has no such option{nearest(name, vocabulary.known())}")
+        raise TableError(f"table.{setting}={key}: FederatedScope has no such option{nearest(name, vocabulary.known())}")

@@ -176,7 +176,7 @@ def notes(
     entries = [entry for row in rows for entry in row.entries]
     for mark in dict.fromkeys(entry.text for entry in entries if entry.mark):
         yield Note(mark, "; ".join([meaning(mark), *_reasons(mark, entries)]))
-    if lines and any(entry.text == ZERO and not isinstance(entry.value, int) for entry in entries):
+    if lines and any(entry.text == ZERO and isinstance(entry.value, float) for entry in entries):
         yield Note(ZERO, meaning(ZERO))
     if any(SO_FAR in entry.note for entry in entries):
         told = dict.fromkeys(run.get("best_of") for line in lines for run in line.runs)
