@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterable, Mapping, Sequence, Set, ValuesView
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 NUMBER_BYTES = 8
-"""A lone number counts as a double or a 64-bit integer."""
+"""A lone number counts as a double or a 64-bit integer; a larger one, as a ciphertext is, as long as it is."""
+
+LARGE_TEXT_BYTES = 1000
+"""A longer text may be anything, as a model in base64 or a pickle."""
 
 
 class Opaque(TypeError):
@@ -28,32 +35,126 @@ def _is_torchs(kind: type) -> bool:
 
 
 def tensor_bytes(tensor: Any) -> int:
-    """Return numel × itemsize of a torch tensor (on any device, meta too) or a numpy array."""
+    """Return numel × itemsize of a torch tensor (on any device, meta too) or a numpy array; of sparse ones, its parts'.
+
+    Raises Opaque for an array of another library that does not tell its bytes.
+    """
+    if parts := _parts_of_sparse(tensor):
+        return sum(map(tensor_bytes, parts))
     if hasattr(tensor, "element_size"):
         return int(tensor.numel() * tensor.element_size())
+    if not hasattr(tensor, "nbytes"):
+        raise Opaque(f"the bytes of {type(tensor).__name__} cannot be told")
     return int(tensor.nbytes)
+
+
+_BY_ROW, _BY_COLUMN = ("crow_indices", "col_indices", "values"), ("ccol_indices", "row_indices", "values")
+_COMPRESSED = ("indptr", "indices", "data")
+_SPARSE = {
+    "torch.sparse_coo": ("_indices", "_values"),
+    "torch.sparse_csr": _BY_ROW, "torch.sparse_bsr": _BY_ROW,
+    "torch.sparse_csc": _BY_COLUMN, "torch.sparse_bsc": _BY_COLUMN,
+    "csr": _COMPRESSED, "csc": _COMPRESSED, "bsr": _COMPRESSED, "coo": ("row", "col", "data"),
+}  # fmt: skip
+"""What sparse tensors of torch and sparse arrays of scipy are made of, by their layout or format."""
+
+
+def _parts_of_sparse(tensor: Any) -> list[Any]:
+    """Return the dense tensors that a sparse one is made of, none of a dense one."""
+    names = _sparse(getattr(tensor, "layout", None) or getattr(tensor, "format", None))
+    parts = [getattr(tensor, name) for name in names]
+    return [part() if callable(part) else part for part in parts]
+
+
+@lru_cache(maxsize=1024)
+def _sparse(layout: Any) -> tuple[str, ...]:
+    return _SPARSE.get(str(layout), ())
 
 
 def measure_content(content: Any) -> tuple[int, int]:
     """Return (payload_bytes, scalar_bytes): tensors, and the numbers and strings beside them.
 
-    Keys of mappings are structure, not content, and count in neither. Raises Opaque for any other object.
+    Keys of mappings are structure, not content, and count in neither. Raises Opaque for any other object; iterators are
+    of those, as looking at them would use them up.
     """
     if content is None:
         return 0, 0
-    if is_tensor(content):
+    if _is_plain_tensor(content):
         return tensor_bytes(content), 0
-    if isinstance(content, (str, bytes)):
-        return 0, len(content.encode() if isinstance(content, str) else content)
-    if isinstance(content, (bool, int, float, complex)) or hasattr(content, "dtype"):
-        return 0, NUMBER_BYTES
+    size = _text_bytes(content)
+    if size is None:
+        size = _number_bytes(content)
+    if size is not None:
+        return 0, size
+    if isinstance(content, array):
+        return len(content) * content.itemsize, 0
+    payload_bytes = scalar_bytes = 0
+    for part in _inside(content):
+        payload, scalar = measure_content(part)
+        payload_bytes += payload
+        scalar_bytes += scalar
+    return payload_bytes, scalar_bytes
+
+
+def largest_text(content: Any) -> int:
+    """Return the bytes of the largest string or bytes object inside a content, 0 without any."""
+    size = _text_bytes(content)
+    if size is not None:
+        return size
+    if _is_plain_tensor(content) or _number_bytes(content) is not None:
+        return 0
+    try:
+        return max(map(largest_text, _inside(content)), default=0)
+    except (Opaque, RecursionError):
+        return 0
+
+
+def _is_plain_tensor(value: Any) -> bool:
+    """Return whether `value` is an array of numbers: one of objects has but their addresses, one of texts is text."""
+    if not is_tensor(value):
+        return False
+    return getattr(value.dtype, "kind", "") not in tuple("SUT") and not getattr(value.dtype, "hasobject", False)
+
+
+def _text_bytes(value: Any) -> int | None:
+    if isinstance(value, str):
+        return len(value.encode(errors="surrogatepass"))
+    if isinstance(value, (bytes, bytearray)):
+        return len(value)
+    return value.nbytes if isinstance(value, memoryview) else None
+
+
+def _number_bytes(value: Any) -> int | None:
+    """Return the bytes of a number, None for anything else."""
+    if isinstance(value, int):
+        return max(NUMBER_BYTES, (value.bit_length() + 7) // 8)
+    if isinstance(value, complex):
+        return 2 * NUMBER_BYTES
+    if isinstance(value, float) or _is_numpys(value):
+        return max(NUMBER_BYTES, getattr(value, "itemsize", 0))
+    if isinstance(value, Decimal):
+        return _number_bytes(int("".join(map(str, value.as_tuple().digits)) or 0))
+    if isinstance(value, Fraction):
+        return sum(max(NUMBER_BYTES, (part.bit_length() + 7) // 8) for part in (value.numerator, value.denominator))
+    return None
+
+
+def _is_numpys(value: Any) -> bool:
+    """Return whether `value` is a number as numpy has it, with no dimension."""
+    if not (hasattr(value, "dtype") and hasattr(value, "itemsize") and getattr(value, "shape", None) == ()):
+        return False
+    return getattr(value.dtype, "kind", "") in tuple("biufcmM")
+
+
+def _inside(content: Any) -> Iterable[Any]:
+    """Return the parts of a container; raises Opaque for what is none."""
     if isinstance(content, Mapping):
-        content = list(content.values())
-    if isinstance(content, (list, tuple, set, frozenset)):
-        payload_bytes = scalar_bytes = 0
-        for part in content:
-            payload, scalar = measure_content(part)
-            payload_bytes += payload
-            scalar_bytes += scalar
-        return payload_bytes, scalar_bytes
+        return content.values()
+    if isinstance(content, (Sequence, Set, ValuesView)):
+        return content
+    if is_dataclass(content) and not isinstance(content, type):
+        return [getattr(content, field.name) for field in fields(content)]
+    if hasattr(content, "dtype") and hasattr(content, "tolist"):  # an array of objects or texts
+        found = content.tolist()
+        return found if isinstance(found, (list, tuple)) else [found]
     raise Opaque(f"{type(content).__name__} is no tensor, number, string or container of them")

@@ -16,6 +16,7 @@ from typing import Any, Tuple
 
 from fscost.errors import CollectError
 from fscost.measure import COLUMNS, SERVER, Link, Traffic, link_between, traffic_of
+from fscost.metering.content import LARGE_TEXT_BYTES, largest_text
 from fscost.metering.message import Message, Sizes
 
 LEDGER_FORMAT = 2
@@ -98,12 +99,16 @@ class _Clients:
 
 @dataclass
 class Ledger:
-    """Adds up messages; `header` says what they were counted with."""
+    """Adds up messages; `header` says what they were counted with.
+
+    `texts` are types of messages with large texts inside: how many messages, and the bytes of the largest text.
+    """
 
     header: dict[str, Any]
     by_type: dict[Key, Tally] = field(default_factory=dict)
     sent: dict[int, Tally] = field(default_factory=dict)
     received: dict[int, Tally] = field(default_factory=dict)
+    texts: dict[str, tuple[int, int]] = field(default_factory=dict)
     _clients: _Clients = field(default_factory=_Clients, repr=False, compare=False)
 
     def record(self, message: Message, each: Sizes) -> None:
@@ -116,6 +121,22 @@ class Ledger:
             tally.add(len(receivers), each)
             who = receivers if message.sender == SERVER else (message.sender,)
             tally.client_rounds += self._clients.named(key, who)
+        if each.scalar_bytes is None or each.scalar_bytes > LARGE_TEXT_BYTES:
+            self._look_for_texts(message)
+
+    def _look_for_texts(self, message: Message) -> None:
+        size = largest_text(message.content)
+        if size > LARGE_TEXT_BYTES:
+            number, largest = self.texts.get(message.msg_type, (0, 0))
+            self.texts[message.msg_type] = number + len(message.receivers), max(largest, size)
+
+    def warnings(self) -> Iterator[str]:
+        """Yield a line for each type of message with texts that may be models, of which payload knows nothing."""
+        for msg_type, (number, largest) in self.texts.items():
+            yield (
+                f"{msg_type}: text or bytes of up to {largest:,} B in {number:,} message{'s' * (number > 1)}, as an "
+                "encoded or pickled model is: payload leaves them out, content counts them (table.measure=content)"
+            )
 
     def add(self, key: Key, messages: Tally, clients: int) -> None:
         """Add messages of one round that were counted together, to or from `clients` clients."""

@@ -120,16 +120,20 @@ def _as_pickle(message: Message, pickled: bool) -> bool:
     return pickled and message.msg_type == "model_para"
 
 
+_NOT_ENCODED = (Unencodable, TypeError, ValueError, AttributeError, RuntimeError)
+"""FederatedScope's own encoder fails at some contents; standalone mode encodes nothing, and goes on."""
+
+
 def _measured(content: Any, as_pickle: bool) -> Sizes:
     payload: int | None
     scalar: int | None
     try:
         payload, scalar = measure_content(content)
-    except Opaque:
+    except (Opaque, RecursionError):
         payload = scalar = None
     try:
         wire = content_bytes(content, as_pickle=as_pickle)
-    except Unencodable:
+    except _NOT_ENCODED:
         return Sizes(payload, scalar, 0, None)
     return Sizes(payload, scalar, 0, wire)
 

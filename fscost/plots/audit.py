@@ -1,21 +1,21 @@
 """The numbers of the figure audit: what FederatedScope logged of workers, beside what they sent and received."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 from fscost.errors import TableError
-from fscost.measure import Link, Traffic, total_column
+from fscost.measure import Link
 from fscost.plots.view import Record, Sketch, View, recorded, title
-from fscost.tables.audit import FIGURES, Figures, grouped, workers_of
+from fscost.tables.audit import Figures, figures_of, grouped, workers_of
 from fscost.tables.column import ALL
-from fscost.tables.lines import Line, is_unknown
+from fscost.tables.lines import Line, bytes_columns, is_unknown
 from fscost.tables.marks import PARTLY, Mark
 from fscost.tables.words import messages_of
 
 LOGGED = "logged_bytes"
 _MEAN = "mean of server and clients"
-_COLUMNS = [column for column, _, _ in FIGURES]
 
 
 def audit(view: View) -> Sketch:
@@ -24,15 +24,15 @@ def audit(view: View) -> Sketch:
     Where nothing was trained it is the closed form of asizeof. Raises TableError for a measure that no worker has.
     """
     measure = view.column.measure
-    if measure not in ("payload", "wire"):
-        raise TableError(f"table.measure={measure}: is not known of workers; set payload or wire")
+    if measure not in ("payload", "content", "wire"):
+        raise TableError(f"table.measure={measure}: is not known of workers; set payload, content or wire")
     panels = view.panels(lambda line: _audited(view, line))
     records = recorded(panels, "audit")
     unit = view.unit([size for r in records for size in (r[LOGGED], r[f"{measure}_bytes"]) if size])
     whose = "per worker" if len(view.lines) == 1 else f"per worker, {_MEAN}"
     counted = _COUNTED.get(view.engine, "log")
     first = f"{title(counted)} beside the {messages_of(measure, [ALL])}, {whose}"
-    caption = [*view.caption(first, unit), *_reading(view, records, measure)]
+    caption = [*view.caption(first, unit, [ALL]), *_reading(view, records, measure)]
     x = f"{'Bytes' if unit == 'B' else unit} per worker" + (f", {_MEAN}" if len(view.lines) > 1 else "")
     return Sketch(panels, unit, x, counted, caption, view.names(panels), view.over(), view.column)
 
@@ -71,7 +71,8 @@ def _audited(view: View, line: Line) -> tuple[list[Record], str]:
     if line.is_estimate:
         return _in_closed_form(view, line), ""
     measure, workers = view.column.measure, _over_seeds(view, line)
-    found = [*grouped(workers)] if len(view.lines) == 1 else _mean([next(grouped([worker])) for worker in workers])
+    alone = len(view.lines) == 1
+    found = [*grouped(workers, measure)] if alone else _mean([next(grouped([w], measure)) for w in workers])
     records = [record for figures in found for record in _records(figures, measure)]
     numbers = [(record[LOGGED], record[f"{measure}_bytes"]) for record in records]
     some = [record for record, pair in zip(records, numbers, strict=True) if pair != (None, None)]
@@ -101,7 +102,8 @@ def _mean(workers: Sequence[Figures]) -> list[Figures]:
 
 
 def _records(figures: Figures, measure: str) -> Iterator[Record]:
-    of = dict(zip(_COLUMNS, zip(figures.values, figures.partly, strict=True), strict=True))
+    columns = [column for column, _, _ in figures_of(measure)]
+    of = dict(zip(columns, zip(figures.values, figures.partly, strict=True), strict=True))
     for direction, logged in (("sent", "total_upload_bytes"), ("received", "total_download_bytes")):
         size, partly = of[f"{direction}_{measure}_bytes"]
         sizes = {LOGGED: of[logged][0], f"{measure}_bytes": size}
@@ -110,8 +112,9 @@ def _records(figures: Figures, measure: str) -> Iterator[Record]:
 
 def _in_closed_form(view: View, line: Line) -> list[Record]:
     """Return asizeof beside the true bytes of all messages; both directions have the same mean over workers."""
-    measure, columns = view.column.measure, [(traffic, link) for traffic in Traffic for link in Link]
-    reported, true = (line.sums([total_column(*which, name) for which in columns]) for name in ("reported", measure))
+    measure, every = view.column.measure, replace(view.column, traffic=ALL)
+    counted = (replace(every, measure=name) for name in ("reported", measure))
+    reported, true = (line.sums([name for link in Link for name in bytes_columns(c, link)]) for c in counted)
     if isinstance(reported, str) or isinstance(true, str):
         return []
     workers = int(line.runs[0]["clients"]) + 1

@@ -144,7 +144,7 @@ def traffic(view: View) -> Sketch:
     column = replace(view.column, traffic=ALL)
     unit = view.unit([sum(r["bytes"] for r in s.records) for p in panels for s in p.series if s.records])
     first = f"{title(what(view, column))}, by traffic class, all clients, rounds and both directions"
-    caption = view.caption(first, unit)
+    caption = view.caption(first, unit, [*Traffic])
     if any(series.parts[0].note for panel in panels for series in panel.series):
         caption.append("+: without a class of which the bytes are not known.")
     x = f"{title(what(view, column))} ({unit})"

@@ -1,7 +1,7 @@
 """What a figure shows before it is drawn: series in panels, and the numbers of each, which are also rows of its CSV."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, median, stdev
 from typing import Any
@@ -20,6 +20,7 @@ from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, Mark, mark_of
 from fscost.tables.numbers import Datum, unit_for
 from fscost.tables.table import Column
+from fscost.tables.unseen import unseen_of
 from fscost.tables.words import notes, power
 
 Record = dict[str, Any]
@@ -251,11 +252,15 @@ class View:
         spread = " ± sample standard deviation" * (with_band and self.spec.aggregate == "mean_std")
         return f"{middle}{spread} over n = {self.seeds} seeds"
 
-    def caption(self, first: str, unit: str) -> list[str]:
-        """Return `first`, over how many seeds it is, and what else must be said of all numbers."""
+    def caption(self, first: str, unit: str, traffics: Sequence[str] = ()) -> list[str]:
+        """Return `first`, over how many seeds it is, and what else must be said of all numbers.
+
+        `traffics` are the traffic classes that are counted, if not that of the settings.
+        """
         said = [f"{first}; {self.over() or 'one seed'}."]
         if power(unit):
             said.append(f"{unit} = {power(unit)} bytes.")
+        said += unseen_of(self.lines, [replace(self.column, traffic=str(t)) for t in traffics] or [self.column])
         if same := [*in_words(constants_of(self.keys, self.lines), self.spec)]:
             said.append(f"The same everywhere: {', '.join(same)}.")
         is_estimate = self.is_estimate or self.column.measure == "network"

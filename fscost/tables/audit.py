@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fscost.errors import TableError
-from fscost.measure import SERVER
+from fscost.measure import MEASURES, SERVER
 from fscost.record import Status
 from fscost.tables.given import given
 from fscost.tables.labels import label_of
@@ -16,6 +16,7 @@ from fscost.tables.marks import PARTLY, Mark, mark_of
 from fscost.tables.reasons import reasons
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
+from fscost.tables.unseen import unseen
 from fscost.tables.words import notes, provenance
 
 FIGURES = (
@@ -28,12 +29,20 @@ FIGURES = (
 )
 """Column of the frame of workers, head and shared head."""
 
+
+def figures_of(measure: str) -> tuple[tuple[str, str, str], ...]:
+    """Return the figures of an audit: with table.measure=content, that stands in the place of payload."""
+    if measure != "content":
+        return FIGURES
+    return tuple((c.replace("payload", "content"), h, g.replace("Payload", "Content")) for c, h, g in FIGURES)
+
+
 _HEADS = {key: key.capitalize() for key in ("model", "data", "clients", "method", "seed", "worker")}
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The numbers of one or several workers of a cell, in the order of `FIGURES`; None where one is not known.
+    """The numbers of one or several workers of a cell, as `figures_of` orders them; None where one is not known.
 
     `partly` says which are sums of those messages only that can be encoded.
     """
@@ -72,7 +81,7 @@ def audit(
         label=label,
         title=spec.title,
         counted="bytes of each worker",
-        reading=tuple(reasons(cells, workers, messages)),
+        reading=(*reasons(cells, workers, messages), *_unseen(cells, workers, spec)),
         columns=tuple(_columns(keys, spec)),
         rows=tuple(rows),
         notes=tuple(notes(rows)),
@@ -84,25 +93,34 @@ def audit(
 
 
 def workers_of(cell: str, workers: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of one cell's workers, the server first."""
+    """Return the rows of one cell's workers, the server first, with their content in bytes."""
     own = workers[workers["cell"] == cell] if "cell" in workers else workers
-    return [{str(k): v for k, v in row.items()} for row in own.sort_values("worker").to_dict("records")]
+    return [
+        {str(k): v for k, v in row.items()} | {f"{way}_content_bytes": _content(row, way) for way in _WAYS}
+        for row in own.sort_values("worker").to_dict("records")
+    ]
 
 
-def grouped(workers: Sequence[Mapping[str, Any]]) -> Iterator[Figures]:
+_WAYS = ("sent", "received")
+_PARTS = MEASURES["content"].parts
+
+
+def _content(worker: Mapping[Any, Any], way: str) -> float | None:
+    parts = [_known(worker.get(f"{way}_{part}_bytes")) for part in _PARTS]
+    return None if None in parts else sum(part for part in parts if part is not None)
+
+
+def grouped(workers: Sequence[Mapping[str, Any]], measure: str) -> Iterator[Figures]:
     """Yield the server and the clients; neighbours with the same numbers share one line."""
+    figures = figures_of(measure)
     numbers: list[int] = []
     for position, worker in enumerate(workers, start=1):
         numbers.append(int(worker["worker"]))
-        alike = position < len(workers) and _values(workers[position]) == _values(worker)
+        values = tuple(_value(worker, column) for column, _, _ in figures)
+        alike = position < len(workers) and values == tuple(_value(workers[position], c) for c, _, _ in figures)
         if not alike or SERVER in numbers:
-            partly = tuple(_is_partly(worker, column) for column, _, _ in FIGURES)
-            yield Figures(_name(numbers), _values(worker), partly)
+            yield Figures(_name(numbers), values, tuple(_is_partly(worker, column) for column, _, _ in figures))
             numbers = []
-
-
-def _values(worker: Mapping[str, Any]) -> tuple[float | None, ...]:
-    return tuple(_value(worker, column) for column, _, _ in FIGURES)
 
 
 def _value(worker: Mapping[str, Any], column: str) -> float | None:
@@ -128,6 +146,15 @@ def _known(value: Any) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
 
 
+def _unseen(cells: pd.DataFrame, workers: pd.DataFrame, spec: TableSpec) -> Iterator[str]:
+    """Yield what the payload of a worker leaves out."""
+    if spec.measure == "content":
+        return
+    own = workers[workers["cell"].isin(cells["cell"])]
+    known = [own[[f"{way}_{part}_bytes" for part in _PARTS]] for way in _WAYS if f"{way}_scalar_bytes" in own]
+    yield from unseen(pair for frame in known for pair in frame.itertuples(index=False, name=None))
+
+
 def _keys(cells: pd.DataFrame) -> list[str]:
     """Return the axes that label a row; data and seed only where they vary."""
     return ["model", *(k for k in ("data",) if cells[k].nunique() > 1), "clients"] + (
@@ -139,17 +166,17 @@ def _columns(keys: Sequence[str], spec: TableSpec) -> Iterator[Column]:
     for key in keys:
         numeric = key in ("clients", "seed")
         yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric)
-    for column, head, group in FIGURES:
+    for column, head, group in figures_of(spec.measure):
         yield Column(column, head, group, raw=column, long=f"{head}, {group[0].lower()}{group[1:]}")
 
 
 def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], spec: TableSpec) -> Iterator[Row]:
     own = workers_of(cell["cell"], workers)
-    lines = list(grouped(own)) if cell["status"] == Status.DONE else []
+    lines = list(grouped(own, spec.measure)) if cell["status"] == Status.DONE else []
     entries = [[_figure(v, partly) for v, partly in zip(line.values, line.partly, strict=True)] for line in lines]
     names = [line.name for line in lines]
     if lines:
-        entries.append(_means(cell, own))
+        entries.append(_means(cell, own, spec.measure))
         names.append("sys_avg")
     else:
         entries.append([Entry(_mark(cell), mark=True)] * len(FIGURES))
@@ -166,10 +193,10 @@ def _mark(cell: Mapping[Any, Any]) -> str:
     return Mark.UNKNOWN if cell["status"] == Status.DONE else mark_of(cell["status"])
 
 
-def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]]) -> list[Entry]:
+def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]], measure: str) -> list[Entry]:
     """Return FederatedScope's own two averages as it prints them, and the same mean of the true bytes."""
     entries = []
-    for column, _, _ in FIGURES:
+    for column, _, _ in figures_of(measure):
         if column.startswith("total_"):
             printed = cell.get(f"sys_avg_{column}")
             entries.append(Entry(printed, printed) if isinstance(printed, str) else Entry(Mark.UNKNOWN, mark=True))

@@ -43,7 +43,13 @@ def _products(messages: pd.DataFrame) -> Iterator[str]:
         if group["payload_bytes"].isna().any():
             yield f"{name:32} {group['messages'].sum():,} messages of unknown payload"
             continue
-        yield f"{name:32} {_product(group)} = {group['payload_bytes'].sum():,} B"
+        yield f"{name:32} {_product(group)} = {group['payload_bytes'].sum():,} B{_beside(group)}"
+
+
+def _beside(group: pd.DataFrame) -> str:
+    """Return what stands beside the tensors, and what both are together."""
+    payload, scalar = group["payload_bytes"].sum(), group["scalar_bytes"].sum()
+    return f"; with {scalar:,} B of numbers and text, content = {payload + scalar:,} B" if scalar else ""
 
 
 def _product(group: pd.DataFrame) -> str:

@@ -15,6 +15,7 @@ from fscost.tables.figure import PARAMETERS, Figure
 from fscost.tables.marks import Mark, mark_of
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
+from fscost.tables.unseen import Pair, unseen
 from fscost.tables.words import notes, power, provenance
 
 _COLUMNS = (
@@ -50,7 +51,7 @@ def published(
         label=label,
         title=spec.title,
         counted="published beside computed",
-        reading=tuple(_reading(figures, cells)),
+        reading=(*_reading(figures, cells), *unseen(_pairs(figures, selected, found))),
         columns=_COLUMNS,
         rows=tuple(rows),
         notes=tuple(notes(rows)),
@@ -107,12 +108,26 @@ def _value(figure: Figure, row: Mapping[Any, Any]) -> float | None:
     """Return what a cell says, in the figure's unit; None where a part of it is not known."""
     if figure.measure == PARAMETERS:
         return _sum([row.get("params")])
-    parts = MEASURES[figure.measure].parts
-    size = _sum([row.get(total_column(figure.traffic, link, part)) for link in figure.links for part in parts])
+    size = _bytes(figure, row, figure.measure)
     messages = _sum([row.get(f"{figure.traffic}_{link}_messages") for link in figure.links])
     if size is None or not messages:
         return None
     return size / UNITS[figure.unit] / (messages if figure.per == "message" else 1)
+
+
+def _pairs(
+    figures: Sequence[Figure], selected: Sequence[Cell], found: Mapping[str, Mapping[Any, Any]]
+) -> Iterator[Pair]:
+    """Yield payload and what stands beside it of the cells of figures of payload."""
+    for figure in figures:
+        cell = _cell_of(figure, selected) if figure.measure == "payload" else None
+        if cell and found.get(cell.id, {}).get("status") == Status.DONE:
+            yield _bytes(figure, found[cell.id], "payload"), _bytes(figure, found[cell.id], "scalar")
+
+
+def _bytes(figure: Figure, row: Mapping[Any, Any], measure: str) -> float | None:
+    parts = MEASURES[measure].parts
+    return _sum([row.get(total_column(figure.traffic, link, part)) for link in figure.links for part in parts])
 
 
 def _sum(parts: Sequence[Any]) -> float | None:

@@ -19,6 +19,7 @@ from fscost.tables.numbers import Style
 from fscost.tables.quantities import QUANTITIES, Kind
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Note, Row
+from fscost.tables.unseen import unseen_of
 
 _ESTIMATES = {
     "closed form": "in closed form from the protocol and the models' shapes, nothing was trained",
@@ -79,6 +80,7 @@ def reading(
     if others := [str(traffic) for traffic in Traffic if traffic not in classes] if sizes else []:
         yield f"{' and '.join(others).capitalize()} messages are not counted."
     yield from dict.fromkeys(text for column, _ in columns for text in _sentences(column, lines, heads))
+    yield from unseen_of(lines, sizes)
     units = dict.fromkeys(style.unit for _, style in columns if power(style.unit))
     if units:
         yield f"{', '.join(f'{unit} = {power(unit)}' for unit in units)} bytes."

@@ -65,7 +65,7 @@ def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:
     runner = _runner(config, request["data_file"])
     runner.run()
     recorder.finish()
-    warnings = [*_helped(recorder), *_without_effect(runner)]
+    warnings = [*_helped(recorder), *recorder.ledger.warnings(), *_without_effect(runner)]
     if not config.vertical.use and not any(kind == "finish" for _, kind, _ in recorder.ledger.by_type):
         raise RuntimeError("the course ended before the server sent finish")
     for name in _LOGS:
