@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
 
 from fscost import launch
 from fscost.__main__ import main
@@ -21,6 +23,10 @@ from fscost.rundir import RunDir, Store
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell's background jobs ignore SIGINT, and so would all processes that the tests start and interrupt."""
+
+hypothesis.settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("anywhere")
+"""A machine may be as slow as it is."""
 
 DATA = Path(__file__).parent / "data"
 

@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
-PATIENCE_S = 120
+from tests.waiting import PATIENCE_S
 
 
 class Server:
@@ -45,8 +45,8 @@ class Server:
 
     def told_until(self, path: str, is_it: Callable[[Any], object]) -> Any:
         """What a path tells once it is this, or after a long time."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not is_it(told := self.told(path)) and time.monotonic() < deadline:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not is_it(told := self.told(path)) and time.monotonic() < deadline_s:
             time.sleep(0.1)
         return told
 

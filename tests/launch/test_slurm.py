@@ -21,7 +21,8 @@ from fscost.launch.slurm.squeue import states
 from fscost.record import Status
 from fscost.rundir import Store
 from tests.conftest import cell_of, cells_of, in_process
-from tests.launch.slurm_lab import SlurmLab, one_node, wait_until, why_not
+from tests.launch.slurm_lab import SlurmLab, one_node, why_not
+from tests.waiting import until
 
 WAIT_S = 60
 LONG = ("engine=builtin", "model=lr", "rounds=50000")
@@ -54,7 +55,7 @@ def task(store: Store, cell: Cell, settings: EngineSettings | None = None, **opt
 
 def wait_for_job(store: Store, cell: Cell) -> tuple[str, int]:
     """Wait until a cell is being computed; return its job and the process that computes it."""
-    wait_until(lambda: len(running()) == 1 and store.holder(cell), what=f"{cell.name} alone")
+    until(lambda: len(running()) == 1 and store.holder(cell), what=f"{cell.name} alone")
     told = store.holder(cell)
     assert told
     return running()[0], int(told.split("process ")[1])
@@ -121,7 +122,7 @@ def test_a_killed_process_died_without_accounting(launcher: SlurmLauncher, store
     assert ended.reason.startswith(
         f"Slurm job {job} was killed by SIGKILL, which is also how a lack of memory ends; log"
     )
-    wait_until(lambda: store.holder(cell) is None, what="the lock")
+    until(lambda: store.holder(cell) is None, what="the lock")
 
 
 def test_an_error_in_the_job_is_its_reason(launcher: SlurmLauncher, store: Store) -> None:
@@ -151,10 +152,10 @@ def test_a_job_that_slurm_runs_again_is_waited_for(launcher: SlurmLauncher, stor
     first, cell = tmp_path / "first", cell_of("engine=estimate")
     setup = [f"[ -e {first} ] || {{ touch {first}; sleep 1000; }}"]
     (future,) = launcher.launch([task(store, cell, setup=setup)])
-    wait_until(lambda: first.exists() and len(running()) == 1, what="the first attempt")
+    until(lambda: first.exists() and len(running()) == 1, what="the first attempt")
     (job,) = running()
     subprocess.run(["scontrol", "requeue", job], check=True)
-    wait_until(lambda: states()[job] == "PENDING", what="the job to be queued again")
+    until(lambda: states()[job] == "PENDING", what="the job to be queued again")
     subprocess.run(
         ["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True
     )  # Slurm would wait for 2 minutes
@@ -170,19 +171,21 @@ def test_closing_cancels_what_runs_and_what_waits(launcher: SlurmLauncher, store
     assert all(future.cancelled() for future in futures)
     array = job.split("_")[0]
     assert {state for name, state in states().items() if name.startswith(f"{array}_")} == {"CANCELLED"}
-    wait_until(lambda: not Path(f"/proc/{process}").exists(), what="the job's process to be gone")
+    until(lambda: not Path(f"/proc/{process}").exists(), what="the job's process to be gone")
     assert store.holder(running) is None and store.status(waiting) is Status.MISSING
 
 
 def test_an_outage_of_the_controller_loses_nothing(
-    slurm: SlurmLab, launcher: SlurmLauncher, store: Store, capsys: pytest.CaptureFixture[str]
+    slurm: SlurmLab, launcher: SlurmLauncher, store: Store, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    futures = launcher.launch([task(store, cell_of("engine=estimate"), setup=["sleep 3"]),
-                               task(store, cell_of(*LONG), setup=["sleep 3", "exit 7"])])  # fmt: skip
-    wait_until(lambda: "RUNNING" in states().values(), what="the jobs")
+    setup = [f"until [ -e {tmp_path}/outage ]; do sleep 0.1; done"]
+    futures = launcher.launch([task(store, cell_of("engine=estimate"), setup=setup),
+                               task(store, cell_of(*LONG), setup=[*setup, "exit 7"])])  # fmt: skip
+    until(lambda: "RUNNING" in states().values(), what="the jobs")
     slurm.stop_controller()
+    (tmp_path / "outage").touch()
     try:
-        wait_until(lambda: "so does the waiting" in capsys.readouterr().err, what="a warning")
+        until(lambda: "so does the waiting" in capsys.readouterr().err, what="a warning")
     finally:
         slurm.start_controller()
     assert end(futures[0]).how is How.COMPUTED
@@ -265,7 +268,7 @@ def test_an_interrupted_sweep_leaves_no_job(launcher: SlurmLauncher, store: Stor
     sweep = Sweep(store, launcher, Interrupted(3, print), retries=1, fail_fast=False)
     with pytest.raises(KeyboardInterrupt):
         sweep.run([task(store, cell) for cell in cells])
-    wait_until(lambda: not running(), what="an empty queue")
+    until(lambda: not running(), what="an empty queue")
     assert sweep.results == {}
     assert {store.status(cell) for cell in cells} <= {Status.INTERRUPTED, Status.MISSING}
 
@@ -276,7 +279,7 @@ def test_a_sweep_on_the_command_line(slurm: SlurmLab, here: Path) -> None:
     cells, store = cells_of(*words[:3]), Store(here / "runs")
     with ThreadPoolExecutor(1) as pool:
         swept = pool.submit(in_process, *words, cwd=here)
-        wait_until(lambda: store.path.is_dir() and store.holder(cells[1]), what="the second cell")
+        until(lambda: store.path.is_dir() and store.holder(cells[1]), what="the second cell")
         os.kill(int((store.holder(cells[1]) or "").split("process ")[1]), signal.SIGKILL)
     first = swept.result()
     assert first.code == 1

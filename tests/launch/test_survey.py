@@ -128,8 +128,9 @@ def test_time_counts_from_the_first_file_and_since_the_newest(store: Store) -> N
         os.utime(run.cell_file, (now_s - 300, now_s - 300))
         os.utime(run.progress, (now_s - 100, now_s - 100))
         one = only(store)
-        assert 300 <= one.run_s < 400
-        assert 100 <= one.still_s < 200
+        took_s = time.time() - now_s
+        assert 300 <= one.run_s <= 300 + took_s
+        assert 100 <= one.still_s <= 100 + took_s
         run.engine_log.write_text("a word")
         os.utime(run.cell_file, (now_s + 300, now_s + 300))  # another machine's clock may be ahead
         assert (only(store).run_s, only(store).still_s) == (0, 0)

@@ -1,5 +1,6 @@
 """What reports are made of, and what a page shows of it."""
 
+import time
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import replace
@@ -14,6 +15,7 @@ from fscost.report import Subject, content, page
 from fscost.selection import Selection, select
 from fscost.tables import Table
 from tests.tables import recorded
+from tests.waiting import PATIENCE_S
 
 __all__ = [
     "chosen",
@@ -88,12 +90,11 @@ def column(page: Page, head: str, of: str = "#table") -> list[str]:
 
 
 def soon(page: Page, get: Callable[[], Any], wanted: Any) -> None:
-    """Assert that something is as wanted within two seconds; a table is drawn a moment after it was asked for."""
-    for _ in range(100):
-        if get() == wanted:
-            return
+    """Assert that something becomes as wanted; a table is drawn a moment after it was asked for."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while (found := get()) != wanted and time.monotonic() < deadline_s:
         page.wait_for_timeout(20)
-    assert get() == wanted
+    assert found == wanted
 
 
 def head_of(page: Page, head: str, of: str = "#table") -> Locator:

@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 from fscost.record import Outcome, Status
 from fscost.rundir import Store
 from tests.conftest import cells_of, in_process
-from tests.served import PATIENCE_S, Server, serving
+from tests.served import Server, serving
 from tests.test_status import finish
+from tests.waiting import PATIENCE_S
 
 GRID = ("engine=estimate", "model=lr,mlp_s", "rounds=2", "clients=2,3")
 LONG_MS = 1000 * PATIENCE_S

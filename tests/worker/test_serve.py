@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fscost.worker.serve import serve
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -43,7 +44,7 @@ DEEDS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "raise": lambda _: _raise(KeyError("a late update\nand more lines")),
     "os._exit": lambda _: os._exit(7),
     "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
-    "hang": lambda _: time.sleep(600),
+    "wait": lambda request: until(Path(request["go"]).exists),
     "leave a child": lambda request: (_leave_a_child(request), time.sleep(600)),
     "leave a child and end": lambda request: (_leave_a_child(request), os._exit(7)),
     "eat": _eat,
@@ -96,9 +97,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_a_result_comes_back_with_time_and_memory(server: Server) -> None:
+    begin_s = time.monotonic()
     result = server.run("nothing", number=5)
+    assert 0 < result["wall_s"] < time.monotonic() - begin_s
     assert (result["status"], result["reason"], result["used"]) == ("done", "", {"seed": 1})
-    assert 0 < result["wall_s"] < 60
     assert result["peak_rss_bytes"] > 10**6
     assert result["number"] == 5
     assert (server.folder / "engine.log").read_text() == "said on standard output\n"
@@ -122,19 +124,23 @@ def test_what_ends_a_cell_is_its_reason(server: Server, deed: str, reason: str, 
 
 
 def test_cells_run_side_by_side_and_none_waits_for_another(server: Server) -> None:
-    server.ask("hang", number=1, timeout_s=3)
+    server.ask("wait", number=1, go=str(server.folder / "go"))
     server.ask("kill", number=2)
     server.ask("nothing", number=3)
     replies = {reply["number"]: reply["status"] for reply in (server.reply(), server.reply())}
     assert replies == {2: "failed", 3: "done"}
+    (server.folder / "go").touch()
     assert (server.reply()["number"], server.run("nothing", number=4)["status"]) == (1, "done")
 
 
 def test_a_hang_is_stopped_at_its_timeout_with_all_it_started(server: Server) -> None:
     child = server.folder / "child"
-    result = server.run("leave a child", timeout_s=1.2, child=str(child))
-    assert (result["status"], result["reason"]) == ("timeout", "stopped after 0.02 min")
-    assert 1 < result["wall_s"] < 30
+    result, timeout_s = server.run("leave a child", timeout_s=1.2, child=str(child)), 1.2
+    while not child.exists() and timeout_s < PATIENCE_S:  # a slow machine takes longer than that to start one
+        timeout_s *= 10
+        result = server.run("leave a child", timeout_s=timeout_s, child=str(child))
+    assert (result["status"], result["reason"]) == ("timeout", f"stopped after {timeout_s / 60:g} min")
+    assert result["wall_s"] >= timeout_s
     assert not _is_alive(int(child.read_text()))
 
 
@@ -159,18 +165,18 @@ def test_cells_nobody_waits_for_are_ended(server: Server) -> None:
         server.ask("leave a child", child=str(server.folder / f"child{number}"))
     pids = [_pid_in(server.folder / f"child{number}") for number in (1, 2)]
     server.stop_asking()
-    _until(lambda: not [pid for pid in pids if _is_alive(pid)])
+    until(lambda: not [pid for pid in pids if _is_alive(pid)])
 
 
 def test_a_killed_worker_takes_its_cells_along(server: Server) -> None:
     server.ask("leave a child", child=str(server.folder / "child"))
     pid = _pid_in(server.folder / "child")
     os.kill(server.pid, signal.SIGKILL)
-    _until(lambda: not _is_alive(pid))
+    until(lambda: not _is_alive(pid))
 
 
 def _pid_in(path: Path) -> int:
-    _until(lambda: path.exists() and path.read_text() != "")
+    until(lambda: path.exists() and path.read_text() != "")
     return int(path.read_text())
 
 
@@ -179,10 +185,3 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def _until(condition: Any, seconds: float = 30) -> None:
-    deadline_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline_s, "it took too long"
-        time.sleep(0.05)
