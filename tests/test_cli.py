@@ -92,7 +92,7 @@ def test_rerun_failed_and_missing_restrict(here: Path, fscost: Callable[..., Res
 
 
 def test_an_old_result_survives_a_rerun_that_fails(here: Path, fscost: Callable[..., Result]) -> None:
-    fscost(*TRAINED)
+    assert (done := fscost(*TRAINED)).code == 0, done.err
     (old,) = Path("runs").glob("fedavg-*")
     before = files_below(old)
     failing = in_process("rerun", *TRAINED, cwd=here, env={"PYTHONPATH": str(_broken_torch(here))})
