@@ -16,6 +16,7 @@ from fscost.errors import StoreError
 from fscost.metering import read_ledger
 from fscost.rundir import RunDir, Store
 from tests.conftest import DATA, cell_of, cells_of, execute
+from tests.tables.recorded import evaluated
 
 OVERRIDES = ("clients=2,3", "rounds=3", "eval_every=2", "model=lr")
 
@@ -64,6 +65,24 @@ def test_rounds_hold_metrics_beside_all_bytes_up_to_them(frames: Frames) -> None
     assert list(one["training_uplink_payload_bytes"]) == [2 * 3 * 2600, 3 * 3 * 2600]
     assert list(one["evaluation_downlink_payload_bytes"]) == [3 * 2600, 2 * 3 * 2600]
     assert one["test_acc"].between(0, 1).all()
+
+
+def test_final_is_of_the_last_round_and_best_of_any(store: Store, tmp_path: Path) -> None:
+    """In a course that got worse: what its two evaluations found changes places."""
+    shutil.copytree(store.path, tmp_path / "runs")
+    cell = cell_of(*OVERRIDES, "clients=3")
+    log = tmp_path / "runs" / cell.name / "eval_results.log"
+    early, late, *rest = log.read_text().splitlines()
+    assert ("'Round': 1," in early, "'Round': 2," in late) == (True, True)
+    worse = [late.replace("'Round': 2,", "'Round': 1,"), early.replace("'Round': 1,", "'Round': 2,"), *rest]
+    log.write_text("\n".join(worse) + "\n")
+    good, bad = evaluated(log.parent, "test_avg_loss")
+    found = gather(runs_below(tmp_path / "runs")).cells.set_index("cell").loc[cell.id]
+    assert good < bad
+    assert (found["final_test_avg_loss"], found["best_test_avg_loss"]) == (bad, good)
+    best, last = evaluated(log.parent, "test_acc")
+    assert best > last
+    assert (found["final_test_acc"], found["best_test_acc"]) == (last, best)
 
 
 def test_workers_hold_federatedscopes_own_keys(frames: Frames) -> None:

@@ -180,13 +180,34 @@ class TestAggregation:
         bounded = self.aggregated(outlier, "method=normbounding")
         assert bounded == pytest.approx(10 + (1.0 + 1.2 + 1.1 + 0.9 + 10.0) / 5)
 
-    def test_bulyan_drops_the_far_ones_and_the_extremes(self) -> None:
-        values = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 50.0]
-        found = self.aggregated(values, "method=bulyan", "fs.aggregator.byzantine_node_num=1")
-        assert 11.1 < found < 11.4
+    @pytest.mark.parametrize(("byzantine", "chosen"), [(1, 4.0), (2, 2.0)])
+    def test_krum_looks_at_the_nearest_but_f_and_two(self, byzantine: int, chosen: float) -> None:
+        """Of 7 updates, the squared distances to 2 nearest others are least for 1, to 3 for 2, to 4 for 4."""
+        values = [12.0, 10.0, 9.0, 4.0, 2.0, 1.0, 0.0]
+        krum = self.aggregated(values, "method=krum", f"fs.aggregator.byzantine_node_num={byzantine}")
+        assert krum == 10 + chosen
 
-    def test_stale_updates_count_less(self) -> None:
-        assert self.aggregated([4.0, 4.0], "method=asyn", stale=1) == pytest.approx(10 + 4 / 2 / 2 + 4 / 2)
+    def test_krum_squares_distances_and_averages_as_many_as_it_is_told(self) -> None:
+        """To their 2 nearest, 9 has 3² + 4² and 1 has 1² + 5²; without squares 1 would be nearer."""
+        values = [0.0, 1.0, 6.0, 9.0, 13.0]
+        words = ("method=krum", "fs.aggregator.byzantine_node_num=1")
+        assert self.aggregated(values, *words) == 10 + 9
+        assert self.aggregated(values, *words, "fs.aggregator.BFT_args.krum_agg_num=2") == 10 + (9 + 1) / 2
+
+    def test_bulyan_drops_the_far_ones_and_the_extremes(self) -> None:
+        """Of 7 updates, 7 - 2f are nearest to their n - f - 2 nearest; the mean is without f of them at each end."""
+        values = [50.0, 8.0, 5.0, 4.0, 3.0, 2.0, 0.0]
+        found = self.aggregated(values, "method=bulyan", "fs.aggregator.byzantine_node_num=1")
+        assert found == 10 + (2 + 3 + 4) / 3
+
+    @pytest.mark.parametrize(
+        ("factor", "stale", "share"),
+        [(1.0, 1, 1 / 2), (1.0, 3, 1 / 4), (0.5, 3, 1 / 2), (2.0, 1, 1 / 4), (2.0, 2, 1 / 9), (0.0, 5, 1)],
+    )
+    def test_stale_updates_count_less(self, factor: float, stale: int, share: float) -> None:
+        """An update τ rounds behind has (1 + τ)^-factor of its weight, and the others have no more for it."""
+        words = ("method=asyn", f"fs.asyn.staleness_discount_factor={factor}")
+        assert self.aggregated([4.0, 8.0], *words, stale=stale) == pytest.approx(10 + 4 / 2 * share + 8 / 2)
 
     def test_pfedme_goes_part_of_the_way(self) -> None:
         assert self.aggregated([2.0], "method=pfedme", "fs.personalization.beta=0.25") == pytest.approx(8.0)

@@ -9,6 +9,7 @@ import pytest
 
 from fscost.collect import gather, runs_below
 from fscost.errors import TableError
+from fscost.rundir import RunDir
 from fscost.tables import TableSpec
 from fscost.tables.build import build
 from tests.conftest import Result
@@ -54,6 +55,24 @@ def test_mean_and_sample_deviation_of_every_row(paper: Path) -> None:
         assert totals[row].value == fmean(sent(run, "training") for run in runs)
         assert totals[row].spread == ""  # the same bytes whatever the seed
     assert table.counted == "payload of training messages; mean ± sample standard deviation over n = 3 seeds"
+
+
+def test_a_target_that_seeds_did_not_reach_was_not_reached_within_the_least_of_their_rounds(paper: Path) -> None:
+    """One seed reached it and ended after round 4, the others did not in 6 and in 8 rounds: 6+ holds for both."""
+    ended = [4, 6, 8]
+    runs = [(None, RunDir(run)) for run in runs_of(paper, "fedavg", "mlp_s", 3)]
+    frames = gather(runs)
+    lasts = frames.rounds["cell"].map(dict(zip((run.read_cell().id for _, run in runs), ended, strict=True)))
+    rounds = frames.rounds[frames.rounds["round"] <= lasts]
+    rounds = rounds.assign(
+        test_acc=[
+            0.96 if last == 4 and row > 2 else 0.5
+            for last, row in zip(lasts[rounds.index], rounds["round"], strict=True)
+        ]
+    )
+    spec = TableSpec(rows=("method",), columns=("rounds_to",), target=0.95, metric="test_acc")
+    (entry,) = entries(build(frames.cells, spec, rounds=rounds, label="t"), "rounds_to").values()
+    assert (entry.text, entry.mark) == ("6+", True)
 
 
 def test_csv_has_deviations_and_the_number_of_seeds(paper: Path, fscost: Callable[..., Result]) -> None:
