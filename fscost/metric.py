@@ -22,19 +22,19 @@ def _by_words(written: str, better: Direction) -> dict[str, tuple[Direction, str
 
 _TERMS: Final = {
     **_by_words(
-        "accuracy accuracies correct F1 F2 fbeta fscore precision prec recall sensitivity specificity TPR TNR PPV NPV "
-        "true_positive true_negative AUC AUROC ROCAUC AUPRC AUPR PRAUC AP mAP MRR NDCG DCG hit hits HR ROUGE BLEU "
-        "SacreBLEU chrF METEOR CIDEr BERTScore EM exact_match R2 r_squared IoU mIoU jaccard Dice DSC PSNR SSIM MCC "
-        "kappa NMI ARI pearson spearman kendall correlation likelihood log_likelihood ELBO reward success imp_ratio "
-        "improvement gain pass",
+        "accuracy accuracies BACC BAC correct F1 F2 fbeta fscore precision prec recall sensitivity specificity "
+        "TPR TNR PPV NPV true_positive true_negative AUC AUROC ROCAUC AUPRC AUPR PRAUC AP mAP MRR NDCG DCG hit "
+        "hits HR ROUGE BLEU SacreBLEU chrF METEOR CIDEr BERTScore EM exact_match R2 r_squared IoU mIoU jaccard "
+        "Dice DSC PSNR SSIM MCC kappa NMI ARI pearson spearman kendall correlation corr corrcoef likelihood "
+        "log_likelihood ELBO reward success imp_ratio improvement gain pass",
         "higher",
     ),
     "acc": ("higher", "accuracy"),
     **_by_words(
-        "loss losses error errors err EER MSE RMSE NRMSE NMSE MSLE RMSLE MAE MAPE SMAPE MASE WAPE CRPS NLL BCE CE xent "
-        "crossentropy cross_entropy neg_log_likelihood negative_log_likelihood logloss perplexity PPL BPC BPB BPD WER "
-        "CER FID KID LPIPS KL KLD divergence Brier ECE FPR FNR FDR false_positive false_negative regret incorrect "
-        "wrong misclassified misclassification",
+        "loss losses error errors err EER MSE RMSE NRMSE NMSE MSLE RMSLE MAE MAPE SMAPE MASE WAPE CRPS NLL BCE CE "
+        "xent crossentropy cross_entropy neg_log_likelihood negative_log_likelihood logloss perplexity PPL BPC "
+        "BPB BPD WER CER TER bits_per_byte FID KID LPIPS KL KLD divergence Brier ECE FPR FNR FDR false_positive "
+        "false_negative regret incorrect wrong misclassified misclassification",
         "lower",
     ),
 }  # fmt: skip
@@ -48,8 +48,8 @@ _DROPS: Final = {"drop", "drops", "decrease", "decline", "degradation", "reducti
 
 _OTHER: Final = {
     "neg", "negative", "negated", "minus", "inverse", "inv",  # turned round, or not
-    "std", "stdev", "stddev", "sd", "var", "variance", "cos1", "entropy",  # how much clients differ is no quality
-    "diff", "difference", "delta", "change", "norm", "threshold", "weight", "scale", "coef", "to",  # of it, but not it
+    "std", "stdev", "stddev", "sd", "var", "variance", "stderr", "cos1", "entropy",  # spread is no quality
+    "diff", "difference", "delta", "change", "threshold", "weight", "scale", "coef", "size", "to", "d2",  # made of it
     "attack", "backdoor", "poison", "poisoned", "poisoning", "asr", "mia", "membership", "forget", "unlearn",  # whose?
 }  # fmt: skip
 _OTHER_AT_END: Final = {
@@ -137,7 +137,7 @@ def _words(name: str) -> Iterator[str]:
             yield from (piece if piece.isupper() else piece.lower() for piece in pieces)
 
 
-_APART: Final = re.compile(r"[\s_/:@()\[\]-]+|\.(?!\d)|(?<!\d)%")
+_APART: Final = re.compile(r"(?:[^\w.%]|_)+|\.(?!\d)|(?<!\d)%")
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+|[^\W_]+")
 
 

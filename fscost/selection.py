@@ -74,8 +74,10 @@ def planned(overrides: Sequence[str]) -> Plan:
     with Engines() as engines:
         for_each_cell(lambda one: engines.of(one.cell, settings_of(one)).check(one.cell), made.cells)
     spec = TableSpec.from_config(made.table, made.network)
-    if not any(one.cell.engine == "federatedscope" for one in made.cells):  # whose forks log as they like
-        for column in spec.column_specs():
+    is_fork = any(one.cell.engine == "federatedscope" for one in made.cells)  # which may log accuracies in percent
+    for column in spec.column_specs():
+        column.check_direction()
+        if not is_fork:
             column.check_target()
     return made
 

@@ -15,6 +15,9 @@ AUTO_UNITS = {"auto": ("B", "kB", "MB", "GB"), "auto_binary": ("B", "KiB", "MiB"
 AT_TARGET = ("rounds_to", "bytes_to", "speedup", "bytes_ratio")
 """Quantities that wait for a metric to reach the target."""
 
+TELL = "table.better=higher or table.better=lower tells"
+"""How to say which way of a metric is better that nobody knows."""
+
 Logged = Literal["share", "percent", "neither"]
 
 ALL = "all"
@@ -83,6 +86,11 @@ class ColumnSpec:
     def factor(self) -> int:
         """What makes a metric that is logged one that is printed."""
         return 100 if self.is_rate and self.logged == "share" else 1
+
+    def check_direction(self) -> None:
+        """Raise TableError for a target of a metric of which nobody knows which way is better."""
+        if self.quantity in AT_TARGET and not self.direction:
+            raise TableError(f"table.metric={self.metric}: nobody knows when it reaches a target; {TELL}")
 
     def check_target(self) -> None:
         """Raise TableError for a target that no accuracy has, as these are logged."""

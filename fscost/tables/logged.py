@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fscost.errors import TableError, nearest
 from fscost.metric import ROUNDING, is_accuracy
-from fscost.tables.column import AT_TARGET, ColumnSpec, Logged
+from fscost.tables.column import AT_TARGET, TELL, ColumnSpec, Logged
 from fscost.tables.lines import Line, Run
 from fscost.tables.quantities import QUANTITIES, Kind
 
@@ -43,8 +43,7 @@ def _known(column: ColumnSpec, lines: Sequence[Line], names: set[str]) -> Column
     if not _shows_metric(column):
         return column
     refuse_unlogged(column.metric, names)
-    if column.quantity in AT_TARGET and not column.direction:
-        raise TableError(f"table.metric={column.metric}: nobody knows when it reaches a target; {_TELL}")
+    column.check_direction()
     known = replace(column, logged=logged_as(column.metric, lines))
     known.check_target()
     return known
@@ -52,10 +51,7 @@ def _known(column: ColumnSpec, lines: Sequence[Line], names: set[str]) -> Column
 
 def _undecided(columns: Iterable[ColumnSpec]) -> Iterator[str]:
     for metric in dict.fromkeys(c.metric for c in columns if _shows_metric(c) and not c.direction):
-        yield f"{metric}: nobody knows which way is better; {_TELL}."
-
-
-_TELL = "table.better=higher or table.better=lower tells"
+        yield f"{metric}: nobody knows which way is better; {TELL}."
 
 
 def metrics_of(lines: Iterable[Line]) -> set[str]:

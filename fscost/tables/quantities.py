@@ -171,7 +171,11 @@ def _final(line: Line, column: ColumnSpec) -> Values:
     values = line.values(f"final_{column.metric}")
     if values != Mark.UNKNOWN:
         return values
-    return unknown("the last round has no metric") if all(_evaluated(line, column)) else _unlogged(line, column)
+    if not all(_evaluated(line, column)):
+        return _unlogged(line, column)
+    last = (line.rounds[str(run["cell"])][-1] for run in line.runs)
+    has_diverged = any(is_unknown(row.get(column.metric)) for row in last)
+    return unknown(f"{column.metric} {'is no number' if has_diverged else 'was not evaluated'} after the last round")
 
 
 def _best(line: Line, column: ColumnSpec) -> Values:
@@ -186,7 +190,7 @@ def _best(line: Line, column: ColumnSpec) -> Values:
 
 
 def _unlogged(line: Line, column: ColumnSpec) -> str:
-    return unknown("nothing was trained" if line.is_estimate else f"{column.metric} was not logged")
+    return unknown("nothing was trained" if line.is_estimate else f"no number of {column.metric} was logged")
 
 
 def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Callable[[float], str]) -> Of:

@@ -184,7 +184,7 @@ def test_what_one_of_the_runs_logs_is_not_known_of_the_other(tmp_path: Path) -> 
     table = table_of(tmp_path, columns=["final", "best", "rounds_to"], metric="val_f1")
     assert [entry.text for entry in entries(table, "final").values()] == ["n/a", "0.640"]
     assert [entry.text for entry in entries(table, "rounds_to").values()] == ["n/a", "3"]
-    assert reason(table) == "not known; val_f1 was not logged"
+    assert reason(table) == "not known; no number of val_f1 was logged"
 
 
 # --- percent --------------------------------------------------------------------------------------
@@ -261,6 +261,24 @@ def test_bytes_until_a_target_without_a_ledger(tmp_path: Path) -> None:
     table = table_of(tmp_path, columns=["rounds_to", "bytes_to"], metric="val_acc")
     assert [entry.text for entry in table.rows[0].entries[-2:]] == ["3", "n/a"]
     assert reason(table) == "not known; how many bytes were sent until the target"
+
+
+@pytest.mark.parametrize(("until", "why"), [(2, "was not evaluated"), (3, "is no number")])
+def test_the_end_of_a_course_may_have_no_metric(tmp_path: Path, until: int, why: str) -> None:
+    run = logged(tmp_path / "one", course("val_loss", 0.5, 0.4, float("nan")))
+    lines = (run / "eval_results.log").read_text().splitlines(keepends=True)
+    (run / "eval_results.log").write_text("".join(lines[:until]))
+    table = table_of(tmp_path, columns=["final", "best"], metric="val_loss")
+    assert (only(table, "final").text, only(table, "best").value) == ("n/a", 0.4)
+    assert reason(table) == f"not known; val_loss {why} after the last round"
+
+
+def test_a_sweep_is_refused_before_it_runs(here: Path, fscost: Callable[..., Result]) -> None:
+    grid = ("engine=builtin", "model=lr", "clients=2", "rounds=1", "table=to_target")
+    for settings, words in ((["table.metric=test_foo"], "nobody knows when"), (["table.target=90"], "0.9 for 90 %")):
+        refused = fscost(*grid, *settings)
+        assert (refused.code, words in refused.err) == (2, True)
+    assert not (here / "runs").exists()
 
 
 # --- figures and the report -----------------------------------------------------------------------
