@@ -210,12 +210,16 @@ _END_BYTES, _LONGEST_END_BYTES = 2**15, 2**20
 """How much of a file's end is read: most lines have 1 kB; those of evaluations told client by client have more."""
 
 
+_NO_METRICS = ("cell", "round")
+"""Columns of the frame that a metric of that name must not take."""
+
+
 def _evaluation(content: Row) -> _Logged | None:
     """Return a line's round and metrics, None for a line that is not the server's evaluation of one round."""
     form = next((form for form in _FORMS if form in content), None)
     if content.get("Role") != "Server #" or not isinstance(content.get("Round"), int) or form is None:
         return None
-    metrics = {key: _number(value) for key, value in content[form].items()}
+    metrics = {key: _number(value) for key, value in content[form].items() if key not in _NO_METRICS}
     return _Logged(content["Round"], form == "Results_raw", metrics)
 
 

@@ -429,6 +429,8 @@ def _counts(values: list[Any]) -> pd.Series:
 def _whole(values: pd.Series) -> pd.Series:
     try:
         return values.astype("Int64")
+    except TypeError:  # somebody's metric has the name of a count
+        return values
     except OverflowError:
         known = [None if pd.isna(value) else Decimal(int(value)) for value in values]
         return pd.Series(known, index=values.index, dtype=_LARGE)
