@@ -137,7 +137,7 @@ def binary_text(size: float) -> str:
     """Return a size as FederatedScope prints it: 1024-based, two decimals, ``11.69K``."""
     if size <= 0:
         return str(size)
-    power = math.floor(math.log(size, 1024))
+    power = min(math.floor(math.log(size, 1024)), 6)
     return f"{round(size / 1024**power, 2)}{['', 'K', 'M', 'G', 'T', 'P', 'E'][power]}"
 
 

@@ -1,9 +1,9 @@
 """Figures of FederatedScope's logs that cannot be what travelled, each told in words; `"; "` stands between them."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from fscost.collect.fs_logs import is_count
 from fscost.collect.model_bytes import least_bytes, parameters_sent
 from fscost.measure import SERVER
 
@@ -41,18 +41,13 @@ def no_counts(workers: Sequence[Row]) -> Iterator[str]:
     for worker in workers:
         for link, key in _LINKS.items():
             value = worker.get(key, 0)
-            if not _is_count(value):
+            if not is_count(value):
                 yield f"{link} of {_name(worker)} is {_shown(value)}, which is no number of bytes"
                 continue
             last = before.get((worker["worker"], link), 0)
             if value < last:
                 yield f"{link} of {_name(worker)} shrinks from {last:,.0f} B to {value:,.0f} B in a later line"
             before[worker["worker"], link] = value
-
-
-def _is_count(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value >= 0 and value == int(value)
 
 
 def _shown(value: Any) -> str:
@@ -82,7 +77,7 @@ def _zeros(log: Log) -> Iterator[str]:
 def _counts(workers: Sequence[Row], link: str) -> dict[int, float]:
     """Return what each worker logged of a link, where that is a count; of several lines the last."""
     key = _LINKS[link]
-    return {worker["worker"]: worker[key] for worker in workers if key in worker and _is_count(worker[key])}
+    return {worker["worker"]: worker[key] for worker in workers if key in worker and is_count(worker[key])}
 
 
 def _trained(worker: Row) -> bool:
@@ -117,7 +112,7 @@ def _of_server(workers: Sequence[Row], link: str) -> float:
 def _model_size(worker: Row) -> float:
     """Return what total_model_size says of a client that trained: the number of parameters; 0 where it does not."""
     size = worker.get("total_model_size")
-    return size if isinstance(size, int | float) and _is_count(size) else 0
+    return float(size) if is_count(size) and size is not None else 0
 
 
 def _more_than_was_sent(log: Log) -> Iterator[str]:

@@ -40,7 +40,7 @@ def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -
     rows: list[Row] = []
     seen: dict[int, int] = {}
     for number, content in _values(path, warn):
-        if not isinstance(content, dict) or not str(content.get("id")).isdigit():
+        if not isinstance(content, dict) or not _WORKER.fullmatch(str(content.get("id"))):
             if not isinstance(content, dict) or content.get("id") not in ("sys_avg", "sys_std"):
                 warn(f"{path}:{number}: no worker's id, line left out")
             continue
@@ -51,8 +51,14 @@ def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -
         run = seen[worker] = seen.get(worker, 0) + 1
         if run > 1:
             warn(f"{path}:{number}: worker {worker} is there again, so the file holds more than one run of it")
-        rows.append({"worker": worker, "run": run, **content})
+        rows.append({"worker": worker, "run": run} | {key: content[key] for key in content if key not in _OWN_NAMES})
     return rows
+
+
+_WORKER = re.compile(r"[0-9]{1,9}")
+
+_OWN_NAMES = {"cell", "worker", "run"}
+"""What columns of the frames are called that no figure of FederatedScope's may replace."""
 
 
 def read_config(path: Path, warn: Warn) -> dict[str, Any] | None:
@@ -71,15 +77,21 @@ def read_config(path: Path, warn: Warn) -> dict[str, Any] | None:
 def merged(rows: list[Row], key: str) -> str | None:
     """Return FederatedScope's sys_avg of a counter: the mean over server and clients, 1024-based, to the character.
 
-    None where a worker is there twice, as FederatedScope then merges nothing, or where the counter is missing.
+    None where a worker is there twice, as FederatedScope then merges nothing, or where the counter is missing or is
+    no number of bytes.
     """
-    values = [float(row[key]) for row in rows if isinstance(row.get(key), _NUMBER)]
+    values = [float(row[key]) for row in rows if is_count(row.get(key))]
     if not values or len(values) < len(rows) or any(row["run"] > 1 for row in rows):
         return None
     return binary_text(float(np.mean(values)))
 
 
-_NUMBER = (int, float)
+def is_count(value: Any) -> bool:
+    """Return whether a figure can be a count: a finite whole number of at least 0, as large as frames can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST and value % 1 == 0
+
+
+_MOST = 10**38
 
 
 @dataclass(frozen=True)
@@ -203,7 +215,7 @@ def _logged(part: bytes, *, backwards: bool = False) -> Iterator[_Logged]:
 _OF_CLIENT = "{'Role': 'Client #"
 _ROUND = re.compile(r"'Round': (\d+)")
 
-_NO_NUMBERS = (SyntaxError, ValueError, TypeError, AttributeError)
+_NO_NUMBERS = (SyntaxError, ValueError, TypeError, AttributeError, OverflowError)
 """What a line raises that is no Python dict of numbers."""
 
 _END_BYTES, _LONGEST_END_BYTES = 2**15, 2**20

@@ -19,7 +19,7 @@ from fscost.cell import Cell
 from fscost.collect.doubts import Log, doubts_of, no_counts, same_bytes_of_other_models
 from fscost.collect.find import Run
 from fscost.collect.foreign import ForeignRun
-from fscost.collect.fs_logs import Evaluations, merged, read_evaluations, read_system_metrics
+from fscost.collect.fs_logs import Evaluations, is_count, merged, read_evaluations, read_system_metrics
 from fscost.collect.participation import with_client_rounds
 from fscost.collect.rounds import Schedule, ending_of, schedule_of
 from fscost.errors import CollectError, StoreError
@@ -200,7 +200,9 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
         told = read_evaluations(run.eval_results, warn, schedule, stopped, has_ended=True)
     logged, counted = _side_by_side(workers, ledger.workers)
     rows.messages.extend(cell.id, map(_in_frame, messages))
-    rows.workers.extend(cell.id, logged, **{way: [row.get(way, {}) for row in counted] for way in ("sent", "received")})
+    rows.workers.extend(
+        cell.id, map(_countable, logged), **{way: [row.get(way, {}) for row in counted] for way in ("sent", "received")}
+    )
     rows.rounds.extend(cell.id, _rounds(cell, messages, told.rows))
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
     counting = {"ledger_format": ledger.header["format"], "asizeof": _asizeof(outcome)}
@@ -246,7 +248,7 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     if told.is_appended or any(worker["run"] > 1 for worker in workers if worker["worker"]):
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
         told, is_done = Evaluations(), False
-    rows.workers.extend(name, workers)
+    rows.workers.extend(name, map(_countable, workers))
     rows.rounds.extend(name, told.rows)
     log = Log(workers, run.options, run.is_distributed)
     row["implausible"] = "; ".join(doubts_of(log)) or None
@@ -272,6 +274,13 @@ def _doubt(cells: list[Row], logs: dict[str, Log], warnings: list[str]) -> None:
             f"{first.get('path', first['cell'])}: implausible: {first['implausible']}"
             + (f" (and {len(doubted) - 1} more logs with doubtful counts; table=audit tells all)" * (len(doubted) > 1))
         )
+
+
+def _countable(worker: Row) -> Row:
+    """Return a worker's line with what is no count of bytes as unknown."""
+    if all(is_count(value) for key, value in worker.items() if _is_count(key)):
+        return worker
+    return {key: None if _is_count(key) and not is_count(value) else value for key, value in worker.items()}
 
 
 def _stopped(workers: list[Row]) -> Any:

@@ -2,12 +2,14 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fscost.collect import gather, runs_below
 from fscost.collect.doubts import Log, doubts_of, no_counts, same_bytes_of_other_models
 from tests.conftest import DATA, Result
 
@@ -169,3 +171,29 @@ def test_figures_of_own_runs_that_are_no_counts(tmp_path: Path, fscost: Callable
     assert done.code == 0
     assert "download of client 1 is -5, which is no number of bytes" in done.out
     assert "implausible: download of client 1 is -5" in done.err
+
+
+@pytest.mark.parametrize("text", ['"abc"', '{"a": 1}', "1e400", "-1", "0.5", "NaN", "1" + "0" * 40, "null", "true"])
+def test_what_is_no_count_costs_its_entry_alone(tmp_path: Path, text: str) -> None:
+    shutil.copytree(DATA / "cases" / "too_few_bytes", tmp_path / "exp")
+    metrics = tmp_path / "exp" / "system_metrics.log"
+    metrics.write_text(metrics.read_text().replace("2250", text, 1))
+    frames = gather(runs_below(tmp_path))
+    assert [*frames.workers["total_download_bytes"].fillna(0)] == [12000, 0, 2250, 2250, 2250]
+    (row,) = frames.cells.to_dict("records")
+    assert "download of client 1 is " in row["implausible"]
+    assert row["final_test_acc"] == 0.61
+
+
+def test_names_of_the_frames_are_not_taken_from_logs(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "cases" / "too_few_bytes", tmp_path / "exp")
+    for log, old, new in (
+        ("system_metrics.log", '"total_flops"', '"cell": "x", "run": 7, "total_flops"'),
+        ("eval_results.log", "'test_total'", "'round': 9.5, 'cell': 1, 'test_total'"),
+    ):
+        text = (tmp_path / "exp" / log).read_text()
+        (tmp_path / "exp" / log).write_text(text.replace(old, new))
+    frames = gather(runs_below(tmp_path))
+    assert {*frames.workers["cell"], *frames.rounds["cell"]} == {*frames.cells["cell"]}
+    assert [*frames.rounds["round"]] == [2, 4, 6]
+    assert [*frames.workers["run"]] == [1] * 5
