@@ -19,6 +19,7 @@ from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, Mark, mark_of
 from fscost.tables.numbers import Datum, unit_for
+from fscost.tables.seeds import counts_of, number_of, told
 from fscost.tables.table import Column
 from fscost.tables.unseen import unseen_of
 from fscost.tables.words import notes, power
@@ -155,11 +156,6 @@ class View:
         compare = "method" if spec.compare == along else spec.compare
         return cls(cells, frames.workers, spec, keys, lines, compare, column, most)
 
-    @property
-    def seeds(self) -> int:
-        """Over how many seeds each number is."""
-        return len(self.lines[0].runs)
-
     def panels(self, numbers_of: NumbersOf, *, along: str = "") -> list[Panel]:
         """Return the series in panels: one for each combination of what varies beside methods and options.
 
@@ -246,11 +242,12 @@ class View:
 
     def over(self, *, with_band: bool = False) -> str:
         """Return over how many seeds numbers are, and how they are made one; nothing for one seed."""
-        if self.seeds == 1:
+        numbers = counts_of(self.lines)
+        if numbers == [1]:
             return ""
         middle = "median" if self.spec.aggregate == "median" else "mean"
         spread = " ± sample standard deviation" * (with_band and self.spec.aggregate == "mean_std")
-        return f"{middle}{spread} over n = {self.seeds} seeds"
+        return f"{middle}{spread} over {number_of(numbers)}"
 
     def caption(self, first: str, unit: str, traffics: Sequence[str] = ()) -> list[str]:
         """Return `first`, over how many seeds it is, and what else must be said of all numbers.
@@ -258,6 +255,7 @@ class View:
         `traffics` are the traffic classes that are counted, if not that of the settings.
         """
         said = [f"{first}; {self.over() or 'one seed'}."]
+        said += told(self.lines, self.keys, self.spec) if len(counts_of(self.lines)) > 1 else []
         if power(unit):
             said.append(f"{unit} = {power(unit)} bytes.")
         said += unseen_of(self.lines, [replace(self.column, traffic=str(t)) for t in traffics] or [self.column])

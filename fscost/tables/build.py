@@ -20,6 +20,7 @@ from fscost.tables.logged import as_logged
 from fscost.tables.marks import SO_FAR, Mark, is_unreached, unknown
 from fscost.tables.numbers import Datum, Style, style_of, unit_for
 from fscost.tables.quantities import QUANTITIES, Kind, Quantity
+from fscost.tables.seeds import counts_of, groups_of, sentences, with_counts
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
 from fscost.tables.words import counted, notes, provenance, reading
@@ -62,10 +63,15 @@ def build(
     gone = leaving(columns, lines, baselines, keys)
     shown = [part for part in parts if part.column not in gone]
     table, columns = whole.without(_places(gone, grid, keys, parts)), [part.column for part in shown]
+    table = with_counts(table, lines)
     return replace(
         table,
         counted=counted(lines, columns, table.rows, spec),
-        reading=(*reading(lines, keys, [(part.column, part.style) for part in shown], heads, spec), *said),
+        reading=(
+            *reading(lines, keys, [(part.column, part.style) for part in shown], heads, spec),
+            *sentences(table, lines, keys, spec),
+            *said,
+        ),
         notes=tuple(notes(table.rows, table.columns, lines, columns)),
     )
 
@@ -113,7 +119,7 @@ def _parts(
     columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Sequence[Line | None], keys: Keys, spec: TableSpec
 ) -> list[_Part]:
     data = [[_datum(column, *pair, spec) for pair in zip(lines, baselines, strict=True)] for column in columns]
-    groups, parts = [keys.group(line) for line in lines], []
+    groups, parts = groups_of(lines, keys), []
     for column, own in zip(columns, data, strict=True):
         quantity = QUANTITIES[column.quantity]
         family = [d for c, some in zip(columns, data, strict=True) if _shares_unit(c, column) for d in some]
@@ -205,7 +211,8 @@ def _rows(grid: _Grid, keys: Keys, parts: Sequence[_Part], spec: TableSpec) -> I
         values["params"] = sizes.get(known[0].model)
         labels = [label_of(key, values[key], spec) for key in keys.rows]
         numbers = [part.entries[id(line)] if line else _OUTSIDE for line in lines for part in parts]
-        yield Row((*labels, *numbers), seeds=max(len(line.runs) for line in known))
+        counts = counts_of(known)
+        yield Row((*labels, *numbers), seeds=counts[0] if len(counts) == 1 else None)
 
 
 _OUTSIDE = Entry(Mark.OUTSIDE, mark=True)

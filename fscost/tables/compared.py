@@ -1,4 +1,4 @@
-"""Which runs stand beside each other, in a table or in a figure: lines of the same seeds, counted in the same way."""
+"""Which runs stand beside each other, in a table or in a figure: lines whose numbers are counted in the same way."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import pandas as pd
 
 from fscost.errors import TableError
 from fscost.tables.given import given
-from fscost.tables.keys import Keys, keys_of, refuse_mixture, refuse_unequal_seeds
+from fscost.tables.keys import Keys, keys_of, refuse_mixture
 from fscost.tables.lines import Line, lines_of
 from fscost.tables.spec import TableSpec
 
@@ -34,10 +34,9 @@ def compared(
 ) -> tuple[Keys, list[Line]]:
     """Return the lines of `readable` cells, in the order of `spec`, and the keys that tell them apart.
 
-    Raises TableError for cells that must not be compared in `measures`, and for lines of unequal seeds.
+    Raises TableError for cells that must not be compared in `measures`, and for two runs of one cell.
     """
     keys = keys_of(cells, spec, [*extra])
     refuse_mixture(cells, keys.rows, measures)
     lines = lines_of(cells, pd.DataFrame() if rounds is None else rounds, keys.of_lines, named=spec.order != "sorted")
-    refuse_unequal_seeds(lines, keys)
     return keys, lines

@@ -1,6 +1,6 @@
 """Options that vary between cells of the same axes: each must become a column, or a mean would mix settings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fscost import vocabulary, where
@@ -15,13 +15,25 @@ def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
     """Return each option that differs between cells a table compares: of one model, data, clients and rounds.
 
     Methods may differ in the options that make them, unless these differ within one method. The values are by cell
-    id; where a cell leaves FederatedScope's default, it is that default. What says where a run happened is no option
-    of it here.
+    id; where a cell leaves FederatedScope's default, it is that default. What says where a run happened, read
+    and wrote is none of them, unless nothing else tells two cells of one seed apart.
     """
     cells = list(cells)
     same = dict.fromkeys(name for group in _groups(cells, "seed") for name in _differing(group))
     compared = (name for group in _groups(cells, "seed", "method") for name in _differing(group))
-    return options_of(cells, same | dict.fromkeys(name for name in compared if not makes_a_method(name)))
+    twins = dict.fromkeys(_telling_twins(cells))
+    return options_of(cells, same | dict.fromkeys(name for name in compared if not makes_a_method(name)) | twins)
+
+
+def _telling_twins(cells: Iterable[Cell]) -> Iterator[str]:
+    """Yield the options by which alone two cells of one seed differ: what was read at two places is not one seed."""
+    found: dict[str, Cell] = {}
+    for cell in cells:
+        factors = (name for name, _ in vocabulary.leaves(cell.fs) if not where.is_provenance(name))
+        options = sorted((name, repr(option_of(cell, name))) for name in factors)
+        other = found.setdefault(repr([cell.engine, cell.protocol, options]), cell)
+        if other.id != cell.id:
+            yield from (name for name in _all_differing([other, cell]) if where.is_read(name))
 
 
 def options_of(cells: Iterable[Cell], names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -53,9 +65,12 @@ _OF_METHODS = {
 
 
 def _differing(group: list[Cell]) -> list[str]:
+    return [name for name in _all_differing(group) if name != "seed" and not where.is_provenance(name)]
+
+
+def _all_differing(group: list[Cell]) -> list[str]:
     names = dict.fromkeys(name for cell in group for name, _ in vocabulary.leaves(cell.fs))
-    told = (name for name in names if name != "seed" and not where.is_provenance(name))
-    return [name for name in told if len({repr(option_of(cell, name)) for cell in group}) > 1]
+    return [name for name in names if len({repr(option_of(cell, name)) for cell in group}) > 1]
 
 
 def option_of(cell: Cell, name: str) -> Any:

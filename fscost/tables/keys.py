@@ -100,22 +100,9 @@ def refuse_mixture(cells: pd.DataFrame, keys: Iterable[str], measures: Iterable[
             )
 
 
-def refuse_unequal_seeds(lines: Sequence[Line], keys: Keys) -> None:
-    """Raise TableError for lines whose seeds are not the same: their means could not be compared."""
-    if "seed" in keys.of_lines:
-        return
-    for line in lines[1:]:
-        if line.seeds != lines[0].seeds:
-            first, other = (", ".join(map(str, one.seeds)) for one in (lines[0], line))
-            raise TableError(
-                f"{_name(lines[0])} has the seeds {first} and {_name(line)} the seeds {other}; select the same "
-                "seeds of both, or add seed to table.rows"
-            )
-
-
-def _name(line: Line) -> str:
-    run = line.runs[0]
-    return f"{run['method']}-{run['model']}-c{run['clients']}"
+def has_same_seeds(line: Line, other: Line, keys: Keys) -> bool:
+    """Return whether the numbers of two lines are over the same seeds, so that they can be compared."""
+    return "seed" in keys.of_lines or line.seeds == other.seeds
 
 
 def _by_size(lines: Sequence[Line], *, reverse: bool) -> list[Line]:
@@ -136,6 +123,7 @@ def _as_compared(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> Sequence
 def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line | None]:
     """Return for each line the one that it is compared with: the named one of its group, else the first.
 
+    There is none for a line of other seeds.
     Where no order was named, FedAvg comes first as it is what the field compares with.
     Raises TableError for a baseline that no line has.
     """
@@ -149,4 +137,7 @@ def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line
     for line in _as_compared(lines, keys, spec):
         if spec.baseline is None or str(line.runs[0][keys.compare]) == str(spec.baseline):
             found.setdefault(keys.group(line), line)
-    return [found.get(keys.group(line)) for line in lines]
+    bases = [found.get(keys.group(line)) for line in lines]
+    return [
+        base if base and has_same_seeds(line, base, keys) else None for line, base in zip(lines, bases, strict=True)
+    ]

@@ -191,9 +191,9 @@ def _refuse_twins(line: Line) -> None:
         for other in line.runs[:number]:
             if run["seed"] == other["seed"]:
                 same = f"{run['method']}, {run['model']}, {run['clients']} clients, seed {run['seed']}"
-                raise TableError(
-                    f"{same}: {other['cell']} and {run['cell']} are runs of the same cell; select one folder"
-                )
+                ids = dict.fromkeys(str(one["cell"]) for one in (other, run))
+                twice = f"{' and '.join(ids)} are runs" if len(ids) > 1 else f"there are two runs, both {run['cell']},"
+                raise TableError(f"{same}: {twice} of the same cell; select one folder")
 
 
 def plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, SO_FAR, ZERO, meaning
 from fscost.tables.numbers import Style
 from fscost.tables.quantities import QUANTITIES, Kind
+from fscost.tables.seeds import counts_of, number_of
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Note, Row
 from fscost.tables.unseen import unseen_of
@@ -55,15 +56,15 @@ def messages_of(measure: str, traffics: Sequence[str]) -> str:
 
 
 def _seeds(lines: Sequence[Line], rows: Sequence[Row], spec: TableSpec) -> str:
-    """Return over how many seeds numbers are, and how they are made one; all lines have the same."""
+    """Return over how many seeds numbers are, and how they are made one."""
     if "seed" in lines[0].axes:
         return "each seed alone"
-    number = len(lines[0].runs)
-    if number == 1:
+    numbers = counts_of(lines)
+    if numbers == [1]:
         return "one seed"
     if spec.aggregate == "mean_std" and any(entry.spread for row in rows for entry in row.entries):
-        return f"mean ± sample standard deviation over n = {number} seeds"
-    return f"{'median' if spec.aggregate == 'median' else 'mean'} over n = {number} seeds"
+        return f"mean ± sample standard deviation over {number_of(numbers)}"
+    return f"{'median' if spec.aggregate == 'median' else 'mean'} over {number_of(numbers)}"
 
 
 # --- how to read it -------------------------------------------------------------------------------

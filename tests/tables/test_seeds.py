@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean, median, stdev
+from typing import Any
 
 import pytest
 
@@ -96,15 +97,98 @@ def test_only_a_mean_or_a_median(paper: Path, aggregate: str, of: Callable[[list
         assert (entry.spread, entry.deviation) == ("", None)
 
 
-def test_a_mean_over_other_seeds_is_no_mean_to_compare(paper: Path) -> None:
-    runs = [pair for pair in runs_below(paper) if not pair[1].path.name.startswith("fedprox-mlp_m-digits-c10-s2")]
-    with pytest.raises(TableError) as error:
-        table_of(runs)
-    assert str(error.value) == (
-        "fedavg-mlp_s-c3 has the seeds 0, 1, 2 and fedprox-mlp_m-c10 the seeds 0, 1; "
-        "select the same seeds of both, or add seed to table.rows"
+FEWER = "fedprox-mlp_m-digits-c10-s2"
+"""A run that is taken away."""
+
+
+def without(paper: Path, *names: str) -> list[Any]:
+    return [pair for pair in runs_below(paper) if not pair[1].path.name.startswith(names)]
+
+
+def test_rows_of_unequal_seeds_tell_how_many_and_are_not_compared(paper: Path) -> None:
+    columns = ["total", "ratio", "final"]
+    whole, table = table_of(paper, columns=columns), table_of(without(paper, FEWER), columns=columns)
+    assert table.counted == ("payload of training messages; mean ± sample standard deviation over n = 2 or 3 seeds")
+    assert [entry.text for entry in entries(table, "seeds").values()].count("2") == 1
+    assert entries(table, "seeds")["mlp_m 10 fedprox"].value == 2
+    assert entries(table, "ratio")["mlp_m 10 fedprox"].text == "n/a"
+    assert entries(table, "ratio")["mlp_m 10 fedper"].text == entries(whole, "ratio")["mlp_m 10 fedper"].text
+    for row, entry in entries(table, "final_test_acc").items():
+        is_of_group = row.startswith("mlp_m 10 ")
+        assert entry.emphasis == ("" if is_of_group else entries(whole, "final_test_acc")[row].emphasis)
+        assert is_of_group or entry.text == entries(whole, "final_test_acc")[row].text
+    assert any(entry.emphasis for row, entry in entries(whole, "final_test_acc").items() if row.startswith("mlp_m 10 "))
+    assert [text for text in table.reading if "seeds" in text] == [
+        "n: the number of seeds.",
+        "Rows of unequal seeds are not compared, by ratio or for the best: mlp_m, 10 clients, fedavg has seeds 0, 1, 2 "
+        "and mlp_m, 10 clients, fedprox has seeds 0, 1.",
+    ]
+    assert len(table_of(without(paper, FEWER), rows=["model", "clients", "seed", "method"]).rows) == 53
+
+
+def test_rows_that_are_never_compared_may_have_other_seeds(paper: Path) -> None:
+    names = [f"{method}-mlp_m-digits-c10-s0" for method in METHODS]
+    whole, table = table_of(paper, columns=["final"]), table_of(without(paper, *names), columns=["final"])
+    assert not any("not compared" in text for text in table.reading)
+    assert {entry.value for entry in entries(table, "seeds").values()} == {2, 3}
+    with_best = [
+        {tuple(row.split()[:2]) for row, entry in entries(one, "final_test_acc").items() if entry.emphasis}
+        for one in (whole, table)
+    ]
+    assert with_best[0] == with_best[1] != set()
+
+
+def test_as_many_seeds_but_others_are_not_compared(two: Path, paper: Path, fscost: Callable[..., Result]) -> None:
+    """One run each, of seeds 0 and 1."""
+    shutil.rmtree(next(two.glob("fedper*")))
+    other = runs_of(paper, "fedper", "mlp_s", 3)[1]
+    shutil.copytree(other, two / other.name)
+    done = fscost("table", str(two), "table.columns=[total,ratio,final]")
+    assert done.code == 0
+    assert "one seed" in done.out
+    assert "FedAvg has seed 0 and FedPer has seed 1." in done.out
+    rows = rows_of(fscost("table", str(two), "table.columns=[total,ratio,final]", "--format", "csv").out)
+    assert [row["seeds"] for row in rows] == ["1", "1"]
+    assert [row["ratio"] for row in rows] == ["1", "n/a"]
+    latex = fscost("table", str(two), "table.columns=[total,ratio,final]", "--format", "latex").out
+    assert "bf" not in latex.split("toprule")[1].split("bottomrule")[0]
+
+
+def test_side_by_side_a_note_tells_how_many(paper: Path) -> None:
+    table = table_of(without(paper, FEWER), columns=["final"], rows=["model", "method"], across="clients")
+    assert "seeds" not in [column.raw for column in table.columns]
+    assert "n = 2: mlp_m, fedprox, 10 clients." in table.reading
+    assert "n = 3: all others." in table.reading
+    assert [row.seeds for row in table.rows].count(None) == 1
+
+
+def test_a_sweep_whose_grids_have_other_seeds_prints_its_table(here: Path, fscost: Callable[..., Result]) -> None:
+    (here / "own" / "sweeps").mkdir(parents=True)
+    (here / "own" / "sweeps" / "mine.yaml").write_text(
+        "# @package _global_\n"
+        "grids: ['method=fedavg seed=0,1,2', 'method=fedprox seed=0', 'method=fedopt seed=0,1 model=mlp_s']\n"
     )
-    assert len(table_of(runs, rows=["model", "clients", "seed", "method"]).rows) == 53
+    done = fscost("-m", "sweeps=mine", "config_dir=own", "engine=estimate", "rounds=2")
+    assert done.code == 0, done.err
+    assert "n = 1 to 3 seeds" in done.out
+    assert (here / "tables" / "mine.tex").exists()
+
+
+def test_what_is_read_at_two_places_under_one_seed_is_told_apart(here: Path, fscost: Callable[..., Result]) -> None:
+    words = ["engine=estimate", "rounds=2", "model=lr", "fs.data.root=a,b"]
+    assert fscost("-m", *words, "seed=0").code == 0
+    rows = rows_of(fscost("table", *words, "seed=0", "--format", "csv").out)
+    assert [row["data.root"] for row in rows] == ["a", "b"]
+    assert fscost("-m", *words[:-1], "fs.data.root=c", "seed=1").code == 0
+    runs = [*map(str, (here / "runs").glob("*-s1-*")), *map(str, (here / "runs").glob("*-s0-*"))][:2]
+    assert [row["seeds"] for row in rows_of(fscost("table", *runs, "--format", "csv").out)] == ["2"]
+
+
+def test_copies_of_one_run_are_no_two_seeds(two: Path, here: Path, fscost: Callable[..., Result]) -> None:
+    shutil.copytree(two, here / "copy")
+    refused = fscost("table", str(two), "copy")
+    assert refused.code == 2
+    assert "there are two runs, both " in refused.err
 
 
 @pytest.mark.parametrize("layout", [{"rows": ["seed", "model", "clients", "method"]}, {"across": "seed"}])
