@@ -128,7 +128,7 @@ def test_a_run_that_diverged_has_no_metric() -> None:
 
 
 def test_a_cell_that_is_there_twice_is_named() -> None:
-    with pytest.raises(TableError, match="fedavg, lr, 3 clients, seed 0: a and a are runs of the same cell"):
+    with pytest.raises(TableError, match="fedavg, lr, 3 clients, seed 0: there are two runs, both a, of the same cell"):
         build(cells_of([{"seed": 0}, {"seed": 0}]), TableSpec(columns=["rounds"]), label="x")
 
 
