@@ -158,7 +158,7 @@ def _relative(quantity: Quantity, column: ColumnSpec, line: Line, baseline: Line
     own = of(line, column)
     if isinstance(own, str):
         return own if own in list(Mark) else Mark.NOT_REACHED
-    base = of(baseline, column) if baseline else unknown("there is no baseline of the same seeds among the rows compared")
+    base = of(baseline, column) if baseline else unknown("no row of the same seeds is the baseline")
     if isinstance(base, str):
         return _without_baseline(base)
     middles = [Datum(values).middle(spec.aggregate) for values in (own, base)]
