@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from fscost.collect import gather, runs_below
-from fscost.errors import TableError
 from fscost.rundir import RunDir
 from fscost.tables import TableSpec
 from fscost.tables.build import build
