@@ -233,6 +233,7 @@ def subject_of(selection: Selection) -> "Subject":
 
 def _spec_of(selection: Selection) -> TableSpec:
     spec = TableSpec.from_config(selection.plan.table, selection.plan.network)
+    spec.check_options([cell for cell, _ in selection.runs if cell is not None])
     if not selection.planned and spec.order == "named":  # a folder names nothing in any order
         return replace(spec, order="sorted")
     return spec

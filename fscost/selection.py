@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fscost.cell import Cell
 from fscost.collect import Run, runs_below
-from fscost.engine import Engines, EngineSettings, identify
+from fscost.engine import Engines, EngineSettings, identify, unasked
 from fscost.errors import ConfigError, StoreError, for_each_cell
 from fscost.files import write_whole
 from fscost.plan import Plan, Planned, plan
@@ -79,6 +79,7 @@ def planned(overrides: Sequence[str]) -> Plan:
         column.check_direction()
         if not is_fork:
             column.check_target()
+    spec.check_options([one.cell for one in made.cells])
     return made
 
 
@@ -87,7 +88,7 @@ def select(words: Sequence[str]) -> Selection:
     overrides, folders = named(words)
     if folders:
         runs = [run for folder in folders for run in runs_below(folder)]
-        made = plan(overrides, identify)
+        made = plan(overrides, unasked)
         return Selection(tuple(runs), made, {}, (*map(str, folders), *overrides))
     return selection_of(planned(overrides), overrides)
 
@@ -129,7 +130,7 @@ def remember(store: Store, overrides: Sequence[str]) -> None:
 
 
 def _last_sweep(overrides: Iterable[str]) -> list[str]:
-    store = plan([o for o in overrides if o.startswith("store=")], identify).store
+    store = plan([o for o in overrides if o.startswith("store=")], unasked).store
     try:
         content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
         return [str(override) for override in content["overrides"]]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
-
-from fscost.errors import ConfigError, nearest
 
 IRRELEVANT = {
     "outdir", "expname", "expname_tag", "verbose", "print_decimal_digits", "cfg_file",
@@ -70,7 +67,17 @@ def not_federatedscopes(tree: Mapping[str, Any]) -> Iterator[str]:
 
 def is_open(name: str) -> bool:
     """Return whether FederatedScope lets anyone add this option (``train.optimizer.momentum``)."""
-    return any(name.startswith(f"{section}.") for section in _table()["open"])
+    return any(name.startswith(f"{section}.") for section in open_sections())
+
+
+def open_sections() -> Sequence[str]:
+    """Return the sections below which FederatedScope lets anyone add options."""
+    return cast("list[str]", _table()["open"])
+
+
+def is_changed(name: str) -> bool:
+    """Return whether a release has another default for an option than master; cells mean master's everywhere."""
+    return name in _table()["changed"]
 
 
 def absent(protocol: str) -> Sequence[str]:
@@ -144,28 +151,3 @@ def asked(flat: Mapping[str, Any]) -> dict[str, Any]:
     if used.get("fedprox.use") and used.get("regularizer.type") == "proximal_regularizer":
         del used["regularizer.type"]
     return used
-
-
-def check(name: str, value: Any, shown: str = "fs.") -> None:
-    """Refuse an option FederatedScope does not have, or a value of another type than its default's.
-
-    Raises ConfigError with the nearest names, or with the type that is expected.
-    """
-    if name not in known():
-        if not is_open(name):
-            raise ConfigError(f"{shown}{name}: FederatedScope has no such option{nearest(name, known())}")
-        return
-    expected = known()[name]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{shown}{name}={value}: must be a finite number")
-    if expected is None or _same_kind(value, expected):
-        return
-    raise ConfigError(f"{shown}{name}={value!r}: expected {type(expected).__name__}, as its default {expected!r} is")
-
-
-def _same_kind(value: Any, expected: Any) -> bool:
-    if isinstance(value, bool) or isinstance(expected, bool):
-        return isinstance(value, bool) and isinstance(expected, bool)
-    if isinstance(expected, float):
-        return isinstance(value, (int, float))
-    return isinstance(value, type(expected))

@@ -13,7 +13,7 @@ LAYERS = [
     {"launch", "report"},
     {"plots"},
     {"plan", "engine", "collect", "tables"},
-    {"rundir", "metering", "vocabulary", "digits", "worker"},
+    {"rundir", "metering", "vocabulary", "options", "digits", "worker"},
     {"cell", "called", "where", "record", "measure", "metric", "errors", "paths", "files", "fast_json", "lock",
      "useless", "clean", "terminal"},
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 from fscost.cell import Cell
 from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.errors import ConfigError
+from fscost.options import Options
 from fscost.record import Outcome
 from fscost.rundir import RunDir
 
@@ -33,21 +34,31 @@ class Engine(Protocol):
         """End what runs, and let go of processes; the engine is of no more use."""
 
 
-def identify(config: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the engine and the message protocol that an ``engine`` section means, with ``auto`` resolved.
+def identify(config: Mapping[str, Any]) -> tuple[str, str, Options]:
+    """Return the engine and the message protocol that an ``engine`` section means, with ``auto`` resolved, and what
+    the engine can be asked for.
 
-    ``engine=auto`` is FederatedScope where there is one; its protocol is that of the release. Raises ConfigError for
-    an interpreter that has no FederatedScope.
+    ``engine=auto`` is FederatedScope where there is one; its protocol is that of the release, and its options are its
+    own. Where a protocol is named, for results that are there already, it is not asked. Raises ConfigError for an
+    interpreter that has no FederatedScope.
     """
-    from fscost.engine.federatedscope import interpreter, is_within_reach
+    from fscost.engine.federatedscope import interpreter, is_within_reach, options_of
 
     python = EngineSettings.from_config(config).python
     name, protocol = str(config["name"]), str(config["protocol"])
     if name == "auto":
         name = "federatedscope" if is_within_reach(python) else "builtin"
-    if protocol == "auto":
-        protocol = interpreter(python).protocol if name == "federatedscope" else _NEWEST
-    return name, protocol
+    if name != "federatedscope":
+        return name, _NEWEST if protocol == "auto" else protocol, Options.of_engine(name)
+    if protocol != "auto":
+        return name, protocol, Options.of_any()
+    found = interpreter(python)
+    return name, found.protocol, options_of(found)
+
+
+def unasked(config: Mapping[str, Any]) -> tuple[str, str, Options]:
+    """Return an engine for a plan whose cells nobody runs, as of settings beside a folder: no interpreter is needed."""
+    return str(config["name"]), _NEWEST, Options.of_any()
 
 
 def described(name: str, settings: EngineSettings) -> str:

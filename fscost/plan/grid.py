@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fscost.cell import Cell
 from fscost.errors import ConfigError, for_each_cell
+from fscost.options import Options
 from fscost.plan.axes import combinations
 from fscost.plan.compose import OWN_LAYOUT, config_of, configuration, grids_of, parse
 from fscost.plan.launcher import check_file_of, launcher_of, name_of
@@ -20,8 +21,8 @@ from fscost.plan.names import check_name
 from fscost.plan.plain import resolved
 from fscost.plan.tree import cell_from
 
-Identify = Callable[[Mapping[str, Any]], tuple[str, str]]
-"""Turns the ``engine`` section of a configuration into the engine's name and its message protocol."""
+Identify = Callable[[Mapping[str, Any]], tuple[str, str, Options]]
+"""Turns the ``engine`` section of a configuration into the engine's name, its message protocol and its options."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Plan:
 def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     """Expand overrides into cells, all of them checked, none twice.
 
-    `identify` returns the engine and the message protocol of an ``engine`` section. Raises ConfigError in one line, or
+    `identify` returns engine, message protocol and options of an ``engine`` section. Raises ConfigError in one line, or
     in one for each problem where cells have several.
     """
     layout = _layout(overrides)

@@ -28,7 +28,7 @@ def check_name(override: Override) -> None:
         for option in _values(override):
             _check_option(key, option)
     elif key.startswith("fs."):
-        _check_fs(key.removeprefix("fs."))
+        return  # which options there are is the engine's to say, and that of a cell
     elif re.match(r"hydra\b", key):
         _check_hydra(override)
     elif not _exists(key):
@@ -72,12 +72,6 @@ def _check_option(group: str, option: str) -> None:
     if option not in options and option not in ("null", "None"):
         close = nearest(option, options)
         raise ConfigError(f"{group}={option}: no such {group}{close}; there are {', '.join(sorted(options))}")
-
-
-def _check_fs(name: str) -> None:
-    sections = tuple(option for option in vocabulary.known() if option.startswith(f"{name}."))
-    if not sections and name not in vocabulary.known() and not vocabulary.is_open(name):
-        vocabulary.check(name, None)
 
 
 def _exists(key: str) -> bool:

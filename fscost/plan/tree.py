@@ -9,47 +9,41 @@ from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.digits import are_of_one_source
 from fscost.errors import ConfigError
+from fscost.options import Options
 from fscost.plan.compose import GROUPS, raw_file
 from fscost.plan.plain import Tree, resolved
 from fscost.plan.read import read_yaml
 
 
-def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str) -> Cell:
-    """Return the cell of one configuration; `parsed` are the overrides that made it.
+def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, options: Options) -> Cell:
+    """Return the cell of one configuration; `parsed` are the overrides that made it, `options` what may be asked.
 
     With ``fs_config`` that file is the base, and only the options that the overrides name are laid over it.
     """
+    for override in parsed:
+        if override.key_or_group.startswith("fs."):
+            options.check_name(override.key_or_group.removeprefix("fs."))
     tree = resolved(config, "fs")
     if not isinstance(tree, dict):
         raise ConfigError(f"fs={tree}: sets no option; name one, as fs.train.optimizer.lr=0.1")
     flat = dict(vocabulary.leaves(tree))
     if (path := resolved(config, "fs_config")) is not None:
-        file = _file_leaves(str(path))
-        flat = file | {name: flat[name] for name in _named(config, parsed, flat, file)}
+        file = _file_leaves(str(path), options)
+        flat = {**options.deviating, **file, **{name: flat[name] for name in _named(config, parsed, flat, file)}}
     for name, value in flat.items():
-        vocabulary.check(name, value)
+        options.check(name, value)
     return Cell(engine=engine, protocol=protocol, fs=vocabulary.nested(vocabulary.sparse(flat)))
 
 
-def _file_leaves(path: str) -> dict[str, Any]:
+def _file_leaves(path: str, options: Options) -> dict[str, Any]:
     """Read a FederatedScope YAML; raises ConfigError naming the file for one that is none."""
     tree = read_yaml("fs_config", path)
     if not isinstance(tree, dict):
         raise ConfigError(f"fs_config={path}: no FederatedScope configuration: expected sections with options")
-    flat = {name: _number(value, vocabulary.default(name)) for name, value in vocabulary.leaves(tree)}
+    flat = options.read(dict(vocabulary.leaves(tree)))
     for name, value in flat.items():
-        vocabulary.check(name, value, shown=f"fs_config={path}: ")
+        options.check(name, value, shown=f"fs_config={path}: ")
     return flat
-
-
-def _number(value: Any, default: Any) -> Any:
-    """Return ``1e-3``, text to YAML 1.1, as the number that FederatedScope reads in it."""
-    if not isinstance(value, str) or not isinstance(default, float):
-        return value
-    try:
-        return float(value)
-    except ValueError:
-        return value
 
 
 def _named(config: Tree, parsed: list[Override], flat: Mapping[str, Any], file: Mapping[str, Any]) -> list[str]:

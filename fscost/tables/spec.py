@@ -1,12 +1,12 @@
 """What a table shows: a layout of ``conf/table/``, checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
 from fscost import vocabulary
-from fscost.cell import AXES
+from fscost.cell import AXES, Cell
 from fscost.errors import TableError, nearest
 from fscost.measure import Traffic
 from fscost.tables.column import ColumnSpec, one_of
@@ -105,6 +105,16 @@ class TableSpec:
                 raise TableError(f"table.across={self.across}: is in table.rows too; take it out there")
         one_of("compare", self.compare, AXES)
 
+    def check_options(self, cells: Collection[Cell]) -> None:
+        """Refuse an option that no release of FederatedScope has, nor any of these cells from a fork."""
+        for setting, key in [*(("rows", str(key)) for key in self.rows), ("across", self.across or "")]:
+            name = key.removeprefix("fs.").removesuffix("?")
+            if not key.startswith("fs.") or _is_frozen(name):
+                continue
+            known = {*vocabulary.known(), *(option for cell in cells for option, _ in vocabulary.leaves(cell.fs))}
+            if name not in known:
+                raise TableError(f"table.{setting}={key}: FederatedScope has no such option{nearest(name, known)}")
+
     def _check_order(self) -> None:
         if self.order not in ("named", "sorted"):
             known = ["named", "sorted", "params", *(column.quantity for column in self.column_specs())]
@@ -179,10 +189,10 @@ class TableSpec:
 
 
 def _check_key(setting: str, key: str, choices: Sequence[str]) -> None:
-    name = str(key).removeprefix("fs.")
-    if name == key:
+    if not str(key).startswith("fs."):  # which options there are depends on the cells
         one_of(setting, key, choices)
-        return
+
+
+def _is_frozen(name: str) -> bool:
     below_own = name.startswith(tuple(f"{own}." for own in vocabulary.OWN))
-    if name not in vocabulary.known() and not vocabulary.is_open(name) and not below_own:
-        raise TableError(f"table.{setting}={key}: FederatedScope has no such option{nearest(name, vocabulary.known())}")
+    return name in vocabulary.known() or vocabulary.is_open(name) or below_own

@@ -1,4 +1,4 @@
-"""The script that an engine's interpreter starts: ``python boot.py probe`` or ``python boot.py serve MODULE``.
+"""The script that an engine's interpreter starts: ``python boot.py probe``, ``options`` or ``serve MODULE``.
 
 It makes this very fscost importable there by its path alone, so that nothing has to be installed beside
 FederatedScope and nothing of the environment that fscost lives in is seen.
@@ -23,7 +23,7 @@ def load_fscost() -> None:
 
 
 def main(task: str, *arguments: str) -> None:
-    """Run one of the two tasks; an interpreter that is too old says so in the form of a reply."""
+    """Run one of the tasks; an interpreter that is too old says so in the form of a reply."""
     if sys.version_info < OLDEST:
         print(json.dumps({"error": f"Python {sys.version.split()[0]} is too old, the worker needs 3.8"}))
         return
@@ -36,6 +36,10 @@ def main(task: str, *arguments: str) -> None:
         from fscost.worker.probe import probe
 
         print(json.dumps(probe()))
+    elif task == "options":
+        from fscost.worker.asked import main as tell
+
+        tell()
     else:
         from fscost.worker.serve import main as serve
 

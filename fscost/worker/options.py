@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from fscost import vocabulary
@@ -39,9 +39,14 @@ def in_release(asked: Mapping[str, Any], release: Mapping[str, Any]) -> dict[str
     return {_name_in(release, name): value for name, value in {**unlike, **asked}.items()}
 
 
+def older_names(release: Collection[str]) -> dict[str, str]:
+    """Return the names that a release has for options that cells know by another, with these."""
+    return {old: new for new, old in _OLD_NAMES.items() if new not in release and old in release}
+
+
 def in_cell(used: Mapping[str, Any]) -> dict[str, Any]:
     """Return a release's options by the names that cells use."""
-    new_names = {old: new for new, old in _OLD_NAMES.items() if new not in used}
+    new_names = older_names(used)
     return {new_names.get(name, name): value for name, value in used.items()}
 
 
@@ -51,6 +56,7 @@ def _name_in(release: Mapping[str, Any], name: str) -> str:
 
 
 def _differ(ours: Any, theirs: Any) -> bool:
-    if ours is None or theirs is None:
+    """Return whether a default is another; one of another kind, which a fork may have, could not be set to ours."""
+    if ours is None or theirs is None or isinstance(ours, str) != isinstance(theirs, str):
         return False
     return bool((list(theirs) if isinstance(theirs, tuple) else theirs) != ours)

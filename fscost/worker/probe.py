@@ -53,14 +53,20 @@ def _protocol(version: str, commit: str | None, pickled: bool, parameters_only: 
 
 
 def commit_of(folder: Path) -> str | None:
-    """Return the git commit of the package in `folder`, with ``+changes`` where its files differ from it.
+    """Return the git commit of the package in `folder`, with ``+changes`` where its files or modules differ from it.
 
     A package without a checkout has the commit it was installed from, None if that was not written down.
     """
     top, head = _git(folder, "rev-parse", "--show-toplevel"), _git(folder, "rev-parse", "HEAD")
     if not top or not head or Path(top).resolve() != folder.resolve().parent:
         return _installed_commit()
-    return f"{head}+changes" if _git(folder, "status", "--porcelain", "-uno", "--", str(folder)) else head
+    return f"{head}+changes" if _is_changed(folder) else head
+
+
+def _is_changed(folder: Path) -> bool:
+    """Return whether a package is not what was committed; new modules count, as contrib/ imports all there are."""
+    lines = (_git(folder, "status", "--porcelain", "-uall", "--", str(folder)) or "").splitlines()
+    return any(not line.startswith("??") or line.rstrip('"').endswith(".py") for line in lines)
 
 
 def _git(folder: Path, *words: str) -> str | None:

@@ -261,7 +261,7 @@ def test_a_spec_that_makes_no_sense_is_told_in_one_line(
         (["model=mlp_s", "data=samples"], "model=mlp does not fit data=samples, which has no pixels"),
         (["model=mlp_s", "fs.data.train_samples=3"], "data digits_flat has its own number of samples"),
         (["model=spec", "parameters=3", "data=samples", "train_samples=0"], "there must be samples to train with"),
-        (["fs.model.spek=1"], "fs.model.spek: FederatedScope has no such option (did you mean model.spec"),
+        (["fs.model.spek=1"], "fs.model.spek: engine=estimate has no such option (did you mean model.spec"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(overrides: list[str], words: str, fscost: Callable[..., Result]) -> None:

@@ -91,7 +91,7 @@ def test_an_option_stands_where_it_is_named(tmp_path: Path) -> None:
     table = table_of(alone, rows=["fs.fedprox.mu", "method"])
     assert [[entry.text for entry in row.entries[:2]] for row in table.rows] == [["0", "fedavg"], ["0.1", "fedprox"]]
     with pytest.raises(TableError, match=r"^table.rows=fs.fedprox.nu: FederatedScope has no such option"):
-        TableSpec(rows=["fs.fedprox.nu"])
+        TableSpec(rows=["fs.fedprox.nu"]).check_options([])
 
 
 @pytest.mark.parametrize("columns", [["total"], ["uplink", "total"]])

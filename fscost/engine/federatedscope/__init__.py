@@ -10,6 +10,7 @@ from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.digits import DATA_TYPES, SPLITTERS
 from fscost.engine import fit
+from fscost.engine.federatedscope.asked import options_of
 from fscost.engine.federatedscope.effective import broken_claims, own_choices
 from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach
 from fscost.engine.process import WarmWorker, Worker
@@ -18,7 +19,7 @@ from fscost.errors import ConfigError
 from fscost.record import Outcome, Provenance, Status
 from fscost.rundir import RunDir
 
-__all__ = ["FederatedScopeEngine", "interpreter", "is_within_reach"]
+__all__ = ["FederatedScopeEngine", "interpreter", "is_within_reach", "options_of"]
 
 _LONGEST_WORDS = 200
 
@@ -48,6 +49,7 @@ class FederatedScopeEngine:
                 f"engine.protocol={cell.protocol}: there is {found.description}; name another interpreter with "
                 "engine.python=PATH, or leave engine.protocol out"
             )
+        _check_unheard_of(cell, found)
         _data_file(cell)  # raises where it is missing
         self._started(found)
 
@@ -70,6 +72,13 @@ class FederatedScopeEngine:
 
     def _started(self, found: Interpreter) -> Worker:
         return self._worker.started(found.python, f"engine.python={found.python}: FederatedScope cannot be imported")
+
+
+def _check_unheard_of(cell: Cell, found: Interpreter) -> None:
+    """Refuse options of a cell that no release has, nor this FederatedScope: a named protocol is planned unasked."""
+    for name, value in vocabulary.leaves(cell.fs):
+        if name not in vocabulary.known() and not vocabulary.is_open(name):
+            options_of(found).check(name, value)
 
 
 def _data_file(cell: Cell) -> str | None:

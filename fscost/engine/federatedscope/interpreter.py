@@ -1,8 +1,10 @@
 """The Python that has FederatedScope, and which FederatedScope it has."""
 
 import json
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -12,7 +14,7 @@ from typing import Any
 from fscost.engine.process import BOOT
 from fscost.errors import ConfigError
 
-_PROBE_S = 120.0
+_ANSWER_S = 120.0
 _CURE = "name the interpreter that has it with engine.python=PATH or FSCOST_FS_PYTHON"
 
 
@@ -29,7 +31,10 @@ class Interpreter:
     @property
     def description(self) -> str:
         """What it is, in words."""
-        return f"FederatedScope {self.protocol} ({(self.commit or 'commit unknown')[:8]}) of {self.python}"
+        commit, changes = (self.commit or "unknown").partition("+")[::2]
+        version = "" if self.protocol == f"v{self.version}" else f"version {self.version}, "
+        shown = f"{version}commit {commit[:8]}{'+' if changes else ''}{changes}"
+        return f"FederatedScope {self.protocol} ({shown}) of {self.python}"
 
 
 def is_within_reach(named: str | None) -> bool:
@@ -44,23 +49,39 @@ def interpreter(named: str | None) -> Interpreter:
     FederatedScope is not imported for it. Raises ConfigError where there is none.
     """
     python = Path(named).expanduser() if named else Path(sys.executable)
-    shown = f"engine.python={python}" if named else "engine=federatedscope"
-    try:
-        done = subprocess.run([python, BOOT, "probe"], capture_output=True, text=True, timeout=_PROBE_S)
-    except (OSError, subprocess.SubprocessError) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
-        raise ConfigError(f"{shown}: cannot be started: {why}; {_CURE}") from error
-    found = _reply(done.stdout)
-    if "error" in found:
-        words = (done.stderr.strip().splitlines() or [""])[-1]
-        why = found["error"] or f"it is no Python that runs the worker{f' ({words})' if words else ''}"
-        raise ConfigError(f"{shown}: {why}; {_CURE}")
+    found = asked(python, "probe", f"engine.python={python}" if named else "engine=federatedscope", cure=f"; {_CURE}")
     return Interpreter(python, found["folder"], found["version"], found["commit"], found["protocol"])
 
 
-def _reply(text: str) -> dict[str, Any]:
+def asked(
+    python: Path, task: str, shown: str, *, silent: str = "it is no Python that runs the worker", cure: str = ""
+) -> dict[str, Any]:
+    """Return what an interpreter answers to a task of the worker's script.
+
+    Raises ConfigError, which begins with `shown`, where it has no answer: with what is wrong as it says, or with
+    `silent` and its last words.
+    """
     try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"error": ""}
+        done = subprocess.run([python, BOOT, task], capture_output=True, text=True, errors="replace", timeout=_ANSWER_S)
+    except (OSError, subprocess.SubprocessError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise ConfigError(f"{shown}: cannot be started: {why}{cure}") from error
+    found = _reply(done.stdout)
+    if "error" in found:
+        raise ConfigError(f"{shown}: {found['error'] or f'{silent} ({_ending(done)})'}{cure}")
+    return found
+
+
+def _ending(done: subprocess.CompletedProcess[str]) -> str:
+    code, lines = done.returncode, done.stderr.strip().splitlines()
+    words = f"; its last words: {lines[-1]}" if lines else ""
+    return (f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}") + words
+
+
+def _reply(text: str) -> dict[str, Any]:
+    """Return the last line that is an answer; what an interpreter prints at its start is none."""
+    for line in reversed(text.splitlines()):
+        with suppress(ValueError):
+            if isinstance(found := json.loads(line), dict):
+                return found
+    return {"error": ""}
