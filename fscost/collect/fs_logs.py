@@ -130,9 +130,7 @@ def _known(schedule: str | Schedule) -> Schedule:
     return Schedule(schedule) if isinstance(schedule, str) else schedule
 
 
-def read_evaluations(
-    path: Path, warn: Warn, schedule: Schedule, stopped: Any = None, *, has_ended: bool = False
-) -> Evaluations:
+def read_evaluations(path: Path, warn: Warn, schedule: Schedule, stopped: Any = None) -> Evaluations:
     """Return the evaluations of the global model.
 
     `schedule` is when they were to be, `stopped` the server's ``global_convergence_round``; with the lines themselves
@@ -145,7 +143,7 @@ def read_evaluations(
     for is_own in dict.fromkeys(line.is_own for line in logged):
         numbers = [line.number for line in genuine if line.is_own == is_own]
         usual = FROM_1 if is_own else usual_offset(schedule.protocol)
-        found = offset_of(numbers, schedule, usual, ends, has_ended=has_ended) if numbers else usual
+        found = offset_of(numbers, schedule, usual, ends) if numbers else usual
         if found is None:
             warn(f"{path}: {_undecided(numbers, schedule)}; its rounds are shown as logged")
         offsets[is_own] = found or FROM_1

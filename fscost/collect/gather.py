@@ -197,7 +197,7 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     schedule, stopped = schedule_of(cell.get, cell.protocol), _stopped(workers)
     told = Evaluations()
     if logs:
-        told = read_evaluations(run.eval_results, warn, schedule, stopped, has_ended=True)
+        told = read_evaluations(run.eval_results, warn, schedule, stopped)
     logged, counted = _side_by_side(workers, ledger.workers)
     rows.messages.extend(cell.id, map(_in_frame, messages))
     rows.workers.extend(
@@ -244,7 +244,7 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     schedule, stopped, is_done = run.schedule(), _stopped(workers), status is Status.DONE
     told = Evaluations()
     if run.eval_results.exists():
-        told = read_evaluations(run.eval_results, warn, schedule, stopped, has_ended=is_done)
+        told = read_evaluations(run.eval_results, warn, schedule, stopped)
     if told.is_appended or any(worker["run"] > 1 for worker in workers if worker["worker"]):
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
         told, is_done = Evaluations(), False

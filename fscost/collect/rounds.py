@@ -52,14 +52,11 @@ def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else None
 
 
-def offset_of(
-    logged: Sequence[int], schedule: Schedule, usual: int | None, end: int | None = None, *, has_ended: bool = False
-) -> int | None:
+def offset_of(logged: Sequence[int], schedule: Schedule, usual: int | None, end: int | None = None) -> int | None:
     """Return `FROM_0` or `FROM_1`, None where the rounds that were logged fit neither, or both alike.
 
     What cannot be otherwise decides first: rounds from 1 to the last, then the schedule, then `end`, after how many
-    rounds the last evaluation was; then `usual`, how the release that wrote them counts; then the first of them, and
-    the last of a course that `has_ended`.
+    rounds the last evaluation was; then `usual`, how the release that wrote them counts; then the first of them.
     """
     left = [FROM_0, FROM_1]
     for fits in (_in_range, _on_schedule):
@@ -69,7 +66,7 @@ def offset_of(
     at_end = [offset for offset in left if logged[-1] + offset == end]
     if len(at_end) == 1:
         return at_end[0]
-    return _likely(logged, schedule, has_ended) if usual is None else usual
+    return _by_the_first(logged, schedule) if usual is None else usual
 
 
 def _in_range(logged: Sequence[int], offset: int, schedule: Schedule) -> bool:
@@ -83,14 +80,11 @@ def _on_schedule(logged: Sequence[int], offset: int, schedule: Schedule) -> bool
     return all(number % schedule.freq == 0 for number in trained)
 
 
-def _likely(logged: Sequence[int], schedule: Schedule, has_ended: bool) -> int | None:
-    """Return what the first round and the last tell, None where they tell nothing or contradict each other."""
-    told = set()
-    if schedule.freq is not None and logged[0] in (schedule.freq, schedule.freq - 1):
-        told.add(FROM_1 if logged[0] == schedule.freq else FROM_0)
-    if has_ended and schedule.rounds is not None and logged[-1] + FROM_0 == schedule.rounds:
-        told.add(FROM_0)
-    return told.pop() if len(told) == 1 else None
+def _by_the_first(logged: Sequence[int], schedule: Schedule) -> int | None:
+    """Return what the first evaluation tells: it is after as many rounds as there are between two of them."""
+    if schedule.freq is None:
+        return None
+    return {schedule.freq: FROM_1, schedule.freq - 1: FROM_0}.get(logged[0])
 
 
 def usual_offset(protocol: str) -> int | None:
