@@ -53,6 +53,24 @@ def table_of(frame: pd.DataFrame, cells: list[Cell], **layout: Any) -> Table:
     return published(frame, cells, TableSpec.from_config(LAYOUT | layout), label="published")
 
 
+@pytest.mark.parametrize(
+    ("row", "texts"),
+    [
+        ({"published": "0.1", "unit": "GB"}, ("0.1", "<0.01", "-98.41")),
+        ({"published": "1e-3", "unit": "GB"}, ("0.001", "0.0016", "+59.37")),
+        ({"published": "2", "unit": "GB"}, ("2", "<1", "-99.92")),
+        ({"published": "0.0015937", "unit": "GB"}, ("0.0015937", "0.00159368", ">-0.01")),
+        ({"published": "0.1", "unit": "GB", "measure": "scalar", "links": ["uplink"]}, ("0.1", "<0.01", "-100.00")),
+        ({"published": "199,210", "measure": "parameters"}, ("199,210", "199,210", "0.00")),
+    ],
+)
+def test_no_number_is_rounded_to_zero(
+    row: dict[str, Any], texts: tuple[str, ...], frame: pd.DataFrame, cells: list[Cell]
+) -> None:
+    (made,) = table_of(frame, cells, figures=[row_of(**row)]).rows
+    assert tuple(entry.text for entry in made.entries[2:]) == texts
+
+
 def row_of(**others: Any) -> dict[str, Any]:
     return {"source": "s", "quantity": "q", "published": "2.0", "where": {"model": "mcmahan_2nn"}} | others
 

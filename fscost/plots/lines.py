@@ -12,6 +12,7 @@ from fscost.plots.layout import arranged, grid, label_outer, legend, said, share
 from fscost.plots.numbers import THOUSANDS, bytes_name, slope
 from fscost.plots.style import Page, linear, logarithmic, look
 from fscost.plots.view import Panel, Record, Sketch
+from fscost.tables.numbers import printed
 
 _FAINT = {"color": "#cccccc", "linewidth": 0.7, "zorder": 1}
 _WIDE = 30
@@ -126,8 +127,8 @@ def _points(records: Sequence[Record], sketch: Sketch) -> tuple[list[float], lis
 def _slopes(panel: Panel, sketch: Sketch, page: Page, room_in: float) -> list[str]:
     """Return the slope of each line, of all where they are printed alike, or from where to where there are many."""
     found = [(s.name, slope(s.records, sketch.column)) for s in panel.series]
-    texts = {name: f"{value:.2f}" for name, value in found if value is not None}
-    ordered = sorted(texts.values(), key=float)
+    texts = {name: printed(value, 2) for name, value in found if value is not None}
+    ordered = [printed(value, 2) for value in sorted(value for _, value in found if value is not None)]
     if len(set(ordered)) == 1:
         return [f"slope {ordered[0]}"]
     lines = [page.lines(f"{name}: slope {text}", room_in, 6) for name, text in texts.items()]

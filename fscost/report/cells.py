@@ -16,6 +16,7 @@ from fscost.rundir import RunDir
 from fscost.tables.explain import explain
 from fscost.tables.lines import is_unknown
 from fscost.tables.marks import Mark
+from fscost.tables.numbers import printed
 
 _COUNTS = ["messages", *COLUMNS]
 _LOG_LINES = 20
@@ -73,9 +74,9 @@ def _facts(row: Mapping[Any, Any], outcome: Mapping[str, Any]) -> Iterator[tuple
     if not is_unknown(row.get("params")):
         yield "parameters", f"{int(row['params']):,}"
     if outcome.get("wall_s"):
-        yield "wall time", f"{outcome['wall_s']:,.2f} s"
+        yield "wall time", f"{printed(outcome['wall_s'], 2)} s"
     if outcome.get("peak_rss_bytes"):
-        yield "peak memory", f"{outcome['peak_rss_bytes'] / 2**20:,.0f} MiB"
+        yield "peak memory", f"{printed(outcome['peak_rss_bytes'] / 2**20, 0)} MiB"
     if versions := told.get("versions"):
         yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
 

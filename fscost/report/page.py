@@ -20,6 +20,7 @@ from fscost.report.subject import Subject
 from fscost.report.views import TRAFFICS, figures, tables, units_of
 from fscost.tables.given import Given, given, number_of
 from fscost.tables.lines import is_unknown, plain
+from fscost.tables.numbers import printed
 from fscost.tables.render import environment
 from fscost.tables.words import provenance
 
@@ -140,9 +141,9 @@ def _index_row(
         yield "n/a" if value is None else str(value) if number is None else [str(value), number]
     yield str(row["status"])
     sent = [row.get(f"training_{link}_payload_bytes") for link in ("uplink", "downlink", "peer")]
-    yield _number(None if any(map(is_unknown, sent)) else sum(sent), ",.0f")
-    yield _number(row.get("wall_s"), ",.2f")
+    yield _number(None if any(map(is_unknown, sent)) else sum(sent), 0)
+    yield _number(row.get("wall_s"), 2)
 
 
-def _number(value: Any, form: str) -> Any:
-    return ["n/a", None, "mark"] if is_unknown(value) else [format(value, form), value]
+def _number(value: Any, decimals: int) -> Any:
+    return ["n/a", None, "mark"] if is_unknown(value) else [printed(value, decimals), value]

@@ -13,6 +13,7 @@ from fscost.record import Status
 from fscost.tables.given import given
 from fscost.tables.labels import label_of
 from fscost.tables.marks import PARTLY, Mark, mark_of
+from fscost.tables.numbers import printed
 from fscost.tables.reasons import reasons
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
@@ -210,7 +211,7 @@ def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]], measur
 def _figure(value: float | None, partly: bool = False) -> Entry:
     if value is None:
         return Entry(Mark.UNKNOWN, mark=True)
-    return Entry(f"{value:,.0f}", value, note=PARTLY if partly else "")
+    return Entry(printed(value, 0), value, note=PARTLY if partly else "")
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Which numbers are the best, and the second best, of those they are compared with."""
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
@@ -46,5 +47,6 @@ def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_sec
 
 def _printed(entry: Entry, style: Style) -> float:
     """Return the number as it is printed; one that is only below the last decimal is no 0."""
-    below = entry.text.startswith("<")
-    return float(10.0**-style.decimals / 2 if below else round(entry.value / style.scale, style.decimals))
+    if entry.text.startswith(("<", ">")):
+        return math.copysign(10.0**-style.decimals / 2, entry.value)
+    return float(round(entry.value / style.scale, style.decimals))

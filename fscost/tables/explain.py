@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from fscost.measure import BOTH_WAYS, SERVER, Link, binary_text
+from fscost.tables.numbers import printed
 from fscost.tables.reasons import Count, Gap, counts, finish_bytes_of, gap_of
 
 _WHY = {
@@ -55,9 +56,14 @@ def _beside(group: pd.DataFrame) -> str:
 def _product(group: pd.DataFrame) -> str:
     per_round, each = group["messages"], group["payload_bytes"] / group["messages"]
     if per_round.nunique() > 1 or each.nunique() > 1:
-        return " + ".join(f"{n:,} × {size:,.0f} B" for n, size in zip(per_round, each, strict=True))
+        return " + ".join(f"{n:,} × {_bytes(size)}" for n, size in zip(per_round, each, strict=True))
     rounds = f"{len(group):,} rounds × " if len(group) > 1 else ""
-    return f"{rounds}{per_round.iloc[0]:,} messages × {each.iloc[0]:,.0f} B"
+    return f"{rounds}{per_round.iloc[0]:,} messages × {_bytes(each.iloc[0])}"
+
+
+def _bytes(mean: float) -> str:
+    """Return the bytes of one message; where several differ their mean, such that the product is theirs."""
+    return f"{printed(mean, 0 if mean.is_integer() else 2)} B"
 
 
 def _network(messages: pd.DataFrame) -> Iterator[str]:
@@ -71,7 +77,7 @@ def _network(messages: pd.DataFrame) -> Iterator[str]:
         wire, count = (int((group[column] * on_links).sum()) for column in ("wire_bytes", "messages"))
         twice = ", those between clients twice" if on_links.eq(2).any() else ""
         factors = f"{BOTH_WAYS.factor} × {wire:,} B wire + {BOTH_WAYS.message_bytes:,} B × {count:,} messages{twice}"
-        yield f"{name:32} {factors} = {BOTH_WAYS.of(wire, count):,.0f} B"
+        yield f"{name:32} {factors} = {printed(BOTH_WAYS.of(wire, count), 0)} B"
 
 
 def _differences(known: list[Count], messages: pd.DataFrame) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any
 
 from fscost.errors import TableError, nearest
@@ -59,7 +60,8 @@ class Figure:
     @property
     def decimals(self) -> int:
         """How many digits were published behind the decimal point."""
-        return len(str(self.published).partition(".")[2])
+        exponent = Decimal(str(self.published).replace(",", "")).as_tuple().exponent
+        return max(0, -int(exponent))
 
     @classmethod
     def from_config(cls, row: Any) -> "Figure":

@@ -50,6 +50,20 @@ class Datum:
         return len(numbers) > 1 and stdev(numbers) > 1e-9 * abs(fmean(numbers))
 
 
+def printed(number: float, decimals: int, *, is_bytes: bool = False, is_signed: bool = False) -> str:
+    """Return a number with thousands separators; a 0 is one, and no number that is rounded to it is printed as it.
+
+    That is ``<0.01``, or ``>-0.01``. Of bytes a 0 was counted, and has no decimals; what `is_signed` has a plus too.
+    """
+    text = f"{number:{'+' if is_signed else ''},.{decimals}f}"
+    if any(digit in text for digit in "123456789") or not math.isfinite(number):
+        return text
+    if number == 0:
+        return ZERO if is_bytes else text.lstrip("+-")
+    least = f"{10**-decimals:.{decimals}f}"
+    return f"<{least}" if number > 0 else f">-{least}"
+
+
 @dataclass(frozen=True)
 class Style:
     """How the numbers of one column are printed: `scale` is how many base units are one of `unit`.
@@ -89,14 +103,8 @@ class Style:
         return None if is_invisible and self.quantity.kind in (Kind.BYTES, Kind.SECONDS) else deviation
 
     def text(self, value: float) -> str:
-        """Return a number with thousands separators; a 0 is bytes that were counted as none, never rounded."""
-        text = f"{value / self.scale:,.{self.decimals}f}"
-        if any(digit in text for digit in "123456789"):
-            return text
-        if self.quantity.kind is Kind.BYTES and value == 0:
-            return ZERO
-        is_rounded = value > 0 and self.quantity.kind in (Kind.BYTES, Kind.SECONDS, Kind.FACTOR)
-        return f"<{10**-self.decimals:.{self.decimals}f}" if is_rounded else text.lstrip("-")
+        """Return a number of the column as text."""
+        return printed(value / self.scale, self.decimals, is_bytes=self.quantity.kind is Kind.BYTES)
 
 
 def style_of(

@@ -13,6 +13,7 @@ from fscost.record import Status
 from fscost.tables.extra import option_of
 from fscost.tables.figure import PARAMETERS, Figure
 from fscost.tables.marks import Mark, mark_of
+from fscost.tables.numbers import printed
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
 from fscost.tables.unseen import Pair, unseen
@@ -81,7 +82,7 @@ def _axis(cell: Cell, name: str) -> Any:
 def _row(figure: Figure, cell: Cell | None, found: Mapping[str, Mapping[Any, Any]], spec: TableSpec) -> Row:
     unit = PARAMETERS if figure.measure == PARAMETERS else figure.unit
     row = found.get(cell.id, {}) if cell else {}
-    numbers = (Entry(f"{figure.value:,.{figure.decimals}f}", figure.value), *_computed(figure, row))
+    numbers = (Entry(printed(figure.value, figure.decimals), figure.value), *_computed(figure, row))
     runs = (cell.id,) if cell else ()
     return Row(
         (
@@ -101,7 +102,8 @@ def _computed(figure: Figure, row: Mapping[Any, Any]) -> tuple[Entry, Entry]:
         return mark, mark
     decimals = figure.decimals + 1 if figure.decimals else 0
     percent = 100 * (value / figure.value - 1)
-    return Entry(f"{value:,.{decimals}f}", value), Entry("0.00" if abs(percent) < 0.005 else f"{percent:+.2f}", percent)
+    text = printed(value, decimals, is_bytes=figure.measure != PARAMETERS)
+    return Entry(text, value), Entry(printed(percent, 2, is_signed=True), percent)
 
 
 def _value(figure: Figure, row: Mapping[Any, Any]) -> float | None:

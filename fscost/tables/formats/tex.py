@@ -8,7 +8,7 @@ from typing import Any
 from fscost.tables.formats.format import Format, Raw, legend
 from fscost.tables.formats.tex_escape import breakable, comment, escape, width_em
 from fscost.tables.formats.tex_layout import Layout, layout_of, packages
-from fscost.tables.formats.tex_numbers import Number, number_of, padded, table_format, widest_of
+from fscost.tables.formats.tex_numbers import Number, number_of, options, padded, widest_of
 from fscost.tables.table import Column, Entry, Heading, Table
 
 _RULE_PT = 2.4
@@ -46,7 +46,7 @@ class _Writer:
             return rf">{{\raggedright\arraybackslash}}p{{{self.layout.pt(self.layout.wrapped[self.number])}}}"
         if self.widest:
             room = r"!{\kern4pt}" if self.has_notes else ""  # notes take none of their own
-            return f"S[table-format={table_format(self.widest)}]{room}"
+            return f"S[{options(self.widest)}]{room}"
         return "c" if self.column.numeric else "l"
 
     def cell(self, entry: Entry, rules_within: int) -> Raw:

@@ -57,17 +57,18 @@ def widest_of(numbers: Iterable[Number]) -> Number | None:
     found = list(numbers)
     if not found:
         return None
-    sign = "-" if any(number.sign for number in found) else ""
+    sign = next((sign for sign in "+-" if any(number.sign == sign for number in found)), "")
     whole = re.sub(r"\d", "0", max((number.whole for number in found), key=len))
     decimals = max((number.decimals for number in found), key=len)
     return Number(sign, whole, "0" * len(decimals), widest_of(number.spread for number in found if number.spread))
 
 
-def table_format(widest: Number) -> str:
-    """Return siunitx's name for the room that a column needs: ``3.1(2)`` for ``123.4 ± 5.6``."""
+def options(widest: Number) -> str:
+    """Return siunitx's options for the room that a column needs, ``3.1(2)`` for ``123.4 ± 5.6``, and for a plus."""
     spread = f"({_digits(widest.spread.whole + widest.spread.decimals)})" if widest.spread else ""
     point = f".{len(widest.decimals)}" if widest.decimals else ""
-    return f"{widest.sign}{_digits(widest.whole)}{point}{spread}"
+    kept = ",retain-explicit-plus=true" if widest.sign == "+" else ""
+    return f"table-format={widest.sign}{_digits(widest.whole)}{point}{spread}{kept}"
 
 
 def padded(number: Number, widest: Number, command: str = "") -> str:

@@ -1,0 +1,80 @@
+"""From numbers to text: no number is printed as 0 but one that is 0."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fscost.measure import UNITS
+from fscost.tables.emphasis import emphasised
+from fscost.tables.explain import explain
+from fscost.tables.figure import Figure
+from fscost.tables.numbers import Style, printed
+from fscost.tables.quantities import QUANTITIES
+from fscost.tables.table import Entry
+
+
+@pytest.mark.parametrize(
+    ("number", "decimals", "how", "text"),
+    [
+        (1234.5, 2, {}, "1,234.50"), (0.004, 2, {}, "<0.01"), (0.005001, 2, {}, "0.01"), (0.4, 0, {}, "<1"),
+        (-0.004, 2, {}, ">-0.01"), (-3.0, 0, {}, "-3"), (0, 2, {}, "0.00"), (0.0, 2, {"is_bytes": True}, "0"),
+        (-0.0, 1, {}, "0.0"), (0.004, 2, {"is_bytes": True}, "<0.01"), (0.25, 2, {"is_signed": True}, "+0.25"),
+        (0, 2, {"is_signed": True}, "0.00"), (1e-9, 2, {"is_signed": True}, "<0.01"), (-1e-9, 9, {}, "-0.000000001"),
+    ],
+)  # fmt: skip
+def test_a_number_has_its_decimals_and_a_zero_is_one(number: float, decimals: int, how: Any, text: str) -> None:
+    assert printed(number, decimals, **how) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.integers(0, 9), st.booleans(), st.booleans())
+def test_what_is_printed_as_zero_is_zero(number: float, decimals: int, is_bytes: bool, is_signed: bool) -> None:
+    text = printed(number, decimals, is_bytes=is_bytes, is_signed=is_signed)
+    looks_like_zero = not text.strip("+-0.")
+    assert looks_like_zero is (number == 0)
+    assert text.startswith(("-", ">-")) is (number < 0)
+
+
+@pytest.mark.parametrize("key", QUANTITIES)
+def test_no_quantity_prints_a_small_number_as_zero(key: str) -> None:
+    style = Style(QUANTITIES[key], "GB", UNITS["GB"], 2, "mean", with_deviation=False)
+    assert style.text(1e-6) == "<0.01" and not style.text(0.0).strip("0.")
+
+
+def test_numbers_below_the_last_decimal_are_in_their_order() -> None:
+    style = Style(QUANTITIES["saving"], "", 1, 1, "mean", with_deviation=False)
+    entries = [Entry(style.text(value), value) for value in (-0.001, 0.0, 0.001)]
+    found = emphasised(entries, [0, 0, 0], style, "higher", with_second=True)
+    assert [(entry.text, entry.emphasis) for entry in found] == [(">-0.1", ""), ("0.0", "second"), ("<0.1", "best")]
+
+
+@pytest.mark.parametrize(
+    ("text", "decimals"),
+    [
+        ("0.1", 1),
+        ("1,663,370", 0),
+        ("4.021", 3),
+        ("1e-3", 3),
+        ("1.5e9", 0),
+        (0.25, 2),
+        (1e-5, 5),
+        (7, 0),
+    ],
+)
+def test_a_published_figure_has_the_decimals_that_were_published(text: Any, decimals: int) -> None:
+    assert Figure(source="s", quantity="q", published=text, where={"model": "lr"}).decimals == decimals
+
+
+def test_what_explain_multiplies_is_the_sum() -> None:
+    sent = {"traffic": "training", "link": "uplink", "messages": 3, "wire_bytes": 300}
+    messages = pd.DataFrame([
+        sent | {"round": 0, "type": "model_para", "payload_bytes": 100},
+        sent | {"round": 0, "type": "sparse", "messages": 1000, "payload_bytes": 4},
+        sent | {"round": 0, "type": "plain", "payload_bytes": 24},
+    ])  # fmt: skip
+    lines = [*explain(messages, pd.DataFrame())]
+    assert f"  {'training uplink model_para:':32} 3 messages × 33.33 B = 100 B" in lines
+    assert f"  {'training uplink sparse:':32} 1,000 messages × <0.01 B = 4 B" in lines
+    assert f"  {'training uplink plain:':32} 3 messages × 8 B = 24 B" in lines
