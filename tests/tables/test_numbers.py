@@ -68,7 +68,7 @@ def test_a_published_figure_has_the_decimals_that_were_published(text: Any, deci
 
 
 def test_what_explain_multiplies_is_the_sum() -> None:
-    sent = {"traffic": "training", "link": "uplink", "messages": 3, "wire_bytes": 300}
+    sent = {"traffic": "training", "link": "uplink", "messages": 3, "scalar_bytes": 0, "wire_bytes": 300}
     messages = pd.DataFrame([
         sent | {"round": 0, "type": "model_para", "payload_bytes": 100},
         sent | {"round": 0, "type": "sparse", "messages": 1000, "payload_bytes": 4},
