@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fscost.cell import Cell
 from fscost.clean import clean, say
 from fscost.collect import Run
+from fscost.effects import in_words
 from fscost.engine import EngineSettings, described
 from fscost.errors import ConfigError
 from fscost.launch import Sweep, Task, launcher, report_for
@@ -94,7 +95,11 @@ def show_plan(words: Sequence[str]) -> int:
     selection = select(words)
     states = [_status(cell, run) for cell, run in selection.runs]
     for status, (cell, run) in zip(states, selection.runs, strict=True):
-        print(f"{status:12} {clean(cell.name if cell else str(run.path))}")
+        useless = in_words(cell, run.warnings() if isinstance(run, RunDir) else ()) if cell else []
+        line = (
+            f"{status:12} {cell.name if cell else run.path}{'  without effect: ' * bool(useless)}{'; '.join(useless)}"
+        )
+        print(clean(line))
     print(", ".join([f"{len(states)} cells", *(f"{states.count(s)} {s}" for s in Status if s in states)]))
     return 0
 

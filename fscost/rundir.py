@@ -114,6 +114,13 @@ class RunDir:
             raise CollectError(f"{self.outcome_file}:1: no known status; rerun the cell")
         return content
 
+    def warnings(self) -> list[str]:
+        """Return what was said of the run when it ended, nothing where that cannot be read."""
+        try:
+            return warnings_in(self.read_outcome())
+        except CollectError:
+            return []
+
     def status(self) -> Status:
         """Return how far the run is, CORRUPT where its files cannot be believed."""
         if not self.path.is_dir():
@@ -316,6 +323,12 @@ def _move(run: RunDir, to: Path) -> RunDir:
     shutil.rmtree(to, ignore_errors=True)
     run.path.rename(to)
     return RunDir(to)
+
+
+def warnings_in(outcome: dict[str, Any]) -> list[str]:
+    """Return what was said of a run when it ended, nothing where the outcome has no list of it."""
+    told = outcome.get("warnings")
+    return [str(line) for line in told] if isinstance(told, list) else []
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -22,13 +22,14 @@ from fscost.collect.foreign import ForeignRun
 from fscost.collect.fs_logs import Evaluations, is_count, merged, read_evaluations, read_system_metrics
 from fscost.collect.participation import with_client_rounds
 from fscost.collect.rounds import Schedule, ending_of, schedule_of
+from fscost.effects import no_effect_of
 from fscost.errors import CollectError, StoreError
 from fscost.fast_json import loads_lines
 from fscost.measure import COLUMNS, SERVER, Link, Traffic, traffic_of
 from fscost.metering import LedgerFile, first_evaluation_is_round_0, read_ledger
 from fscost.metric import Direction, direction_of
 from fscost.record import Status
-from fscost.rundir import RunDir
+from fscost.rundir import RunDir, warnings_in
 
 _MESSAGE_COLUMNS = ["cell", "round", "type", "link", "traffic", "messages", *COLUMNS]
 _CELL_COLUMNS = ["cell", "status", "engine", "protocol"]
@@ -188,6 +189,7 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     outcome = run.read_outcome()
     row = _identity(cell, run) | {"status": str(outcome["status"]), "reason": outcome.get("reason") or None}
     row["fs_commit"] = (outcome.get("provenance") or {}).get("fs_commit")
+    row["no_effect"] = no_effect_of(cell, warnings_in(outcome))
     if row["status"] != Status.DONE:
         return row
     ledger = read_ledger(run.ledger, loads_lines)
@@ -237,6 +239,7 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     name = _unique(cell.id if cell else run.id_without_config(), taken)
     identity = {"cell": name, "engine": "federatedscope"} | ({"protocol": cell.protocol} | cell.axes if cell else {})
     row: Row = identity | {"status": str(status), "reason": reason, "path": str(run.path)}
+    row["no_effect"] = no_effect_of(cell) if cell else None
     for told_of_run in (reason, run.note, run.absent()):
         if told_of_run:
             warn(f"{run.path}: {told_of_run}")
@@ -338,7 +341,8 @@ def _fs_view(workers: list[Row]) -> Row:
 def _identity(cell: Cell | None, run: RunDir) -> Row:
     if cell is None:
         return {"cell": run.path.name.rsplit("-", 1)[-1]}
-    return {"cell": cell.id, "engine": cell.engine, "protocol": cell.protocol} | cell.axes
+    axes = {"cell": cell.id, "engine": cell.engine, "protocol": cell.protocol} | cell.axes
+    return axes | {"no_effect": no_effect_of(cell)}
 
 
 def _messages(ledger: LedgerFile, cell: Cell) -> list[Row]:

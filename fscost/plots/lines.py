@@ -98,7 +98,7 @@ def _around(figure: Figure, sketch: Sketch, page: Page) -> Figure:
 
 def _legend_names(sketch: Sketch) -> Sequence[str]:
     """Return what the legend names: nothing where each panel is titled with the one line it is about."""
-    return [] if any(panel.faint for panel in sketch.panels) else sketch.names
+    return [] if any(panel.faint for panel in sketch.panels) else sketch.legend
 
 
 def size(sketch: Sketch, page: Page) -> Figure:
@@ -125,11 +125,14 @@ def _points(records: Sequence[Record], sketch: Sketch) -> tuple[list[float], lis
 
 
 def _slopes(panel: Panel, sketch: Sketch, page: Page, room_in: float) -> list[str]:
-    """Return the slope of each line, of all where they are printed alike, or from where to where there are many."""
-    found = [(s.name, slope(s.records, sketch.column)) for s in panel.series]
+    """Return the slope of each line, of all where they are printed alike, or from where to where there are many.
+
+    A line without one is not taken for one with that of the others.
+    """
+    found = [(s.name, slope(s, sketch.column)) for s in panel.series]
     texts = {name: printed(value, 2) for name, value in found if value is not None}
     ordered = [printed(value, 2) for value in sorted(value for _, value in found if value is not None)]
-    if len(set(ordered)) == 1:
+    if len(set(ordered)) == 1 and len(texts) == sum(bool(series.records) for series in panel.series):
         return [f"slope {ordered[0]}"]
     lines = [page.lines(f"{name}: slope {text}", room_in, 6) for name, text in texts.items()]
     if sum(line.count("\n") + 1 for line in lines) <= _SLOPES:

@@ -8,7 +8,7 @@ from statistics import linear_regression
 from fscost.errors import TableError
 from fscost.measure import Traffic
 from fscost.metric import metric_title
-from fscost.plots.view import Record, Sketch, View, recorded, title
+from fscost.plots.view import Record, Series, Sketch, View, recorded, title
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.lines import Line, Run, course_of, is_unknown
 from fscost.tables.logged import logged_as, metrics_of, refuse_unlogged
@@ -107,7 +107,11 @@ def size(view: View) -> Sketch:
         raise TableError("plot size: needs models of two sizes at least; select them, as model=mlp_s,mlp_l")
     unit = view.unit([record[bytes_name(column)] for record in records])
     first = f"{title(what(view, column))}, all clients, rounds and both directions, against the model's parameters"
-    caption = [*view.caption(first, unit), "Slope: of the least-squares line through the logarithms of both."]
+    caption = view.caption(first, unit)
+    if any(slope(series, column) is not None for panel in panels for series in panel.series):
+        caption.append(
+            f"Slope: of the least-squares line through the logarithms of both, of {_LEAST_SIZES} sizes or more."
+        )
     least = min(record["params"] for record in records)
     many = [word for word, number in THOUSANDS.items() if least >= number / 10][-1]
     x = f"Parameters of the model{f' ({many})' if many else ''}"
@@ -128,10 +132,18 @@ def _sized(view: View, line: Line) -> tuple[list[Record], str]:
     return [{"params": params[0]} | view.told(bytes_name(view.column), sizes)], ""
 
 
-def slope(records: Sequence[Record], column: ColumnSpec) -> float | None:
-    """Return the slope of log bytes over log parameters, by least squares; None for models of one size."""
+_LEAST_SIZES = 3
+"""Through two points any line goes."""
+
+
+def slope(series: Series, column: ColumnSpec) -> float | None:
+    """Return the slope of log bytes over log parameters, by least squares, None for fewer than three sizes.
+
+    Models in which the method did nothing are no points of its line.
+    """
+    records = [record for part in series.parts if not part.line.no_effect for record in part.records]
     x, y = ([math.log(record[name]) for record in records] for name in ("params", bytes_name(column)))
-    return linear_regression(x, y).slope if len(set(x)) > 1 else None
+    return linear_regression(x, y).slope if len(set(x)) >= _LEAST_SIZES else None
 
 
 # --- bytes per traffic class ----------------------------------------------------------------------

@@ -71,7 +71,7 @@ def _beside(own: Axes, place: int, x: float, text: str, off_pt: float) -> None:
 
 def traffic(sketch: Sketch, page: Page) -> Figure:
     """Return a bar for each series, stacked from its traffic classes, its sum behind it."""
-    made = _panels(sketch, page, lambda panel: [_Row(s.name, s, s.records) for s in panel.series])
+    made = _panels(sketch, page, lambda panel: [_Row(s.label, s, s.records) for s in panel.series])
     scale = UNITS[sketch.unit]
     sums = [max(sum(r["bytes"] for r in row.records) / scale for row in rows) for rows in made.rows]
     limits = shared(made.panels, sums, _SQUEEZED)
@@ -131,9 +131,9 @@ def _audited(panel: Panel) -> list[_Row]:
     """Return a row for each record, and one for a series without any."""
     rows = []
     for series in panel.series:
-        rows += [_Row(row_name(series.name, record), series, [record]) for record in series.records]
+        rows += [_Row(row_name(series.label, record), series, [record]) for record in series.records]
         if not series.records:
-            rows.append(_Row(series.name, series, []))
+            rows.append(_Row(series.label, series, []))
     return rows
 
 

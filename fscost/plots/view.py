@@ -1,6 +1,6 @@
 """What a figure shows before it is drawn: series in panels, and the numbers of each, which are also rows of its CSV."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, median, stdev
@@ -11,7 +11,7 @@ import pandas as pd
 from fscost.collect import Frames
 from fscost.errors import TableError
 from fscost.record import Status
-from fscost.tables import TableSpec
+from fscost.tables import TableSpec, no_effect
 from fscost.tables.column import ColumnSpec
 from fscost.tables.compared import Options, compared, readable
 from fscost.tables.constants import constants_of, in_words
@@ -47,10 +47,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Series:
-    """What has one name in a panel: a line of a table, or several along an axis of the figure."""
+    """What has one name in a panel: a line of a table, or several along an axis of the figure.
+
+    `no_effect` says what its method did not do, ``quantised nothing``, each with the models in which.
+    """
 
     name: str
     parts: Sequence[Part]
+    no_effect: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The name, and what its method did not do, where no legend tells it."""
+        return f"{self.name} ({', '.join(self.no_effect)})" if self.no_effect else self.name
 
     @property
     def records(self) -> list[Record]:
@@ -79,7 +88,7 @@ class Panel:
 
     def only(self, series: Series) -> "Panel":
         """Return a panel of one series, with the others faint behind it."""
-        title = f"{self.title}, {series.name}" if self.title else series.name
+        title = f"{self.title}, {series.label}" if self.title else series.label
         return Panel(title, (*self.place, series.name), [series], self.series)
 
 
@@ -101,6 +110,18 @@ class Sketch:
     over: str
     column: ColumnSpec
     x_unit: str = ""
+
+    @property
+    def legend(self) -> list[str]:
+        """The names of the series, with what a method did not do and in which models."""
+        return [f"{name} ({told})" if (told := self._no_effect_of(name)) else name for name in self.names]
+
+    def _no_effect_of(self, name: str) -> str:
+        found: dict[str, dict[str, None]] = {}
+        for series in (series for panel in self.panels for series in panel.series if series.name == name):
+            for words, models in series.no_effect.items():
+                found.setdefault(words, {}).update(dict.fromkeys(models))
+        return "; ".join(f"{words} in {', '.join(models)}" for words, models in found.items())
 
     @property
     def parts(self) -> list[Part]:
@@ -171,10 +192,13 @@ class View:
         panels = []
         for place, parts in found.items():
             title = ", ".join(map(self._axis_text, facets, place))
-            panels.append(Panel(title, place, [Series(*one) for one in parts.items()]))
+            panels.append(Panel(title, place, [self._series(*one) for one in parts.items()]))
         if self.most is None or max(len(panel.series) for panel in panels) <= self.most:
             return panels
         return [panel.only(series) for panel in panels for series in panel.series]
+
+    def _series(self, name: str, parts: Sequence[Part]) -> Series:
+        return Series(name, parts, no_effect.words((run for part in parts for run in part.line.runs), self.spec))
 
     def _part(self, line: Line, numbers_of: NumbersOf) -> Part:
         records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status))
@@ -261,6 +285,7 @@ class View:
         said += unseen_of(self.lines, [replace(self.column, traffic=str(t)) for t in traffics] or [self.column])
         if same := [*in_words(constants_of(self.keys, self.lines), self.spec)]:
             said.append(f"The same everywhere: {', '.join(same)}.")
+        said += [f"{text}." for text in no_effect.said((run for line in self.lines for run in line.runs), self.spec)]
         is_estimate = self.is_estimate or self.column.measure == "network"
         columns = [Column("", "", note=ESTIMATED)] if is_estimate else []
         return said + [f"{title(note.meaning)}." for note in notes([], columns, self.lines, [self.column])]

@@ -82,7 +82,9 @@ def table(sketch: Sketch) -> str:
     axes += [key for key in sketch.parts[0].line.axes if key not in axes]
     numbers = dict.fromkeys(name for record in sketch.records for name in record)
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, [*axes, *numbers, "seeds", "status", "cells"], lineterminator="\n")
+    useless = ["no_effect"] if any(part.line.no_effect for part in sketch.parts) else []
+    names = [*axes, *numbers, "seeds", "status", *useless, "cells"]
+    writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for part in sketch.parts:
         run = part.line.runs[0]
@@ -90,6 +92,7 @@ def table(sketch: Sketch) -> str:
         told |= {
             "seeds": len(part.line.runs),
             "status": part.mark or part.line.status,
+            "no_effect": "; ".join(part.line.no_effect),
             "cells": " ".join(part.line.ids),
         }
         writer.writerows(told | {name: _number(record[name]) for name in record} for record in part.records or [{}])

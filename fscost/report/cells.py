@@ -16,6 +16,7 @@ from fscost.rundir import RunDir
 from fscost.tables.explain import explain
 from fscost.tables.lines import is_unknown
 from fscost.tables.marks import Mark
+from fscost.tables.no_effect import said
 from fscost.tables.numbers import printed
 
 _COUNTS = ["messages", *COLUMNS]
@@ -31,8 +32,12 @@ def sections(subject: Subject) -> Iterator[dict[str, Any]]:
     for (cell, run), row in zip(subject.runs, frames.cells.to_dict("records"), strict=True):
         name = row["cell"]
         sent, logged = messages.get(name, frames.messages.iloc[:0]), workers.get(name, frames.workers.iloc[:0])
-        told = {"ledger": ledgers.get(name, []), "command": subject.commands.get(name)}
-        yield _section(cell, run, row, sent, logged) | told
+        section = _section(cell, run, row, sent, logged)
+        section["warnings"] = [
+            *said([{str(key): value for key, value in row.items()}], subject.spec),
+            *section["warnings"],
+        ]
+        yield section | {"ledger": ledgers.get(name, []), "command": subject.commands.get(name)}
 
 
 def _section(

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2.sandbox import SandboxedEnvironment
 
 from fscost.clean import clean
+from fscost.effects import WORDS, options_in
 from fscost.measure import MEASURES
 from fscost.paths import templates
 from fscost.record import Status
@@ -118,7 +119,9 @@ def _index(subject: Subject) -> dict[str, Any]:
     """Return the list of cells as a table: what tells them apart, how each ended and its main numbers."""
     rows = subject.frames.cells.to_dict("records")
     options = {name: given(values) for name, values in subject.extra.items()}
-    axes = [axis for axis in (*_AXES, *subject.extra) if len({str(row.get(axis)) for row in rows}) > 1] or ["method"]
+    varying = [axis for axis in (*_AXES, *subject.extra) if len({str(row.get(axis)) for row in rows}) > 1]
+    is_useless = any(options_in(row.get("no_effect")) for row in rows)
+    axes = ["method", *varying] if "method" not in varying and (is_useless or not varying) else varying
     return {
         "columns": [
             *(["", axis, axis in ("clients", "rounds", "seed"), False] for axis in axes),
@@ -138,7 +141,9 @@ def _index_row(
     for axis in axes:
         value = plain(options[axis].get(cell) if axis in options else row.get(axis))
         number = number_of(value)
-        yield "n/a" if value is None else str(value) if number is None else [str(value), number]
+        told = [WORDS[option] for option in options_in(row.get("no_effect")) if axis == "method"]
+        text = f"{value} ({', '.join(told)})" if told else str(value)
+        yield "n/a" if value is None else text if number is None else [text, number]
     yield str(row["status"])
     sent = [row.get(f"training_{link}_payload_bytes") for link in ("uplink", "downlink", "peer")]
     yield _number(None if any(map(is_unknown, sent)) else sum(sent), 0)

@@ -97,7 +97,7 @@ def _drawn(figure: str, made: Sketch) -> dict[str, Any]:
         "x_scale": THOUSANDS[made.x_unit],
         "factor": made.column.factor,
         "is_rate": made.column.is_rate,
-        "names": [*made.names],
+        "names": [*made.legend],
         "panels": [
             {"title": panel.title, "series": [_series(figure, made, series) for series in panel.series]}
             for panel in made.panels
@@ -123,9 +123,9 @@ def _series(figure: str, made: Sketch, series: Series) -> dict[str, Any]:
     told = {name: [_plain(record.get(column)) for record in records] for name, column in columns.items()}
     more: dict[str, Any] = {}
     if figure == "audit":
-        more["row"] = [row_name(series.name, record) for record in records]
+        more["row"] = [row_name(series.label, record) for record in records]
     if figure == "size":
-        more["slope"] = slope(records, made.column) if records else None
+        more["slope"] = slope(series, made.column)
     return {"name": made.names.index(series.name), "mark": series.mark} | told | more
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from fscost.cell import Cell
 from fscost.collect import ForeignRun, Run, runs_below
+from fscost.effects import in_words
 from fscost.engine import identify
 from fscost.errors import CollectError
 from fscost.launch.show import counted, duration
 from fscost.launch.survey import Running, seconds_left, under_way
 from fscost.plan import plan
 from fscost.record import Status
-from fscost.rundir import RunDir, Store, is_named_after
+from fscost.rundir import RunDir, Store, is_named_after, warnings_in
 from fscost.selection import named
 
 _TO_GO = (Status.MISSING, Status.INTERRUPTED, Status.CORRUPT)
@@ -23,7 +24,10 @@ _TO_GO = (Status.MISSING, Status.INTERRUPTED, Status.CORRUPT)
 
 @dataclass(frozen=True)
 class Seen:
-    """A selected cell, None where its run does not tell it, and how far it is; failures have a `reason` and a `log`."""
+    """A selected cell, None where its run does not tell it, and how far it is; failures have a `reason` and a `log`.
+
+    `warnings` is what was said when it ended.
+    """
 
     name: str
     cell: Cell | None
@@ -31,6 +35,12 @@ class Seen:
     reason: str = ""
     log: Path | None = None
     wall_s: float = 0.0
+    warnings: Sequence[str] = ()
+
+    @property
+    def no_effect(self) -> list[str]:
+        """What of its method changes nothing, in words; of models that are known, before it ran."""
+        return in_words(self.cell, self.warnings) if self.cell else []
 
 
 @dataclass(frozen=True)
@@ -177,4 +187,4 @@ def _read(run: RunDir, cell: Cell | None, status: Status) -> Seen:
     except CollectError:  # it was removed meanwhile
         outcome = {}
     log = run.engine_log if run.engine_log.exists() else None
-    return Seen(name, cell, status, outcome.get("reason", ""), log, outcome.get("wall_s", 0.0))
+    return Seen(name, cell, status, outcome.get("reason", ""), log, outcome.get("wall_s", 0.0), warnings_in(outcome))

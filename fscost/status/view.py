@@ -32,10 +32,17 @@ def view(look: Look, console: Console, most: int | None = None) -> list[Renderab
             *_more(failed, most),
             *_failures(failed[-(most or 0) :], console.width),
         ],
+        [*_without_effect(look.cells)],
         [*_others(look.others), Text(look.totals, "bold")],
     ]
     first, *rest = (block for block in blocks if block)
     return [*first, *(part for block in rest for part in (Text(), *block))]
+
+
+def _without_effect(cells: Sequence[Seen]) -> Iterator[Text]:
+    """Yield which methods change nothing, and in how many of the cells."""
+    for told, number in Counter(told for seen in cells for told in seen.no_effect).items():
+        yield Text(clean(f"without effect: {told} ({number} {'cell' if number == 1 else 'cells'})"))
 
 
 def _others(count: int) -> list[Text]:

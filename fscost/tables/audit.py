@@ -7,12 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from fscost.effects import options_in
 from fscost.errors import TableError
 from fscost.measure import MEASURES, SERVER
 from fscost.record import Status
+from fscost.tables import no_effect
 from fscost.tables.given import given
 from fscost.tables.labels import label_of
-from fscost.tables.marks import PARTLY, Mark, mark_of
+from fscost.tables.marks import NO_EFFECT, PARTLY, Mark, mark_of
 from fscost.tables.numbers import printed
 from fscost.tables.reasons import reasons
 from fscost.tables.spec import TableSpec
@@ -78,6 +80,7 @@ def audit(
     keys = [*_keys(cells), *extra, "method", "worker"]
     rows = [row for cell in cells.to_dict("records") for row in _rows(cell, workers, keys, spec)]
     rows[0] = replace(rows[0], rule=None)
+    known = [{str(key): value for key, value in cell.items()} for cell in cells.to_dict("records")]
     return Table(
         label=label,
         title=spec.title,
@@ -85,7 +88,7 @@ def audit(
         reading=(*reasons(cells, workers, messages), *_unseen(cells, workers, spec)),
         columns=tuple(_columns(keys, spec)),
         rows=tuple(rows),
-        notes=tuple(notes(rows)),
+        notes=(*notes(rows), *no_effect.note(known, spec)),
         to_do=tuple(to_do),
         provenance=tuple(provenance(cells, command)),
         template=spec.template,
@@ -186,6 +189,8 @@ def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], s
     for number, (name, figures) in enumerate(zip(names, entries, strict=True)):
         span = len(names) if number == 0 else 0
         labels = [replace(label_of(key, value, spec), span=span) for key, value in zip(keys, axes, strict=False)]
+        if options_in(cell.get("no_effect")):
+            labels[-1] = replace(labels[-1], note=NO_EFFECT)
         numbers = (replace(entry, runs=(cell["cell"],)) for entry in figures)
         yield Row((*labels, Entry(name, name), *numbers), rule=None if number else 0)
 

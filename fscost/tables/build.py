@@ -8,6 +8,7 @@ import pandas as pd
 
 from fscost.errors import TableError
 from fscost.measure import NETWORK
+from fscost.tables import no_effect
 from fscost.tables.column import ColumnSpec
 from fscost.tables.compared import compared, readable
 from fscost.tables.constants import leaving, size_of_all
@@ -15,9 +16,9 @@ from fscost.tables.emphasis import emphasised
 from fscost.tables.heads import Heads
 from fscost.tables.keys import Keys, baseline_of
 from fscost.tables.labels import label_of
-from fscost.tables.lines import Line, Values, sizes_of
+from fscost.tables.lines import Line, Run, Values, sizes_of
 from fscost.tables.logged import as_logged
-from fscost.tables.marks import SO_FAR, Mark, is_unreached, unknown
+from fscost.tables.marks import NO_EFFECT, SO_FAR, Mark, is_unreached, unknown
 from fscost.tables.numbers import Datum, Style, style_of, unit_for
 from fscost.tables.quantities import QUANTITIES, Kind, Quantity
 from fscost.tables.seeds import counts_of, groups_of, sentences, with_counts
@@ -72,8 +73,12 @@ def build(
             *sentences(table, lines, keys, spec),
             *said,
         ),
-        notes=tuple(notes(table.rows, table.columns, lines, columns)),
+        notes=(*notes(table.rows, table.columns, lines, columns), *no_effect.note(_runs(lines), spec)),
     )
+
+
+def _runs(lines: Sequence[Line]) -> Iterator[Run]:
+    return (run for line in lines for run in line.runs)
 
 
 def _places(gone: Sequence[ColumnSpec], grid: "_Grid", keys: Keys, parts: Sequence["_Part"]) -> list[int]:
@@ -212,7 +217,24 @@ def _rows(grid: _Grid, keys: Keys, parts: Sequence[_Part], spec: TableSpec) -> I
         labels = [label_of(key, values[key], spec) for key in keys.rows]
         numbers = [part.entries[id(line)] if line else _OUTSIDE for line in lines for part in parts]
         counts = counts_of(known)
-        yield Row((*labels, *numbers), seeds=counts[0] if len(counts) == 1 else None)
+        made = Row((*labels, *numbers), seeds=counts[0] if len(counts) == 1 else None)
+        yield _marked(made, lines, keys)
+
+
+def _marked(row: Row, lines: Sequence[Line | None], keys: Keys) -> Row:
+    """Return a row with a mark where a method had no effect: at its last label, or only at the numbers of that line."""
+    useless = [bool(line and line.no_effect) for line in lines]
+    if not any(useless):
+        return row
+    entries, first = [*row.entries], len(keys.rows)
+    per_line = (len(entries) - first) // len(lines)
+    places = [first + i * per_line + n for i, is_marked in enumerate(useless) for n in range(per_line) if is_marked]
+    if all(is_marked or line is None for is_marked, line in zip(useless, lines, strict=True)):
+        places = [keys.inner]
+    for place in places:
+        entries[place] = replace(entries[place], note=entries[place].note + NO_EFFECT)
+    options = dict.fromkeys(option for line in lines if line for option in line.no_effect)
+    return replace(row, entries=tuple(entries), no_effect="; ".join(options))
 
 
 _OUTSIDE = Entry(Mark.OUTSIDE, mark=True)

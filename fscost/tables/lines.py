@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from fscost.effects import options_in
 from fscost.errors import TableError
 from fscost.measure import MEASURES, Link, Traffic, total_column
 from fscost.record import Status
@@ -58,6 +59,11 @@ class Line:
     def is_estimate(self) -> bool:
         """Whether nothing was trained: the bytes come from a closed form."""
         return any(run.get("engine") == "estimate" for run in self.runs)
+
+    @property
+    def no_effect(self) -> tuple[str, ...]:
+        """The options of its method that changed nothing."""
+        return tuple(dict.fromkeys(option for run in self.runs for option in options_in(run.get("no_effect"))))
 
     @property
     def is_synchronous(self) -> bool:

@@ -50,6 +50,9 @@ PARTLY = "+"
 SO_FAR = "‡"
 """Behind the best of a metric: the model that the course ended with was not evaluated."""
 
+NO_EFFECT = "§"
+"""Behind a label, or a number of a row with others: a method that did nothing with the model."""
+
 _OF_STATUS = {
     Status.MISSING: Mark.MISSING,
     Status.FAILED: Mark.FAILED,

@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 
 from fscost.cell import AXES, Cell
+from fscost.effects import options_in
 from fscost.errors import TableError, nearest
 from fscost.measure import MEASURES, UNITS, total_column
 from fscost.record import Status
+from fscost.tables import no_effect
 from fscost.tables.extra import option_of
 from fscost.tables.figure import PARAMETERS, Figure
-from fscost.tables.marks import Mark, mark_of
+from fscost.tables.marks import NO_EFFECT, Mark, mark_of
 from fscost.tables.numbers import printed
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
@@ -45,7 +47,9 @@ def published(
     """
     found = {row["cell"]: row for row in cells.to_dict("records")}
     figures = spec.published_figures
-    rows = [_row(figure, _cell_of(figure, selected), found, spec) for figure in figures]
+    chosen = [_cell_of(figure, selected) for figure in figures]
+    rows = [_row(figure, cell, found, spec) for figure, cell in zip(figures, chosen, strict=True)]
+    runs = [{str(key): value for key, value in found[cell.id].items()} for cell in chosen if cell and cell.id in found]
     for number, (above, below) in enumerate(zip(figures, figures[1:], strict=False), start=1):
         rows[number] = replace(rows[number], rule=0 if below.source != above.source else None)
     return Table(
@@ -55,7 +59,7 @@ def published(
         reading=(*_reading(figures, cells), *unseen(_pairs(figures, selected, found))),
         columns=_COLUMNS,
         rows=tuple(rows),
-        notes=tuple(notes(rows)),
+        notes=(*notes(rows), *no_effect.note(runs, spec)),
         to_do=tuple(to_do),
         provenance=tuple(provenance(cells, command)),
         template=spec.template,
@@ -84,6 +88,8 @@ def _row(figure: Figure, cell: Cell | None, found: Mapping[str, Mapping[Any, Any
     row = found.get(cell.id, {}) if cell else {}
     numbers = (Entry(printed(figure.value, figure.decimals), figure.value), *_computed(figure, row))
     runs = (cell.id,) if cell else ()
+    if options_in(row.get("no_effect")):
+        numbers = (numbers[0], replace(numbers[1], note=NO_EFFECT), *numbers[2:])
     return Row(
         (
             Entry(spec.label(figure.source), figure.source),

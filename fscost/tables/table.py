@@ -90,12 +90,14 @@ class Entry:
 class Row:
     """A row; `rule` is the column from which a line separates it from the row above, None for no line.
 
-    `seeds` is over how many its numbers are, None where they are of single runs.
+    `seeds` is over how many its numbers are, None where they are of single runs. `no_effect` are the options that
+    changed nothing in it, or in one of its lines.
     """
 
     entries: tuple[Entry, ...]
     rule: int | None = None
     seeds: int | None = None
+    no_effect: str = ""
 
 
 @dataclass(frozen=True)

@@ -198,7 +198,7 @@ def _row_by_row(table: Table, width: int) -> Iterator[RenderableType]:
 
 def _labels(table: Table, row: Row, heads: Sequence[str]) -> str:
     return ", ".join(
-        f"{head} {clean(entry.text)}"
+        f"{head} {clean(entry.full)}"
         for head, entry, column in zip(heads, row.entries, table.columns, strict=True)
         if not column.is_number
     )

@@ -22,7 +22,7 @@ def trace(table: Table, paths: Mapping[str, Path]) -> Iterator[str]:
 def _labels(table: Table, row: Row) -> Iterator[tuple[str, str]]:
     for column, entry in zip(table.columns, row.entries, strict=True):
         if not column.is_number:
-            yield column.full_head, entry.text
+            yield column.full_head, entry.full
 
 
 def _by_runs(table: Table, row: Row) -> Mapping[tuple[str, ...], Sequence[tuple[str, str]]]:

@@ -239,4 +239,4 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, float) and value.is_integer()
 
 
-_NOT_RESULTS = ("wall_s", "reason", "path")
+_NOT_RESULTS = ("wall_s", "reason", "path", "no_effect")

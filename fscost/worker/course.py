@@ -137,7 +137,8 @@ def _without_effect(runner: Any) -> Iterator[str]:
     """Return a line for each option that FederatedScope accepts and that changes nothing with this model."""
     config = runner.cfg
     quantization = config.quantization.method if "quantization" in config else "none"  # v0.2.0 has none
-    return without_effect(_state_dict(runner.server), config.personalization.local_param, quantization)
+    names, local = _state_dict(runner.server), config.personalization.local_param
+    return without_effect(names, local, quantization, method=config.federate.method)
 
 
 def _state_dict(server: Any) -> dict[str, Any]:

@@ -260,14 +260,14 @@ const panelOf = (name, figure, panel, before) => {
   place.style.minHeight = `${layout(name, figure, panel).height}px`; // so that nothing moves when it is drawn
   panels.set(place, { name, figure, panel });
   if (!("drawn" in place.dataset)) near.observe(place);
-  const lines = [...(panel.title ? [make("h4", {}, panel.title)] : []), ...(name === "size" ? [make("p", {}, slopes(figure, panel))] : []),
+  const lines = [...(panel.title ? [make("h4", {}, panel.title)] : []), ...(name === "size" && slopes(figure, panel) ? [make("p", {}, slopes(figure, panel))] : []),
     ...panel.series.filter((s) => s.mark && !(name in ENTRIES)).map((s) => make("p", {}, `${figure.names[s.name]}: ${s.mark}`))];
   return make("div", { class: "panel" }, ...lines, place);
 };
 
 const slopes = (figure, panel) => {
   const known = panel.series.filter((s) => s.slope !== null).map((s) => [figure.names[s.name], s.slope.toFixed(2)]);
-  const alike = new Set(known.map(([, slope]) => slope)).size === 1;
+  const alike = new Set(known.map(([, slope]) => slope)).size === 1 && known.length === panel.series.filter((s) => !s.mark).length;
   return alike ? `Slope ${known[0][1]}` : known.map(([name, slope]) => `${name}: slope ${slope}`).join("; ");
 };
 

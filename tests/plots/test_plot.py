@@ -72,13 +72,45 @@ def test_what_sends_nothing_is_named_in_its_panel(
     fscost: Fscost, sketched: Callable[..., Sketch], drawn: Callable[..., Figure], here: Path
 ) -> None:
     """0 has no place on a logarithmic axis."""
-    words = ("engine=estimate", "method=fedavg,local", "model=lr,mlp_s", f"store={here / 'runs'}")
+    words = ("engine=estimate", "method=fedavg,local", "model=lr,mlp_s,mlp_m", f"store={here / 'runs'}")
     fscost(*words)
     done = fscost("plot", "size", *words)
-    assert (done.code, done.err) == (0, "".join(f"not drawn: {m}, Local: nothing sent\n" for m in ("LR", "MLP-16")))
+    silent = [f"not drawn: {model}, Local: nothing sent\n" for model in ("LR", "MLP-16", "MLP-64")]
+    assert (done.code, done.err) == (0, "".join(silent))
     (own,) = drawn("size", sketched("size", *words)).axes
-    assert [text.get_text() for text in own.get_legend().get_texts()] == ["slope 1.03", "Local: nothing sent"]
-    assert [len(line.get_xdata()) for line in own.get_lines()] == [2, 0]
+    assert [text.get_text() for text in own.get_legend().get_texts()] == ["slope 1.01", "Local: nothing sent"]
+    assert [len(line.get_xdata()) for line in own.get_lines()] == [3, 0]
+
+
+def test_a_slope_needs_three_sizes_in_which_the_method_does_something(
+    fscost: Fscost, sketched: Callable[..., Sketch], drawn: Callable[..., Figure], here: Path
+) -> None:
+    """Eight bits quantise nothing in an MLP: its bytes are FedAvg's, and no point of the line of 8 bits."""
+    store = f"store={here / 'runs'}"
+    words = ("engine=estimate", "method=fedavg,quant8", "model=lr,mlp_m,convnet2", store)
+    fscost(*words)
+    assert "8-bit weights: quantised nothing in MLP-64." in fscost("plot", "size", *words).out.splitlines()
+    rows = {(row["method"], row["model"]): row["no_effect"] for row in rows_of("tables/size.csv")}
+    assert [key for key, text in rows.items() if text == "quantization.method"] == [("quant8", "mlp_m")]
+    figure = drawn("size", sketched("size", *words))
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["FedAvg: slope 1.00"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "FedAvg", "8-bit weights (quantised nothing in MLP-64)",
+    ]  # fmt: skip
+    two = ("engine=estimate", "method=fedavg", "model=lr,mlp_m", store)
+    assert "lope" not in fscost("plot", "size", *two).out
+    assert not drawn("size", sketched("size", *two)).axes[0].get_legend()
+
+
+def test_rows_and_panels_say_what_did_nothing(
+    fscost: Fscost, sketched: Callable[..., Sketch], drawn: Callable[..., Figure], here: Path
+) -> None:
+    words = ("engine=estimate", "method=fedavg,quant8", "model=lr,mlp_m", f"store={here / 'runs'}")
+    fscost(*words)
+    for figure in ("traffic", "audit"):
+        lr, mlp = drawn(figure, sketched(figure, *words), 6.75).axes
+        names = ([label.get_text().replace("\n", " ") for label in own.get_yticklabels()] for own in (lr, mlp))
+        assert [some[1] for some in names] == ["8-bit weights", "8-bit weights (quantised nothing)"]
 
 
 def test_accuracy_needs_training(fscost: Fscost) -> None:
@@ -163,7 +195,8 @@ def test_more_methods_than_can_be_told_apart_have_a_panel_each(
             "model=lr,mlp_s", "rounds=1", f"store={here / 'many'}")  # fmt: skip
     fscost(*nine)
     sketch = sketched("size", *nine)
-    assert [panel.title for panel in sketch.panels] == sketch.names
+    assert [panel.title.split(" (")[0] for panel in sketch.panels] == sketch.names
+    assert sketch.panels[3].title == "FedBN (kept nothing local)"  # in LR: an MLP has norms
     assert all(len(panel.series) == 1 and len(panel.faint) == 9 for panel in sketch.panels)
     assert fscost("plot", "size", *nine, "--out", "out").code == 0
 

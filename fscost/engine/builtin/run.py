@@ -67,7 +67,8 @@ def _train(options: Options, into: RunDir) -> list[str]:
     write_whole(into.system_metrics, logs.system_lines())
     write_whole(into.eval_results, logs.eval_lines())
     write_whole(into.ledger, network.ledger.lines())
-    useless = without_effect(model.state_dict(), options["personalization.local_param"], options["quantization.method"])
+    local, quantization = options["personalization.local_param"], options["quantization.method"]
+    useless = without_effect(model.state_dict(), local, quantization, method=options.method)
     return [*useless, *network.ledger.warnings()]
 
 

@@ -45,8 +45,11 @@ class Contents:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the options do not do with this model."""
-        names, local = self.state_dict, self.options["personalization.local_param"]
-        return () if self.is_count else tuple(without_effect(names, local, self.options["quantization.method"]))
+        if self.is_count:
+            return ()
+        o = self.options
+        names, local = self.state_dict, o["personalization.local_param"]
+        return tuple(without_effect(names, local, o["quantization.method"], method=o.method))
 
     @property
     def has_counters(self) -> bool:

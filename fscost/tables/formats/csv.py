@@ -22,11 +22,12 @@ def render(table: Table) -> str:
     table = table.whole or table
     deviates = [any(entry.deviation is not None for entry in table.column(i)) for i in range(len(table.columns))]
     heads = (_heads(column, is_wide) for column, is_wide in zip(table.columns, deviates, strict=True))
-    has_seeds = any(row.seeds for row in table.rows)
-    lines = [_line([*(name for some in heads for name in some), *["seeds"] * has_seeds])]
+    has_seeds, has_useless = (any(getattr(row, name) for row in table.rows) for name in ("seeds", "no_effect"))
+    more = ["seeds"] * has_seeds + ["no_effect"] * has_useless
+    lines = [_line([*(name for some in heads for name in some), *more])]
     for row in table.rows:
         cells = (_cells(entry, is_wide) for entry, is_wide in zip(row.entries, deviates, strict=True))
-        lines.append(_line([*(cell for some in cells for cell in some), *[row.seeds] * has_seeds]))
+        lines.append(_line([*(cell for some in cells for cell in some), *(getattr(row, name) for name in more)]))
     return "".join(lines)
 
 

@@ -191,7 +191,7 @@ def _context(table: Table) -> Mapping[str, Any]:
         "heads": list(_heads(table, writers, layout)),
         "lines": list(_lines(table, writers, layout)),
         "legend": legend(table, "Bold", "underlined"),
-        "marks": ({entry.note for row in table.rows for entry in row.entries} | {c.note for c in table.columns}) - {""},
+        "marks": {*"".join([e.note for row in table.rows for e in row.entries] + [c.note for c in table.columns])},
     }
 
 
