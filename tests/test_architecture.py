@@ -15,7 +15,7 @@ LAYERS = [
     {"plan", "engine", "collect", "tables"},
     {"rundir", "metering", "vocabulary", "options", "digits", "worker"},
     {"cell", "called", "where", "record", "measure", "metric", "errors", "paths", "files", "fast_json", "lock",
-     "useless", "clean", "terminal"},
+     "useless", "effects", "clean", "terminal"},
 ]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
