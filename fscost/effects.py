@@ -18,12 +18,12 @@ def no_effect_of(cell: Cell, warnings: Iterable[str] = ()) -> str | None:
     """Return the options of a cell that change nothing, with their values, as ``quantization.method=uniform``.
 
     `warnings` are those of its run; of models that are known it is known without one. An option that did something is
-    none, though one of its words may be in no name.
+    none, though one of its words may be in no name, nor is one that makes no part of the method.
     """
     told = [*warnings, *_beforehand(cell)]
     found = {option: useless_words(option, told) for option in WORDS}
     asked = {QUANTIZATION: [str(cell.get(QUANTIZATION, "none"))], LOCAL_PARAM: _words(cell.get(LOCAL_PARAM))}
-    useless = [option for option in WORDS if found[option] and found[option] >= {*asked[option]}]
+    useless = [o for o in WORDS if asked[o] and found[o] >= {*asked[o]} and part_of(cell.axes["method"], o)]
     return "; ".join(f"{option}={','.join(asked[option])}" for option in useless) or None
 
 
@@ -33,8 +33,8 @@ def options_in(no_effect: Any) -> tuple[str, ...]:
 
 
 def part_of(method: str, option: str) -> str:
-    """Return the part of a method's name that an option makes, the option itself where none is called after it."""
-    return next((part for part in method.split("+") if re.fullmatch(_PARTS[option], part)), option)
+    """Return the part of a method's name that an option makes, nothing where none is called after it."""
+    return next((part for part in method.split("+") if re.fullmatch(_PARTS[option], part)), "")
 
 
 def in_words(cell: Cell, warnings: Iterable[str] = ()) -> list[str]:

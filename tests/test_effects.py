@@ -63,6 +63,8 @@ def local(*words: str) -> dict[str, Any]:
         (cell(**local("bn"), **EIGHT), "quantization.method=uniform; personalization.local_param=bn"),
         (cell(**local("norms"), **EIGHT, fedprox={"use": True}), "quantization.method=uniform"),
         (cell(**EIGHT, vertical={"use": True}), None),
+        (cell("lr", "local", **local("bn")), None),  # which is called local whatever it names
+        (cell("lr", personalization={"local_param": "bn"}), None),
         (cell(), None),
     ],
 )
@@ -90,7 +92,8 @@ def test_runs_tell_of_models_that_nobody_knows(line: str) -> None:
 def test_the_part_of_a_combined_method_is_named() -> None:
     assert part_of("fedprox+quant16", "quantization.method") == "quant16"
     assert part_of("fedbn+fedprox+quant8", "personalization.local_param") == "fedbn"
-    assert part_of("fedfoo", "personalization.local_param") == "personalization.local_param"
+    assert part_of("local: conv9, x+quant8", "personalization.local_param") == "local: conv9, x"
+    assert part_of("fedrep", "personalization.local_param") == ""
     assert options_in(float("nan")) == options_in(None) == ()
 
 
