@@ -93,7 +93,7 @@ def test_the_part_of_a_combined_method_is_named() -> None:
     assert part_of("fedprox+quant16", "quantization.method") == "quant16"
     assert part_of("fedbn+fedprox+quant8", "personalization.local_param") == "fedbn"
     assert part_of("local: conv9, x+quant8", "personalization.local_param") == "local: conv9, x"
-    assert part_of("fedrep", "personalization.local_param") == ""
+    assert part_of("ditto", "personalization.local_param") == ""
     assert options_in(float("nan")) == options_in(None) == ()
 
 
