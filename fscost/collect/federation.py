@@ -38,9 +38,13 @@ def _courses(left: Group) -> Iterator[ForeignRun]:
             yield from map(_merged, courses)
             left += [] if courses else group
     for group in _groups(left, _beside):
-        note = f"{len(group)} processes of the same setting, of more than one course; which belong together is not told"
-        told = [replace(group[0], note=f"{note}, so each is shown by itself"), *group[1:]]
-        yield from told if len(group) > 1 else group
+        note = (
+            f"{len(group)} processes of the same setting, of more than one course: which belong together is not told, "
+            "so each is shown by itself"
+        )
+        if len(group) > 1:
+            group = [replace(run, is_apart=True, note=note if run is group[0] else "") for run in group]
+        yield from group
 
 
 def _groups(runs: Iterable[ForeignRun], key: Callable[[ForeignRun], Any]) -> list[Group]:

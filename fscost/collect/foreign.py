@@ -30,11 +30,12 @@ class ForeignRun:
     """One output directory of FederatedScope.
 
     `others` are those of the other processes of a distributed course, of which this is the server's, if it is there.
-    `note` is what is to be told of the folder.
+    `is_apart` is whether these may be there and are not known; `note` is what is to be told of the folder.
     """
 
     path: Path
     others: tuple["ForeignRun", ...] = ()
+    is_apart: bool = False
     note: str = ""
 
     @property
@@ -129,13 +130,14 @@ class ForeignRun:
         return repr(sorted(own.items()))
 
     def absent(self) -> str | None:
-        """Return of which processes of a distributed course no folder is there, None where all are."""
+        """Return of which processes of a distributed course that is over no folder is there, None where all are."""
         told = {worker for process in self.processes for worker in process.workers_told}
-        if not self.is_distributed or self.clients is None:
+        if not self.is_distributed or self.clients is None or self.is_apart or self.ending()[0] is not Status.DONE:
             return None
-        clients = [str(client) for client in range(1, self.clients + 1) if client not in told]
-        names = [*(["server"] if SERVER not in told else []), *([f"clients {', '.join(clients)}"] if clients else [])]
-        return f"the folders of {' and '.join(names)} are not here, so their figures are not known" if names else None
+        missing = [worker for worker in range(self.clients + 1) if worker not in told]
+        names = ", ".join("the server" if worker == SERVER else f"client {worker}" for worker in missing[:_MOST])
+        more = f" and {len(missing) - _MOST} more" if len(missing) > _MOST else ""
+        return f"no folder of {names}{more} is here, so what they counted is not known" if missing else None
 
     def workers(self, warn: Warn) -> list[Row]:
         """Return the lines of all workers, as `read_system_metrics` does."""
@@ -178,6 +180,9 @@ class ForeignRun:
 
 
 _YEAR = 60 * 24 * 366
+
+_MOST = 5
+"""How many workers are named one by one."""
 
 _SHARED = ("distribute.server_port",)
 _OF_PROCESS = ("federate.make_global_eval",)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fscost.vocabulary import is_open, known
+from fscost.vocabulary import default, is_open, known
 from fscost.where import is_provenance
 
 Options = Mapping[str, Any]
@@ -59,11 +59,12 @@ def least_bytes(size: float, options: Options, link: str) -> Least:
 
 
 def _is_partial(options: Options) -> bool:
-    return any(_PART.fullmatch(name.lower()) and _is_on(value) for name, value in options.items())
+    return any(_PART.fullmatch(name.lower()) and _is_on(name, value) for name, value in options.items())
 
 
-def _is_on(value: Any) -> bool:
-    return bool(value) and str(value).lower() not in ("none", "nocompression", "false")
+def _is_on(name: str, value: Any) -> bool:
+    """Return whether an option is set; a dump has all of FederatedScope's with their defaults."""
+    return bool(value) and value != default(name) and str(value).lower() not in ("none", "false")
 
 
 def _is_known(options: Options) -> bool:

@@ -54,6 +54,7 @@ def test_figures_that_can_be_right_are_not_doubted() -> None:
         ({"federate.method": "Ditto"}, 2 * MODEL, "with 32 bits each"),
         ({"federate.method": "mine"}, MODEL // 8, "even with one bit each"),
         ({"federate.my_switch": 3}, MODEL // 8, "even with one bit each"),
+        ({"model.contrast_topk": 100, "distribute.grpc_compression": "nocompression"}, 4 * MODEL, "with 32 bits each"),
         ({"device": 1, "train.optimizer.momentum": 0.9}, 4 * MODEL, "with 32 bits each"),
     ],
 )

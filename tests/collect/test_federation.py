@@ -81,10 +81,10 @@ def test_each_process_may_have_a_folder_of_its_own(tmp_path: Path, pattern: str)
 @pytest.mark.parametrize(
     ("there", "told"),
     [
-        ((0, 1, 2), "the folders of clients 3 are not here"),
-        ((1, 2, 3), "the folders of server are not here"),
-        ((1, 3), "the folders of server and clients 2 are not here"),
-        ((0,), "the folders of clients 1, 2, 3 are not here"),
+        ((0, 1, 2), "no folder of client 3 is here"),
+        ((1, 2, 3), "no folder of the server is here"),
+        ((1, 3), "no folder of the server, client 2 is here"),
+        ((0,), "no folder of client 1, client 2, client 3 is here"),
     ],
 )
 def test_what_is_there_of_a_course_is_one_cell(tmp_path: Path, there: tuple[int, ...], told: str) -> None:
@@ -117,6 +117,7 @@ def test_two_courses_at_the_same_time_are_not_mixed(tmp_path: Path) -> None:
     rows, frames = cells_of(tmp_path)
     assert len(rows) == 8
     assert sum("which belong together is not told" in warning for warning in frames.warnings) == 1
+    assert not any("is here" in warning for warning in frames.warnings)
 
 
 def test_the_port_tells_courses_apart(tmp_path: Path) -> None:
