@@ -16,6 +16,7 @@ from fscost.errors import ConfigError, for_each_cell
 from fscost.options import Options
 from fscost.plan.axes import combinations
 from fscost.plan.compose import OWN_LAYOUT, config_of, configuration, grids_of, parse
+from fscost.plan.labels import Labels, labels_of
 from fscost.plan.launcher import check_file_of, launcher_of, name_of
 from fscost.plan.names import check_name
 from fscost.plan.plain import resolved
@@ -99,6 +100,7 @@ def _in_our_words() -> Iterator[None]:
 
 
 def _plan(lines: list[str], identify: Identify) -> Plan:
+    labels, lines = labels_of(lines)
     given = _last_words(lines)
     # before all cells: a launcher that there is not, and its options, are no matter of single cells
     name_of(config_of([o for o in given if o.key_or_group == "sweeps" or o.key_or_group.startswith("hydra")]))
@@ -116,13 +118,19 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
         name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), table["name"]),
         store=Path(str(store)),
         out=Path(str(out)),
-        table=table,
+        table=_labelled(table, labels),
         network=network,
         engine=cells[0].engine,
         launcher=cells[0].launcher,
         retries=_retries(resolved(config, "retries")),
         fail_fast=_fail_fast(resolved(config, "fail_fast")),
     )
+
+
+def _labelled(table: dict[str, Any], labels: Labels) -> dict[str, Any]:
+    """Return a layout with more labels; what is no mapping there is refused where tables are checked."""
+    own = table.get("labels") or {}
+    return table | {"labels": own | labels} if labels and isinstance(own, dict) else table
 
 
 def _planned(words: list[str], identify: Identify) -> Planned:

@@ -34,7 +34,8 @@ class Heads:
 
     def key(self, key: str) -> Column:
         """Return the column of a row key; an option is called by its label, else by its name."""
-        return Column(key, _KEYS.get(key) or self._spec.label(key), numeric=key in _NUMERIC)
+        own = self._spec.has_label(key)
+        return Column(key, self._spec.label(key) if own else _KEYS.get(key, key), numeric=key in _NUMERIC)
 
     def number(self, column: ColumnSpec, style: Style, value: Any, parts: int, *, is_estimate: bool) -> Column:
         """Return the column of a quantity; `value` is that of the axis across, and `parts` how many share it."""
