@@ -12,6 +12,7 @@ from fscost.clean import clean, say
 from fscost.collect import Frames, gather, write_frames
 from fscost.errors import StoreError
 from fscost.files import write_whole
+from fscost.metering import LedgerFile
 from fscost.record import Status
 from fscost.rundir import RunDir
 from fscost.selection import Selection, select
@@ -26,7 +27,10 @@ from fscost.tables.trace import trace
 from fscost.tables.words import provenance
 
 if TYPE_CHECKING:
+    from fscost.collect import Derive
     from fscost.report import Subject
+
+Row = dict[str, Any]
 
 
 def show_and_write(selection: Selection) -> None:
@@ -178,9 +182,21 @@ def write_results(selection: Selection, frames: Frames, table: Table) -> list[Pa
 
 
 def _frames(selection: Selection) -> Frames:
-    frames = gather(selection.runs)
+    frames = gather(selection.runs, _derive(selection))
     _warn(frames)
     return frames
+
+
+def _derive(selection: Selection) -> "Derive":
+    """Return what makes the ledgers of runs that nobody metered, with what the selection tells of them."""
+
+    def derive(cell: Cell, releases: Sequence[str], workers: Sequence[Row], evaluations: Sequence[Row]) -> LedgerFile:
+        from fscost.engine.estimate.derive import derive as from_logs  # here: it imports torch
+
+        told = [selection.release] if selection.release else releases
+        return from_logs(cell, workers, evaluations, told, selection.model)
+
+    return derive
 
 
 def _warn(frames: Frames) -> None:
@@ -217,7 +233,7 @@ def subject_of(selection: Selection) -> "Subject":
     """Return what a report about a selection is about, collected now."""
     from fscost.report import Subject
 
-    frames = gather(selection.runs)
+    frames = gather(selection.runs, _derive(selection))
     return Subject(
         name=selection.plan.name,
         runs=selection.runs,

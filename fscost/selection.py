@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from fscost.cell import Cell
 from fscost.collect import Run, runs_below
 from fscost.engine import Engines, EngineSettings, identify, unasked
-from fscost.errors import ConfigError, StoreError, for_each_cell
+from fscost.errors import ConfigError, StoreError, for_each_cell, nearest
 from fscost.files import write_whole
+from fscost.metering import RELEASES
 from fscost.plan import Plan, Planned, plan
 from fscost.record import Status
 from fscost.rundir import RunDir, Store
@@ -25,17 +26,26 @@ _NOT_ABOUT_CELLS = ("store=", "out=", "table", "network", "hydra", "retries=", "
 """Overrides that say how cells are run and shown, and not which."""
 
 
+_RELEASE = "engine.protocol="
+_OF_FOREIGN = ("shapes=", "parameters=", "lora_rank=", _RELEASE)
+"""What can be told of runs in a folder that fscost did not launch."""
+
 _MOST_TO_DO = 5
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The runs that a verb is about, and the plan they come from."""
+    """The runs that a verb is about, and the plan they come from.
+
+    `model` (a spec, as ``fs.model.spec``) and `release` are told of runs in folders that fscost did not launch.
+    """
 
     runs: tuple[tuple[Cell | None, Run], ...]
     plan: Plan
     planned: dict[str, Planned]
     words: tuple[str, ...]
+    model: Mapping[str, Any] | None = None
+    release: str | None = None
 
     @property
     def command(self) -> str:
@@ -88,9 +98,31 @@ def select(words: Sequence[str]) -> Selection:
     overrides, folders = named(words)
     if folders:
         runs = [run for folder in folders for run in runs_below(folder)]
-        made = plan(overrides, unasked)
-        return Selection(tuple(runs), made, {}, (*map(str, folders), *overrides))
+        made = plan([o for o in overrides if not o.startswith(_OF_FOREIGN)], unasked)
+        words = (*map(str, folders), *overrides)
+        return Selection(tuple(runs), made, {}, words, _model_told(overrides), _release_told(overrides))
     return selection_of(planned(overrides), overrides)
+
+
+def _model_told(overrides: Sequence[str]) -> Mapping[str, Any] | None:
+    """Return the spec of the model of runs whose model is not known here, None where none is given."""
+    told = [o for o in overrides if o.startswith(_OF_FOREIGN) and not o.startswith(_RELEASE)]
+    if not told:
+        return None
+    cells = plan(["engine=estimate", "model=spec", "data=samples", *told], unasked).cells
+    if len(cells) > 1:
+        raise ConfigError(f"{' '.join(told)}: the runs of a folder have one model; give one value")
+    spec: Mapping[str, Any] = cells[0].cell.get("model.spec")
+    return spec
+
+
+def _release_told(overrides: Sequence[str]) -> str | None:
+    """Return the release that runs are said to have run on."""
+    told = [o.removeprefix(_RELEASE) for o in overrides if o.startswith(_RELEASE)]
+    if told and told[-1] not in RELEASES:
+        known = ", ".join(RELEASES)
+        raise ConfigError(f"{_RELEASE}{told[-1]}: must be one of {known}{nearest(told[-1], RELEASES)}")
+    return told[-1] if told else None
 
 
 def selection_of(made: Plan, overrides: Sequence[str]) -> Selection:
@@ -112,9 +144,13 @@ def named(words: Sequence[str]) -> tuple[list[str], list[Path]]:
     """
     overrides, folders = [w for w in words if "=" in w], [Path(w) for w in words if "=" not in w]
     if folders:
-        if lost := [o for o in overrides if not o.startswith(_NOT_ABOUT_CELLS) or o.startswith("store=")]:
-            allowed = "how they are run (engine.…, hydra…, retries, fail_fast) and shown (table…, network.…, out=…)"
-            raise ConfigError(f"{lost[0]}: a folder names its runs itself; only {allowed} goes with it")
+        allowed = (*_NOT_ABOUT_CELLS, *_OF_FOREIGN)
+        if lost := [o for o in overrides if not o.startswith(allowed) or o.startswith("store=")]:
+            raise ConfigError(
+                f"{lost[0]}: a folder names its runs itself; only how they are run (engine.…, hydra…, retries, "
+                "fail_fast) and shown (table…, network.…, out=…), and of runs that fscost did not launch their model "
+                "(shapes=FILE, parameters=COUNT, lora_rank=RANK) and release (engine.protocol=NAME) go with it"
+            )
     elif not [o for o in overrides if not o.startswith(_NOT_ABOUT_CELLS)]:
         remembered, another_table = _last_sweep(overrides), any(o.startswith("table=") for o in overrides)
         overrides = [*(o for o in remembered if not (another_table and o.startswith("table"))), *overrides]

@@ -18,6 +18,7 @@ OWN: Mapping[str, Any] = {
     "model.spec": {},
     "data.train_samples": 1000,
     "data.test_samples": 100,
+    "data.sample_shape": [],
     "early_stop.stopped_after": 0,
 }
 """Options that FederatedScope does not have, with their defaults: only engine=estimate knows what they mean."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -44,6 +45,15 @@ class Result:
 def without_federatedscope(monkeypatch: pytest.MonkeyPatch) -> None:
     """What engine=auto is must not depend on the machine."""
     monkeypatch.delenv("FSCOST_FS_PYTHON", raising=False)
+
+
+@pytest.fixture(scope="session")
+def recorded_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder per run that FederatedScope made: its configuration and its logs."""
+    folder = tmp_path_factory.mktemp("recorded_logs")
+    with tarfile.open(DATA / "fs_logs.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
 
 
 @pytest.fixture

@@ -9,9 +9,20 @@ from fscost.collect.fs_logs import newest_evaluation
 from fscost.collect.rounds import schedule_of
 
 if TYPE_CHECKING:
+    from fscost.collect.derived import Derive
     from fscost.collect.gather import Frames, gather, write_frames
 
-__all__ = ["ForeignRun", "Frames", "Run", "gather", "newest_evaluation", "runs_below", "schedule_of", "write_frames"]
+__all__ = [
+    "Derive",
+    "ForeignRun",
+    "Frames",
+    "Run",
+    "gather",
+    "newest_evaluation",
+    "runs_below",
+    "schedule_of",
+    "write_frames",
+]
 
 
 def __getattr__(name: str) -> Any:

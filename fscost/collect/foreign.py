@@ -1,7 +1,7 @@
 """FederatedScope output that fscost never launched: its configuration and its logs, wherever they lie."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from fscost.collect.fs_logs import Row, Warn, read_config, read_system_metrics
 from fscost.collect.rounds import UNKNOWN_PROTOCOL, Schedule, schedule_of
 from fscost.errors import ConfigError
 from fscost.measure import SERVER
+from fscost.metering import RELEASES
 from fscost.record import Status
 from fscost.vocabulary import nested, sparse
 from fscost.where import is_provenance
@@ -154,6 +155,11 @@ class ForeignRun:
         flat, _ = self._config
         return Schedule() if flat is None else schedule_of(flat.get, _protocol(flat))
 
+    def releases(self) -> Sequence[str]:
+        """Return the releases that it may have run on, as far as its configuration tells."""
+        flat, _ = self._config
+        return RELEASES if flat is None else _releases(flat)
+
     def is_fs_output(self) -> bool:
         """Return whether this folder holds FederatedScope's output at all."""
         logs = (self.system_metrics, self.eval_results, self.raw_results)
@@ -200,6 +206,19 @@ def _ignore(_warning: str) -> None:
 def _protocol(flat: dict[str, Any]) -> str:
     """Return the release that dumped a configuration, as far as its options tell."""
     return "v0.2.0" if _UNTIL_V020 in flat else UNKNOWN_PROTOCOL
+
+
+_SINCE_MAY_2023 = "train.data_para_dids"
+_LEAST_OF_A_DUMP = 200
+"""FederatedScope dumps all its options, some 350; what has fewer was written by hand."""
+
+
+def _releases(flat: dict[str, Any]) -> Sequence[str]:
+    if _UNTIL_V020 in flat:
+        return ("v0.2.0",)
+    if _SINCE_MAY_2023 in flat:
+        return [release for release in RELEASES if release not in ("v0.3.0", "v0.2.0")]
+    return [release for release in RELEASES if release != "master"] if len(flat) >= _LEAST_OF_A_DUMP else RELEASES
 
 
 def foreign_runs(folder: Path, names: Mapping[Path, Set[str]]) -> Iterator[ForeignRun]:

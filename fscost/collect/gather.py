@@ -16,6 +16,8 @@ import pandas as pd
 import pyarrow as pa
 
 from fscost.cell import Cell
+from fscost.collect.counters import counters
+from fscost.collect.derived import Derive, derived
 from fscost.collect.doubts import Log, doubts_of, no_counts, same_bytes_of_other_models
 from fscost.collect.find import Run
 from fscost.collect.foreign import ForeignRun
@@ -109,13 +111,14 @@ class _Rows:
     cells: list[Row] = field(default_factory=list)
 
 
-def gather(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
+def gather(runs: Iterable[tuple[Cell | None, Run]], derive: Derive | None = None) -> Frames:
     """Read every run; a cell without a run is ``missing``, a run that cannot be believed is ``corrupt``.
 
-    Neither stops the others: what is wrong becomes a warning, and numbers that are not known stay empty.
+    Neither stops the others: what is wrong becomes a warning, and numbers that are not known stay empty. `derive` makes
+    the ledger of runs that have none.
     """
     with _no_garbage_collection():
-        return _gathered(runs)
+        return _gathered(runs, derive)
 
 
 @contextmanager
@@ -130,13 +133,13 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _gathered(runs: Iterable[tuple[Cell | None, Run]]) -> Frames:
+def _gathered(runs: Iterable[tuple[Cell | None, Run]], derive: Derive | None) -> Frames:
     rows = _Rows()
     warnings: list[str] = []
     logs: dict[str, Log] = {}
     for cell, run in runs:
         if isinstance(run, ForeignRun):
-            row, log = _gather_foreign(run, rows, warnings.append)
+            row, log = _gather_foreign(run, rows, warnings.append, derive)
             logs[row["cell"]] = log
             rows.cells.append(row)
             continue
@@ -200,20 +203,14 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
     told = Evaluations()
     if logs:
         told = read_evaluations(run.eval_results, warn, schedule, stopped)
-    logged, counted = _side_by_side(workers, ledger.workers)
-    rows.messages.extend(cell.id, map(_in_frame, messages))
-    rows.workers.extend(
-        cell.id, map(_countable, logged), **{way: [row.get(way, {}) for row in counted] for way in ("sent", "received")}
-    )
-    rows.rounds.extend(cell.id, _rounds(cell, messages, told.rows))
-    sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
+    _add_run(rows, cell.id, cell, messages, (workers, ledger.workers), told.rows)
     counting = {"ledger_format": ledger.header["format"], "asizeof": _asizeof(outcome)}
     if wrong := "; ".join(no_counts(workers)):
         row["implausible"] = wrong
     ending = ending_of(schedule, stopped, told.last, has_final=told.has_final, told=told.told)
     evaluated = _evaluated(told, ending.final_round, schedule, run, warn)
     logged_of = _fs_view(workers) | evaluated | {"wall_s": outcome.get("wall_s")}
-    return row | counting | sizes | _totals(messages) | logged_of
+    return row | counting | _sizes(ledger) | _totals(messages) | logged_of
 
 
 def _asizeof(outcome: Row) -> str | None:
@@ -228,10 +225,12 @@ def _asizeof(outcome: Row) -> str | None:
 _SIZED = ("torch", "numpy", "pympler")
 
 
-def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -> tuple[Row, Log]:
+def _gather_foreign(
+    run: ForeignRun, rows: _Rows, warn: Callable[[str], None], derive: Derive | None
+) -> tuple[Row, Log]:
     """Add what FederatedScope logged of a run and return its row of cells and what its workers logged.
 
-    Without a ledger no bytes are known but those it reports.
+    Without a ledger no bytes are known but those it reports, and those that can be derived.
     """
     cell = run.cell(warn)
     status, reason = run.ending()
@@ -251,8 +250,10 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
     if told.is_appended or any(worker["run"] > 1 for worker in workers if worker["worker"]):
         warn(f"{run.path}: more than one run was appended to these logs; none of their numbers is taken as the result")
         told, is_done = Evaluations(), False
-    rows.workers.extend(name, map(_countable, workers))
-    rows.rounds.extend(name, told.rows)
+    ledger, row_of_bytes = None, Row()
+    if cell and is_done and derive:
+        ledger, cell, row_of_bytes = derived(derive, cell, run.releases(), [*map(_countable, workers)], told.rows)
+    row |= row_of_bytes | _add_foreign(rows, name, cell, ledger, workers, told.rows)
     log = Log(workers, run.options, run.is_distributed)
     row["implausible"] = "; ".join(doubts_of(log)) or None
     row |= _fs_view([] if run.is_distributed else workers) | {"last_evaluated_round": told.last}
@@ -261,6 +262,39 @@ def _gather_foreign(run: ForeignRun, rows: _Rows, warn: Callable[[str], None]) -
         row["rounds_trained"] = ending.rounds_trained
         row |= _evaluated(told, ending.final_round, schedule, run, warn)
     return row, log
+
+
+def _add_foreign(
+    rows: _Rows, name: str, cell: Cell | None, ledger: LedgerFile | None, workers: list[Row], evaluations: list[Row]
+) -> Row:
+    """Add the rows of a run that fscost did not launch, with the bytes of its ledger if there is one; return totals."""
+    if cell is None or ledger is None:
+        rows.workers.extend(name, map(_countable, workers))
+        rows.rounds.extend(name, evaluations)
+        return {}
+    messages = _messages(ledger, cell)
+    _add_run(rows, name, cell, messages, (workers, ledger.workers), evaluations)
+    return _sizes(ledger) | _totals(messages)
+
+
+def _add_run(
+    rows: _Rows,
+    name: str,
+    cell: Cell,
+    messages: list[Row],
+    workers: tuple[list[Row], list[Row]],
+    evaluations: list[Row],
+) -> None:
+    """Add a run's messages, its workers as logged and as counted, and its evaluations with the bytes until then."""
+    logged, counted = _side_by_side(*workers)
+    rows.messages.extend(name, map(_in_frame, messages))
+    parts = {way: [row.get(way, {}) for row in counted] for way in ("sent", "received")}
+    rows.workers.extend(name, map(_countable, logged), **parts)
+    rows.rounds.extend(name, _rounds(cell, messages, evaluations))
+
+
+def _sizes(ledger: LedgerFile) -> Row:
+    return {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
 
 
 def _doubt(cells: list[Row], logs: dict[str, Log], warnings: list[str]) -> None:
@@ -335,7 +369,7 @@ def _side_by_side(logged: list[Row], counted: list[Row]) -> tuple[list[Row], lis
 def _fs_view(workers: list[Row]) -> Row:
     """Return FederatedScope's own averages over server and clients, as it prints them."""
     keys = ("total_upload_bytes", "total_download_bytes")
-    return {f"sys_avg_{key}": merged(workers, key) for key in keys}
+    return {f"sys_avg_{key}": merged(workers, key) for key in keys} | counters(workers)
 
 
 def _identity(cell: Cell | None, run: RunDir) -> Row:

@@ -47,6 +47,19 @@ def problems(cell: Cell) -> Iterator[str]:
         yield f"model={model} takes {_WORDS[MODELS[model].form]}, fs.data.type=toy has vectors; take model=lr"
 
 
+def shape_problems(model: str, shape: Any) -> Iterator[str]:
+    """Yield why a model cannot be made for samples of a shape, told as a list."""
+    if not isinstance(shape, list | tuple) or not all(type(size) is int and size >= 1 for size in shape):
+        yield f"sample_shape={shape}: must be a list of whole numbers of at least 1, as [1, 28, 28]"
+    elif model in MODELS and MODELS[model].form == "image":
+        pixels = MODELS[model].pixels
+        if len(shape) != 3 or min(shape[1:]) < pixels:
+            yield (
+                f"sample_shape={list(shape)}: model={model} takes images of at least {pixels}x{pixels} pixels, told as "
+                "[channels, height, width]"
+            )
+
+
 def _misfits(cell: Cell, model: str, data: DataType, edge: int) -> Iterator[str]:
     takes = MODELS[model]
     if takes.form != data.form:

@@ -2,7 +2,9 @@
 
 from fscost.metering.ledger import Ledger, LedgerFile, read_ledger
 from fscost.metering.message import (
+    BETWEEN,
     PROTOCOLS,
+    RELEASES,
     Message,
     Sizes,
     enclosed,
@@ -15,7 +17,9 @@ from fscost.metering.message import (
 )
 
 __all__ = [
+    "BETWEEN",
     "PROTOCOLS",
+    "RELEASES",
     "Ledger",
     "LedgerFile",
     "Message",

@@ -13,6 +13,12 @@ from fscost.metering.wire import Unencodable, content_bytes, enclosed_bytes
 PROTOCOLS = ("master", "v0.3.0", "v0.2.0")
 """The FederatedScope releases whose messages differ: what is uploaded, and how it is encoded."""
 
+BETWEEN = "v0.3.0 to master"
+"""Commits from April to July 2023, and branch llm: they pickle as master does, and upload all entries as before."""
+
+RELEASES = ("master", BETWEEN, "v0.3.0", "v0.2.0")
+"""What a course may have run on that nobody metered; commits since 2022 send the messages of one of these."""
+
 
 @dataclass(frozen=True)
 class Message:

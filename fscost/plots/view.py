@@ -262,7 +262,7 @@ class View:
     @property
     def is_estimate(self) -> bool:
         """Whether numbers come from a closed form."""
-        return any(line.is_estimate for line in self.lines)
+        return any(line.is_estimate or line.is_derived for line in self.lines)
 
     def over(self, *, with_band: bool = False) -> str:
         """Return over how many seeds numbers are, and how they are made one; nothing for one seed."""

@@ -14,7 +14,8 @@ from fscost.record import Status
 from fscost.tables import no_effect
 from fscost.tables.given import given
 from fscost.tables.labels import label_of
-from fscost.tables.marks import NO_EFFECT, PARTLY, Mark, mark_of
+from fscost.tables.lines import is_derived
+from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, Mark, mark_of
 from fscost.tables.numbers import printed
 from fscost.tables.reasons import reasons
 from fscost.tables.spec import TableSpec
@@ -88,7 +89,7 @@ def audit(
         reading=(*reasons(cells, workers, messages), *_unseen(cells, workers, spec)),
         columns=tuple(_columns(keys, spec)),
         rows=tuple(rows),
-        notes=(*notes(rows), *no_effect.note(known, spec)),
+        notes=(*notes(rows, closed_form=["derived"]), *no_effect.note(known, spec)),
         to_do=tuple(to_do),
         provenance=tuple(provenance(cells, command)),
         template=spec.template,
@@ -191,8 +192,15 @@ def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], s
         labels = [replace(label_of(key, value, spec), span=span) for key, value in zip(keys, axes, strict=False)]
         if options_in(cell.get("no_effect")):
             labels[-1] = replace(labels[-1], note=NO_EFFECT)
-        numbers = (replace(entry, runs=(cell["cell"],)) for entry in figures)
+        numbers = (replace(entry, runs=(cell["cell"],)) for entry in _marked(figures, is_derived=is_derived(cell)))
         yield Row((*labels, Entry(name, name), *numbers), rule=None if number else 0)
+
+
+def _marked(figures: Sequence[Entry], *, is_derived: bool) -> Iterator[Entry]:
+    """Yield the figures of a worker, what travelled marked where nobody metered it."""
+    for (column, _, _), entry in zip(FIGURES, figures, strict=True):
+        is_closed_form = is_derived and not column.startswith("total_") and not entry.mark
+        yield replace(entry, note=ESTIMATED + entry.note) if is_closed_form else entry
 
 
 def _mark(cell: Mapping[Any, Any]) -> str:

@@ -12,13 +12,14 @@ from fscost.tables import no_effect
 from fscost.tables.column import ColumnSpec
 from fscost.tables.compared import compared, readable
 from fscost.tables.constants import leaving, size_of_all
+from fscost.tables.counters import columns_of
 from fscost.tables.emphasis import emphasised
 from fscost.tables.heads import Heads
 from fscost.tables.keys import Keys, baseline_of
 from fscost.tables.labels import label_of
 from fscost.tables.lines import Line, Run, Values, sizes_of
 from fscost.tables.logged import as_logged
-from fscost.tables.marks import NO_EFFECT, SO_FAR, Mark, is_unreached, unknown
+from fscost.tables.marks import DOUBTED, NO_EFFECT, SO_FAR, Mark, is_unreached, unknown
 from fscost.tables.numbers import Datum, Style, style_of, unit_for
 from fscost.tables.quantities import QUANTITIES, Kind, Quantity
 from fscost.tables.seeds import counts_of, groups_of, sentences, with_counts
@@ -44,7 +45,7 @@ def build(
     cells that must not stand in one table.
     """
     cells = readable(cells, extra or {})
-    columns = [column for column in spec.column_specs() if _is_told(column, cells, spec)]
+    columns = [column for column in columns_of(spec.column_specs(), cells) if _is_told(column, cells, spec)]
     keys, lines = compared(cells, rounds, spec, extra or {}, [column.measure for column in columns])
     columns, said = as_logged(columns, lines)
     baselines = baseline_of(lines, keys, spec)
@@ -147,13 +148,24 @@ def _shares_unit(one: ColumnSpec, other: ColumnSpec) -> bool:
 
 def _datum(column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpec) -> Datum:
     quantity = QUANTITIES[column.quantity]
-    is_estimate = quantity.kind is Kind.SECONDS or column.measure == NETWORK or line.is_estimate
+    is_estimate = quantity.kind is Kind.SECONDS or column.measure == NETWORK or _is_closed_form(quantity, line)
     is_estimate = is_estimate and quantity.kind not in (Kind.METRIC, Kind.COUNT)
     if quantity.of is not None:
-        note = SO_FAR if column.quantity == "best" and line.known("best_of") else ""
-        return Datum(quantity.of(line, column), line.ids, is_estimate, note)
+        return Datum(quantity.of(line, column), line.ids, is_estimate, _note(quantity, line))
     runs = line.ids + tuple(run for run in (baseline.ids if baseline else ()) if run not in line.ids)
     return Datum(_relative(quantity, column, line, baseline, spec), runs, is_estimate)
+
+
+def _note(quantity: Quantity, line: Line) -> str:
+    """Return what stands behind a number that is not all that its heading says."""
+    if quantity.is_logged:
+        return DOUBTED if line.known("implausible") else ""
+    return SO_FAR if quantity.key == "best" and line.known("best_of") else ""
+
+
+def _is_closed_form(quantity: Quantity, line: Line) -> bool:
+    """Return whether no message was counted: neither by fscost nor, of what FederatedScope logs, by that."""
+    return (line.is_estimate or line.is_derived) and not quantity.is_logged
 
 
 def _relative(quantity: Quantity, column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpec) -> Values:

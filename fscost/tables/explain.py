@@ -130,5 +130,12 @@ def heading(cell: Mapping[Any, Any]) -> Iterator[str]:
     axes = f"{cell['method']}, {cell['model']}, {cell['data']}, {cell['clients']} clients, seed {cell['seed']}"
     yield f"{cell['cell']}: {axes}"
     yield f"engine {cell['engine']}, message protocol of FederatedScope {cell['protocol']}{commit}: {cell['status']}"
+    if isinstance(release := cell.get("derived"), str):
+        yield (
+            "derived: no message was metered; what was sent follows from config.yaml, with which the logs agree "
+            f"(release: {release})"
+        )
+    if isinstance(why := cell.get("underived"), str):
+        yield f"what was sent is not known and cannot be derived: {why}"
     if isinstance(cell.get("reason"), str):
         yield str(cell["reason"])

@@ -87,7 +87,8 @@ class Heads:
             return column.head
         if QUANTITIES[column.quantity].kind in (Kind.METRIC, Kind.COUNT):
             return self._name(column)
-        apart = [getattr(column, key) for key in ("measure", "traffic") if self._differs(column, key)]
+        settings = () if QUANTITIES[column.quantity].is_logged else ("measure", "traffic")
+        apart = [getattr(column, key) for key in settings if self._differs(column, key)]
         return ", ".join([self._name(column), *apart])
 
     def names(self, quantity: str) -> str:
@@ -138,6 +139,8 @@ def _long(column: ColumnSpec, name: str, unit: str) -> str:
     """Return a heading that says in one line what a shared one and its own say together."""
     if QUANTITIES[column.quantity].family == "share":
         unit = f"{unit}/{per(column).replace(' and ', '/')}"
+    if group := QUANTITIES[column.quantity].group:
+        return f"{group}: {name} ({unit})"
     until = f" until {target_name(column)}" if column.quantity in AT_TARGET else ""
     return f"{name}{until} ({unit})" if unit else f"{name}{until}"
 
@@ -146,6 +149,8 @@ def _in_group(column: ColumnSpec, name: str, unit: str) -> tuple[str, str, str]:
     """Return the heading that a column shares with its neighbours, its own, and its unit."""
     if column.quantity in AT_TARGET:
         return f"Until {target_name(column)}", f"{name} ({unit})" if unit else name, unit
+    if group := QUANTITIES[column.quantity].group:
+        return f"{group} ({unit})", name, unit
     if QUANTITIES[column.quantity].family == "share":
         return f"Per {per(column)} ({unit})", name, unit
     return "", name, unit
@@ -168,6 +173,8 @@ def _unit(column: ColumnSpec, style: Style) -> str:
 def _raw(column: ColumnSpec, style: Style) -> str:
     """Return the name of the raw numbers, with what makes them differ from the column of that name elsewhere."""
     kind = style.quantity.kind
+    if style.quantity.is_logged:
+        return f"{column.quantity}_bytes"
     if kind is Kind.METRIC:
         return f"{column.quantity}_{column.metric}"
     traffic = f"{column.traffic}_" if column.traffic != Traffic.TRAINING else ""

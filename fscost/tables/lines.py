@@ -13,7 +13,7 @@ from fscost.record import Status
 from fscost.tables.column import ColumnSpec
 from fscost.tables.given import number_of
 from fscost.tables.links import Course, Sent
-from fscost.tables.marks import Mark, mark_of
+from fscost.tables.marks import Mark, mark_of, unknown
 
 if TYPE_CHECKING:
     import pandas as pd  # which takes longer to import than a plan, that only checks what a table is to show
@@ -61,6 +61,11 @@ class Line:
         return any(run.get("engine") == "estimate" for run in self.runs)
 
     @property
+    def is_derived(self) -> bool:
+        """Whether it ran unmetered: the bytes come from a closed form that its logs agree with."""
+        return any(map(is_derived, self.runs))
+
+    @property
     def no_effect(self) -> tuple[str, ...]:
         """The options of its method that changed nothing."""
         return tuple(dict.fromkeys(option for run in self.runs for option in options_in(run.get("no_effect"))))
@@ -75,7 +80,16 @@ class Line:
         if self.status is not Status.DONE:
             return mark_of(self.status)
         values = [run.get(column) for run in self.runs]
-        return Mark.UNKNOWN if any(map(is_unknown, values)) else [float(value) for value in values if value is not None]
+        if any(map(is_unknown, values)):
+            return self._unmetered if column.endswith("_bytes") else Mark.UNKNOWN
+        return [float(value) for value in values if value is not None]
+
+    @property
+    def _unmetered(self) -> str:
+        """What stands for bytes that are not known, with the reason where a run was not metered."""
+        if (underived := self.known("underived")) is None:
+            return Mark.UNKNOWN
+        return unknown(f"no message was metered, and {underived}; table.measure=reported shows what was logged")
 
     def known(self, column: str) -> Any:
         """Return the first known value of a column, None without one."""
@@ -93,7 +107,7 @@ class Line:
             return mark_of(self.status)
         courses = [course_of(run, run.get("rounds_trained"), column) for run in self.runs]
         known = [course for course in courses if course is not None]
-        return known if len(known) == len(courses) else Mark.UNKNOWN
+        return known if len(known) == len(courses) else self._unmetered
 
 
 def bytes_columns(column: ColumnSpec, link: Link) -> list[str]:
@@ -134,6 +148,11 @@ def course_of(run: Run, rounds: Any, column: ColumnSpec) -> Course | None:
 def _sum(run: Run, names: Iterable[str]) -> float | None:
     values = [run.get(name) for name in names]
     return None if any(map(is_unknown, values)) else sum(float(value) for value in values if value is not None)
+
+
+def is_derived(run: Run) -> bool:
+    """Return whether a run's bytes follow from its configuration, as nobody metered its messages."""
+    return not is_unknown(run.get("derived"))
 
 
 def is_unknown(value: Any) -> bool:

@@ -47,6 +47,9 @@ ZERO = "0"
 PARTLY = "+"
 """Behind a number: some messages are not in it, as FederatedScope cannot encode them."""
 
+DOUBTED = "§"
+"""Behind what FederatedScope logged where its log cannot be right."""
+
 SO_FAR = "‡"
 """Behind the best of a metric: the model that the course ended with was not evaluated."""
 

@@ -1,6 +1,6 @@
 """What a column can show: how it is computed for each run, which way is better, and how it is printed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
@@ -40,8 +40,8 @@ class Quantity:
     """A quantity of a line, per seed.
 
     of: its values, one per run, in base units. relative: instead, from the mean of the quantity `against` of a line
-    and of its baseline. family: columns of one family share an automatic unit. optional: its column is left out where
-    no line has any.
+    and of its baseline. family: columns of one family share an automatic unit. group: a heading that it shares with
+    its neighbours. optional: its column is left out where no line has any.
     """
 
     key: str
@@ -54,6 +54,12 @@ class Quantity:
     relative: Callable[[float, float], float] | None = None
     optional: bool = False
     needs_network: bool = False
+    group: str = ""
+
+    @property
+    def is_logged(self) -> bool:
+        """Whether it is FederatedScope's own count of a worker, of all messages, whatever is counted elsewhere."""
+        return self.key.startswith("logged_")
 
     def better_of(self, column: ColumnSpec) -> str:
         """Return which way is better: of a metric, that of the metric, empty where nobody knows."""
@@ -239,6 +245,35 @@ def _time(value: Callable[[Connection, Course], float | None]) -> Of:
     return of
 
 
+# --- what FederatedScope logged -------------------------------------------------------------------
+
+
+def _logged(way: str, who: str, *, per: Callable[[Run], float] = lambda run: 1) -> Of:
+    """Return what takes FederatedScope's own count of some workers, ``upload`` or ``download``, divided by `per`."""
+
+    def of(line: Line, column: ColumnSpec) -> Values:
+        sums = line.sums([f"logged_{one}_{way}_bytes" for one in who.split("+")])
+        return sums if isinstance(sums, str) else [size / per(run) for size, run in zip(sums, line.runs, strict=True)]
+
+    return of
+
+
+def _logged_quantities() -> Iterator[Quantity]:
+    """Yield both directions of each: a client in the mean, all clients, the server, and the mean of all workers."""
+    whose: tuple[tuple[str, str, str, Callable[[Run], float]], ...] = (
+        ("", "Logged per client", "client", lambda run: float(run["logged_clients"])),
+        ("total_", "Logged by all clients", "client", lambda run: 1),
+        ("server_", "Logged by the server", "server", lambda run: 1),
+        ("mean_", "Logged, mean of all workers", "client+server", lambda run: float(run["logged_clients"]) + 1),
+    )
+    for key, group, who, per in whose:
+        for way in ("upload", "download"):
+            yield Quantity(
+                f"logged_{key}{way}", way.capitalize(), Kind.BYTES, _logged(way, who, per=per), better="",
+                family=f"logged_{key}", group=group,
+            )  # fmt: skip
+
+
 # --- the registry ---------------------------------------------------------------------------------
 
 _LIST = (
@@ -266,6 +301,7 @@ _LIST = (
              optional=True, needs_network=True),
     Quantity("total_time", "Total time", Kind.SECONDS, _time(lambda connection, course: connection.total_s(course)),
              optional=True, needs_network=True),
+    *_logged_quantities(),
 )  # fmt: skip
 
 QUANTITIES = {quantity.key: quantity for quantity in _LIST}

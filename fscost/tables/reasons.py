@@ -95,7 +95,8 @@ def reasons(cells: pd.DataFrame, workers: pd.DataFrame, messages: pd.DataFrame) 
     if found - {_LOGS_ALONE}:
         yield _TRUTH
     yield from (reason for reason in (*(gap.value for gap in Gap), _BLIND, _PARTLY, _LOGS_ALONE) if reason in found)
-    yield from _doubts(done)
+    yield from _about(done, "underived", "What travelled is not known of {}, as its messages cannot be derived: {}.")
+    yield from _about(done, "implausible", "Implausible in {}: {}.")
 
 
 def _of_cell(cell: Mapping[Any, Any], workers: pd.DataFrame, messages: pd.DataFrame) -> Iterator[str]:
@@ -111,13 +112,11 @@ def _of_cell(cell: Mapping[Any, Any], workers: pd.DataFrame, messages: pd.DataFr
         yield _BLIND
 
 
-def _doubts(cells: pd.DataFrame) -> Iterator[str]:
-    """Yield what collecting found implausible, each doubt once with the cells it is about."""
-    if "implausible" not in cells:
-        return
+def _about(cells: pd.DataFrame, column: str, words: str) -> Iterator[str]:
+    """Yield what collecting found of cells, each finding once with the cells it is about."""
     about: dict[str, list[str]] = {}
-    for cell, texts in zip(cells["cell"], cells["implausible"], strict=True):
+    for cell, texts in zip(cells["cell"], cells.get(column, ()), strict=False):
         for text in texts.split("; ") if isinstance(texts, str) else ():
             about.setdefault(text, []).append(cell)
     for text, named in about.items():
-        yield f"Implausible in {', '.join(named)}: {text}."
+        yield words.format(", ".join(named), text)

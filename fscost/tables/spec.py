@@ -9,7 +9,7 @@ from fscost import vocabulary
 from fscost.cell import AXES, Cell
 from fscost.errors import TableError, nearest
 from fscost.measure import Traffic
-from fscost.tables.column import ColumnSpec, one_of
+from fscost.tables.column import ALL, ColumnSpec, one_of
 from fscost.tables.figure import Figure
 from fscost.tables.given import as_written
 from fscost.tables.links import FOR_EXAMPLE, Connection
@@ -165,6 +165,8 @@ class TableSpec:
         known = {f.name for f in fields(ColumnSpec)} - {"connection", "if_varying", "logged"}
         for key in own.keys() - known:
             raise TableError(f"table.columns.{key}: a column has no such setting{nearest(str(key), known)}")
+        if QUANTITIES[name].is_logged:
+            shared = {**shared, "measure": "reported", "traffic": ALL}
         is_optional = own["quantity"] != name
         if is_optional and name != "rounds" and not QUANTITIES[name].relative:
             may_leave = "only rounds and what is relative to a baseline can leave"

@@ -14,7 +14,7 @@ from fscost.tables.constants import constants_of, in_words
 from fscost.tables.heads import Heads, per, target_name
 from fscost.tables.keys import Keys
 from fscost.tables.lines import Line
-from fscost.tables.marks import ESTIMATED, SO_FAR, ZERO, meaning
+from fscost.tables.marks import DOUBTED, ESTIMATED, SO_FAR, ZERO, meaning
 from fscost.tables.numbers import Style
 from fscost.tables.quantities import QUANTITIES, Kind
 from fscost.tables.seeds import counts_of, number_of
@@ -24,6 +24,7 @@ from fscost.tables.unseen import unseen_of
 
 _ESTIMATES = {
     "closed form": "in closed form from the protocol and the models' shapes, nothing was trained",
+    "derived": "derived from the configuration in closed form, with which the logs agree; no message was metered",
     NETWORK: "network bytes: error 0.8 % rms (one direction alone 0.7 % downlink, 1.7 % uplink), at most 2 % for "
     "models of 5,000 parameters or more, with MTU 1500, a connection per message and no compression; numbers within "
     "1 % tie",
@@ -118,6 +119,15 @@ def _sentences(column: ColumnSpec, lines: Sequence[Line], heads: Heads) -> Itera
             yield f"Until {target_name(column)}: up to and with the first evaluated round that reaches it."
     yield from _of_metric(column, heads)
     yield from _relative(column, heads)
+    yield from _of_logs(column)
+
+
+def _of_logs(column: ColumnSpec) -> Iterator[str]:
+    if QUANTITIES[column.quantity].is_logged:
+        yield (
+            "Logged: total_upload_bytes and total_download_bytes of FederatedScope's system_metrics.log, of all "
+            "messages and rounds; per client, the mean over the clients that logged."
+        )
 
 
 def _of_metric(column: ColumnSpec, heads: Heads) -> Iterator[str]:
@@ -173,9 +183,13 @@ def power(unit: str) -> str:
 
 
 def notes(
-    rows: Sequence[Row], columns: Sequence[Column] = (), lines: Sequence[Line] = (), specs: Sequence[ColumnSpec] = ()
+    rows: Sequence[Row],
+    columns: Sequence[Column] = (),
+    lines: Sequence[Line] = (),
+    specs: Sequence[ColumnSpec] = (),
+    closed_form: Sequence[str] = (),
 ) -> Iterator[Note]:
-    """Yield what each mark in the table means, and what is emphasised."""
+    """Yield what each mark in the table means, and what is emphasised; `closed_form` tells why where no lines do."""
     entries = [entry for row in rows for entry in row.entries]
     for mark in dict.fromkeys(entry.text for entry in entries if entry.mark):
         yield Note(mark, "; ".join([meaning(mark), *_reasons(mark, entries)]))
@@ -185,8 +199,12 @@ def notes(
         told = dict.fromkeys(run.get("best_of") for line in lines for run in line.runs)
         known = ", ".join(text for text in told if isinstance(text, str))
         yield Note(SO_FAR, f"best of {known}; the model at the end was not evaluated")
-    if ESTIMATED in (*(entry.note for entry in entries), *(column.note for column in columns)):
-        yield Note(ESTIMATED, f"estimated: {'; '.join(_estimates(lines, specs))}")
+    if any(DOUBTED in entry.note for entry in entries):
+        told = dict.fromkeys(run.get("implausible") for line in lines for run in line.runs)
+        yield Note(DOUBTED, f"implausible: {'; '.join(text for text in told if isinstance(text, str))}")
+    if any(ESTIMATED in note for note in (*(entry.note for entry in entries), *(column.note for column in columns))):
+        why = [*(_ESTIMATES[form] for form in closed_form), *_estimates(lines, specs)]
+        yield Note(ESTIMATED, f"estimated: {'; '.join(why)}")
 
 
 def _reasons(mark: str, entries: Sequence[Entry]) -> Iterator[str]:
@@ -197,6 +215,8 @@ def _reasons(mark: str, entries: Sequence[Entry]) -> Iterator[str]:
 def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
     if any(line.is_estimate for line in lines):
         yield _ESTIMATES["closed form"]
+    if any(line.is_derived for line in lines):
+        yield _ESTIMATES["derived"]
     if any(column.measure == NETWORK for column in columns):
         yield _ESTIMATES[NETWORK]
     if any(QUANTITIES[column.quantity].kind is Kind.SECONDS for column in columns):

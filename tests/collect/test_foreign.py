@@ -150,10 +150,13 @@ def test_other_yaml_files_are_no_runs(tmp_path: Path) -> None:
 
 
 def test_logs_alone_never_become_payload(tmp_path: Path, fscost: Callable[..., Result]) -> None:
-    output(tmp_path / "exp", **SAMPLED)
+    """A configuration that they contradict tells nothing of it either."""
+    run = output(tmp_path / "exp", **SAMPLED)
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("hidden: 64", "hidden: 65"))
     done = fscost("table", str(tmp_path), "--format", "csv")
     *labels_and_bytes, accuracy, seeds = done.out.splitlines()[1].split(",")
-    assert labels_and_bytes == ["mlp_m", "n/a", "10", "fedavg", *["n/a"] * 4, "4"]
+    assert labels_and_bytes == ["mlp_h65", "n/a", "10", "fedavg", *["n/a"] * 4, "4"]
     assert (float(accuracy), seeds) == (pytest.approx(0.6077348066298343), "1")
-    assert "n/a: not known" in fscost("table", str(tmp_path)).out
+    assert "n/a: not known; no message was metered, and its model has" in fscost("table", str(tmp_path)).out
     assert "nothing was computed" in fscost("rerun", str(tmp_path)).err

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -94,10 +95,15 @@ def test_each_reason_is_given_only_where_it_holds(
     assert not {reason for reason in Gap if reason.value in audit(fscost, logs).out}
 
 
-def test_logs_alone_are_reported_and_never_payload(logs: Path, fscost: Callable[..., Result]) -> None:
-    shown = audit(fscost, logs).out
+def test_logs_alone_are_reported_and_never_payload(logs: Path, tmp_path: Path, fscost: Callable[..., Result]) -> None:
+    """Their configurations, of other models than were logged, tell no bytes either."""
+    shutil.copytree(logs, tmp_path / "logs")
+    for config in (tmp_path / "logs").glob("*/config.yaml"):
+        config.write_text(config.read_text().replace("hidden: ", "hidden: 1"))
+    shown = audit(fscost, tmp_path / "logs").out
     assert len(re.findall(r"n/a +n/a +n/a +n/a$", shown, re.MULTILINE)) == 6  # two runs: server, clients, mean
     assert "No ledger was written, so what really travelled is not known; reported figures are no payload." in shown
+    assert shown.count("as its messages cannot be derived: its model has") == 2
     assert "upload is 0 for every worker though clients trained" in shown
     assert "clients downloaded 25,344 B each, as those of" in shown
     frame = gather([]).workers

@@ -157,6 +157,8 @@ def _copied(entries: Any) -> Any:
 def _input_shape(options: Options) -> tuple[int, ...]:
     if options["data.type"] == "toy":
         return (5,)
+    if options["data.type"] == "samples":
+        return tuple(options["data.sample_shape"])
     return DATA_TYPES[options["data.type"]].shape(options.argument("data.args", "resize"))
 
 

@@ -96,7 +96,9 @@ def _own_problems(options: Options) -> Iterator[str]:
     samples = {f"{split}_samples": options[f"data.{split}_samples"] for split in ("train", "test")}
     given = [name for name in samples if options.cell.get(f"data.{name}") is not None]
     if data == "samples" and model != "spec":
-        yield f"model={model} does not fit data=samples, which has no pixels; take data=digits or model=spec"
+        yield from _shape_problems(options)
+    elif options["data.sample_shape"]:
+        yield f"fs.data.sample_shape: data {data} with model {model} has its own; take data=samples and another model"
     if data != "samples" and given:
         yield f"fs.data.{given[0]}: data {data} has its own number of samples; take data=samples"
     if min(samples.values()) < 0 or not samples["train_samples"]:
@@ -106,6 +108,18 @@ def _own_problems(options: Options) -> Iterator[str]:
         yield f"fs.model.spec: model {model} has its own shapes; take model=spec"
     if options["early_stop.stopped_after"]:
         yield from _stop_problems(options)
+
+
+def _shape_problems(options: Options) -> Iterator[str]:
+    """Yield why a model cannot be made for samples that are only counted."""
+    model, shape = options["model.type"], options["data.sample_shape"]
+    if shape:
+        yield from fit.shape_problems(model, shape)
+    else:
+        yield (
+            f"model={model} does not fit data=samples, which has no pixels; take data=digits or model=spec, or give "
+            "sample_shape, as sample_shape=[1,28,28]"
+        )
 
 
 def _spec_problems(options: Options) -> Iterator[str]:

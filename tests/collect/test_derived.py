@@ -1,0 +1,128 @@
+"""Bytes of runs that nobody metered: frames, tables, audit and explain of real logs without their ledgers."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from fscost.collect.foreign import ForeignRun
+from fscost.metering import RELEASES
+from tests.conftest import DATA, Result
+from tests.tables.recorded import rows_of
+
+GOLDEN = json.loads((DATA / "golden.json").read_text())
+
+
+@pytest.fixture
+def run(recorded_logs: Path, tmp_path: Path) -> Path:
+    """Three clients of an MLP, three rounds, and nothing but the configuration and the logs."""
+    return Path(shutil.copytree(recorded_logs / "fedavg_mlp64_c3_r3", tmp_path / "exp"))
+
+
+def configured(run: Path, **sections: dict[str, object]) -> None:
+    """Lay options over a run's configuration."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    for section, options in sections.items():
+        config[section] = config.get(section, {}) | options
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_a_table_of_logs_alone_has_the_bytes_that_travelled(run: Path, fscost: Callable[..., Result]) -> None:
+    """4,958 parameters x 4 B up, the 608 B of running statistics more down, 3 clients, 3 rounds."""
+    done = fscost("table", str(run), "--format", "csv")
+    (row,) = rows_of(done.out)
+    assert (row["uplink_payload_bytes"], row["downlink_payload_bytes"]) == ("19832", "20440")
+    assert row["total_payload_bytes"] == str(3 * 3 * (19832 + 20440))
+    text = fscost("table", str(run)).out
+    assert "Total (MB)†" in " ".join(text.split()) or "(MB)†" in text
+    assert "†: estimated: derived from the configuration in closed form, with which the logs agree" in text
+
+
+def test_frames_have_messages_and_bytes_until_each_round(run: Path, here: Path, fscost: Callable[..., Result]) -> None:
+    assert fscost("collect", str(run), "--out", "frames").code == 0
+    messages, rounds, cells = (pd.read_csv(here / f"frames/{name}.csv") for name in ("messages", "rounds", "cells"))
+    by_type = messages.groupby(["type", "link"])["payload_bytes"].sum()
+    expected = GOLDEN["fedavg_mlp64_c3_r3"]["messages"]
+    assert by_type["model_para", "uplink"] == expected["model_para/uplink"]["payload_bytes"]
+    assert by_type["finish", "downlink"] == expected["finish/downlink"]["payload_bytes"]
+    assert list(rounds["training_uplink_payload_bytes"]) == [3 * 19832 * n for n in (1, 2, 3)]
+    assert cells["derived"][0] == "master"
+    assert cells["params"][0] == 4958
+    assert messages["reported_bytes"].isna().all()
+
+
+def test_the_audit_has_both_sides(run: Path, fscost: Callable[..., Result]) -> None:
+    server, clients, _ = rows_of(fscost("table", str(run), "table=audit", "--format", "csv").out)
+    assert (server["total_download_bytes"], server["received_payload_bytes"]) == ("27848", str(9 * 19832))
+    assert (clients["total_download_bytes"], clients["sent_payload_bytes"]) == ("25344", str(3 * 19832))
+    assert clients["received_payload_bytes"] == str(7 * 20440)  # of training, evaluation and the end
+
+
+def test_explain_says_that_no_message_was_metered(run: Path, fscost: Callable[..., Result]) -> None:
+    text = fscost("explain", str(run)).out
+    assert "derived: no message was metered" in text
+    assert "training uplink model_para:      3 rounds × 3 messages × 19,832 B = 178,488 B" in text
+
+
+def test_a_model_that_the_log_contradicts_has_no_bytes(run: Path, fscost: Callable[..., Result]) -> None:
+    configured(run, model={"hidden": 128})
+    (row,) = rows_of(fscost("table", str(run), "--format", "csv").out)
+    assert row["total_payload_bytes"] in ("", "n/a")
+    audit = fscost("table", str(run), "table=audit").out
+    assert (
+        "its model has 9,886 parameters, the log's total_model_size is 4,958, tell the model with shapes=FILE" in audit
+    )
+    assert "cannot be derived: its model has 9,886" in fscost("explain", str(run)).out
+
+
+def test_a_model_that_is_not_known_is_told_beside_the_folder(
+    run: Path, here: Path, fscost: Callable[..., Result]
+) -> None:
+    configured(run, model={"type": "somebodys_net"}, data={"type": "somebodys_data"})
+    assert "the shape of its samples is not known here" in fscost("table", str(run), "table=audit").out
+    model = GOLDEN["fedavg_mlp64_c3_r3"]["model"]
+    tensors = {n: {"shape": shape, "dtype": d, "trainable": trainable} for n, (d, shape, trainable) in model.items()}
+    (here / "net.yaml").write_text(yaml.safe_dump({"tensors": tensors}))
+    (row,) = rows_of(fscost("table", str(run), "shapes=net.yaml", "--format", "csv").out)
+    assert row["total_payload_bytes"] == str(3 * 3 * (19832 + 20440))
+    (row,) = rows_of(fscost("table", str(run), "parameters=4958", "--format", "csv").out)
+    assert row["uplink_payload_bytes"] == "19832"
+    wrong = fscost("table", str(run), "table=audit", "parameters=5000")
+    assert "its model has 5,000 parameters, the log's total_model_size is 4,958" in wrong.out
+
+
+def test_a_release_is_told_beside_the_folder(run: Path, fscost: Callable[..., Result]) -> None:
+    assert fscost("table", str(run), "engine.protocol=v0.3.0", "table=audit").out.count("cannot be derived") == 1
+    bad = fscost("table", str(run), "engine.protocol=v0.4.0")
+    assert bad.code == 2
+    assert "engine.protocol=v0.4.0: must be one of master" in bad.err
+    two = fscost("table", str(run), "parameters=4958,5000")
+    assert two.code == 2
+    assert "the runs of a folder have one model" in two.err
+
+
+def test_what_appended_runs_sent_is_not_derived(run: Path, fscost: Callable[..., Result]) -> None:
+    log = run / "system_metrics.log"
+    log.write_text(log.read_text() * 2)
+    (row,) = rows_of(fscost("table", str(run), "--format", "csv").out)
+    assert row["total_payload_bytes"] in ("", "n/a")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, RELEASES),
+        ({"eval": {"save_data": False}}, ("v0.2.0",)),
+        ({"train": {"data_para_dids": []}}, RELEASES[:2]),
+        ({"mine": {f"option{n}": n for n in range(200)}}, RELEASES[1:]),
+    ],
+)
+def test_the_release_is_told_by_the_options_it_dumps(
+    options: dict[str, dict[str, object]], expected: tuple[str, ...], run: Path
+) -> None:
+    configured(run, **options)
+    assert tuple(ForeignRun(run).releases()) == expected
