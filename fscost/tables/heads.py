@@ -68,6 +68,7 @@ class Heads:
             return "rounds_trained"
         settings = [] if style.quantity.kind in (Kind.BYTES, Kind.METRIC, Kind.COUNT) else ["measure"]  # bytes name it
         settings += ["metric", "target"] if column.quantity in AT_TARGET else []
+        settings += ["better"] if column.better else []
         apart = [str(getattr(column, key)) for key in settings if self._differs(column, key)]
         return "_".join([_raw(column, style), *apart])
 

@@ -142,6 +142,18 @@ def test_a_column_may_tell_it_alone(tmp_path: Path) -> None:
     assert [entry.text for entry in table.rows[0].entries[-2:]] == ["0.700", "n/a"]
 
 
+def test_the_highest_and_the_lowest_have_raw_names_of_their_own(tmp_path: Path) -> None:
+    logged(tmp_path / "exp", course("val_foo"))
+    both = [{"quantity": "best", "better": better} for better in ("higher", "lower")]
+    table = table_of(tmp_path, columns=[*both, "final"], metric="val_foo")
+    assert [c.raw for c in table.columns if c.is_number] == [
+        "best_val_foo_higher",
+        "best_val_foo_lower",
+        "final_val_foo",
+    ]
+    assert [entry.text for entry in table.rows[0].entries[-3:]] == ["0.700", "0.310", "0.640"]
+
+
 @pytest.mark.parametrize("better", ["up", True, 1, "Higher"])
 def test_it_is_told_by_one_of_two_words(better: Any) -> None:
     with pytest.raises(TableError, match=f"table.better={better}: must be one of higher, lower"):
