@@ -90,7 +90,10 @@ def metric_text(metric: str) -> str:
     if metric == "test_acc":
         return "accuracy"
     name, at, where = metric.partition("@")
-    text = " ".join(_written(words, term) for words, term in _pieces(name)) or name
+    pieces = [*_pieces(name)]
+    if not any(term for _, term in pieces):
+        return metric.replace("_", " ").strip() or metric
+    text = " ".join(_written(words, term) for words, term in pieces)
     return _HYPHENED.sub(lambda found: f"{found[1]}-{found[2].capitalize()}", text) + at + where.replace("_", " ")
 
 

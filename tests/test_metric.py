@@ -63,6 +63,8 @@ def test_what_is_hardly_a_name_tells_nothing_but_itself(name: str) -> None:
         ("val_miou", "Val mIoU"),
         ("iCaRL_score", "iCaRL score"),
         ("MyMetric", "MyMetric"),
+        ("score_$x_1$", "Score $x 1$"),
+        ("top_1%", "Top 1%"),
         ("test_vacc", "Test vacc"),
         ("r2", "R2"),
     ],
