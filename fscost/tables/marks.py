@@ -47,7 +47,7 @@ ZERO = "0"
 PARTLY = "+"
 """Behind a number: some messages are not in it, as FederatedScope cannot encode them."""
 
-DOUBTED = "§"
+DOUBTED = "¶"
 """Behind what FederatedScope logged where its log cannot be right."""
 
 SO_FAR = "‡"

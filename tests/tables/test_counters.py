@@ -63,13 +63,13 @@ def test_the_note_says_what_the_numbers_are_and_marks_what_cannot_be(table: Call
     text = table("fedavg_mlp64_c3_r3").out
     assert "reported bytes of all messages" in text
     assert "Logged: total_upload_bytes and total_download_bytes of FederatedScope's system_metrics.log" in text
-    assert re.search(r"\b0§", text)
-    assert "§: implausible: upload is 0 for every worker though clients trained" in text
+    assert re.search(r"\b0¶", text)
+    assert "¶: implausible: upload is 0 for every worker though clients trained" in text
     assert "n/a" not in text.split("Payload")[0].split("Logged:")[0]
 
 
 def test_a_log_that_can_be_right_has_no_mark(table: Callable[..., Result]) -> None:
-    assert "§" not in table("fedavg_toylr_c3_r5__v020py39").out
+    assert "¶" not in table("fedavg_toylr_c3_r5__v020py39").out
 
 
 def test_what_was_not_logged_is_not_known(tmp_path: Path, table: Callable[..., Result]) -> None:
