@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
@@ -14,11 +15,20 @@ Made = TypeVar("Made")
 class FscostError(Exception):
     """A user's mistake; printed as one line, without a traceback, and the command exits with 2.
 
-    Each argument is a problem of its own.
+    Each argument is a problem of its own; as text, reasons that several share stand once.
     """
 
     def __str__(self) -> str:
-        return "; ".join(map(str, self.args))
+        return "; ".join(_grouped(map(str, self.args)))
+
+
+def _grouped(problems: Iterable[str]) -> list[str]:
+    """Return the problems, each once, the shortest first; options that an engine refuses for one reason share it."""
+    groups: dict[str, list[str]] = {}
+    for problem in sorted(dict.fromkeys(problems), key=len):
+        found = re.fullmatch(r"(.*): (engine=\w+ .*)", problem)
+        groups.setdefault(found.group(2) if found else problem, []).append(found.group(1) if found else "")
+    return sorted((f"{', '.join(whose)}: {why}" if whose[0] else why for why, whose in groups.items()), key=len)
 
 
 class ConfigError(FscostError):

@@ -1,6 +1,6 @@
 """From a composed configuration to the FederatedScope options of one cell."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -40,10 +40,21 @@ def _file_leaves(path: str, options: Options) -> dict[str, Any]:
     tree = read_yaml("fs_config", path)
     if not isinstance(tree, dict):
         raise ConfigError(f"fs_config={path}: no FederatedScope configuration: expected sections with options")
+    for problem in _bad_keys(tree):
+        raise ConfigError(f"fs_config={path}: {problem}")
     flat = options.read(dict(vocabulary.leaves(tree)))
     for name, value in flat.items():
         options.check(name, value, shown=f"fs_config={path}: ")
     return flat
+
+
+def _bad_keys(tree: Mapping[Any, Any], section: str = "") -> Iterator[str]:
+    """Yield which keys are no names of options: below an open section they could be anything."""
+    for key, value in tree.items():
+        if not isinstance(key, str) or "." in key:
+            yield f"{section}{key!r}: an option has a name without dots; write a section for each part of it"
+        elif isinstance(value, Mapping):
+            yield from _bad_keys(value, f"{section}{key}.")
 
 
 def _named(config: Tree, parsed: list[Override], flat: Mapping[str, Any], file: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -314,6 +315,47 @@ def test_ctrl_c_leaves_nothing_running(python: str, tmp_path: Path) -> None:
     assert sweep.returncode == 130
     assert told.splitlines()[-1].startswith("fscost: interrupted")
     assert not [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in p.read_bytes()]
+
+
+MINE = """
+from federatedscope.register import register_config
+
+def mine(cfg):
+    cfg.federate.my_switch = False
+
+register_config("mine", mine)
+"""
+
+FORK = {
+    "federate": {"client_num": 3, "total_round_num": 4, "my_switch": True},
+    "data": {"type": "toy"},
+    "model": {"type": "lr"},
+    "trainer": {"type": "general"},
+    "criterion": {"type": "MSELoss"},
+    "train": {"optimizer": {"lr": 0.1}},
+}
+
+
+def test_an_option_of_a_fork_is_metered_where_it_is(
+    python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fork is a copy with one module more, which nobody committed."""
+    (tmp_path / "fs.yaml").write_text(json.dumps(FORK))
+    words = (*at(python), f"fs_config={tmp_path / 'fs.yaml'}")
+    with pytest.raises(ConfigError, match=r"federate.my_switch: FederatedScope .*commit .* has no such option"):
+        cell_of(*words)
+    package = shutil.copytree(interpreter(python).folder, tmp_path / "fork" / "federatedscope")
+    (package / "contrib" / "configs" / "mine.py").write_text(MINE)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    interpreter.cache_clear()
+    with closing(FederatedScopeEngine(python)) as engine:
+        cell = cell_of(*words)
+        outcome, run = execute(cell, Store(tmp_path / "runs"), engine)
+    interpreter.cache_clear()
+    assert (outcome.status, cell.get("federate.my_switch")) == (Status.DONE, True), outcome.reason
+    models = by_type(run).query("type == 'model_para'")
+    assert set(models["payload_bytes"] / models["messages"]) == {24}
+    assert (len(models), set(models["messages"])) == (8, {3})
 
 
 def test_auto_takes_federatedscope_and_says_so(python: str, tmp_path: Path) -> None:

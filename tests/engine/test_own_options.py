@@ -208,6 +208,20 @@ def test_text_of_a_file_is_the_literal_that_federatedscope_reads(there: StandIn,
     assert "criterion.type=3: expected str" in refusal(file(FORK + "criterion: {type: '3'}"))
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("train: {optimizer: {a.b: 3}}", "train.optimizer.'a.b': an option has a name without dots"),
+        ("train: {optimizer: {0: 3}}", "train.optimizer.0: an option has a name without dots"),
+        ("train.optimizer.lr: 3", "'train.optimizer.lr': an option has a name without dots"),
+    ],
+)
+def test_a_key_that_is_no_name_is_no_other_option(
+    there: StandIn, file: Callable[[str], str], text: str, words: str
+) -> None:
+    assert words in refusal(file(FORK + text))
+
+
 def test_a_name_that_it_has_for_an_option_of_ours(there: StandIn, file: Callable[[str], str]) -> None:
     cell = own(file(FORK.replace("type: toy", "type: toy, batch_size: 16")))
     assert cell.get("dataloader.batch_size") == 16

@@ -297,7 +297,7 @@ def not_understood(cell: Cell) -> Iterator[str]:
         if name not in _UNDERSTOOD and (name.startswith(_OPEN) or where.is_host(name)):
             continue
         if name not in _UNDERSTOOD:
-            yield f"fs.{name}={value}: engine=builtin does not implement it; engine=federatedscope does"
+            yield f"fs.{name}={value}: engine=builtin does not implement that; engine=federatedscope does"
         elif (allowed := _UNDERSTOOD[name]) is not None and value not in allowed:
             known = ", ".join(str(a) for a in allowed if a != "")
             yield f"fs.{name}={value}: engine=builtin knows {known}; engine=federatedscope has the others"

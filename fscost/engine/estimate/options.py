@@ -1,6 +1,6 @@
 """Which cells have a closed form: those whose messages do not depend on how training goes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fscost import vocabulary, where
 from fscost.cell import Cell
@@ -71,23 +71,27 @@ def _not_understood(cell: Cell) -> Iterator[str]:
         yield f"engine.protocol={cell.protocol}: must be one of {', '.join(PROTOCOLS)}"
     for name, value in vocabulary.leaves(cell.fs):
         if name not in _COUNTED and not where.is_host(name) and not name.startswith(_WITHOUT_INFLUENCE):
-            yield f"fs.{name}={value}: engine=estimate does not know what it sends; engine=federatedscope does"
+            yield f"fs.{name}={value}: engine=estimate does not know what that sends; engine=federatedscope does"
 
 
 def _contradictions(options: Options) -> Iterator[str]:
     data, model = options["data.type"], options["model.type"]
     if str(options["federate.method"]).lower() not in METHODS:
-        yield f"fs.federate.method={options['federate.method']}: engine=estimate knows {', '.join(METHODS)}"
+        yield f"fs.federate.method={options['federate.method']}: {_knows(METHODS)}"
     if data not in (*DATA_TYPES, "samples"):
-        yield f"fs.data.type={data}: engine=estimate knows {', '.join((*DATA_TYPES, 'samples'))}"
+        yield f"fs.data.type={data}: {_knows((*DATA_TYPES, 'samples'))}"
     elif data not in ("toy", "samples") and options["data.splitter"] not in SPLITTERS:
-        yield f"fs.data.splitter={options['data.splitter']}: engine=estimate knows {', '.join(SPLITTERS)}"
+        yield f"fs.data.splitter={options['data.splitter']}: {_knows(SPLITTERS)}"
     yield from _own_problems(options)
     if model == "spec":
         yield from _spec_problems(options)
     elif model not in fit.MODELS:
-        yield f"fs.model.type={model}: engine=estimate knows {', '.join(fit.MODELS)}"
+        yield f"fs.model.type={model}: {_knows(fit.MODELS)}"
     yield from fit.problems(options.cell)
+
+
+def _knows(values: Iterable[str]) -> str:
+    return f"engine=estimate knows {', '.join(values)}; engine=federatedscope has the others"
 
 
 def _own_problems(options: Options) -> Iterator[str]:

@@ -1,0 +1,38 @@
+"""What several problems are as one line: each once, the shortest first, a reason that options share only once."""
+
+from collections.abc import Callable
+
+import pytest
+
+from fscost.errors import ConfigError
+from tests.conftest import Result
+
+
+def test_options_share_a_reason() -> None:
+    why = "engine=builtin does not implement that; engine=federatedscope does"
+    problems = (f"fs.data.subsample=0.05: {why}", "clients=0: must be at least 1", f"fs.a=1: {why}", f"fs.a=1: {why}")
+    assert str(ConfigError(*problems)) == f"clients=0: must be at least 1; fs.a=1, fs.data.subsample=0.05: {why}"
+
+
+def test_a_value_may_hold_what_stands_between() -> None:
+    why = "engine=estimate does not know what that sends"
+    assert str(ConfigError(f"fs.a={{'b': 1}}: {why}", f"fs.c=2: {why}")) == f"fs.c=2, fs.a={{'b': 1}}: {why}"
+
+
+def test_one_problem_is_its_text() -> None:
+    assert str(ConfigError("a: b: c")) == "a: b: c"
+    assert str(ConfigError()) == ""
+
+
+@pytest.mark.parametrize(
+    ("engine", "reason"),
+    [
+        ("builtin", "engine=builtin does not implement that"),
+        ("estimate", "engine=estimate does not know what that sends"),
+    ],
+)
+def test_the_engine_that_can_is_named(engine: str, reason: str, fscost: Callable[..., Result]) -> None:
+    odd = ("fs.attack.attack_method=dlg", "fs.data.subsample=0.05")
+    told = fscost("plan", f"engine={engine}", *odd)
+    shared = f"fs.data.subsample=0.05, fs.attack.attack_method=dlg: {reason}; engine=federatedscope does"
+    assert (told.code, told.err) == (2, f"fscost: {shared}\n")
