@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fscost.tables.formats.format import Format, Raw, legend
-from fscost.tables.formats.tex_escape import breakable, comment, escape, width_em
+from fscost.tables.formats.tex_escape import breakable, comment, escape, lines_of, width_em
 from fscost.tables.formats.tex_layout import Layout, layout_of, packages
 from fscost.tables.formats.tex_numbers import Number, number_of, options, padded, widest_of
 from fscost.tables.table import Column, Entry, Heading, Table
@@ -75,7 +75,7 @@ class _Writer:
         if width_em(text) > room:
             side = r"\centering" if self.column.numeric else r"\raggedright"
             box = _broken(text, room, side, self.layout)
-            return self._braced((rf"\smash{{{box}}}" if may_rise and width_em(text) < 1.7 * room else box) + mark)
+            return self._braced((rf"\smash{{{box}}}" if may_rise and lines_of(text, room) <= 2 else box) + mark)
         if text and self.number in self.layout.widened:
             return self._braced(rf"\makebox[{self.layout.pt(room)}]{{{escape(text)}{mark}}}")
         return self._braced(escape(text) + mark) if text or mark else Raw("")

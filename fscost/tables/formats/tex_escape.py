@@ -104,6 +104,21 @@ def width_em(text: str) -> float:
     return sum(piece.em for piece in _pieces(one_line(text)))
 
 
+def lines_of(text: str, widest_em: float) -> int:
+    """Return about how many lines `text` makes where `breakable` lets it break, even in a wide font."""
+    lines, run_em = 1, 0.0
+    for part in (part for word in one_line(text).split(" ") for part in _parts([*_pieces(word)])):
+        part_em = _WIDEST_FONT * sum(piece.em for piece in part)
+        if run_em and run_em + part_em > widest_em:
+            lines, run_em = lines + 1, 0.0
+        run_em += part_em
+    return lines
+
+
+_WIDEST_FONT = 1.12
+"""How much wider than Times, whose widths are known here, other fonts of papers are."""
+
+
 def one_line(text: str) -> str:
     """Return `text` without line breaks of any kind, tabs and control characters that break lines."""
     return re.sub(r"(?<=\d) (?=%)", "\xa0", re.sub(r"[^\S\xa0]+", " ", text))
