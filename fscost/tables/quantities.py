@@ -76,9 +76,18 @@ def _of_courses(value: Callable[[Course], float | None]) -> Of:
 
     def of(line: Line, column: ColumnSpec) -> Values:
         courses = line.courses(column)
-        return courses if isinstance(courses, str) else _told([value(course) for course in courses])
+        if isinstance(courses, str):
+            return courses
+        values = [value(course) for course in courses]
+        is_spread = all(sent.share is not None for course in courses for sent in course.links)
+        return _told(values) if is_spread or None not in values else _NOT_SPREAD
 
     return of
+
+
+_NOT_SPREAD = unknown(
+    "ledgers of format 1 do not tell how many clients took part in a round of such a course; rerun it"
+)
 
 
 def _told(values: list[float | None]) -> Values:
@@ -100,8 +109,10 @@ def _share(link: Link) -> Of:
         is_training = column.traffic == Traffic.TRAINING
         spread = [client_rounds_column(column, link)] if is_training else message_columns(column, link)
         size, number = line.sums(bytes_columns(column, link)), line.sums(spread)
-        if isinstance(size, str) or isinstance(number, str):
-            return size if isinstance(size, str) else number
+        if isinstance(size, str):
+            return size
+        if isinstance(number, str):
+            return _NOT_SPREAD if number == Mark.UNKNOWN and is_training else number
         return _told([_each(b, n, column) for b, n in zip(size, number, strict=True)])
 
     return of

@@ -30,12 +30,21 @@ COURSES["two_types"] = [
         ("model_para", 1, [0], 100), ("gradient", 1, [0], 10), ("gradient", 3, [0], 10),
     )
 ]  # fmt: skip
+COURSES["twice"] = [
+    {"type": "model_para", "sender": 0, "receivers": [1, 2], "state": 0, "payload": 100, "scalar": 0} for _ in range(2)
+]
+COURSES["never_told"] = [
+    {"type": "model_para", "sender": sender, "receivers": [1 - sender], "state": state, "payload": 100, "scalar": 0}
+    for named in range(2)
+    for sender, state in ((0, named), (1, -1))
+]
 
 OPTIONS = {
     "vfl_lr_c2_r5__py39": ("fs.vertical.use=true", "clients=2"),
     "xgb_bc_c2_t2__py39": ("fs.vertical.use=true", "clients=2"),
     "rf_bc_c2_t2__py39": ("fs.vertical.use=true", "clients=2"),
-    "asyn_goal_afterreceiving_mlp64_c5_r4": ("method=asyn", "clients=5", "fs.asyn.broadcast_manner=after_receiving"),
+    "asyn_goal_afterreceiving_mlp64_c5_r4": ("method=asyn", "clients=10", "fs.asyn.broadcast_manner=after_receiving"),
+    "twice": ("clients=3",),
     "ss_toylr_c3_r3": ("method=ss", "clients=3"),
     "fedavg_mlp64_c10_r4_num3": ("clients=10", "clients_per_round=3"),
 }
@@ -136,6 +145,8 @@ def test_a_ledger_of_format_1_is_exact_or_not_known(course: str, tmp_path: Path)
     [
         ("asyn_goal_afterreceiving_mlp64_c5_r4", {"uplink", "downlink"}),
         ("two_types", {"uplink", "downlink"}),
+        ("twice", {"downlink"}),
+        ("never_told", {"uplink"}),
         ("vfl_lr_c2_r5__py39", {"uplink", "peer"}),
         ("xgb_bc_c2_t2__py39", {"peer"}),
     ],
@@ -143,6 +154,14 @@ def test_a_ledger_of_format_1_is_exact_or_not_known(course: str, tmp_path: Path)
 def test_what_format_1_does_not_tell(course: str, unknown: set[str], tmp_path: Path) -> None:
     row = row_of(course, tmp_path, 1)
     assert {link for link in LINKS if row.get(link) == "n/a"} == unknown
+
+
+@pytest.mark.parametrize("measure", ["payload", "network"])
+def test_what_is_not_known_says_why(measure: str, tmp_path: Path) -> None:
+    frames = gather([run_of("two_types", tmp_path, 1)])
+    table = build(frames.cells, TableSpec(rows=["method"], columns=["uplink", "total"], measure=measure), label="t")
+    (note,) = [note for note in table.notes if note.mark == "n/a"]
+    assert "how many clients took part" in note.meaning
 
 
 def test_a_round_lasts_as_long_as_a_client_of_all_its_links(tmp_path: Path) -> None:

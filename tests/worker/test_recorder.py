@@ -66,3 +66,31 @@ def test_what_is_handed_over_uncounted_is_counted_here() -> None:
     recorder.count(broadcast, 1000)
     (row,) = [json.loads(line) for line in recorder.ledger.lines() if '"type"' in line]
     assert row["reported_bytes"] == recorded(broadcast)[0]["reported_bytes"]
+
+
+def test_clients_that_never_learn_the_round_take_part_in_the_one_under_way() -> None:
+    """As in vertical learning: the server names the round, its clients tell -1."""
+    messages = [
+        message
+        for state in range(3)
+        for message in (
+            sent("model_para", 0, 1, np.zeros(3), state),
+            sent("model_para", 0, 2, np.zeros(3), state),
+            sent("encryped_gradient_u", 2, [1], np.zeros(4), -1),
+            sent("encryped_gradient", 2, [0], np.zeros(5), -1),
+        )
+    ]
+    rows = {(row["type"], row["round"]): row["client_rounds"] for row in recorded(*messages)}
+    assert [rows["model_para", state] for state in range(3)] == [2, 2, 2]
+    assert (rows["encryped_gradient_u", -1], rows["encryped_gradient", -1]) == (3, 3)
+
+
+def test_a_model_sent_as_text_is_a_warning() -> None:
+    """As offsite tuning sends it: no tensor in it, so that its payload is 0."""
+    recorder = Recorder(pickled=True, counts_broadcasts=True)
+    recorder.record(sent("emulator_and_adapter", 0, [1, 2], "A" * 1_851_148))
+    recorder.finish()
+    (row,) = [json.loads(line) for line in recorder.ledger.lines() if '"type"' in line]
+    assert (row["payload_bytes"], row["scalar_bytes"]) == (0, 2 * 1_851_148)
+    (warning,) = recorder.ledger.warnings()
+    assert warning.startswith("emulator_and_adapter: text or bytes of up to 1,851,148 B in 2 messages")
