@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.builtin.data import load_federation
 from fscost.engine.builtin.models import build_model, forward_flops
 from fscost.engine.builtin.options import Options
-from fscost.engine.builtin.results import EarlyStop, summaries
+from fscost.engine.builtin.results import Best, EarlyStop, summaries
 from fscost.engine.builtin.training import batches
 from fscost.errors import ConfigError
 from fscost.measure import binary_text
@@ -344,6 +345,52 @@ def test_summaries_over_clients() -> None:
     assert forms["avg"]["test_acc"] == pytest.approx(0.7)
     assert forms["fairness"]["test_acc_min"] == 0.5
     assert forms["fairness"]["test_acc_std"] == pytest.approx(0.2)
+
+
+def test_fairness_is_told_over_the_clients() -> None:
+    """20 clients: a tenth are two of them."""
+    values = [number / 20 for number in range(20, 0, -1)]
+    found = summaries([{"test_acc": value, "test_total": 10} for value in values])["fairness"]
+    shares = [value / sum(values) for value in values]
+    mean, mean_square = sum(values) / 20, sum(value**2 for value in values) / 20
+    assert {name.removeprefix("test_acc_"): value for name, value in found.items() if name != "test_total"} == (
+        pytest.approx(
+            {
+                "std": (mean_square - mean**2) ** 0.5,
+                "bottom_decile": 3 / 20,
+                "top_decile": 19 / 20,
+                "min": 1 / 20,
+                "max": 1.0,
+                "bottom10%": (1 + 2) / 2 / 20,
+                "top10%": (19 + 20) / 2 / 20,
+                "cos1": mean / mean_square**0.5,
+                "entropy": -sum(share * math.log(share) for share in shares),
+            }
+        )
+    )
+
+
+def test_the_best_results_are_replaced_as_a_whole_when_the_deciding_metric_improves() -> None:
+    best = Best("test_loss")
+    for loss, accuracy in ((2.0, 0.5), (3.0, 0.9), (1.0, 0.4)):
+        best.update("form", {"test_acc": accuracy, "test_loss": loss, "val_acc": 1.0})
+        if loss == 3.0:
+            assert best.results["form"]["test_acc"] == 0.5
+    assert best.results["form"] == {"test_acc": 0.4, "test_loss": 1.0, "val_acc": 1.0}
+
+
+def test_the_best_client_of_each_metric() -> None:
+    best = Best("test_acc")
+    best.update_individual("form", {"test_acc": np.array([0.5, 0.9]), "test_loss": np.array([3.0, 2.0])})
+    assert best.results["form"] == {"test_acc": 0.9, "test_loss": 2.0}
+
+
+def test_fairness_is_decided_by_the_last_of_its_keys() -> None:
+    """As FederatedScope does: of test_loss_std and test_loss_max, by the latter."""
+    best = Best("test_loss")
+    best.update("fairness", {"test_loss_std": 1.0, "test_loss_max": 5.0})
+    best.update("fairness", {"test_loss_std": 0.5, "test_loss_max": 6.0})
+    assert best.results["fairness"] == {"test_loss_std": 1.0, "test_loss_max": 5.0}
 
 
 def test_early_stop_counts_evaluations_without_progress() -> None:

@@ -11,8 +11,11 @@ from torch import nn
 from fscost.collect.fs_logs import read_eval_results
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.builtin.aggregation import Aggregator, Swa, Update, secret_shares, summed
+from fscost.engine.builtin.data import load_federation
 from fscost.engine.builtin.exchange import Exchange
 from fscost.engine.builtin.options import Options
+from fscost.engine.builtin.server import Server
+from fscost.engine.builtin.training import Pull
 from fscost.errors import ConfigError
 from fscost.metering import read_ledger
 from fscost.paths import conf
@@ -179,6 +182,8 @@ class TestAggregation:
         assert trimmed == pytest.approx(10 + (1.0 + 1.1 + 1.2) / 3)
         bounded = self.aggregated(outlier, "method=normbounding")
         assert bounded == pytest.approx(10 + (1.0 + 1.2 + 1.1 + 0.9 + 10.0) / 5)
+        weighted = self.aggregated([1.0, 100.0], "method=normbounding", sizes=[3, 1])
+        assert weighted == pytest.approx(10 + (3 * 1.0 + 10.0) / 4)
 
     @pytest.mark.parametrize(("byzantine", "chosen"), [(1, 4.0), (2, 2.0)])
     def test_krum_looks_at_the_nearest_but_f_and_two(self, byzantine: int, chosen: float) -> None:
@@ -209,6 +214,10 @@ class TestAggregation:
         words = ("method=asyn", f"fs.asyn.staleness_discount_factor={factor}")
         assert self.aggregated([4.0, 8.0], *words, stale=stale) == pytest.approx(10 + 4 / 2 * share + 8 / 2)
 
+    def test_fedopt_takes_the_difference_as_a_gradient(self) -> None:
+        words = ("method=fedopt", "fs.fedopt.optimizer.type=SGD", "fs.fedopt.optimizer.lr=0.5")
+        assert self.aggregated([2.0, 6.0], *words) == pytest.approx(10 - 0.5 * (10 - 4))
+
     def test_pfedme_goes_part_of_the_way(self) -> None:
         assert self.aggregated([2.0], "method=pfedme", "fs.personalization.beta=0.25") == pytest.approx(8.0)
 
@@ -220,6 +229,27 @@ class TestAggregation:
             nn.init.constant_(model.weight, float(state))
             swa.after(state, [model])
         assert float(swa.models[0].state_dict()["weight"]) == pytest.approx((2 + 4 + 6) / 3)
+
+
+@pytest.mark.parametrize(("rounds", "is_noisy"), [(20, True), (6, False)])
+def test_nbafl_clips_the_global_model_and_adds_noise_where_the_rounds_are_many(rounds: int, is_noisy: bool) -> None:
+    """Wei et al., theorem 1: more than L·√N rounds need noise of deviation 2·C·c·√(T² - L²·N) / (m·N·ε)."""
+    words = ("method=nbafl", "clients=4", "clients_per_round=3", f"rounds={rounds}", "fs.nbafl.w_clip=0.5")
+    options = Options(cell_of(*words, "fs.nbafl.constant=2.0", "fs.nbafl.epsilon=10.0"))
+    model = nn.Linear(1000, 100, bias=False)
+    nn.init.constant_(model.weight, -7.0)
+    server = Server(options, load_federation(options), None, None, [model], None)  # type: ignore[arg-type]
+    server.joined = {client: {"num_sample": 50 + client} for client in (1, 2, 3, 4)}
+    server._add_noise()
+    deviation = 2 * 0.5 * 2.0 * (20**2 - 3**2 * 4) ** 0.5 / (51 * 4 * 10.0) if is_noisy else 0.0
+    weight = model.weight.detach()
+    assert float(weight.mean()) == pytest.approx(-0.5, abs=1e-3)
+    assert float(weight.std()) == pytest.approx(deviation, rel=0.02)
+
+
+def test_prox_pulls_by_half_of_its_strength_times_the_squared_distance() -> None:
+    pull = Pull(0.5, [torch.tensor([1.0, 2.0]), torch.tensor(0.0)])
+    assert float(pull.loss([torch.tensor([4.0, 2.0]), torch.tensor(4.0)])) == 0.5 / 2 * (3**2 + 4**2)
 
 
 @pytest.mark.parametrize(
