@@ -76,12 +76,34 @@ def test_a_number_without_spread_keeps_the_place_of_one() -> None:
     assert row_of(table, 1)[0] == rf"{{\phantom{{$-$0}}\secondbest{{8.1}}{padding}}}"
 
 
-@pytest.mark.parametrize("text", ["1e-5", "nan", "1,2", "007", "12.", "1.5x", "10+"])
+@pytest.mark.parametrize("text", ["1e-5", "nan", "1,2", "007", "12.", "1.5x", "10+", "1234", "1234,567"])
 def test_what_is_not_printed_as_it_is_by_siunitx_is_text(text: str) -> None:
     table = Table(
         "t", "T", "", (Column("a", "A"), Column("b", "B")), (Row((Entry(text), Entry("1"))), Row((Entry("2"),) * 2))
     )
     assert row_of(table, 0)[0] == f"{{{text}}}"
+
+
+@pytest.mark.parametrize("text", ["-1", "0.1", "5", "1,000", "1e-3", "2.50"])
+def test_a_label_is_no_number_whatever_it_looks_like(text: str) -> None:
+    columns = (Column("a", "0.5", numeric=False), Column("b", "5", raw="b"))
+    table = Table("t", "T", "", columns, (Row((Entry(text), Entry("1.5"))), Row((Entry("3"), Entry("2.0")))))
+    assert row_of(table, 0) == [text, "1.5"]
+    lines = lines_of(table)
+    assert r"\begin{tabular}{@{}lS[table-format=1.1]@{}}" in lines and r"0.5 & {5} \\" in lines
+    over_rows = replace(
+        table, rows=(Row((Entry(text, span=2), Entry("1.5"))), Row((Entry(text, span=0), Entry("2.0"))))
+    )
+    assert row_of(over_rows, 0)[0] == rf"\multirow{{2}}{{*}}{{{text}}}"
+
+
+def test_a_plus_is_kept() -> None:
+    texts = ("+0.25", "-12.50", "0.00", "<0.01", ">-0.01")
+    table = Table("t", "T", "", (Column("a", "A"), Column("b", "B")), tuple(Row((Entry(t), Entry("1"))) for t in texts))
+    assert "S[table-format=+2.2,retain-explicit-plus=true]" in render(table, "latex")
+    assert [row_of(table, i)[0] for i in range(5)] == [
+        "+0.25", "-12.50", "0.00", r"{\textless{}0.01}", r"{\textgreater{}-0.01}"
+    ]  # fmt: skip
 
 
 def test_heads_share_a_rule_and_units_stand_below() -> None:

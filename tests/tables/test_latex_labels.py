@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fscost.collect import gather, runs_below
@@ -97,11 +97,13 @@ def is_word(text: str) -> bool:
 @pytest.mark.slow
 @NEEDS_PDFTOTEXT
 @pytest.mark.parametrize("engine", ENGINES)
-@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(VALUES, min_size=2, max_size=MOST, unique_by=lambda value: as_given({"": value})[""]),
     st.lists(NAMES, min_size=2, max_size=2, unique=True), NAMES, NAMES,
 )  # fmt: skip
+@example([0.1, -1, 1000, True], ["fedavg", "fedprox"], "lr", "5")
+@example([None, "", [1, "bn"], "1e-3"], ["007", "-"], "1.0", "1,000")
 def test_whatever_varies_the_table_compiles_and_shows_it(
     cells: pd.DataFrame, engine: str, values: list[Any], methods: list[str], model: str, name: str
 ) -> None:
