@@ -176,7 +176,7 @@ def test_an_option_that_does_not_vary_can_stand_side_by_side_too(tmp_path: Path)
 @pytest.mark.parametrize("across", ["fs.train.optimiser.lr", "optimizer", "engine"])
 def test_what_is_no_option_and_no_axis_does_not_run_across(across: str) -> None:
     with pytest.raises(TableError, match=f"table.across={across}: "):
-        TableSpec(across=across)
+        TableSpec(across=across).check_options([])
     with pytest.raises(TableError, match="is in table.rows too"):
         TableSpec(rows=["fs.train.optimizer.lr"], across="fs.train.optimizer.lr")
 
