@@ -61,7 +61,8 @@ def _trainers(cell: "Cell") -> Iterator[str]:
 def _unnamed_sections(cell: "Cell", base: str) -> Iterator[str]:
     """Yield the methods that no section is named after."""
     if (local := cell.get("personalization.local_param")) and base not in _NOT_BY_LAYERS:
-        yield _local([local] if isinstance(local, str) else [str(word) for word in local], cell)
+        words = local if isinstance(local, list | tuple) else [local]
+        yield _local([str(word) for word in words], cell)
     if (rule := cell.get("aggregator.robust_rule", "fedavg")) != "fedavg":
         yield str(rule)
     if cell.get("quantization.method", "none") != "none":
@@ -122,8 +123,8 @@ _READ_HIDDEN = (
 """The models of FederatedScope that read ``model.hidden``."""
 
 _SIZES = {
-    ("mlp", 16): "mlp_s", ("mlp", 64): "mlp_m", ("mlp", 256): "mlp_l", ("convnet2", 64): "convnet2",
-    ("convnet5", 64): "convnet5", ("vgg11", 128): "vgg11", ("lstm", 256): "lstm",
+    ("mlp", "16"): "mlp_s", ("mlp", "64"): "mlp_m", ("mlp", "256"): "mlp_l", ("convnet2", "64"): "convnet2",
+    ("convnet5", "64"): "convnet5", ("vgg11", "128"): "vgg11", ("lstm", "256"): "lstm",
 }  # fmt: skip
 
 _HUBS = ("transformers", "huggingface_llm", "modelscope_llm", "huggingface_datasets", "llm")
@@ -138,7 +139,7 @@ def model_of(cell: "Cell") -> str:
         return str(cell.get("model.spec.name", "spec")) + (f"_r{rank}" if rank else "")
     if not hidden or str(kind).lower() not in _READ_HIDDEN:
         return shortened(str(kind))
-    name = _SIZES.get((str(kind).lower(), hidden)) or f"{kind}_h{hidden}"
+    name = _SIZES.get((str(kind).lower(), str(hidden))) or f"{kind}_h{hidden}"
     return f"{name}_l{layers}" if kind == "mlp" and layers not in (None, 2) else name
 
 

@@ -49,12 +49,16 @@ class Cell:
 
         On which device it runs and where it writes is no part of it; where it reads is, as other data may lie there.
         """
-        return self._hashed(_without_host(self.fs))
+        return self._hashed(self._identity)
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        return _without_host(self.fs)
 
     @cached_property
     def former_id(self) -> str:
         """The id it had when all options were a part of it; another only where one says where it runs or writes."""
-        return self._hashed(self.fs)
+        return self.id if self._identity == self.fs else self._hashed(self.fs)
 
     def _hashed(self, fs: Mapping[str, Any]) -> str:
         content = {"schema": CELL_SCHEMA, "engine": self.engine, "protocol": self.protocol, "fs": _canonical(fs)}
@@ -135,7 +139,8 @@ def _problems(cell: Cell) -> Iterator[str]:
     if not isinstance(seed := cell.get("seed"), int) or not 0 <= seed < 2**32:
         yield f"seed={seed}: must be a whole number of at least 0 and below 2^32"
     for name in ("data.args", "data.splitter_args"):
-        if not all(isinstance(item, Mapping) for item in cell.get(name) or []):
+        items = cell.get(name) or []
+        if not isinstance(items, list | tuple) or not all(isinstance(item, Mapping) for item in items):
             yield f"fs.{name}={cell.get(name)}: must be a list of mappings, as [{{resize: 32}}]"
     yield from _sampling_problems(cell)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fscost.called import shortened
+from fscost.errors import ConfigError
 from fscost.tables.extra import makes_a_method, varying_options
 from tests.test_cell import cell
 
@@ -138,6 +139,28 @@ def test_a_model_is_called_by_what_it_reads(kind: str, hidden: int, name: str) -
 )
 def test_data_are_called_by_the_last_part_of_their_path(changes: dict[str, Any], name: str) -> None:
     assert cell(**changes).axes["data"] == name
+
+
+@pytest.mark.parametrize("odd", [None, 1, 1.5, True, "", "é+→", [1], [None], ["a", 1], [["bn"]], float("nan")])
+@pytest.mark.parametrize(
+    "option",
+    ["personalization__local_param", "trainer__type", "trainer__sam", "model__hidden", "model__layer", "data__type",
+     "data__file_path", "hpo__fedex", "quantization__method", "aggregator__robust_rule", "federate__method", "llm__x"],
+)  # fmt: skip
+def test_an_odd_value_is_named_or_refused(option: str, odd: Any) -> None:
+    try:
+        one = cell(**{option: odd})
+    except ConfigError:
+        return
+    assert all(str(name) for name in one.axes.values())
+    assert one.name.endswith(one.id)
+
+
+@pytest.mark.parametrize("odd", [3, True, 1.5, {"resize": 32}, "x", [1]])
+@pytest.mark.parametrize("option", ["data__args", "data__splitter_args"])
+def test_arguments_are_a_list_of_mappings(option: str, odd: Any) -> None:
+    with pytest.raises(ConfigError, match=r"must be a list of mappings"):
+        cell(**{option: odd})
 
 
 def test_odd_types_have_a_name() -> None:

@@ -25,10 +25,10 @@ def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
     return options_of(cells, same | dict.fromkeys(name for name in compared if not makes_a_method(name)) | twins)
 
 
-def _telling_twins(cells: Iterable[Cell]) -> Iterator[str]:
+def _telling_twins(cells: list[Cell]) -> Iterator[str]:
     """Yield the options by which alone two cells of one seed differ: what was read at two places is not one seed."""
     found: dict[str, Cell] = {}
-    for cell in cells:
+    for cell in (cell for group in _groups(cells) if len(group) > 1 for cell in group):
         factors = (name for name, _ in vocabulary.leaves(cell.fs) if not where.is_provenance(name))
         options = sorted((name, repr(option_of(cell, name))) for name in factors)
         other = found.setdefault(repr([cell.engine, cell.protocol, options]), cell)
