@@ -63,9 +63,9 @@ def _unnamed_sections(cell: "Cell", base: str) -> Iterator[str]:
     if (local := cell.get("personalization.local_param")) and base not in _NOT_BY_LAYERS:
         words = local if isinstance(local, list | tuple) else [local]
         yield _local([str(word) for word in words], cell)
-    if (rule := cell.get("aggregator.robust_rule", "fedavg")) != "fedavg":
-        yield str(rule)
-    if cell.get("quantization.method", "none") != "none":
+    if (rule := str(cell.get("aggregator.robust_rule") or "fedavg")) != "fedavg":
+        yield rule
+    if (cell.get("quantization.method") or "none") != "none":
         yield f"quant{cell.get('quantization.nbits', 8)}"
     if cell.get("federate.use_ss"):
         yield "ss"

@@ -131,7 +131,7 @@ _COUNTS = {
 
 def _problems(cell: Cell) -> Iterator[str]:
     for name in ("seed", "federate.client_num", "federate.total_round_num", "federate.method", "model.type"):
-        if cell.get(name) is None:
+        if cell.get(name) in (None, ""):
             yield f"fs.{name} is not set; every cell needs it"
     for name, shown in _COUNTS.items():
         if not _is_count(value := cell.get(name, 1)):
