@@ -1,7 +1,7 @@
 """What a cell's method, model and data are called, read from its options; each name says only what they do."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def method_of(cell: "Cell") -> str:
     How it is simulated (``federate.share_local_model``, ``federate.online_aggr``) is no method.
     """
     base = str(cell.get("federate.method")).lower()
-    used = sorted([*_switched_on(cell), *_trainers(cell), *_unnamed_sections(cell, base)])
+    used = [*_switched_on(cell), *_unnamed_sections(cell, base)]
+    used = sorted([*used, *_trainers(cell, {base, *used})])
     names = ([] if base == "fedavg" and used else [base]) + used
     return "+".join(dict.fromkeys(names))
 
@@ -49,12 +50,16 @@ def _switched_on(cell: "Cell") -> Iterator[str]:
             yield name.rpartition(".")[2]
 
 
-def _trainers(cell: "Cell") -> Iterator[str]:
-    """Yield the method that a trainer is, by the name that FederatedScope gives it."""
+def _trainers(cell: "Cell", methods: Collection[str]) -> Iterator[str]:
+    """Yield the method that a trainer is, by the name that FederatedScope gives it.
+
+    One that is named after a method, or after the model or the data, is their usual one.
+    """
     kind = str(cell.get("trainer.type", "general")).lower()
+    served = {*methods, *(str(cell.get(name)).lower() for name in ("model.type", "data.type"))}
     if kind == "sam_trainer":
         yield "fedasam" if cell.get("trainer.sam.adaptive") else "fedsam"
-    elif not _PLAIN_TRAINER.fullmatch(kind):
+    elif not _PLAIN_TRAINER.fullmatch(kind) and served.isdisjoint({kind, re.sub("_?trainer$", "", kind)}):
         yield _TRAINERS.get(kind, kind.removesuffix("_trainer"))
 
 

@@ -20,11 +20,14 @@ _WRITTEN = {
 _READ = re.compile(r"(.*_)?(restore|resume|load)_from|.*_load_path")
 
 _SAVED = re.compile(r"save(_.*)?|.*_save")
-_PLACE = re.compile(r"(.*_)?(root|dir|dirs|path|paths|folder|folders)")
+_PLACE = re.compile(r"(.*_)?(root|dir|dirs|path|paths|folder|folders|(data|base|model|ckpt|checkpoint|home)_?dir)")
+_PLACES = re.compile(r"(.*\.)?(dir|dirs|path|paths|root|roots|folder|folders)\..*")
 _OF_WRITING = re.compile(
     r"(.*_)?(log|logs|logging|cache|cached|tmp|temp|out|output|outputs|result|results|tensorboard)_.*"
 )
-_OF_LOGS = re.compile(r"log_(level|freq|every|interval|steps|file)|(.*_)?(logdir|tqdm|progress_bar)")
+_OF_LOGS = re.compile(
+    r"log_(level|freq|every|interval|steps|file)|(.*_)?(tqdm|progress_bar|(log|out|work|save|cache|tmp|temp|result|output)dir)"
+)
 _OF_DEVICES = re.compile(r"(.*_)?(device|devices|device_id|device_ids|gpu_ids?|num_workers|n_workers|n_gpu|num_gpus)")
 
 
@@ -32,7 +35,8 @@ _OF_DEVICES = re.compile(r"(.*_)?(device|devices|device_id|device_ids|gpu_ids?|n
 def is_read(name: str) -> bool:
     """Return whether an option says where something is read; other data may lie there, so it is part of a cell's id."""
     last = _last(name)
-    return any(told.fullmatch(last) for told in (_READ, _PLACE)) and not is_host(name)
+    is_place = any(told.fullmatch(last) for told in (_READ, _PLACE)) or _PLACES.fullmatch(name.lower())
+    return bool(is_place) and not is_host(name)
 
 
 @cache

@@ -20,13 +20,16 @@ from tests.test_rundir import run
 HOST = """device use_gpu outdir expname federate.save_to federate.save_freq dataloader.num_workers data.num_workers
 federate.process_num wandb.use wandb.name_user llm.cache.model data.cache_dir eval_device distribute.server_port verbose
 print_decimal_digits train.data_para_dids trainer.log_dir output_dir logging.log_interval server.checkpoint_save
-ckpt.save_path federate.save_client_model gpu_ids data.output_folder train.gpu_id"""
+ckpt.save_path federate.save_client_model gpu_ids data.output_folder train.gpu_id workdir
+machine.workdir trainer.logdir test.temp_dir ggeur.feature_cache_dir distributed.device_ids"""
 READ = """data.root federate.restore_from data.file_path attack.trigger_path llm.offsite_tuning.emu_align.restore_from
-federate.atc_load_from model.pretrained_dir data.index_folder"""
+federate.atc_load_from model.pretrained_dir data.index_folder
+data.dir.imdb paths.glue ggeur.clip_model_path data.datadir federate.load_from"""
 FACTORS = """seed model.type data.type train.optimizer.lr hpo.log_scale eval.monitoring federate.share_local_model
 data.loader model.use_cache train.is_enable_half llm.tok_len federate.my_switch personalization.local_param
 trainer.local_entropy.alpha model.gpus_are_a_word federate.rootless trainer.log_softmax data.splitter backend
-attack.attack_method model.logits fedcache.cache_size"""
+attack.attack_method model.logits fedcache.cache_size
+llm.rlhf_selector_checkpoint ggeur.clip_model model.bidir glue.adapter.max_rank model.rooted direct.use"""
 
 
 @pytest.mark.parametrize("name", HOST.split())
