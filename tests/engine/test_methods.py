@@ -231,7 +231,7 @@ class TestAggregation:
         assert float(swa.models[0].state_dict()["weight"]) == pytest.approx((2 + 4 + 6) / 3)
 
 
-@pytest.mark.parametrize(("rounds", "is_noisy"), [(20, True), (6, False)])
+@pytest.mark.parametrize(("rounds", "is_noisy"), [(20, True), (6, False), (5, False)])
 def test_nbafl_clips_the_global_model_and_adds_noise_where_the_rounds_are_many(rounds: int, is_noisy: bool) -> None:
     """Wei et al., theorem 1: more than L·√N rounds need noise of deviation 2·C·c·√(T² - L²·N) / (m·N·ε)."""
     words = ("method=nbafl", "clients=4", "clients_per_round=3", f"rounds={rounds}", "fs.nbafl.w_clip=0.5")

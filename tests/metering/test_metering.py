@@ -1,6 +1,7 @@
 """What a message carries, and how a ledger adds it up and is read back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,17 @@ def test_releases_encode_model_para_differently() -> None:
     message = Message("model_para", 0, (1,), 0, {"w": torch.zeros(1000)})
     assert [pickles(protocol) for protocol in PROTOCOLS] == [True, False, False]
     assert meter(message, pickled=True).wire_bytes != meter(message, pickled=False).wire_bytes
+    other = replace(message, msg_type="evaluate")
+    assert meter(other, pickled=True) == meter(other, pickled=False)
+
+
+def test_what_stands_around_a_content_is_that_of_the_message() -> None:
+    """A timestamp that is a double is a float on the wire, and a receiver without a list is no list."""
+    message = Message("metrics", 1, (0,), 0, 1, timestamp=0)
+    known = meter(message, pickled=True).wire_bytes
+    assert known is not None
+    assert meter(replace(message, timestamp=1.5), pickled=True).wire_bytes == known + 3
+    assert meter(replace(message, listed=False), pickled=True).wire_bytes == known - 4
 
 
 EACH = Sizes(100, 8, 48, 150)
@@ -105,6 +117,18 @@ def test_what_is_sent_is_received(tmp_path: Path) -> None:
     sent = sum(w["sent"]["payload_bytes"] for w in found.workers)
     received = sum(w["received"]["payload_bytes"] for w in found.workers)
     assert sent == received == sum(r["payload_bytes"] for r in found.messages) == 500
+
+
+def test_what_federatedscope_counts_is_added_for_each_receiver(tmp_path: Path) -> None:
+    made, message = Ledger({}), Message("model_para", 0, (1, 2, 3), 0, None)
+    made.record(message, EACH._replace(reported_bytes=0))
+    made.report(message, 48)
+    found = read_ledger(write(tmp_path / "ledger.jsonl", made))
+    assert [row["reported_bytes"] for row in found.messages] == [3 * 48]
+    assert [(w["sent"]["reported_bytes"], w["received"]["reported_bytes"]) for w in found.workers] == [
+        (3 * 48, 0), (0, 48), (0, 48), (0, 48),
+    ]  # fmt: skip
+    assert found.messages[0]["messages"] == 3
 
 
 def test_a_sum_with_an_unknown_part_is_unknown(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fscost.metering.wire import Unencodable, message_bytes, pickled_tensor_bytes
+from fscost.metering.wire import Unencodable, _pickled_int, message_bytes, pickled_tensor_bytes
 
 FIELD = descriptor_pb2.FieldDescriptorProto
 
@@ -112,6 +112,14 @@ def test_any_content_is_as_long_as_protobuf_makes_it(content: Any, receivers: li
     assert formula == real
 
 
+@pytest.mark.parametrize("last", [3, 127, 128, 16_383, 16_384, 20_000])
+def test_receivers_in_a_row_are_as_long_as_their_list(last: int) -> None:
+    common = {"sender": 0, "state": 0, "msg_type": "finish", "content": 1, "pickled": True}
+    assert message_bytes(receivers=range(1, last + 1), **common) == message_bytes(
+        receivers=[*range(1, last + 1)], **common
+    )
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (15,), (16,), (300,), (3, 4), (2, 3, 4), (5, 1, 5, 5), (0,), (2, 0)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
 def test_tensors_travel_as_nested_lists(shape: tuple[int, ...], dtype: torch.dtype) -> None:
@@ -193,6 +201,17 @@ def assert_as_long_as_its_pickle(tensor: torch.Tensor) -> int:
     )
     assert formula == len(real), (tensor.shape, tensor.dtype)
     return len(real)
+
+
+@pytest.mark.parametrize("value", [0, 255, 256, 2**16 - 1, 2**16, 2**31 - 1, 2**31, 2**32, 2**39 - 1, 2**39, 2**63])
+def test_a_dimension_is_as_long_as_pickle_makes_it(value: int) -> None:
+    """Without the mark of the protocol and the stop; no tensor of so many elements is made."""
+    assert _pickled_int(value) == len(pickle.dumps(value, protocol=2)) - 3
+
+
+def test_a_storage_of_4_gib_has_a_length_of_8_bytes_instead_of_4() -> None:
+    small, large = (pickled_tensor_bytes((elements,), "uint8", 1) for elements in (2**32 - 400, 2**32))
+    assert large - small == 400 + 4
 
 
 def test_a_digit_of_the_address_is_two_bytes() -> None:
