@@ -24,17 +24,17 @@ _TERMS: Final = {
     **_by_words(
         "accuracy accuracies BACC BAC correct F1 F2 fbeta fscore precision prec recall sensitivity specificity "
         "TPR TNR PPV NPV true_positive true_negative AUC AUROC ROCAUC AUPRC AUPR PRAUC AP mAP MRR NDCG DCG hit "
-        "hits HR ROUGE BLEU SacreBLEU chrF METEOR CIDEr BERTScore EM exact_match R2 r_squared IoU mIoU jaccard "
-        "Dice DSC PSNR SSIM MCC kappa NMI ARI pearson spearman kendall correlation corr corrcoef likelihood "
-        "log_likelihood ELBO reward success imp_ratio improvement gain pass",
+        "hits HR ROUGE BLEU SacreBLEU chrF METEOR SARI COMET CIDEr BERTScore EM exact_match R2 r_squared IoU mIoU "
+        "jaccard Dice DSC PSNR SSIM MCC kappa NMI ARI pearson pearsonr spearman spearmanr kendall kendalltau "
+        "correlation corr corrcoef likelihood log_likelihood ELBO reward success imp_ratio improvement gain pass",
         "higher",
     ),
     "acc": ("higher", "accuracy"),
     **_by_words(
         "loss losses error errors err EER MSE RMSE NRMSE NMSE MSLE RMSLE MAE MAPE SMAPE MASE WAPE CRPS NLL BCE CE "
         "xent crossentropy cross_entropy neg_log_likelihood negative_log_likelihood logloss perplexity PPL BPC "
-        "BPB BPD WER CER TER bits_per_byte FID KID LPIPS KL KLD divergence Brier ECE FPR FNR FDR false_positive "
-        "false_negative regret incorrect wrong misclassified misclassification",
+        "BPB BPD WER CER TER bits_per_byte FID KID LPIPS hausdorff HD95 RSE KL KLD divergence Brier ECE FPR FNR "
+        "FDR false_positive false_negative regret incorrect wrong misclassified misclassification",
         "lower",
     ),
 }  # fmt: skip

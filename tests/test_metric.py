@@ -10,19 +10,22 @@ HIGHER = (
     "best_acc max_acc val_f1 val_f1_macro micro-f1 F1Score avg_precision recall@20 recall_at_10 auc roc_auc pr_auc "
     "AUROC ap mAP mAP@0.5 map50 val_mIoU dice mrr ndcg@10 hits@1 test_hits@5 hit_rate rouge rouge1 rouge-2 "
     "val_rougeL rouge_l rougeLsum valRougeL bleu BLEU-4 em test_exact_match ExactMatch r2 R² r2_score imp_ratio "
-    "test_imp_ratio correct num_correct psnr ssim log_likelihood pass@1 mcc success_rate reward"
+    "test_imp_ratio correct num_correct psnr ssim log_likelihood pass@1 mcc success_rate "
+    "reward matthews_correlation spearmanr recall_10 rouge_1_f_score acc_norm acc,none bac_of_prototypes"
 )
 LOWER = (
     "loss avg_loss test_avg_loss total_loss loss_total loss_regular trainLoss train_loss_epoch mse test_rmse mae mape "
     "mean_squared_error error error_rate top1_error top-5-err test_err perplexity val_ppl nll neg_log_likelihood wer "
     "cer fid bpc regret cross_entropy binary_crossentropy KL_divergence false_positive_rate acc_drop accuracy_gap "
-    "accuracy_loss acc_mse dice_loss acc_error loss_mean incorrect"
+    "accuracy_loss acc_mse dice_loss acc_error loss_mean incorrect zero_one_loss bits_per_byte "
+    "error_probability"
 )
 UNKNOWN = (
     "total test_total val_total num_samples loss_acc neg_loss neg_mean_squared_error loss_drop error_reduction "
     "test_acc_std acc_variance test_acc_min test_loss_max test_acc_cos1 test_loss_entropy delta_acc poison_attack_acc "
     "backdoor_accuracy time_to_acc best_acc_round lr learning_rate dropout score top1 squad my_metric accuracyuracy "
-    "lossless mapping facc vaccine error_free_acc"
+    "lossless mapping facc vaccine error_free_acc "
+    "acc_stderr err_unc_corr d2_absolute_error_score"
 )
 
 
