@@ -229,7 +229,8 @@ def _evaluation(content: Row) -> _Logged | None:
     form = next((form for form in _FORMS if form in content), None)
     if content.get("Role") != "Server #" or not isinstance(content.get("Round"), int) or form is None:
         return None
-    metrics = {key: _number(value) for key, value in content[form].items() if key not in _NO_METRICS}
+    told = {key: value for key, value in content[form].items() if key not in _NO_METRICS and _is_number(value)}
+    metrics = {key: _number(value) for key, value in told.items()}
     return _Logged(content["Round"], form == "Results_raw", metrics)
 
 
@@ -266,7 +267,8 @@ def _parse(line: str) -> Row:
 
     Most are JSON once they have its quotes, which is read ten times as fast as Python.
     """
-    plain = _INF.sub("1e999", line) if "inf" in line else line
+    plain = _WRAPPED.sub(r"\1", line) if "(" in line else line
+    plain = _INF.sub("1e999", plain) if "inf" in plain else plain
     try:
         content = loads((_NAN.sub("null", plain) if "nan" in plain else plain).replace("'", '"'))
     except json.JSONDecodeError:
@@ -277,6 +279,15 @@ def _parse(line: str) -> Row:
 
 
 _INF, _NAN = (re.compile(rf"(?<![\w'])(?:{word})(?![\w'])") for word in ("inf", "nan"))
+
+
+_WRAPPED = re.compile(r"(?:\b(?:np|numpy|torch)\.)?\b(?:u?int\d*|float\d*|array|tensor)\(([-+.\w]+)(?:, [^()]*)?\)")
+"""Numbers as numpy 2 and torch write them, ``np.float64(0.7)`` and ``tensor(0.7, device='cuda:0')``."""
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a metric is one, and no matrix or report that somebody registered as a metric too."""
+    return not isinstance(value, (list, tuple, dict, str))
 
 
 def _number(value: Any) -> float:

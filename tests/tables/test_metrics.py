@@ -208,6 +208,37 @@ def test_a_metric_may_have_the_name_of_a_count(tmp_path: Path, name: str) -> Non
     assert [only(table, key).text for key in ("final", "best", "rounds_to")] == ["20.00", "30.00", "2"]
 
 
+def written(folder: Path, *values: str) -> Path:
+    """An output folder whose accuracies are written in the log like that."""
+    run = logged(folder, course("test_acc", *map(float, range(2, 2 + len(values)))))
+    text = (run / "eval_results.log").read_text()
+    for number, value in enumerate(values, start=2):
+        text = text.replace(f"'test_acc': {number}.0", f"'test_acc': {value}")
+    (run / "eval_results.log").write_text(text)
+    return run
+
+
+@pytest.mark.parametrize(
+    "form", ["np.float64({})", "numpy.float32({})", "tensor({})", "tensor({}, device='cuda:0')", "array({})",
+             "torch.tensor({}, dtype=torch.float64)", "{}"],
+)  # fmt: skip
+def test_a_number_is_one_however_numpy_and_torch_write_it(tmp_path: Path, form: str) -> None:
+    written(tmp_path / "exp", form.format("nan"), form.format("7.5e-1"), form.format("0.5"))
+    frames = gather(runs_below(tmp_path))
+    assert [str(value) for value in frames.rounds["test_acc"]] == ["nan", "0.75", "0.5"]
+    assert list(frames.rounds["val_total"]) == [20.0] * 3
+    assert not any("left out" in warning for warning in frames.warnings)
+
+
+@pytest.mark.parametrize("odd", ["[[5, 0], [1, 4]]", "{'f1': 0.3}", "'precision    recall'", "(1, 2)"])
+def test_what_is_no_number_costs_no_other_metric(tmp_path: Path, odd: str) -> None:
+    written(tmp_path / "exp", "0.5", odd, "0.7")
+    frames = gather(runs_below(tmp_path))
+    assert list(frames.rounds["round"]) == [1, 2, 3]
+    assert list(frames.rounds["val_total"]) == [20.0] * 3
+    assert [str(value) for value in frames.rounds["test_acc"]] == ["0.5", "nan", "0.7"]
+
+
 # --- percent --------------------------------------------------------------------------------------
 
 PERCENT = tuple(100 * value for value in COURSE)
