@@ -54,7 +54,7 @@ def _reading(view: View, records: Sequence[Record], measure: str) -> Iterator[st
         yield "0: no byte was logged."
     if any(record["partly"] for record in records):
         yield f"{PARTLY}: without messages that FederatedScope cannot encode."
-    if view.is_estimate:
+    if any(line.is_estimate for line in view.lines):
         yield "Nothing was logged: asizeof of all messages, and each is sent by one worker and received by another."
 
 

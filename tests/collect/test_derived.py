@@ -105,6 +105,13 @@ def test_a_release_is_told_beside_the_folder(run: Path, fscost: Callable[..., Re
     assert "the runs of a folder have one model" in two.err
 
 
+def test_figures_say_that_numbers_are_derived(run: Path, fscost: Callable[..., Result]) -> None:
+    audit = fscost("plot", "audit", str(run))
+    assert audit.code == 0, audit.err
+    assert "derived from the configuration" in audit.out
+    assert "Nothing was logged" not in audit.out
+
+
 def test_what_appended_runs_sent_is_not_derived(run: Path, fscost: Callable[..., Result]) -> None:
     log = run / "system_metrics.log"
     log.write_text(log.read_text() * 2)
