@@ -129,6 +129,25 @@ def test_the_port_tells_courses_apart(tmp_path: Path) -> None:
     assert all(workers_of(frames, row["cell"]) == [0, 1, 2, 3] for row in rows)
 
 
+def test_a_server_that_evaluates_by_itself_belongs_to_its_clients(tmp_path: Path) -> None:
+    """FederatedScope's own example says make_global_eval to the server alone."""
+    shutil.copytree(COURSE, tmp_path / "run")
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace("federate: {", "federate: {make_global_eval: true, "))
+    assert len(cells_of(tmp_path)[0]) == 1
+
+
+def test_folders_with_all_workers_are_courses_of_their_own(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        copied(SERVER, tmp_path / name)
+        for client in CLIENTS:
+            with (tmp_path / name / "system_metrics.log").open("a") as log:
+                log.write((client / "system_metrics.log").read_text())
+    rows, frames = cells_of(tmp_path)
+    assert [workers_of(frames, row["cell"]) for row in rows] == [[0, 1, 2, 3]] * 2
+    assert not any("not told" in warning for warning in frames.warnings)
+
+
 def test_other_settings_are_other_courses(tmp_path: Path) -> None:
     course(tmp_path / "a", "202501011200")
     course(tmp_path / "b", "202501011200", **{"seed: 7": "seed: 8"})

@@ -132,8 +132,20 @@ def test_a_server_that_does_not_tell_whether_it_stopped(tmp_path: Path) -> None:
 def test_evaluations_of_the_server_itself_count_from_1(tmp_path: Path) -> None:
     rounds, row, _ = read(output(tmp_path / "exp", [*at(2, 4, 6, form=OF_SERVER), FINAL], freq=2))
     assert (rounds, row["rounds_trained"]) == ([2, 4, 6], 6)
-    rounds, _, _ = read(output(tmp_path / "cut", at(2, 3, form=OF_SERVER)))
+    rounds, _, frames = read(output(tmp_path / "cut", at(2, 3, form=OF_SERVER)))
     assert rounds == [2, 3]
+    assert not any("shown as logged" in warning for warning in frames.warnings)
+
+
+@pytest.mark.parametrize(("lines", "final"), [([*at(0, 1), FINAL], 0.11), (at(0, 1), None)])
+def test_without_a_configuration_the_line_of_the_best_results_tells_the_end(
+    tmp_path: Path, lines: list[str], final: float | None
+) -> None:
+    (output(tmp_path / "exp", lines) / "config.yaml").unlink()
+    rounds, row, _ = read(tmp_path)
+    assert rounds == [1, 2]
+    assert row["final_test_acc"] == final or (final is None and math.isnan(row["final_test_acc"]))
+    assert row["best_test_acc"] == 0.11
 
 
 def test_what_contradicts_itself_is_shown_as_logged_with_one_warning(tmp_path: Path) -> None:
