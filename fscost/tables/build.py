@@ -62,7 +62,7 @@ def build(
         template=spec.template,
         page=spec.page,
     )
-    gone = leaving(columns, lines, baselines, keys)
+    gone = leaving(columns, lines, baselines)
     shown = [part for part in parts if part.column not in gone]
     table, columns = whole.without(_places(gone, grid, keys, parts)), [part.column for part in shown]
     table = with_counts(table, lines)

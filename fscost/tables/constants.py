@@ -7,26 +7,29 @@ from fscost.record import Status
 from fscost.tables.column import ColumnSpec
 from fscost.tables.heads import of_axis
 from fscost.tables.keys import Keys
-from fscost.tables.lines import Line, is_unknown, sizes_of
+from fscost.tables.lines import Line, Run, is_unknown, sizes_of
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.spec import TableSpec
 
 
-def leaving(
-    columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Sequence[Line | None], keys: Keys
-) -> list[ColumnSpec]:
-    """Return the columns with ``?`` that tell no two lines apart: equal rounds, and ratios where none is compared.
+def leaving(columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Sequence[Line | None]) -> list[ColumnSpec]:
+    """Return the columns with ``?`` that tell nothing: rounds that were asked for, and ratios where none is compared.
 
     A table of one line keeps its rounds: nothing is the same there as anywhere else.
     """
     is_compared = any(base is not None and base is not line for line, base in zip(lines, baselines, strict=True))
-    asked, trained = keys.constant.get("rounds"), rounds_of(lines)
-    is_as_asked = len(lines) > 1 and trained is not None and trained == asked
+    is_as_asked = len(lines) > 1 and all(map(_is_as_asked, (run for line in lines for run in line.runs)))
     return [
         column
         for column in columns
         if column.if_varying and (not is_compared if QUANTITIES[column.quantity].relative else is_as_asked)
     ]
+
+
+def _is_as_asked(run: Run) -> bool:
+    """Return whether a run, if it is done, was trained for the rounds that its row or the note tells."""
+    asked, trained = run.get("rounds"), run.get("rounds_trained")
+    return run["status"] != Status.DONE or (not is_unknown(trained) and trained == asked)
 
 
 def size_of_all(lines: Sequence[Line], keys: Keys) -> int | None:

@@ -34,7 +34,7 @@ def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_sec
     printed = {n: _printed(entry, style) for n, entry in group.items() if not entry.mark}
     ranks = sorted(set(printed.values()), reverse=better == "higher")
     if ranks and style.tolerance:
-        alike = style.tolerance * abs(ranks[0])
+        alike = style.tolerance * abs(ranks[0] - style.tied_from)
         printed = {n: ranks[0] if abs(value - ranks[0]) <= alike else value for n, value in printed.items()}
         ranks = sorted(set(printed.values()), reverse=better == "higher")
     if len(ranks) + any(entry.mark for entry in group.values()) < 2:

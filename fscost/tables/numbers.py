@@ -10,7 +10,7 @@ from fscost.measure import NETWORK, UNITS
 from fscost.tables.column import AUTO_UNITS, ColumnSpec
 from fscost.tables.lines import Values
 from fscost.tables.marks import ESTIMATED, ZERO, Mark, why
-from fscost.tables.quantities import Kind, Quantity
+from fscost.tables.quantities import QUANTITIES, Kind, Quantity
 from fscost.tables.table import Entry
 
 TIED = 0.01
@@ -68,7 +68,7 @@ def printed(number: float, decimals: int, *, is_bytes: bool = False, is_signed: 
 class Style:
     """How the numbers of one column are printed: `scale` is how many base units are one of `unit`.
 
-    What differs by less than `tolerance`, relative to the better one, is no better.
+    What differs by less than `tolerance`, relative to how far the better one is from `tied_from`, is no better.
     """
 
     quantity: Quantity
@@ -78,6 +78,7 @@ class Style:
     aggregate: str
     with_deviation: bool
     tolerance: float = 0.0
+    tied_from: float = 0.0
 
     def entry(self, datum: Datum, *, is_marked: bool) -> Entry:
         """Return the entry of a datum; `is_marked` says that estimates are told apart from other numbers."""
@@ -117,9 +118,11 @@ def style_of(
     decimals = column.decimals
     if decimals is None or (quantity.kind is Kind.COUNT and not varies and all(map(float.is_integer, values))):
         decimals = _decimals(column, quantity, unit, values, varies=varies)
-    is_estimate = column.measure == NETWORK and quantity.kind in (Kind.BYTES, Kind.SECONDS)
+    source = QUANTITIES[quantity.against] if quantity.against else quantity
+    is_estimate = column.measure == NETWORK and source.kind in (Kind.BYTES, Kind.SECONDS)
+    tied_from = 100.0 if quantity.kind is Kind.PERCENT else 0.0  # what is left of the bytes is the estimate
     tolerance = TIED if is_estimate else 0.0
-    return Style(quantity, unit, scale, decimals, aggregate, varies and aggregate == "mean_std", tolerance)
+    return Style(quantity, unit, scale, decimals, aggregate, varies and aggregate == "mean_std", tolerance, tied_from)
 
 
 def _scale(column: ColumnSpec, quantity: Quantity, unit: str) -> float:

@@ -201,7 +201,8 @@ def notes(
         yield Note(SO_FAR, f"best of {known}; the model at the end was not evaluated")
     if any(DOUBTED in entry.note for entry in entries):
         told = dict.fromkeys(run.get("implausible") for line in lines for run in line.runs)
-        yield Note(DOUBTED, f"implausible: {'; '.join(text for text in told if isinstance(text, str))}")
+        doubts = dict.fromkeys(doubt for text in told if isinstance(text, str) for doubt in text.split("; "))
+        yield Note(DOUBTED, f"implausible: {'; '.join(doubts)}")
     if any(ESTIMATED in note for note in (*(entry.note for entry in entries), *(column.note for column in columns))):
         why = [*(_ESTIMATES[form] for form in closed_form), *_estimates(lines, specs)]
         yield Note(ESTIMATED, f"estimated: {'; '.join(why)}")

@@ -9,7 +9,7 @@ import pytest
 from fscost.errors import TableError
 from fscost.tables import TableSpec
 from tests.conftest import Result
-from tests.tables.recorded import rows_of, unpacked
+from tests.tables.recorded import entries, rows_of, table_of, unpacked
 
 STOPPED = ("patience=3", "fs.early_stop.stopped_after=7", "rounds=60")
 """A course that FederatedScope stops: 60 rounds are asked for, 8 are trained."""
@@ -60,6 +60,24 @@ def test_rounds_that_differ_are_told_by_no_note(swept: Callable[..., Result]) ->
     text = swept("method=fedavg", "model=lr", "clients=3", "patience=3", "rounds=60",
                  "fs.early_stop.stopped_after=7,9", "table=matrix").out  # fmt: skip
     assert "0 rounds" not in text and "8 rounds" not in text
+
+
+def test_rounds_trained_stand_only_beside_others_that_were_asked_for(swept: Callable[..., Result]) -> None:
+    text = swept("method=fedavg", "model=lr", "clients=3", "rounds=3,5").out
+    assert head(text).count("Rounds") == 1 and "rounds." not in text.split("The same in all rows")[1]
+    stopped = swept("method=fedavg", "model=lr", "clients=3", "rounds=60,70", *STOPPED[:2]).out
+    assert "Rounds trained" in head(stopped)
+    (row, *_) = rows_of(swept("method=fedavg", "model=lr", "clients=3", "rounds=3,5", "--format=csv").out)
+    assert row["rounds"] == row["rounds_trained"] == "3"
+
+
+def test_what_ties_is_no_better_in_any_column(paper: Path) -> None:
+    """Network bytes within 1 % tie: then so does what is said relative to them."""
+    table = table_of(paper, measure="network", columns=("total", "ratio", "saving"))
+    for column in ("total", "ratio", "saving"):
+        best = {name for name, entry in entries(table, column).items() if entry.emphasis}
+        assert best == {f"{model} {clients} fedper" for model in ("mlp_s", "mlp_m") for clients in (3, 10)}
+    assert {entries(table, "saving")[f"convnet2 {clients} fedper"].text for clients in (3, 10)} == {"0.6"}
 
 
 def test_a_ratio_stays_where_anything_is_compared(swept: Callable[..., Result]) -> None:
