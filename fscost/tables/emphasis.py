@@ -34,8 +34,12 @@ def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_sec
     printed = {n: _printed(entry, style) for n, entry in group.items() if not entry.mark}
     ranks = sorted(set(printed.values()), reverse=better == "higher")
     if ranks and style.tolerance:
-        alike = style.tolerance * abs(ranks[0] - style.tied_from)
-        printed = {n: ranks[0] if abs(value - ranks[0]) <= alike else value for n, value in printed.items()}
+        exact = {
+            n: group[n].value / style.scale for n in printed
+        }  # printed with two decimals, 1 % is a matter of rounding
+        top = max(exact.values()) if better == "higher" else min(exact.values())
+        alike = style.tolerance * abs(top - style.tied_from)
+        printed = {n: ranks[0] if abs(exact[n] - top) <= alike else value for n, value in printed.items()}
         ranks = sorted(set(printed.values()), reverse=better == "higher")
     if len(ranks) + any(entry.mark for entry in group.values()) < 2:
         return {}
