@@ -1,6 +1,7 @@
 """LaTeX of labels that look like anything: numbers, constants, lists, names; every page, in rows and side by side."""
 
 import re
+import shutil
 import subprocess
 import tempfile
 from collections import Counter
@@ -20,8 +21,9 @@ from fscost.tables.given import given as as_given
 from fscost.tables.render import render
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import PAGES, Table
+from tests.tables import samples
 from tests.tables.test_layout_settings import estimates
-from tests.tables.tex import ENGINES, NEEDS_PDFTOTEXT, compiled
+from tests.tables.tex import ENGINES, NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled
 
 PACKAGES = (
     "adjustbox,array,booktabs,longtable,multirow,pdflscape,rotating,siunitx,textcomp,threeparttable,threeparttablex"
@@ -114,3 +116,40 @@ def test_whatever_varies_the_table_compiles_and_shows_it(
     for label in map(str, as_given(dict(zip("abcd", values, strict=False))).values()):
         if is_word(label):
             assert printed[label] >= len(PAGES) and printed[f"o={label}"] >= len(PAGES), (label, printed)
+
+
+CLASSES = {
+    "IEEEtran": r"\documentclass[conference]{IEEEtran}",
+    "acmart": r"\documentclass[sigconf,nonacm]{acmart}",
+    "llncs": r"\documentclass{llncs}",
+    "revtex4-2": r"\documentclass[prl,twocolumn]{revtex4-2}",
+    "scrartcl": r"\documentclass[twocolumn]{scrartcl}",
+}
+TITLE = {"acmart": r"\title{T}\author{A}\affiliation{\institution{I}\country{C}}\maketitle "}
+
+
+def has_class(name: str) -> bool:
+    found = shutil.which("kpsewhich") and subprocess.run(["kpsewhich", f"{name}.cls"], capture_output=True)
+    return bool(found and found.stdout)
+
+
+@pytest.mark.slow
+@NEEDS_PDFTOTEXT
+@NEEDS_PDFLATEX
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_table_fits_the_classes_of_papers(name: str, cells: pd.DataFrame, tmp_path: Path) -> None:
+    if not has_class(name):
+        pytest.skip(f"{name}.cls (of texlive-publishers) is not installed")
+    layout = {"rows": ("model", "clients", "method"), "columns": ["uplink", "downlink", "total", "ratio"]}
+    made = [
+        table_of(cells, [0.1, -1, True, [1, "bn"]], ["007", "1e-3"], "1.0", **layout, page=page, labels={OPTION: "5"})
+        for page in PAGES
+        if page != "long"  # which no class of two columns takes
+    ]
+    start = rf"\documentclass{{article}}\usepackage{{{PACKAGES}}}\begin{{document}}"
+    own = CLASSES[name] + rf"\usepackage{{{PACKAGES}}}\begin{{document}}" + TITLE.get(name, "")
+    tables = [*made, samples.comm_cost("page"), samples.comm_cost("column")]
+    done = compiled(document(tables).replace(start, own), tmp_path)
+    assert max(done.overfull_pt, default=0) <= 1
+    printed = words_of(done.pdf)
+    assert all(printed[label] >= len(made) for label in ("0.1", "-1", "true", "[1,", "bn]"))
