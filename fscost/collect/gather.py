@@ -147,7 +147,7 @@ def _gathered(runs: Iterable[tuple[Cell | None, Run]], derive: Derive | None) ->
             rows.cells.append(_gather_run(cell, run, rows, warnings.append))
         except CollectError as error:
             warnings.append(str(error))
-            rows.cells.append(_identity(cell, run) | {"status": str(Status.CORRUPT), "reason": str(error)})
+            rows.cells.append(_identity(cell, run, Status.CORRUPT, str(error)))
     _doubt(rows.cells, logs, warnings)
     return Frames(
         messages=rows.messages.frame(),
@@ -187,10 +187,10 @@ def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
 def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str], None]) -> Row:
     """Add one run's messages, workers and rounds to `rows` and return its row of cells."""
     if not run.path.exists():
-        return _identity(cell, run) | {"status": str(Status.MISSING), "reason": "not computed yet"}
+        return _identity(cell, run, Status.MISSING, "not computed yet")
     cell = run.read_cell()
     outcome = run.read_outcome()
-    row = _identity(cell, run) | {"status": str(outcome["status"]), "reason": outcome.get("reason") or None}
+    row = _identity(cell, run, outcome["status"], outcome.get("reason") or None)
     row["fs_commit"] = (outcome.get("provenance") or {}).get("fs_commit")
     row["no_effect"] = no_effect_of(cell, warnings_in(outcome))
     if row["status"] != Status.DONE:
@@ -372,11 +372,13 @@ def _fs_view(workers: list[Row]) -> Row:
     return {f"sys_avg_{key}": merged(workers, key) for key in keys} | counters(workers)
 
 
-def _identity(cell: Cell | None, run: RunDir) -> Row:
+def _identity(cell: Cell | None, run: RunDir, status: str, reason: str | None) -> Row:
+    """Return what a row of cells begins with: which cell it is, and how it ended."""
+    ending = {"status": str(status), "reason": reason}
     if cell is None:
-        return {"cell": run.path.name.rsplit("-", 1)[-1]}
+        return {"cell": run.path.name.rsplit("-", 1)[-1]} | ending
     axes = {"cell": cell.id, "engine": cell.engine, "protocol": cell.protocol} | cell.axes
-    return axes | {"no_effect": no_effect_of(cell)}
+    return axes | ending | {"no_effect": no_effect_of(cell)}
 
 
 def _messages(ledger: LedgerFile, cell: Cell) -> list[Row]:
