@@ -136,6 +136,9 @@ _HUBS = ("transformers", "huggingface_llm", "modelscope_llm", "huggingface_datas
 """What stands behind the ``@`` of a model or of data that is named by its path."""
 
 
+_PATH = re.compile(r"[\w ./\\~:@+,=#()-]+")
+
+
 def model_of(cell: "Cell") -> str:
     """Return the model's name: its type, with the hidden size where a model of this type reads one."""
     kind, hidden, layers = (cell.get(f"model.{key}") for key in ("type", "hidden", "layer"))
@@ -169,6 +172,8 @@ def _arguments(items: Iterable[Mapping[str, Any]] | None) -> dict[str, Any]:
 
 def shortened(kind: str) -> str:
     """Return a type that is a path by its last part: ``gpt2`` of ``/data/models/gpt2@huggingface_llm``."""
+    if not _PATH.fullmatch(kind):
+        return kind
     path, _, source = kind.rpartition("@")
     end = f"@{source}" if path and source.lower() not in _HUBS else ""
     path = path or kind

@@ -169,6 +169,8 @@ def test_arguments_are_a_list_of_mappings(option: str, odd: Any) -> None:
 
 
 def test_odd_types_have_a_name() -> None:
+    assert shortened("<b>a</b>") == "<b>a</b>"
+    assert shortened("/data/Modelle (neu)/größe@huggingface_llm") == "größe"
     assert [shortened(kind) for kind in ("", "@", "/", "a@b@llm", "None")] == ["", "@", "/", "a@b", "None"]
 
 
