@@ -36,6 +36,11 @@ def seen(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def named_in(text: str) -> str:
+    """The name in a label of a figure; a model nobody knows is told apart by its hidden size behind it."""
+    return seen(text).lower().partition(", model.hidden=")[0].removesuffix(" ↑").removesuffix(" ↓")
+
+
 def spoilt(like: Path, folder: Path, text: str, number: int) -> Path:
     """A copy of a run in which every name is this text."""
     run = RunDir(Path(shutil.copytree(like, folder / f"{number} {text.replace('/', '⁄')}"[:60].strip())))
@@ -88,16 +93,17 @@ def test_names_are_shown_in_figures(named_report: Path, opened: Opened) -> None:
         page.locator("#figures .more").first.click()
     wanted = {seen(text).lower() for text in HOSTILE}
     for figure in ("accuracy", "traffic", "audit"):
-        assert {seen(name).lower() for name in labels(page, "accuracy")} == wanted
+        assert {named_in(name) for name in labels(page, "accuracy")} == wanted
         plotted(page, figure)
         assert not page.evaluate(
             "[...document.querySelectorAll('.plot *')].filter(e => /^(a|b|img|br)$/i.test(e.localName)).length"
         )
     rows = page.locator("[data-figure=traffic] .ytick text, [data-figure=audit] .ytick text")
-    assert {seen(text).lower().removesuffix(" ↑").removesuffix(" ↓") for text in rows.all_text_contents()} == wanted
+    assert {named_in(text) for text in rows.all_text_contents()} == wanted
     for number in range(len(HOSTILE)):
         told = hovered(page, number)
-        assert any(f"{name}after round 1: " in seen(told).lower() for name in wanted), told
+        assert any(seen(told).lower().startswith(name) for name in wanted), told
+        assert "after round 1: " in told
     unhurt(page)
 
 
