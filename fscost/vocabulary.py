@@ -125,7 +125,7 @@ def sparse(flat: Mapping[str, Any]) -> dict[str, Any]:
     used = asked(flat)
     always = {name: used.get(name, default(name)) for name in _ALWAYS}
     if used.get("federate.sample_client_num") == always["federate.client_num"] and not _has_unseen(used):
-        del used["federate.sample_client_num"]
+        used.pop("federate.sample_client_num", None)
     differing = {n: value for n, value in used.items() if n not in known() or value != default(n)}
     found = {**differing, **always}
     if found["model.type"] in ("lr", "spec"):

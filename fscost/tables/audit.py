@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from fscost.cell import AXES
 from fscost.effects import options_in
 from fscost.errors import TableError
 from fscost.measure import MEASURES, SERVER
@@ -74,6 +75,7 @@ def audit(
     """
     if cells.empty:
         raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
+    cells = cells.reindex(columns=[*dict.fromkeys([*cells.columns, *AXES])])  # unknown without a configuration
     extra = extra or {}
     cells = cells.assign(
         **{name: cells["cell"].str.split("-").str[0].map(given(values)) for name, values in extra.items()}

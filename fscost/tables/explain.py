@@ -127,9 +127,9 @@ def _sum(values: pd.Series) -> str:
 def heading(cell: Mapping[Any, Any]) -> Iterator[str]:
     """Yield what the cell is and how its run ended."""
     commit = f", commit {cell['fs_commit']}" if isinstance(cell.get("fs_commit"), str) else ""
-    axes = f"{cell['method']}, {cell['model']}, {cell['data']}, {cell['clients']} clients, seed {cell['seed']}"
-    yield f"{cell['cell']}: {axes}"
-    yield f"engine {cell['engine']}, message protocol of FederatedScope {cell['protocol']}{commit}: {cell['status']}"
+    yield f"{cell['cell']}: {_axes(cell)}"
+    protocol = cell["protocol"] if isinstance(cell.get("protocol"), str) else "unknown"
+    yield f"engine {cell['engine']}, message protocol of FederatedScope {protocol}{commit}: {cell['status']}"
     if isinstance(release := cell.get("derived"), str):
         yield (
             "derived: no message was metered; what was sent follows from config.yaml, with which the logs agree "
@@ -139,3 +139,10 @@ def heading(cell: Mapping[Any, Any]) -> Iterator[str]:
         yield f"what was sent is not known and cannot be derived: {why}"
     if isinstance(cell.get("reason"), str):
         yield str(cell["reason"])
+
+
+def _axes(cell: Mapping[Any, Any]) -> str:
+    """Return what was computed, as far as a configuration tells."""
+    if not isinstance(cell.get("method"), str):
+        return "a run of unknown configuration"
+    return f"{cell['method']}, {cell['model']}, {cell['data']}, {cell['clients']} clients, seed {cell['seed']}"

@@ -144,6 +144,24 @@ def test_a_run_without_its_configuration_is_listed(tmp_path: Path) -> None:
     assert any("no config.yaml" in warning for warning in frames.warnings)
 
 
+def test_a_run_without_its_configuration_is_explained_as_far_as_it_is_known(
+    tmp_path: Path, fscost: Callable[..., Result]
+) -> None:
+    output(tmp_path / "exp", system_metrics="fs_system_metrics.log", eval_results="fs_eval_results.log")
+    for words in (("explain",), ("table", "table=audit")):
+        done = fscost(words[0], str(tmp_path), *words[1:])
+        assert (done.code, "Traceback" in done.err) == (0, False)
+        assert "70,104" in done.out
+        assert "n/a" in done.out
+
+
+def test_a_configuration_without_a_number_of_clients_is_told(tmp_path: Path) -> None:
+    run = output(tmp_path / "exp", **SAMPLED)
+    (run / "config.yaml").write_text("federate: {client_num: null, total_round_num: 4}\ndata: {type: toy}\n")
+    frames = gather(runs_below(tmp_path))
+    assert any("clients" in warning for warning in frames.warnings)
+
+
 def test_other_yaml_files_are_no_runs(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("defaults: [method]\n")
     assert runs_below(tmp_path) == []
