@@ -285,6 +285,12 @@ def test_one_that_dies_when_asked_is_told_with_its_last_words(there: StandIn, te
     assert words in message
 
 
+def test_another_backend_is_refused_in_the_plan(there: StandIn, fscost: Callable[..., Result]) -> None:
+    told = fscost("plan", "engine=federatedscope", f"engine.python={sys.executable}", "fs.backend=tensorflow")
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert "fs.backend=tensorflow: engine=federatedscope meters torch's tensors" in told.err
+
+
 def test_a_named_protocol_is_asked_when_a_cell_is_to_run(there: StandIn) -> None:
     cell = cell_of("engine=federatedscope", "engine.protocol=master", "fs.federate.my_swich=true")
     assert there.count == 0

@@ -100,6 +100,8 @@ def _problems(cell: Cell) -> Iterator[str]:
             "fs.federate.mode=distributed: engine=federatedscope runs FederatedScope's standalone mode, whose messages "
             "are the same; output of distributed runs can be read with collect"
         )
+    if (backend := cell.get("backend", "torch")) != "torch":
+        yield f"fs.backend={backend}: engine=federatedscope meters torch's tensors; take fs.backend=torch"
     splitter = cell.get("data.splitter")
     if splitter == "iid":
         yield "fs.data.splitter=iid: FederatedScope's own iid splitter crashes; take fs.data.splitter=iid_fixed"
