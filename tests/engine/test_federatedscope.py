@@ -243,6 +243,11 @@ def test_what_crashes_federatedscope_is_refused_before_it_starts() -> None:
             FederatedScopeEngine(None).check(cell_of(*words, override))
 
 
+def test_a_commit_of_its_own_may_have_mended_what_crashes() -> None:
+    words = ("engine=federatedscope", "engine.protocol=v0.3.0+dd1a1cd5", "fs.data.type=femnist")
+    FederatedScopeEngine(None).check(cell_of(*words, "fs.data.splitter=iid"))
+
+
 def test_a_release_that_is_not_there_is_refused(python: str) -> None:
     other = "v0.3.0" if protocol(python) != "v0.3.0" else "master"
     cell = cell_of(*at(python), f"engine.protocol={other}")
