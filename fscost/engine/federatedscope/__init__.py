@@ -3,6 +3,7 @@
 import platform
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import fscost
@@ -78,10 +79,20 @@ class FederatedScopeEngine:
 
 
 def _check_unheard_of(cell: Cell, found: Interpreter) -> None:
-    """Refuse options of a cell that no release has, nor this FederatedScope: a named protocol is planned unasked."""
-    for name, value in vocabulary.leaves(cell.fs):
-        if name not in vocabulary.known() and not vocabulary.is_open(name):
-            options_of(found).check(name, value)
+    """Refuse options of a cell that no release has, nor this FederatedScope: a named protocol is planned unasked.
+
+    Those too that its main.py does something with: the worker does what main.py does in the releases.
+    """
+    unheard = {n: v for n, v in vocabulary.leaves(cell.fs) if n not in vocabulary.known() and not vocabulary.is_open(n)}
+    main = Path(found.folder) / "main.py"
+    text = main.read_text(errors="replace") if unheard and main.is_file() else ""
+    for name, value in unheard.items():
+        (own := options_of(found)).check(name, value)
+        if re.search(rf"\.{re.escape(name)}\b", text) and own.defaults.get(name) != value:
+            raise ConfigError(
+                f"fs.{name}={value}: {main} does something with it that engine=federatedscope does not do; leave it "
+                "out, or run main.py itself and read its folder with collect"
+            )
 
 
 def _data_file(cell: Cell) -> str | None:
