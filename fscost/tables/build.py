@@ -63,17 +63,20 @@ def build(
         page=spec.page,
     )
     gone = leaving(columns, lines, baselines)
-    shown = [part for part in parts if part.column not in gone]
-    table, columns = whole.without(_places(gone, grid, keys, parts)), [part.column for part in shown]
-    table = with_counts(table, lines)
+    table = with_counts(whole.without(_places(gone, grid, keys, parts)), lines)
+    return _explained(table, [part for part in parts if part.column not in gone], lines, heads, said)
+
+
+def _explained(
+    table: Table, shown: Sequence["_Part"], lines: Sequence[Line], heads: Heads, said: Sequence[str]
+) -> Table:
+    """Return a table that says what it counts, how to read it and what its marks mean."""
+    keys, spec, columns = heads.keys, heads.spec, [part.column for part in shown]
+    how = reading(lines, keys, [(part.column, part.style) for part in shown], heads, spec)
     return replace(
         table,
         counted=counted(lines, columns, table.rows, spec),
-        reading=(
-            *reading(lines, keys, [(part.column, part.style) for part in shown], heads, spec),
-            *sentences(table, lines, keys, spec),
-            *said,
-        ),
+        reading=(*how, *sentences(table, lines, keys, spec), *said),
         notes=(*notes(table.rows, table.columns, lines, columns), *no_effect.note(_runs(lines), spec)),
     )
 

@@ -26,7 +26,7 @@ class Heads:
     """Names columns; `baseline` is what relative columns are relative to, empty where that name is of several lines."""
 
     def __init__(self, spec: TableSpec, keys: Keys, lines: Sequence[Line], baselines: Sequence[Line | None]) -> None:
-        self._spec, self._keys, self._columns = spec, keys, spec.column_specs()
+        self.spec, self.keys, self._columns = spec, keys, spec.column_specs()
         values = {base.runs[0][keys.compare] for base in baselines if base}
         pairs = [(line, base) for line, base in zip(lines, baselines, strict=True) if base and line is not base]
         is_one = len(values) == 1 and all(line.runs[0][keys.compare] not in values for line, _ in pairs)
@@ -34,8 +34,8 @@ class Heads:
 
     def key(self, key: str) -> Column:
         """Return the column of a row key; an option is called by its label, else by its name."""
-        own = self._spec.has_label(key)
-        return Column(key, self._spec.label(key) if own else _KEYS.get(key, key), numeric=key in _NUMERIC)
+        own = self.spec.has_label(key)
+        return Column(key, self.spec.label(key) if own else _KEYS.get(key, key), numeric=key in _NUMERIC)
 
     def number(self, column: ColumnSpec, style: Style, value: Any, parts: int, *, is_estimate: bool) -> Column:
         """Return the column of a quantity; `value` is that of the axis across, and `parts` how many share it."""
@@ -46,11 +46,11 @@ class Heads:
         arrow = self._arrow(column)
         line = _long(column, name, unit)
         long = f"{line} {arrow}" if arrow else line
-        if self._keys.across is None:
+        if self.keys.across is None:
             own = "" if group else unit
             return Column(raw, head, group, own, raw=raw, note=note, better=arrow, long=long + note)
-        axis = self._keys.across
-        where = _value(axis, value, self._spec)
+        axis = self.keys.across
+        where = _value(axis, value, self.spec)
         raw = f"{raw}_{axis}_{value}"
         if parts > 1:
             return Column(raw, line, where, raw=raw, note=note, better=arrow, long=f"{where}: {long}{note}")
@@ -58,7 +58,7 @@ class Heads:
 
     def _arrow(self, column: ColumnSpec) -> str:
         """Return which way a metric is better; of bytes and times nobody asks."""
-        if not self._spec.best or QUANTITIES[column.quantity].kind is not Kind.METRIC:
+        if not self.spec.best or QUANTITIES[column.quantity].kind is not Kind.METRIC:
             return ""
         return {"higher": "↑", "lower": "↓", "": ""}[column.direction]
 
@@ -75,7 +75,7 @@ class Heads:
     @property
     def _has_rounds(self) -> bool:
         """Whether the rounds that were asked for stand in the table too."""
-        return "rounds" in (*self._keys.rows, self._keys.across)
+        return "rounds" in (*self.keys.rows, self.keys.across)
 
     def _differs(self, column: ColumnSpec, setting: str) -> bool:
         """Return whether columns of the same quantity differ in a setting."""
