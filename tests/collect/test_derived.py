@@ -3,15 +3,18 @@
 import json
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
+from fscost.cell import Cell
+from fscost.collect import Frames, gather, runs_below
 from fscost.collect.foreign import ForeignRun
-from fscost.metering import RELEASES
+from fscost.engine.estimate.derive import derive
+from fscost.metering import RELEASES, LedgerFile
 from tests.conftest import DATA, Result
 from tests.tables.recorded import rows_of
 
@@ -161,3 +164,35 @@ def test_of_whole_dumps_of_federatedscopes_own_data(
     assert tuple(sums.loc["evaluate", "downlink"]) == (24, 24 * model)
     assert tuple(sums.loc["finish", "downlink"]) == (8, 8 * model)
     assert messages.loc[messages["type"] == "metrics", "scalar_bytes"].isna().all()  # how many splits clients have
+
+
+@pytest.fixture(scope="module")
+def paper_alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Frames, Frames]:
+    """54 runs of FederatedScope that fscost launched: their frames, and those of their logs and options alone."""
+    folder = tmp_path_factory.mktemp("paper")
+    with tarfile.open(DATA / "paper.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    for run in (folder / "runs").iterdir():
+        alone = folder / "alone" / run.name
+        alone.mkdir(parents=True)
+        (alone / "config.yaml").write_text(yaml.safe_dump(json.loads((run / "cell.json").read_text())["fs"]))
+        for log in ("system_metrics.log", "eval_results.log"):
+            shutil.copy(run / log, alone)
+
+    def from_logs(cell: Cell, releases: Sequence[str], *logged: Sequence[dict[str, object]]) -> LedgerFile:
+        return derive(cell, *logged, releases)
+
+    return gather(runs_below(folder / "runs")), gather(runs_below(folder / "alone"), from_logs)
+
+
+def test_a_whole_sweep_without_its_ledgers_has_their_bytes(paper_alone: tuple[Frames, Frames]) -> None:
+    metered, derived = paper_alone
+    assert set(derived.cells["derived"]) == {"master"}
+    links, counts = ("uplink", "downlink"), ("messages", "payload_bytes", "scalar_bytes")
+    places = [f"{traffic}_{link}" for traffic in ("training", "evaluation", "control") for link in links]
+    names = [f"{place}_{count}" for place in places for count in counts]
+    names += [f"training_{link}_client_rounds" for link in links]
+    key = ["method", "model", "clients", "seed"]
+    both = [frames.cells.set_index(key)[[*names, "params", "rounds_trained"]].sort_index() for frames in paper_alone]
+    pd.testing.assert_frame_equal(*both, check_dtype=False)
+    assert list(metered.rounds["training_uplink_payload_bytes"]) and len(metered.rounds) == len(derived.rounds)
