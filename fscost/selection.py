@@ -97,7 +97,7 @@ def select(words: Sequence[str]) -> Selection:
     """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
     overrides, folders = named(words)
     if folders:
-        runs = [run for folder in folders for run in runs_below(folder)]
+        runs = runs_below(*folders)
         made = plan([o for o in overrides if not o.startswith(_OF_FOREIGN)], unasked)
         words = (*map(str, folders), *overrides)
         return Selection(tuple(runs), made, {}, words, _model_told(overrides), _release_told(overrides))

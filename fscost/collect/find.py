@@ -15,8 +15,21 @@ Run = RunDir | ForeignRun
 _SET_ASIDE = (".failed", ".corrupt")
 
 
-def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
-    """Return every run directory and every output of FederatedScope below `folder`; None for an unknown cell."""
+def runs_below(*folders: Path) -> list[tuple[Cell | None, Run]]:
+    """Return every run directory and every output of FederatedScope below the folders; None for an unknown cell.
+
+    What lies below two of them is there once, and processes of a distributed course are one run wherever they lie.
+    """
+    runs, outputs = dict[Path, RunDir](), dict[Path, ForeignRun]()
+    for folder in folders:
+        found, foreign = _below(folder)
+        runs |= {run.path.resolve(): run for run in found if run.path.resolve() not in runs}
+        outputs |= {run.path.resolve(): run for run in foreign if run.path.resolve() not in outputs}
+    federated = [(run.cell(_ignore), run) for run in federations([*outputs.values()])]
+    return [*sorted(((_cell_or_none(run), run) for run in runs.values()), key=_natural), *federated]
+
+
+def _below(folder: Path) -> tuple[list[RunDir], list[ForeignRun]]:
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such folder; give a store, a run directory or overrides")
     names = {Path(path): {*below, *files} for path, below, files in os.walk(folder)}
@@ -28,9 +41,7 @@ def runs_below(folder: Path) -> list[tuple[Cell | None, Run]]:
         if not is_hidden and path.suffix not in _SET_ASIDE
     ]
     own = set(found)  # what FederatedScope left in a run directory of fscost's is no run of its own
-    outputs = [run for run in foreign_runs(folder, names) if not own & {run.path, *run.path.parents}]
-    foreign = [(run.cell(_ignore), run) for run in federations(outputs)]
-    return [*sorted(((_cell_or_none(run), run) for run in runs), key=_natural), *foreign]
+    return runs, [run for run in foreign_runs(folder, names) if not own & {run.path, *run.path.parents}]
 
 
 def _natural(run: tuple[Cell | None, Run]) -> tuple[tuple[int, float, str], ...]:

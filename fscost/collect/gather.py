@@ -209,7 +209,7 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
         row["implausible"] = wrong
     ending = ending_of(schedule, stopped, told.last, has_final=told.has_final, told=told.told)
     evaluated = _evaluated(told, ending.final_round, schedule, run, warn)
-    logged_of = _fs_view(workers) | evaluated | {"wall_s": outcome.get("wall_s")}
+    logged_of = _fs_view(workers) | counters(workers) | evaluated | {"wall_s": outcome.get("wall_s")}
     return row | counting | _sizes(ledger) | _totals(messages) | logged_of
 
 
@@ -256,7 +256,7 @@ def _gather_foreign(
     row |= row_of_bytes | _add_foreign(rows, name, cell, ledger, workers, told.rows)
     log = Log(workers, run.options, run.is_distributed)
     row["implausible"] = "; ".join(doubts_of(log)) or None
-    row |= _fs_view([] if run.is_distributed else workers) | {"last_evaluated_round": told.last}
+    row |= _fs_view([] if run.is_distributed else workers) | counters(workers) | {"last_evaluated_round": told.last}
     if is_done:
         ending = ending_of(schedule, stopped, told.last, has_final=told.has_final, told=told.told)
         row["rounds_trained"] = ending.rounds_trained
@@ -369,7 +369,7 @@ def _side_by_side(logged: list[Row], counted: list[Row]) -> tuple[list[Row], lis
 def _fs_view(workers: list[Row]) -> Row:
     """Return FederatedScope's own averages over server and clients, as it prints them."""
     keys = ("total_upload_bytes", "total_download_bytes")
-    return {f"sys_avg_{key}": merged(workers, key) for key in keys} | counters(workers)
+    return {f"sys_avg_{key}": merged(workers, key) for key in keys}
 
 
 def _identity(cell: Cell | None, run: RunDir, status: str, reason: str | None) -> Row:

@@ -134,7 +134,7 @@ def _planned(overrides: Sequence[str]) -> tuple[list[tuple[Cell | None, Run]], l
 
 def _below(folders: Sequence[Path]) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:
     """Return the runs below folders, those that are under way there too, and all their stores."""
-    found = {run.path: (cell, run) for folder in folders for cell, run in runs_below(folder)}
+    found = {run.path: (cell, run) for cell, run in runs_below(*folders)}
     stores = [Store(path.parent) for folder in folders for path in sorted(folder.rglob(".running"))]
     for store in stores:
         for name, begun in store.unfinished().items():

@@ -178,3 +178,10 @@ def test_logs_alone_never_become_payload(tmp_path: Path, fscost: Callable[..., R
     assert (float(accuracy), seeds) == (pytest.approx(0.6077348066298343), "1")
     assert "n/a: not known; no message was metered, and its model has" in fscost("table", str(tmp_path)).out
     assert "nothing was computed" in fscost("rerun", str(tmp_path)).err
+
+
+def test_a_run_below_two_of_the_folders_is_there_once(tmp_path: Path, fscost: Callable[..., Result]) -> None:
+    run = output(tmp_path / "exp" / "one", **SAMPLED)
+    done = fscost("table", str(run), str(tmp_path), str(tmp_path / "exp"), "--format", "csv")
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 2

@@ -72,6 +72,18 @@ def test_a_log_that_can_be_right_has_no_mark(table: Callable[..., Result]) -> No
     assert "¶" not in table("fedavg_toylr_c3_r5__v020py39").out
 
 
+def test_zeros_of_distributed_mode_were_logged(
+    recorded_logs: Path, tmp_path: Path, fscost: Callable[..., Result]
+) -> None:
+    """The folders of its processes are one run; the server's line, which it writes twice, counts once."""
+    for name in ("dist_toy_s", "dist_toy_c1", "dist_toy_c2", "dist_toy_c3"):
+        shutil.copytree(recorded_logs / name, tmp_path / name)
+    done = fscost("table", *map(str, sorted(tmp_path.glob("dist*"))), "table.measure=reported", "--format", "csv")
+    rows = rows_of(done.out)
+    assert {row[f"logged_{who}{way}_bytes"] for row in rows for who in ("", "server_") for way in COUNTERS} == {"0"}
+    assert "every figure is 0: FederatedScope counts nothing in distributed mode" in done.err
+
+
 def test_what_was_not_logged_is_not_known(tmp_path: Path, table: Callable[..., Result]) -> None:
     assert table("fedavg_mlp64_c3_r3").code == 0
     log = tmp_path / "fedavg_mlp64_c3_r3" / "system_metrics.log"
