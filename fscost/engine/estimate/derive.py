@@ -11,7 +11,7 @@ from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.digits import DATA_TYPES
 from fscost.engine.builtin.options import Options
-from fscost.engine.estimate.options import check_options
+from fscost.engine.estimate.options import check_options, timing_problems
 from fscost.errors import ConfigError
 from fscost.measure import COLUMNS, Traffic, traffic_of
 from fscost.metering import BETWEEN, LedgerFile
@@ -43,6 +43,8 @@ def derive(
     from fscost.engine.estimate.logged import Log, disagreements, way_of  # which import torch
     from fscost.engine.estimate.workers import workers_of
 
+    if timing := [*timing_problems(cell)]:
+        raise ConfigError(*timing)
     log = Log(workers, evaluations)
     ways, problems = [], list[list[str]]()
     for release, options in _possible(cell, releases, log.stopped, model):

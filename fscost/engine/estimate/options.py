@@ -52,10 +52,15 @@ def check_options(cell: Cell) -> None:
         raise ConfigError(*problems)
 
 
-def _depends_on_training(cell: Cell) -> Iterator[str]:
+def timing_problems(cell: Cell) -> Iterator[str]:
+    """Yield why the number of messages depends on more than the options and how long a course went on."""
     for name, why in _TIMING.items():
         if cell.get(name):
             yield f"fs.{name}=True: {why}; engine=federatedscope runs it"
+
+
+def _depends_on_training(cell: Cell) -> Iterator[str]:
+    yield from timing_problems(cell)
     options = Options(cell)
     patience = options["early_stop.patience"]
     if 0 < patience < options.evaluations and not options["early_stop.stopped_after"]:
