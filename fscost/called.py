@@ -31,6 +31,12 @@ _TRAINERS = {
 """Trainers of FederatedScope that are methods."""
 
 
+def trains_otherwise_alone(trainer: str) -> bool:
+    """Return whether a ``trainer.type`` is known to change how clients train, and nothing of what they send."""
+    kind = trainer.lower()
+    return bool(_PLAIN_TRAINER.fullmatch(kind)) or kind in ("sam_trainer", "local_entropy_trainer")
+
+
 def method_of(cell: "Cell") -> str:
     """Return the method: what is switched on (``fedprox.use``, ``federate.use_ss``, …), else ``federate.method``.
 

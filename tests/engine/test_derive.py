@@ -151,6 +151,12 @@ def test_a_log_that_disagrees_is_not_derived_from(options: Row, words: str, reco
         derived(recorded_logs / "fedavg_mlp64_c3_r3", **options)
 
 
+def test_what_a_trainer_of_somebodys_own_sends_is_not_known(recorded_logs: Path) -> None:
+    with pytest.raises(ConfigError, match="trainer.type=mine_trainer: engine=estimate does not know what it sends"):
+        derived(recorded_logs / "fedavg_mlp64_c3_r3", trainer__type="mine_trainer")
+    assert derived(recorded_logs / "fedavg_mlp64_c3_r3", trainer__type="sam_trainer").messages
+
+
 def test_a_release_that_is_named_must_agree_with_what_it_logs(recorded_logs: Path) -> None:
     with pytest.raises(ConfigError, match="v0.2.0 counts uploads, the clients' total_upload_bytes are 0"):
         derived(recorded_logs / "fedavg_mlp64_c3_r3", ("v0.2.0",))

@@ -11,7 +11,7 @@ from fscost import vocabulary
 from fscost.cell import Cell
 from fscost.digits import DATA_TYPES
 from fscost.engine.builtin.options import Options
-from fscost.engine.estimate.options import check_options, timing_problems
+from fscost.engine.estimate.options import timing_problems
 from fscost.errors import ConfigError
 from fscost.measure import COLUMNS, Traffic, traffic_of
 from fscost.metering import BETWEEN, LedgerFile
@@ -47,15 +47,14 @@ def derive(
         raise ConfigError(*timing)
     log = Log(workers, evaluations)
     ways, problems = [], list[list[str]]()
-    for release, options in _possible(cell, releases, log.stopped, model):
+    for release, some in _possible(cell, releases, log.stopped, model):
         try:
-            check_options(options.cell)
-            way = way_of(release, options)
+            found = [way_of(release, options) for options in some]
         except (ConfigError, ValueError) as error:  # a release may lack a method, a model may be too large
             problems.append([*map(str, error.args)])
             continue
-        problems.append([*disagreements(way, log)])
-        ways += [] if problems[-1] else [way]
+        problems.append([problem for way in found for problem in disagreements(way, log)])
+        ways += [] if problems[-1] else found
     if not ways:
         raise ConfigError(*min(problems, key=len))  # of the one that comes nearest
     protocols = {way.release for way in ways}
@@ -65,17 +64,21 @@ def derive(
     return LedgerFile(header, rows, workers_of(rows, ways[0], log))
 
 
-def _possible(cell: Cell, releases: Sequence[str], stopped: int, model: Row | None) -> Iterator[tuple[str, Options]]:
-    """Yield all that the cell may have been with its release, as cells that the estimate engine knows."""
+def _possible(
+    cell: Cell, releases: Sequence[str], stopped: int, model: Row | None
+) -> Iterator[tuple[str, list[Options]]]:
+    """Yield what the cell may have been by release, as cells that the estimate engine knows: all of them are possible.
+
+    Raises ConfigError where no model can be made for its data.
+    """
     known = dict(vocabulary.leaves(cell.fs))
     known |= {"early_stop.stopped_after": stopped} if stopped else {"early_stop.patience": 0}
     is_here = model is None and known["data.type"] in (*DATA_TYPES, "toy")
     some = [known] if is_here else [*_of_samples(known, model)]
     for release in releases:
         protocol, more = ("master", _UPLOADS_ALL) if release == BETWEEN else (release, {})
-        for flat in some:
-            fs = vocabulary.nested(vocabulary.sparse(flat | more))
-            yield release, Options(Cell(engine="estimate", protocol=protocol, fs=fs))
+        cells = (vocabulary.nested(vocabulary.sparse(flat | more)) for flat in some)
+        yield release, [Options(Cell(engine="estimate", protocol=protocol, fs=fs)) for fs in cells]
 
 
 def _of_samples(known: Row, model: Row | None) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fscost.digits import DATA_TYPES
 from fscost.engine.builtin.options import Options
+from fscost.engine.estimate.options import check_options
 from fscost.engine.estimate.run import Estimate
 from fscost.measure import SERVER, Link
 from fscost.metering import Message, reported_bytes
@@ -227,7 +228,8 @@ def _of_uploads(way: Way, log: Log) -> Iterator[str]:
 
 
 def way_of(release: str, options: Options) -> Way:
-    """Return the messages of a course in closed form."""
+    """Return the messages of a course in closed form; raises ConfigError for options of which none is known."""
+    check_options(options.cell)
     estimate = Estimate(options)
     header, *rows = map(json.loads, estimate.ledger().lines())
     is_known = options["data.type"] in (*DATA_TYPES, "toy")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from fscost import vocabulary, where
+from fscost.called import trains_otherwise_alone
 from fscost.cell import Cell
 from fscost.digits import SPLITTERS
 from fscost.engine import fit
@@ -81,6 +82,8 @@ def _not_understood(cell: Cell) -> Iterator[str]:
 
 def _contradictions(options: Options) -> Iterator[str]:
     data, model = options["data.type"], options["model.type"]
+    if not trains_otherwise_alone(str(options["trainer.type"])):
+        yield f"fs.trainer.type={options['trainer.type']}: engine=estimate does not know what it sends"
     if str(options["federate.method"]).lower() not in METHODS:
         yield f"fs.federate.method={options['federate.method']}: {_knows(METHODS)}"
     if data not in (*DATA_TYPES, "samples"):
