@@ -231,7 +231,7 @@ def test_ids_of_equal_length() -> None:
             "does not know how fs.fedswa.use",
         ),
         (["fs.vertical.use=true"], "messages of vertical and tree learning depend on the data"),
-        (["fs.hpo.fedex.use=true"], "engine=estimate does not know what it sends; engine=federatedscope does"),
+        (["fs.hpo.fedex.use=true"], "engine=estimate does not know what that sends; engine=federatedscope does"),
         (["fs.data.type=femnist"], "engine=estimate knows digits, digits_flat, digits_seq, mnist5k, mnist5k_flat, toy"),
         (["fs.federate.method=gcflplus"], "engine=estimate knows fedavg"),
     ],

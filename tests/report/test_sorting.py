@@ -106,7 +106,7 @@ def test_lists_of_labels_survive_what_is_switched(paper_report: Path, opened: Op
     listed(page, "Clients", "10")
     expected = [[model, "10", method] for model in ("MLP-16", "MLP-64", "ConvNet-2") for method in ("FedAvg", "FedPer")]
     assert sorted([row[0], row[2], row[3]] for row in shown(page)["rows"]) == sorted(expected)
-    head_of(page, "Rounds").click()
+    head_of(page, "Params").click()
     chosen(page, measure="network", unit="auto_binary")
     assert sorted([row[0], row[2], row[3]] for row in shown(page)["rows"]) == sorted(expected)
 
