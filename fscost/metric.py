@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 
 Direction = Literal["higher", "lower", ""]
@@ -59,6 +60,7 @@ _OTHER_AT_END: Final = {
 """Words that make something else of a metric, of which its own direction says nothing."""
 
 
+@lru_cache(maxsize=4096)  # every run of a store logs the same few
 def direction_of(metric: str) -> Direction:
     """Return which way of a metric is better, by whole words of its name, whatever else stands around them.
 
@@ -75,6 +77,7 @@ def direction_of(metric: str) -> Direction:
     return found[-1] if len({*found}) == 1 or found[-1] == "lower" else ""
 
 
+@lru_cache(maxsize=4096)
 def is_accuracy(metric: str) -> bool:
     """Return whether a metric is a share of samples, which is printed in percent."""
     return {*_terms(metric)} <= {*_ACCURACY} and direction_of(metric) == "higher"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fscost.collect.fs_logs import is_count
+from fscost.collect.fs_logs import are_counts, is_count
 from fscost.measure import SERVER
 
 Row = Mapping[str, Any]
@@ -28,7 +28,7 @@ def counters(workers: Sequence[Row]) -> dict[str, Any]:
 
 def _sum(values: Iterable[Any]) -> int | None:
     found = [*values]
-    return sum(found) if all(is_count(value) for value in found) else None
+    return sum(found) if are_counts(found) else None
 
 
 def _only(values: Iterable[Any]) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fscost.collect.fs_logs import is_count
+from fscost.collect.fs_logs import are_counts, is_count
 from fscost.collect.model_bytes import least_bytes, parameters_sent
 from fscost.measure import SERVER
 
@@ -37,6 +37,9 @@ def doubts_of(log: Log) -> Iterator[str]:
 
 def no_counts(workers: Sequence[Row]) -> Iterator[str]:
     """Yield which figures are no number of bytes, or of a counter that went back."""
+    figures = (worker[key] for worker in workers for key in _LINKS.values() if key in worker)
+    if are_counts(figures) and all(worker["run"] == 1 for worker in workers):
+        return
     before: dict[tuple[int, str], float] = {}
     for worker in workers:
         for link, key in _LINKS.items():

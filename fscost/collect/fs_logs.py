@@ -9,7 +9,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,7 @@ def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -
     rows: list[Row] = []
     seen: dict[int, int] = {}
     for number, content in _values(path, warn):
-        if not isinstance(content, dict) or not _WORKER.fullmatch(str(content.get("id"))):
+        if not isinstance(content, dict) or not _is_worker(content.get("id")):
             if not isinstance(content, dict) or content.get("id") not in ("sys_avg", "sys_std"):
                 warn(f"{path}:{number}: no worker's id, line left out")
             continue
@@ -51,11 +51,16 @@ def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -
         run = seen[worker] = seen.get(worker, 0) + 1
         if run > 1:
             warn(f"{path}:{number}: worker {worker} is there again, so the file holds more than one run of it")
-        rows.append({"worker": worker, "run": run} | {key: content[key] for key in content if key not in _OWN_NAMES})
+        told = content if _OWN_NAMES.isdisjoint(content) else {k: content[k] for k in content if k not in _OWN_NAMES}
+        rows.append({"worker": worker, "run": run, **told})
     return rows
 
 
-_WORKER = re.compile(r"[0-9]{1,9}")
+def _is_worker(told: Any) -> bool:
+    return 0 <= told < _MOST_WORKERS if type(told) is int else bool(_WORKER.fullmatch(str(told)))
+
+
+_WORKER, _MOST_WORKERS = re.compile(r"[0-9]{1,9}"), 10**9
 
 _OWN_NAMES = {"cell", "worker", "run"}
 """What columns of the frames are called that no figure of FederatedScope's may replace."""
@@ -80,15 +85,23 @@ def merged(rows: list[Row], key: str) -> str | None:
     None where a worker is there twice, as FederatedScope then merges nothing, or where the counter is missing or is
     no number of bytes.
     """
-    values = [float(row[key]) for row in rows if is_count(row.get(key))]
-    if not values or len(values) < len(rows) or any(row["run"] > 1 for row in rows):
+    values = [row.get(key) for row in rows]
+    if not values or not are_counts(values) or any(row["run"] > 1 for row in rows):
         return None
-    return binary_text(float(np.mean(values)))
+    return binary_text(float(np.mean([float(value or 0) for value in values])))
 
 
 def is_count(value: Any) -> bool:
     """Return whether a figure can be a count: a finite whole number of at least 0, as large as frames can hold."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST and value % 1 == 0
+
+
+def are_counts(values: Iterable[Any]) -> bool:
+    """Return whether all figures can be counts; whole numbers are looked at together, as a store has a million."""
+    found = [*values]
+    if {*map(type, found)} <= {int}:
+        return min(found, default=0) >= 0 and max(found, default=0) < _MOST
+    return all(map(is_count, found))
 
 
 _MOST = 10**38

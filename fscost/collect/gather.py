@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from fscost.collect.derived import Derive, derived
 from fscost.collect.doubts import Log, doubts_of, no_counts, same_bytes_of_other_models
 from fscost.collect.find import Run
 from fscost.collect.foreign import ForeignRun
-from fscost.collect.fs_logs import Evaluations, is_count, merged, read_evaluations, read_system_metrics
+from fscost.collect.fs_logs import Evaluations, are_counts, is_count, merged, read_evaluations, read_system_metrics
 from fscost.collect.participation import with_client_rounds
 from fscost.collect.rounds import Schedule, ending_of, schedule_of
 from fscost.effects import no_effect_of
@@ -252,7 +253,7 @@ def _gather_foreign(
         told, is_done = Evaluations(), False
     ledger, row_of_bytes = None, Row()
     if cell and is_done and derive:
-        ledger, cell, row_of_bytes = derived(derive, cell, run.releases(), [*map(_countable, workers)], told.rows)
+        ledger, cell, row_of_bytes = derived(derive, cell, run.releases(), _countable(workers), told.rows)
     row |= row_of_bytes | _add_foreign(rows, name, cell, ledger, workers, told.rows)
     log = Log(workers, run.options, run.is_distributed)
     row["implausible"] = "; ".join(doubts_of(log)) or None
@@ -269,7 +270,7 @@ def _add_foreign(
 ) -> Row:
     """Add the rows of a run that fscost did not launch, with the bytes of its ledger if there is one; return totals."""
     if cell is None or ledger is None:
-        rows.workers.extend(name, map(_countable, workers))
+        rows.workers.extend(name, _countable(workers))
         rows.rounds.extend(name, evaluations)
         return {}
     messages = _messages(ledger, cell)
@@ -289,7 +290,7 @@ def _add_run(
     logged, counted = _side_by_side(*workers)
     rows.messages.extend(name, map(_in_frame, messages))
     parts = {way: [row.get(way, {}) for row in counted] for way in ("sent", "received")}
-    rows.workers.extend(name, map(_countable, logged), **parts)
+    rows.workers.extend(name, _countable(logged), **parts)
     rows.rounds.extend(name, _rounds(cell, messages, evaluations))
 
 
@@ -313,11 +314,17 @@ def _doubt(cells: list[Row], logs: dict[str, Log], warnings: list[str]) -> None:
         )
 
 
-def _countable(worker: Row) -> Row:
-    """Return a worker's line with what is no count of bytes as unknown."""
-    if all(is_count(value) for key, value in worker.items() if _is_count(key)):
-        return worker
-    return {key: None if _is_count(key) and not is_count(value) else value for key, value in worker.items()}
+def _countable(workers: list[Row]) -> list[Row]:
+    """Return workers' lines with what is no count of bytes as unknown."""
+    if are_counts(worker[name] for worker in workers for name in _counts_in(tuple(worker))):
+        return workers
+    wrong = ([name for name in _counts_in(tuple(worker)) if not is_count(worker[name])] for worker in workers)
+    return [worker | dict.fromkeys(names) for worker, names in zip(workers, wrong, strict=True)]
+
+
+@lru_cache(maxsize=1024)  # there are many workers, and most have the same counters
+def _counts_in(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if _is_count(name)]
 
 
 def _stopped(workers: list[Row]) -> Any:
