@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import Result
 
 SWEEP = ("engine=estimate", "model=lr", "rounds=2")
+CONVNET = "model=convnet2 data=digits"
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ SWEEP = ("engine=estimate", "model=lr", "rounds=2")
         ("table.labels.fedavg=null", "method=fedavg", " fedavg "),
         ("table.labels.fedavg=1e-3", "method=fedavg", " 1e-3 "),
         ("table.labels.fedprox+quant8=Both", "method=fedprox fs.quantization.method=uniform", " Both "),
-        ("table.labels.local: fc1=Lower half", "fs.personalization.local_param=[fc1]", " Lower half "),
+        ("table.labels.local: conv1=Lower half", f"{CONVNET} fs.personalization.local_param=[conv1]", " Lower half "),
         ("table.labels.train.optimizer.lr=Rate", "fs.train.optimizer.lr=0.1,0.5", " Rate "),
         ("table.labels.0.5=half", "fs.train.optimizer.lr=0.1,0.5", " half "),
         ("table.labels.-1=all of them", "clients=4 fs.federate.sample_client_num=-1,2", " all of them "),
