@@ -121,8 +121,8 @@ def test_where_nothing_else_is_shared_it_makes_none(base: str) -> None:
         ("meta-llama/Llama-2-7b-hf@huggingface_llm", 256, "Llama-2-7b-hf"),
         ("AI-ModelScope/gpt2@modelscope_llm", 256, "gpt2"),
         (r"E:\models\llama@huggingface_llm", 256, "llama"),
-        ("/root/.cache/hub/models--openai--gpt2/snapshots/607a30d7@huggingface_llm", 256, "gpt2"),
-        ("/root/.cache/hub/models--gpt2/snapshots/607a30d7@huggingface_llm", 256, "gpt2"),
+        ("/data/hub/models--openai--gpt2/snapshots/607a30d7@huggingface_llm", 256, "gpt2"),
+        ("/data/hub/models--gpt2/snapshots/607a30d7@huggingface_llm", 256, "gpt2"),
     ],
 )
 def test_a_model_is_called_by_what_it_reads(kind: str, hidden: int, name: str) -> None:

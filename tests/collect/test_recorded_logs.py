@@ -7,7 +7,6 @@ figures are read from the files a second time here, by means of json alone.
 import json
 import math
 import re
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,13 @@ import pandas as pd
 import pytest
 
 from fscost.collect import Frames, gather, runs_below
-from tests.conftest import DATA
 
 COUNTERS = ("total_upload_bytes", "total_download_bytes")
 
 
 @pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("logs")
-    with tarfile.open(DATA / "fs_logs.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def frames(logs: Path) -> Frames:
-    return gather(runs_below(logs))
+def frames(recorded_logs: Path) -> Frames:
+    return gather(runs_below(recorded_logs))
 
 
 def lines_of(run: Path) -> list[dict[str, Any]]:
@@ -38,13 +28,13 @@ def lines_of(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
-def runs_with_logs(logs: Path) -> list[Path]:
-    return [run for run in runs_of(logs) if lines_of(run)]
+def runs_with_logs(recorded_logs: Path) -> list[Path]:
+    return [run for run in runs_of(recorded_logs) if lines_of(run)]
 
 
-def runs_of(logs: Path) -> list[Path]:
+def runs_of(recorded_logs: Path) -> list[Path]:
     """Return the folders that are a run each: those of the clients of a distributed course are the server's."""
-    return [run for run in sorted(logs.iterdir()) if not re.fullmatch(r"dist_toy_c\d", run.name)]
+    return [run for run in sorted(recorded_logs.iterdir()) if not re.fullmatch(r"dist_toy_c\d", run.name)]
 
 
 def row_of(frames: Frames, run: Path) -> dict[str, Any]:
@@ -52,17 +42,17 @@ def row_of(frames: Frames, run: Path) -> dict[str, Any]:
     return {str(key): value for key, value in row.items()}
 
 
-def test_every_run_is_a_row(logs: Path, frames: Frames) -> None:
-    assert len(list(logs.iterdir())) == 139
-    assert len(frames.cells) == len(runs_of(logs)) == 136
+def test_every_run_is_a_row(recorded_logs: Path, frames: Frames) -> None:
+    assert len(list(recorded_logs.iterdir())) == 139
+    assert len(frames.cells) == len(runs_of(recorded_logs)) == 136
     assert frames.cells["cell"].is_unique
 
 
-def test_every_workers_figures_are_the_files(logs: Path, frames: Frames) -> None:
+def test_every_workers_figures_are_the_files(recorded_logs: Path, frames: Frames) -> None:
     compared = 0
-    for run in runs_with_logs(logs):
+    for run in runs_with_logs(recorded_logs):
         found = frames.workers[frames.workers["cell"] == row_of(frames, run)["cell"]].to_dict("records")
-        others = [other for other in logs.glob("dist_toy_c*") if run.name == "dist_toy_s"]
+        others = [other for other in recorded_logs.glob("dist_toy_c*") if run.name == "dist_toy_s"]
         lines = [line for folder in [run, *sorted(others)] for line in lines_of(folder)]
         workers = [line for line in lines if not str(line["id"]).startswith("sys_")]
         if others:  # each process has a folder, and the server's line is there twice
@@ -74,9 +64,9 @@ def test_every_workers_figures_are_the_files(logs: Path, frames: Frames) -> None
     assert compared > 500
 
 
-def test_sys_avg_is_federatedscopes_own_to_the_character(logs: Path, frames: Frames) -> None:
+def test_sys_avg_is_federatedscopes_own_to_the_character(recorded_logs: Path, frames: Frames) -> None:
     compared = 0
-    for run in runs_with_logs(logs):
+    for run in runs_with_logs(recorded_logs):
         averages = [line for line in lines_of(run) if line["id"] == "sys_avg"]
         for counter in COUNTERS:
             found = row_of(frames, run)[f"sys_avg_{counter}"]
@@ -89,9 +79,9 @@ def test_sys_avg_is_federatedscopes_own_to_the_character(logs: Path, frames: Fra
 
 
 def test_a_run_is_done_where_federatedscope_wrote_its_metrics_and_failed_by_name_where_not(
-    logs: Path, frames: Frames
+    recorded_logs: Path, frames: Frames
 ) -> None:
-    for run in runs_of(logs):
+    for run in runs_of(recorded_logs):
         row = row_of(frames, run)
         vertical = "vertical" in (run / "config.yaml").read_text() if (run / "config.yaml").exists() else False
         if lines_of(run) or vertical:
@@ -101,9 +91,9 @@ def test_a_run_is_done_where_federatedscope_wrote_its_metrics_and_failed_by_name
             assert "no system_metrics.log" in row["reason"]
 
 
-def test_the_last_accuracy_is_the_files(logs: Path, frames: Frames) -> None:
+def test_the_last_accuracy_is_the_files(recorded_logs: Path, frames: Frames) -> None:
     compared = 0
-    for run in runs_with_logs(logs):
+    for run in runs_with_logs(recorded_logs):
         evaluations = run / "eval_results.log"
         if not evaluations.exists() or "dup" in run.name:
             continue
@@ -135,9 +125,9 @@ MORE_THAN_ASKED = "afterreceiving"
 """What sends models on after the last round; how many is in no log."""
 
 
-def test_rounds_are_those_in_which_models_were_sent(logs: Path, frames: Frames) -> None:
+def test_rounds_are_those_in_which_models_were_sent(recorded_logs: Path, frames: Frames) -> None:
     compared = 0
-    for run in runs_with_logs(logs):
+    for run in runs_with_logs(recorded_logs):
         asked = re.search(r"_r(\d+)", run.name)
         row = row_of(frames, run)
         if row["status"] != "done" or asked is None:
@@ -152,8 +142,8 @@ def test_rounds_are_those_in_which_models_were_sent(logs: Path, frames: Frames) 
     assert not any("shown as logged" in warning for warning in frames.warnings)
 
 
-def test_each_evaluated_round_is_where_the_schedule_has_it(logs: Path, frames: Frames) -> None:
-    for run in runs_with_logs(logs):
+def test_each_evaluated_round_is_where_the_schedule_has_it(recorded_logs: Path, frames: Frames) -> None:
+    for run in runs_with_logs(recorded_logs):
         rounds = [*frames.rounds["round"][frames.rounds["cell"] == row_of(frames, run)["cell"]]]
         if not rounds or run.name.startswith("dup"):
             continue
@@ -162,8 +152,8 @@ def test_each_evaluated_round_is_where_the_schedule_has_it(logs: Path, frames: F
         assert rounds[0] == min(every, rounds[-1]), run.name
 
 
-def test_the_evaluations_of_a_course_that_crashed_are_kept(logs: Path, frames: Frames) -> None:
-    row = row_of(frames, logs / "asyn_goal_mlp64_c5_r4")
+def test_the_evaluations_of_a_course_that_crashed_are_kept(recorded_logs: Path, frames: Frames) -> None:
+    row = row_of(frames, recorded_logs / "asyn_goal_mlp64_c5_r4")
     assert (row["status"], row["last_evaluated_round"]) == ("failed", 2)
     assert pd.isna(row["rounds_trained"])
     assert [*frames.rounds["round"][frames.rounds["cell"] == row["cell"]]] == [1, 2]
