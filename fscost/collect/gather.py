@@ -260,7 +260,7 @@ def _gather_foreign(
     row |= _fs_view([] if run.is_distributed else workers) | counters(workers) | {"last_evaluated_round": told.last}
     if is_done:
         ending = ending_of(schedule, stopped, told.last, has_final=told.has_final, told=told.told)
-        row["rounds_trained"] = ending.rounds_trained
+        row.setdefault("rounds_trained", ending.rounds_trained)  # a derived course tells them itself
         row |= _evaluated(told, ending.final_round, schedule, run, warn)
     return row, log
 

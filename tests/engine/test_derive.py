@@ -141,6 +141,7 @@ def test_the_server_sent_and_received_all_of_it(recorded_logs: Path) -> None:
         ({"model__hidden": 128}, r"9,886 parameters, the log's total_model_size is 4,958"),
         ({"federate__total_round_num": 4}, r"4 rounds with eval.freq=1 have 4 evaluations, the log has 3"),
         ({"eval__freq": 2}, r"3 rounds with eval.freq=2 have 2 evaluations, the log has 3"),
+        ({"federate__total_round_num": 5, "eval__freq": 2}, r"rounds is 5, the log's last evaluation is of round 3"),
         ({"federate__client_num": 6}, r"clients have .* test samples in the mean, the log's test_total is 60.3"),
         ({"personalization__local_param": ["linears"]}, r"the server's downloads would count some"),
         ({"federate__make_global_eval": True}, r"the server's downloads would count some|clients' downloads"),

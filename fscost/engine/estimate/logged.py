@@ -15,7 +15,7 @@ from fscost.metering import Message, reported_bytes
 
 Row = Mapping[str, Any]
 
-_ASIZEOF_VARIES = 0.6, 1.7
+_ASIZEOF_VARIES = 0.8, 1.35
 """How much smaller and larger FederatedScope's Python can count a message than this one: tensors are 144 or 176 B."""
 
 _UPLOADS_VARY = 0.88, 1.12
@@ -168,8 +168,12 @@ _ANOTHER_MODEL = ", tell the model with shapes=FILE or parameters=COUNT"
 def _of_rounds(way: Way, log: Log) -> Iterator[str]:
     rounds, every = log.stopped or way.options.rounds, way.options["eval.freq"]
     expected, found = -(-rounds // every), len({row["round"] for row in log.evaluations})
-    if log.evaluations and found != expected:
+    if not log.evaluations:
+        return
+    if found != expected:
         yield f"{rounds} rounds with eval.freq={every} have {expected} evaluations, the log has {found}"
+    elif (last := max(row["round"] for row in log.evaluations)) != rounds:
+        yield f"the last of its rounds is {rounds}, the log's last evaluation is of round {last}"
 
 
 def _of_data(way: Way, log: Log) -> Iterator[str]:
