@@ -101,15 +101,14 @@ def _less_than_a_model(log: Log) -> Iterator[str]:
             model = f"less than one model of {sizes[worst]:,.0f} parameters, {least[worst]}"
             yield f"{link} of {_names([*too_few])} is at most {too_few[worst]:,.0f} B, {model}"
             continue
-        all_models, other = sum(model.size for model in least.values()), _of_server(log.workers, link)
-        if 0 < other < all_models:
-            way = {"upload": "download", "download": "upload"}[link]
-            yield f"{way} of the server is {other:,.0f} B, less than one model per client that took part"
+        all_models, other = sum(model.size for model in least.values()), _counts(log.workers, _OF_SERVER[link])
+        if 0 < other.get(SERVER, 0) < all_models:
+            way = f"{_OF_SERVER[link]} of the server is {other[SERVER]:,.0f} B"
+            yield f"{way}, less than one model per client that took part"
 
 
-def _of_server(workers: Sequence[Row], link: str) -> float:
-    """Return the server's side of the clients' link, 0 where it is not known."""
-    return _counts(workers, {"upload": "download", "download": "upload"}[link]).get(SERVER, 0)
+_OF_SERVER = {"upload": "download", "download": "upload"}
+"""What clients log → what the server logs of the same messages."""
 
 
 def _model_size(worker: Row) -> float:

@@ -12,12 +12,12 @@ from fscost.tables import no_effect
 from fscost.tables.column import ColumnSpec
 from fscost.tables.compared import compared, readable
 from fscost.tables.constants import leaving, size_of_all
-from fscost.tables.counters import columns_of
 from fscost.tables.emphasis import emphasised
 from fscost.tables.heads import Heads
 from fscost.tables.keys import Keys, baseline_of
 from fscost.tables.labels import label_of
 from fscost.tables.lines import Line, Run, Values, sizes_of
+from fscost.tables.log_columns import columns_of
 from fscost.tables.logged import as_logged
 from fscost.tables.marks import DOUBTED, NO_EFFECT, SO_FAR, Mark, is_unreached, unknown
 from fscost.tables.numbers import Datum, Style, style_of, unit_for

@@ -40,12 +40,12 @@ def derive(
     that are not known are None. Raises ConfigError where its messages have no closed form, and where it disagrees with
     the log.
     """
-    from fscost.engine.estimate.logged import Log, disagreements, way_of  # which import torch
+    from fscost.engine.estimate.evidence import Evidence, disagreements, way_of  # which import torch
     from fscost.engine.estimate.workers import workers_of
 
     if timing := [*timing_problems(cell)]:
         raise ConfigError(*timing)
-    log = Log(workers, evaluations)
+    log = Evidence(workers, evaluations)
     ways, problems = [], list[list[str]]()
     for release, some in _possible(cell, releases, log.stopped, model):
         try:

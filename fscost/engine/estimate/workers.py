@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from fscost.engine.estimate.logged import Log, Way, converged_bytes, downloads_are_alike
+from fscost.engine.estimate.evidence import Evidence, Way, converged_bytes, downloads_are_alike
 from fscost.measure import COLUMNS, SERVER, Link
 
 Row = Mapping[str, Any]
@@ -14,7 +14,7 @@ _SAME_FOR_ALL = ("payload_bytes",)
 """What all copies of an upload have in common: ids and numbers of samples have different lengths in others."""
 
 
-def workers_of(rows: Sequence[Row], way: Way, log: Log) -> list[Part]:
+def workers_of(rows: Sequence[Row], way: Way, log: Evidence) -> list[Part]:
     """Return the rows of a ledger's workers, bytes that are not known None.
 
     `rows` are the messages as far as they are known. Clients of which it is not known how often they were sampled are
@@ -35,7 +35,7 @@ def workers_of(rows: Sequence[Row], way: Way, log: Log) -> list[Part]:
 _LINKS = (Link.DOWNLINK, Link.UPLINK, Link.PEER)
 
 
-def _times_trained(way: Way, log: Log) -> dict[int, int]:
+def _times_trained(way: Way, log: Evidence) -> dict[int, int]:
     """Return in how many rounds each client trained: in all, or as often as it logged the bytes of one message."""
     clients = way.options.clients
     trained = [row for row in way.rows if row["type"] == "model_para" and row["link"] == Link.DOWNLINK]

@@ -26,7 +26,7 @@ _UPLOADS_VARY_UNSCALED = 0.85, 1.3
 
 
 @dataclass(frozen=True)
-class Log:
+class Evidence:
     """What a course logged: a row per worker of ``system_metrics.log``, and one per evaluation."""
 
     workers: Sequence[Row]
@@ -142,7 +142,7 @@ def _asizeof_of(metrics: frozenset[str]) -> int:
     return reported_bytes(Message("metrics", 1, (SERVER,), 0, answer)) or 0
 
 
-def disagreements(way: Way, log: Log) -> Iterator[str]:
+def disagreements(way: Way, log: Evidence) -> Iterator[str]:
     """Yield why a way cannot be how the course ran, each with what it says and what was logged."""
     yield from _of_model(way, log)
     yield from _of_rounds(way, log)
@@ -153,7 +153,7 @@ def disagreements(way: Way, log: Log) -> Iterator[str]:
         yield from _of_uploads(way, log)
 
 
-def _of_model(way: Way, log: Log) -> Iterator[str]:
+def _of_model(way: Way, log: Evidence) -> Iterator[str]:
     params = way.header["params"]
     expected = {params, 2 * params} if way.options.method == "ditto" else {params}  # of its personal model too
     if wrong := log.model_sizes - expected:
@@ -165,7 +165,7 @@ def _of_model(way: Way, log: Log) -> Iterator[str]:
 _ANOTHER_MODEL = ", tell the model with shapes=FILE or parameters=COUNT"
 
 
-def _of_rounds(way: Way, log: Log) -> Iterator[str]:
+def _of_rounds(way: Way, log: Evidence) -> Iterator[str]:
     rounds, every = log.stopped or way.options.rounds, way.options["eval.freq"]
     expected, found = -(-rounds // every), len({row["round"] for row in log.evaluations})
     if not log.evaluations:
@@ -176,7 +176,7 @@ def _of_rounds(way: Way, log: Log) -> Iterator[str]:
         yield f"the last of its rounds is {rounds}, the log's last evaluation is of round {last}"
 
 
-def _of_data(way: Way, log: Log) -> Iterator[str]:
+def _of_data(way: Way, log: Evidence) -> Iterator[str]:
     """Yield whether the data are others than those of that name here."""
     expected, found = way.mean_test_samples, next((row.get("test_total") for row in log.evaluations), None)
     if way.options.global_evaluation:
@@ -185,14 +185,14 @@ def _of_data(way: Way, log: Log) -> Iterator[str]:
         yield f"clients have {expected:g} test samples in the mean, the log's test_total is {found:g}"
 
 
-def _of_release(way: Way, log: Log) -> Iterator[str]:
+def _of_release(way: Way, log: Evidence) -> Iterator[str]:
     counts_uploads = way.release == "v0.2.0"
     if counts_uploads != (log.upload_bytes > 0):
         does = "counts uploads" if counts_uploads else "counts no uploads"
         yield f"FederatedScope {way.release} {does}, the clients' total_upload_bytes are {log.upload_bytes:,.0f}"
 
 
-def _of_downloads(way: Way, log: Log) -> Iterator[str]:
+def _of_downloads(way: Way, log: Evidence) -> Iterator[str]:
     """Yield whether clients' counts are none of so many messages with that model."""
     if way.options["federate.online_aggr"] or not log.clients:
         return  # not counted
@@ -217,7 +217,7 @@ def converged_bytes(way: Way) -> int:
     return sum(row["reported_bytes"] // row["messages"] for row in rows)
 
 
-def _of_uploads(way: Way, log: Log) -> Iterator[str]:
+def _of_uploads(way: Way, log: Evidence) -> Iterator[str]:
     """Yield whether the server's count is not that of these entries: releases upload all of them, or parameters only.
 
     It is measured by what clients received of the same model, so that it does not matter which Python counted.
