@@ -21,6 +21,12 @@ VERBS = {
     "report": "write one page of a grid or of folders with runs: tables and figures to play with, and every cell",
     "plot": "draw a figure of a grid or of folders with runs: PDF, PNG and its numbers as CSV",
 }
+_ABOUT = """fscost: communication-cost tables of federated-learning sweeps
+
+  python -m fscost -m method=fedavg,fedprox clients=3,10   run what is missing, print the table
+  python -m fscost VERB …                                  show or recompute: a grid, folders, or the last sweep"""
+_MORE = """python -m fscost VERB --help lists the options of a verb, python -m fscost --help what a grid is made from.
+fscost is short for python -m fscost; eval "$(fscost -sc install=bash)" completes both on Tab."""
 _FIGURES = {
     "accuracy": "accuracy against the bytes until then",
     "size": "bytes against the size of the model",
@@ -49,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    if not words:
+        print(_usage())
+        return 0
     if words == ["--version"]:
         print(f"fscost {__version__}")
         return 0
@@ -77,9 +86,16 @@ def _plain(word: str) -> str:
     return word.lstrip("+") if "=" in word else word
 
 
+def _usage() -> str:
+    verbs = (f"    {verb:9}{meaning}" for verb, meaning in VERBS.items())
+    return "\n".join([_ABOUT, "", *verbs, "", _MORE])
+
+
 def _hydra(words: list[str]) -> int:
     from fscost.plan.flags import hydra_flags
 
+    if any(word in ("--help", "-h") for word in words):
+        print(_usage(), end="\n\n", flush=True)
     sys.argv[1:] = [_plain(word) for word in words]
     hydra_flags()
     return 0

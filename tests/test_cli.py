@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fscost.__main__ import VERBS
+from fscost.engine import identify
+from fscost.plan import plan
 from tests.conftest import Result, cell_of, files_below, in_process
 from tests.waiting import PATIENCE_S, until
 
@@ -218,6 +221,24 @@ def test_data_that_are_not_installed_are_told_before_any_cell_runs(
     assert fscost("engine=estimate", "data=mnist5k", "model=lr", "rounds=1").code == 0  # counts alone need no images
 
 
+def test_without_words_nothing_runs_and_every_verb_is_listed(here: Path, fscost: Callable[..., Result]) -> None:
+    told, more = fscost(), in_process("--help", cwd=here)
+    for done in (told, more):
+        assert (done.code, done.err) == (0, "")
+        for verb, meaning in VERBS.items():
+            assert f"\n    {verb:9}{meaning}\n" in done.out
+    assert max(map(len, told.out.splitlines())) <= 120
+    assert more.out.startswith(told.out)
+    assert not list(here.iterdir())
+
+
+def test_the_default_cell_runs_when_it_is_asked_for(here: Path, fscost: Callable[..., Result]) -> None:
+    (default,) = plan([], identify).cells
+    assert default.command == "python -m fscost -m"
+    assert fscost("-m").code == 0
+    assert list(runs()) == [default.cell.name]
+
+
 def test_hydras_own_flags_work(here: Path) -> None:
     shown = in_process("--cfg", "job", "method=fedprox", "clients=7", cwd=here)
     assert "mu: 0.1" in shown.out
@@ -229,9 +250,7 @@ def test_hydras_own_flags_work(here: Path) -> None:
     for words in (["--config-dir", "more"], ["--config-dir=more"], ["-cd", "more"]):
         assert "mlp_h99" in in_process("plan", *words, "model=wide", cwd=here).out
     assert "hidden: 99" in in_process("--config-dir", "more", "--cfg", "job", "model=wide", cwd=here).out
-    usage = in_process("--help", cwd=here)
-    assert "asyn, bulyan, ditto, fedavg" in usage.out
-    assert "VERB is plan" in usage.out
+    assert "asyn, bulyan, ditto, fedavg" in in_process("--help", cwd=here).out
     assert in_process("--version", cwd=here).out.startswith("fscost 0.")
     assert [p.name for p in here.iterdir()] == ["more"]
 

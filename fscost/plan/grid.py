@@ -42,7 +42,7 @@ class Planned:
     @property
     def command(self) -> str:
         """The command line that computes this cell."""
-        return " ".join(["python -m fscost", *(_quoted(o) for o in self.overrides)])
+        return " ".join(["python -m fscost", *(map(_quoted, self.overrides) if self.overrides else ["-m"])])
 
 
 @dataclass(frozen=True)
