@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from fscost import __version__
 from fscost.clean import clean
+from fscost.completion import answer, is_ours
 from fscost.errors import FscostError
 
 VERBS = {
@@ -63,6 +64,9 @@ def _dispatch(words: list[str]) -> int:
         return 0
     if words and words[0] in VERBS:
         return _verb(words[0], [_plain(word) for word in words[1:]])
+    if words[0] in ("-sc", "--shell-completion") and is_ours(words[1:]):
+        print(answer(words[1], {verb: _own_words(verb) for verb in VERBS}), end="")
+        return 0
     if any(word.split("=")[0] in _HYDRA_FLAGS for word in words):
         return _hydra(words)
     unknown = [w for w in words if "=" not in w and w not in ("-m", "--multirun") and not w.startswith("~")]
@@ -91,11 +95,17 @@ def _usage() -> str:
     return "\n".join([_ABOUT, "", *verbs, "", _MORE])
 
 
-def _hydra(words: list[str]) -> int:
-    from fscost.plan.flags import hydra_flags
+def _own_words(verb: str) -> list[str]:
+    """Return the words that a verb has of its own: its options, and the names of figures."""
+    options = re.findall(r"--[a-z]+", _parser(verb).format_usage())
+    return ["--help", *options, *(_FIGURES if verb == "plot" else ())]
 
+
+def _hydra(words: list[str]) -> int:
     if any(word in ("--help", "-h") for word in words):
         print(_usage(), end="\n\n", flush=True)
+    from fscost.plan.flags import hydra_flags
+
     sys.argv[1:] = [_plain(word) for word in words]
     hydra_flags()
     return 0

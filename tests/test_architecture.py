@@ -9,7 +9,7 @@ import fscost
 
 PACKAGE = Path(fscost.__file__).parent
 LAYERS = [
-    {"__main__", "app", "results", "status", "selection", "serve"},
+    {"__main__", "app", "completion", "results", "status", "selection", "serve"},
     {"launch", "report"},
     {"plots"},
     {"plan", "engine", "collect", "tables"},

@@ -18,7 +18,7 @@ from fscost.plan.axes import combinations
 from fscost.plan.compose import OWN_LAYOUT, config_of, configuration, grids_of, parse
 from fscost.plan.labels import Labels, labels_of
 from fscost.plan.launcher import check_file_of, launcher_of, name_of
-from fscost.plan.names import check_name
+from fscost.plan.names import check_name, completions
 from fscost.plan.plain import resolved
 from fscost.plan.tree import cell_from
 
@@ -78,6 +78,12 @@ def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     own = [f"table={OWN_LAYOUT}" if layout and o == f"table={layout}" else o for o in overrides]
     with _in_our_words(), configuration(_config_dir(overrides), layout):
         return _plan(own, identify)
+
+
+def override_completions(word: str, before: Sequence[str]) -> list[str]:
+    """Return what the beginning of an override may become behind these words; raises ConfigError."""
+    with _in_our_words(), configuration(_config_dir(before)):
+        return [*completions(word, parse([one for one in before if one.startswith("hydra/launcher=")]))]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from fscost.errors import ConfigError, nearest
 from fscost.plan.compose import raw_file, typed_file
 from fscost.plan.plain import Tree, resolved
 
-_FILES = {"local": "hydra/launcher/local", "slurm": "hydra/launcher/submitit_slurm", "ray": "hydra/launcher/ray"}
+LAUNCHERS = {"local": "hydra/launcher/local", "slurm": "hydra/launcher/submitit_slurm", "ray": "hydra/launcher/ray"}
 """The launchers, each with the file that holds all of its options; those of plugins say of which types."""
 
 _PLUGINS = {"slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
@@ -24,16 +24,16 @@ _OPEN = ("additional_parameters", "ray.init", "ray.remote")
 
 def check_launcher(name: str) -> None:
     """Refuse a launcher that there is not."""
-    if name not in _FILES:
-        close = nearest(name, _FILES)
-        raise ConfigError(f"hydra/launcher={name}: no such launcher{close}; there are {', '.join(_FILES)}")
+    if name not in LAUNCHERS:
+        close = nearest(name, LAUNCHERS)
+        raise ConfigError(f"hydra/launcher={name}: no such launcher{close}; there are {', '.join(LAUNCHERS)}")
 
 
 def check_file_of(error: MissingConfigException) -> None:
     """Say which launcher there is not, or which package it needs, if it is the file of one that is missing."""
     file = str(error.missing_cfg_file)
     for name, package in _PLUGINS.items():
-        if file == _FILES[name]:
+        if file == LAUNCHERS[name]:
             cure = f"{package} is not installed; pip install 'fscost[{name}]'"
             raise ConfigError(f"hydra/launcher={name}: {cure}") from error
     if file.startswith("hydra/launcher/"):
@@ -44,7 +44,7 @@ def name_of(config: Tree) -> str:
     """Return the launcher that a configuration chooses, its options' names checked; raises ConfigError."""
     name = str(config["hydra"]["runtime"]["choices"]["hydra/launcher"])
     check_launcher(name)
-    known = raw_file(_FILES[name])
+    known = raw_file(LAUNCHERS[name])
     for option in _unknown(config["hydra"]["launcher"], known):
         close = nearest(option, _names(known))
         raise ConfigError(f"hydra.launcher.{option}: hydra/launcher={name} has no such option{close}; {_listed(name)}")
@@ -87,7 +87,7 @@ def _checked(launcher: str, text: str) -> Mapping[str, Any]:
     """Check the values of a launcher's options, once for all cells that share them."""
     options: Tree = json.loads(text)
     try:
-        OmegaConf.merge(typed_file(_FILES[launcher]), {k: v for k, v in options.items() if v is not None})
+        OmegaConf.merge(typed_file(LAUNCHERS[launcher]), {k: v for k, v in options.items() if v is not None})
     except OmegaConfBaseException as error:
         option = ".".join(filter(None, ("hydra.launcher", error.full_key)))
         raise ConfigError(f"{option}: {str(error).splitlines()[0]}; {_listed(launcher)}") from error

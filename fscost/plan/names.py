@@ -1,6 +1,7 @@
 """Refusing names that nobody knows, with the nearest ones."""
 
 import re
+from collections.abc import Iterator
 
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
@@ -9,8 +10,8 @@ from fscost import vocabulary
 from fscost.errors import ConfigError, nearest
 from fscost.plan.axes import check_within, values_of
 from fscost.plan.compose import ABSENT, GROUPS, composed, config_of, group_options, parse, raw_file
-from fscost.plan.launcher import check_launcher
-from fscost.plan.plain import has
+from fscost.plan.launcher import LAUNCHERS, check_launcher
+from fscost.plan.plain import Tree, has
 
 _NULLABLE = (
     "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
@@ -90,3 +91,39 @@ def _data_knobs() -> set[str]:
     """Return the knobs that single options bring along, as data=digits brings alpha."""
     raw = (raw_file(f"{group}/{option}") for group in GROUPS[:3] for option in group_options(group))
     return {str(key) for option in raw for key in option if key not in ("fs", "hydra", "defaults")}
+
+
+def completions(word: str, chosen: list[Override]) -> Iterator[str]:
+    """Yield what the beginning of an override may become, with the groups that are `chosen`.
+
+    Names end with the ``.`` or ``=`` that is next; values are the options of a group, or what the configuration has.
+    """
+    name, is_whole, value = word.partition("=")
+    config = config_of(chosen)
+    if not is_whole:
+        knobs = (knob for knob in _knobs() if knob in GROUPS or not isinstance(config.get(knob), dict))
+        launchers = (f"hydra.launcher.{option}" for option, _ in vocabulary.leaves(config["hydra"]["launcher"]))
+        own = (option for option, _ in vocabulary.leaves(config) if not option.startswith("hydra"))
+        names = {f"{known}=" for known in (*knobs, *own, *launchers) if not known.endswith("_target_")}
+        yield from sorted({_next_part(known, word) for known in names if known.startswith(word)})
+        return
+    last = value.rpartition(",")[2]
+    for option in _values_of(name, config):
+        if option.startswith(last):
+            yield word.removesuffix(last) + option
+
+
+def _next_part(name: str, word: str) -> str:
+    """Return the word, completed up to the next part of this name."""
+    return word + (re.match(r"[^.]*\.?", name.removeprefix(word)) or [""])[0]
+
+
+def _values_of(name: str, config: Tree) -> list[str]:
+    if name in GROUPS:
+        return group_options(name)
+    if name == "hydra/launcher":
+        return [*LAUNCHERS]
+    default = dict(vocabulary.leaves(config)).get(name)
+    if isinstance(default, bool):
+        return ["true", "false"]
+    return [str(default)] if default is not None and re.fullmatch(r"[-\w.]+", str(default)) else []
