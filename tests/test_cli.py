@@ -98,7 +98,8 @@ def test_an_old_result_survives_a_rerun_that_fails(here: Path, fscost: Callable[
     assert (done := fscost(*TRAINED)).code == 0, done.err
     (old,) = Path("runs").glob("fedavg-*")
     before = files_below(old)
-    failing = in_process("rerun", *TRAINED, cwd=here, env={"PYTHONPATH": str(_broken_torch(here))})
+    path = os.pathsep.join([str(_broken_torch(here)), *filter(None, sys.path)])
+    failing = in_process("rerun", *TRAINED, cwd=here, env={"PYTHONPATH": path})
     assert failing.code == 1
     assert "no training today" in failing.err
     assert files_below(old) == before
