@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.pairs import FSCOST, Row, in_turn, seconds_of, told_by
-from fscost.cell import Cell
-from fscost.rundir import RunDir
+from fscost.cells.cell import Cell
+from fscost.store.rundir import RunDir
 
 RUNS, CLIENTS = 2000, 100
 

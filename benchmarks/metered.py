@@ -49,31 +49,31 @@ def builtin(content: dict[str, Any], _data: str, watch: Stopwatch) -> Course:
     """Return a course of the builtin engine; asizeof, which FederatedScope counts too, is not metering."""
     import torch
 
-    from fscost.engine.builtin import network, served
+    from fscost.engine.builtin import in_worker, links
     from fscost.metering import Ledger, message
 
     torch.set_num_threads(1)
-    watch.on(network, "meter")
+    watch.on(links, "meter")
     watch.on(message, "reported_bytes", sign=-1)
     watch.on(Ledger, "record")
     cell = {"engine": "builtin", "protocol": content["protocol"], "fs": content["fs"]}
-    return lambda into: served.run_cell({"cell": cell, "into": into})
+    return lambda into: in_worker.run_cell({"cell": cell, "into": into})
 
 
 def federatedscope(content: dict[str, Any], data: str, watch: Stopwatch) -> Course:
     """Return a course of FederatedScope."""
     import torch
 
-    from fscost import vocabulary
-    from fscost.worker import course
+    from fscost.protocol import fs_options
+    from fscost.worker import fs_course
     from fscost.worker.recorder import Recorder
 
     torch.set_num_threads(1)
     watch.on(Recorder, "record")
     watch.on(Recorder, "count")
-    asked = dict(vocabulary.leaves(content["fs"]))
+    asked = dict(fs_options.leaves(content["fs"]))
     request = {"asked": asked, "protocol": content["protocol"], "data_file": data}
-    return lambda into: course.run_cell({**request, "into": into})
+    return lambda into: fs_course.run_cell({**request, "into": into})
 
 
 def ratio(course: Course, watch: Stopwatch) -> float:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.pairs import FSCOST, NO_FS, Row, fs_python, seconds_of, told_by
-from fscost.digits import DATA_TYPES
-from fscost.rundir import RunDir
+from fscost.protocol.datasets import DATA_TYPES
+from fscost.store.rundir import RunDir
 
 _CELL = ("model=convnet2", "clients=30", "rounds=10")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from fscost import __version__
-from fscost.clean import clean
 from fscost.completion import answer, is_ours
 from fscost.errors import FscostError
+from fscost.printable import clean
 
 VERBS = {
     "plan": "list the cells of a grid, their ids and what is done, missing or failed; runs nothing",
@@ -72,9 +72,9 @@ def _dispatch(words: list[str]) -> int:
     unknown = [w for w in words if "=" not in w and w not in ("-m", "--multirun") and not w.startswith("~")]
     if unknown:
         raise FscostError(f"{unknown[0]}: no such verb; there are {', '.join(VERBS)}, and overrides like clients=3,10")
-    from fscost import app
+    from fscost.commands import run
 
-    return app.run_sweep([_plain(word) for word in words if "=" in word or word.startswith("~")])
+    return run.run_sweep([_plain(word) for word in words if "=" in word or word.startswith("~")])
 
 
 def _with_config_dir(words: list[str]) -> list[str]:
@@ -119,7 +119,7 @@ class _Parser(argparse.ArgumentParser):
 def _verb(verb: str, words: list[str]) -> int:
     given = _parser(verb).parse_intermixed_args(_read_first(verb, words))
     if verb == "status":
-        from fscost.status import status  # alone: what tables need takes longer to import than to look
+        from fscost.commands.status import status  # alone: what tables need takes longer to import than to look
 
         return status(given.selection, given.watch)
     if verb in ("plan", "rerun"):
@@ -128,42 +128,42 @@ def _verb(verb: str, words: list[str]) -> int:
 
 
 def _of_cells(given: argparse.Namespace, verb: str) -> int:
-    from fscost import app
+    from fscost.commands import run
 
     if verb == "plan":
-        return app.show_plan(given.selection)
-    return app.rerun(given.selection, failed=given.failed, missing=given.missing)
+        return run.show_plan(given.selection)
+    return run.rerun(given.selection, failed=given.failed, missing=given.missing)
 
 
 def _of_results(given: argparse.Namespace, verb: str) -> int:
-    from fscost import results  # alone: pandas takes longer to import than most plans to make
+    from fscost.commands import show  # alone: pandas takes longer to import than most plans to make
 
     match verb:
         case "explain":
-            return results.explain_cells(given.selection)
+            return show.explain_cells(given.selection)
         case "collect":
-            return results.collect(given.selection, given.out)
+            return show.collect(given.selection, given.out)
         case "report" if given.serve:
-            return results.serve_report(given.selection, given.serve)
+            return show.serve_report(given.selection, given.serve)
         case "report":
-            return results.report(given.selection, given.out)
+            return show.report(given.selection, given.out)
         case "plot":
-            return results.plot(given.selection, given.figure, given.out, given.width, pgf=given.pgf)
+            return show.plot(given.selection, given.figure, given.out, given.width, pgf=given.pgf)
         case _:
             return _table(given)
 
 
 def _table(given: argparse.Namespace) -> int:
-    from fscost import results
+    from fscost.commands import show
 
     if given.cells:
         _refuse_beside_cells(given)
-        return results.trace_cells(given.selection, given.out)
+        return show.trace_cells(given.selection, given.out)
     format = given.format or _format_of(given.template) or _format_of(given.out)
     if format is None and given.out and given.out.suffix:
         raise FscostError(f"--out {given.out}: no format is called so; name one with --format")
     format = format or "text"
-    return results.table(given.selection, format, given.template, given.out, standalone=given.standalone)
+    return show.table(given.selection, format, given.template, given.out, standalone=given.standalone)
 
 
 def _parser(verb: str) -> _Parser:

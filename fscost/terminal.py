@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from fscost.record import Status
+from fscost.cells.outcome import Status
 
 STYLES = {
     Status.DONE: "green",

@@ -16,11 +16,12 @@ from hypothesis import HealthCheck
 
 from fscost import launch
 from fscost.__main__ import main
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome
 from fscost.engine import DEFAULTS, Engine, EngineSettings, identify
 from fscost.plan import plan
-from fscost.record import Outcome
-from fscost.rundir import RunDir, Store
+from fscost.store.rundir import RunDir
+from fscost.store.store import Store
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell's background jobs ignore SIGINT, and so would all processes that the tests start and interrupt."""

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from fscost import vocabulary
-from fscost.cell import AXES
+from fscost.cells.cell import AXES
 from fscost.errors import ConfigError
+from fscost.protocol import fs_options
 from tests.conftest import cells_of
 
 
 def values(key: str, *overrides: str) -> list[Any]:
-    known = vocabulary.known()
+    known = fs_options.known()
     return [cell.axis(key) if key in AXES else cell.get(key, known.get(key)) for cell in cells_of(*overrides)]
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from fscost.called import shortened
+from fscost.cells.names import shortened
 from fscost.errors import ConfigError
-from fscost.tables.extra import makes_a_method, varying_options
+from fscost.tables.varying_options import makes_a_method, varying_options
 from tests.test_cell import cell
 
 PLAIN = """general cvtrainer CVTrainer nlptrainer torch none graphminibatch_trainer nodefullbatch_trainer llmtrainer

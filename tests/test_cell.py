@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.errors import ConfigError
 
 FS: dict[str, Any] = {

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from fscost.digits import DATA_TYPES, Split, are_of_one_source, split_digits, type_of
 from fscost.errors import ConfigError
+from fscost.protocol.datasets import DATA_TYPES, Split, are_of_one_source, split_digits, type_of
 from tests.conftest import needs_mnist
 
 TYPES = [pytest.param(name, marks=needs_mnist if name.startswith("mnist") else []) for name in DATA_TYPES]

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.collect import gather, runs_below
-from fscost.effects import names_of, no_effect_of, options_in, part_of
-from fscost.engine.builtin.data import load_federation
-from fscost.engine.builtin.models import build_model
-from fscost.engine.builtin.options import Options
-from fscost.useless import without_effect
+from fscost.engine.builtin.client_data import load_federation
+from fscost.engine.builtin.modules import build_model
+from fscost.protocol.course_options import Options
+from fscost.protocol.no_effect import names_of, no_effect_of, options_in, part_of, without_effect
 from tests.conftest import Result, cell_of
 from tests.tables.recorded import rows_of
 
@@ -185,9 +184,9 @@ def test_status_counts_the_cells(here: Path, fscost: Callable[..., Result]) -> N
 
 
 def test_a_report_says_it_in_table_list_cell_and_legend(swept: Callable[..., Result]) -> None:
+    from fscost.commands.selection import select
+    from fscost.commands.show import subject_of
     from fscost.report import content
-    from fscost.results import subject_of
-    from fscost.selection import select
 
     shown = content(subject_of(select(GRID)))
     table = shown["tables"]["payload training auto"]

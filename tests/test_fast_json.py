@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fscost.fast_json import loads, loads_lines
+from fscost.store.json_lines import loads, loads_lines
 
 _VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from fscost.errors import StoreError
-from fscost.lock import held, holder
+from fscost.store.lock import held, holder
 from tests.waiting import PATIENCE_S
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from fscost.lock import held
+from fscost.store.lock import held
 with held(Path(sys.argv[1]), "the other") as is_held:
     print(is_held, flush=True)
     time.sleep(600)
@@ -23,7 +23,7 @@ with held(Path(sys.argv[1]), "the other") as is_held:
 COUNT = """
 import sys
 from pathlib import Path
-from fscost.lock import held
+from fscost.store.lock import held
 done = 0
 while done < 200:
     with held(Path(sys.argv[1]), "") as is_held:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fscost.metric import direction_of, is_accuracy, metric_text, metric_title, percent
+from fscost.cells.metric import direction_of, is_accuracy, metric_text, metric_title, percent
 
 HIGHER = (
     "acc test_acc val_accuracy train_seen_acc val_unseen_acc server_acc client_acc global_accuracy testAcc "

@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.collect import gather
 from fscost.engine.estimate import EstimateEngine
-from fscost.engine.estimate.spec import Shape, shapes_of
 from fscost.errors import TableError
-from fscost.metering import read_ledger
-from fscost.paths import conf, root
-from fscost.rundir import Store
+from fscost.protocol.model_shapes import Shape, shapes_of
+from fscost.resources import conf, root
+from fscost.store.ledger_file import read_ledger
+from fscost.store.store import Store
 from fscost.tables import Table, TableSpec
 from fscost.tables.published import published
 from fscost.tables.render import FORMATS, render

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome, Status
 from fscost.errors import CollectError, StoreError
 from fscost.files import write_whole
 from fscost.metering import Ledger
-from fscost.record import Outcome, Status
-from fscost.rundir import RunDir, Store
+from fscost.store.rundir import RunDir
+from fscost.store.store import Store
 from tests.test_cell import cell
 
 

@@ -12,13 +12,13 @@ from sys import executable
 
 import pytest
 
-from fscost import results
+from fscost.cells.outcome import Outcome, Status
+from fscost.commands import show
+from fscost.commands.look import Selection
+from fscost.commands.selection import select
+from fscost.commands.serve import Served
 from fscost.errors import TableError
-from fscost.record import Outcome, Status
 from fscost.report import Subject
-from fscost.selection import select
-from fscost.serve import Served
-from fscost.status.look import Selection
 from tests.conftest import Result, cells_of, in_process
 from tests.served import Server, serving, squares
 from tests.test_status import finish
@@ -215,7 +215,7 @@ class Made:
         if self.error:
             raise self.error
         selection = select(FAST)
-        return results.subject_of(selection)
+        return show.subject_of(selection)
 
     error: Exception | None
 

@@ -13,13 +13,14 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome, Status
+from fscost.commands.look import Look, Seen
+from fscost.commands.status import view
 from fscost.files import write_whole
 from fscost.metering import Ledger
-from fscost.record import Outcome, Status
-from fscost.rundir import RunDir, Store
-from fscost.status.look import Look, Seen
-from fscost.status.view import view
+from fscost.store.rundir import RunDir
+from fscost.store.store import Store
 from tests.conftest import Result, cell_of, cells_of, in_process
 from tests.launch.test_live import SHOW, Terminal, plain
 from tests.test_cell import cell
@@ -78,7 +79,7 @@ def test_a_sweep_is_seen_from_outside_until_it_is_done(here: Path, fscost: Calla
 HOLDER = """
 import sys, time
 from pathlib import Path
-from fscost.rundir import Store
+from fscost.store.rundir import Store
 from tests.test_cell import cell
 with Store(Path("runs")).claim(cell()) as claim:
     claim.begin(cell()).progress.write_text('{"round": 2}')

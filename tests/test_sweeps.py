@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from fscost.engine import DEFAULTS, Engines, identify
-from fscost.paths import conf, root
 from fscost.plan import plan
+from fscost.resources import conf, root
 from tests.conftest import cell_of, cells_of
 
 SWEEPS = sorted((root() / "sweeps").glob("*.yaml"))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from fscost import vocabulary
-from fscost.cell import Cell
-from fscost.record import Status
-from fscost.rundir import Store, _by_id
-from fscost.where import is_host, is_provenance, is_read
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Status
+from fscost.cells.provenance_options import is_host, is_provenance, is_read
+from fscost.protocol import fs_options
+from fscost.store.rundir import _by_id
+from fscost.store.store import Store
 from tests.conftest import Result
 from tests.tables.recorded import rows_of
 from tests.test_cell import cell
@@ -52,8 +53,8 @@ def test_anything_else_is_a_factor(name: str) -> None:
 
 
 def test_most_options_of_federatedscope_are_factors() -> None:
-    told = {name for name in vocabulary.options() if is_provenance(name)}
-    assert vocabulary.IRRELEVANT - {"cfg_file"} <= told
+    told = {name for name in fs_options.options() if is_provenance(name)}
+    assert fs_options.IRRELEVANT - {"cfg_file"} <= told
     assert len(told) == 42
 
 

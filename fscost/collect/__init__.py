@@ -9,8 +9,8 @@ from fscost.collect.fs_logs import newest_evaluation
 from fscost.collect.rounds import schedule_of
 
 if TYPE_CHECKING:
-    from fscost.collect.derived import Derive
-    from fscost.collect.gather import Frames, gather, write_frames
+    from fscost.collect.frames import Frames, gather, write_frames
+    from fscost.collect.ledgers import Derive
 
 __all__ = [
     "Derive",
@@ -29,6 +29,6 @@ def __getattr__(name: str) -> Any:
     """Import what makes frames when it is first asked for: with pandas it takes longer than to look at a sweep."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    frames = import_module("fscost.collect.gather")
+    frames = import_module("fscost.collect.frames")
     globals().update({own: getattr(frames, own) for own in ("Frames", "gather", "write_frames")})
     return globals()[name]

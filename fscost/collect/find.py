@@ -4,11 +4,11 @@ import math
 import os
 from pathlib import Path
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.collect.federation import federations
 from fscost.collect.foreign import ForeignRun, foreign_runs
 from fscost.errors import CollectError, StoreError
-from fscost.rundir import RunDir
+from fscost.store.rundir import RunDir
 
 Run = RunDir | ForeignRun
 

@@ -7,15 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
+from fscost.cells.measure import SERVER
+from fscost.cells.outcome import Status
+from fscost.cells.provenance_options import is_provenance
 from fscost.collect.fs_logs import Row, Warn, read_config, read_system_metrics
 from fscost.collect.rounds import UNKNOWN_PROTOCOL, Schedule, schedule_of
 from fscost.errors import ConfigError
-from fscost.measure import SERVER
-from fscost.metering import RELEASES
-from fscost.record import Status
-from fscost.vocabulary import nested, sparse
-from fscost.where import is_provenance
+from fscost.protocol.fs_options import nested, sparse
+from fscost.protocol.release import RELEASES
 
 ENGINE = "federatedscope"
 

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
+from fscost.cells.measure import SERVER, binary_text
 from fscost.collect.rounds import FROM_1, Schedule, offset_of, usual_offset
-from fscost.fast_json import loads, loads_lines
-from fscost.measure import SERVER, binary_text
-from fscost.vocabulary import leaves
+from fscost.protocol.fs_options import leaves
+from fscost.store.json_lines import loads, loads_lines
 
 Row = dict[str, Any]
 Warn = Callable[[str], None]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fscost.metering import first_evaluation_is_round_0
+from fscost.protocol.release import first_evaluation_is_round_0
 
 UNKNOWN_PROTOCOL = "unknown"
 """The output does not tell which release wrote it."""

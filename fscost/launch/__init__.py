@@ -4,15 +4,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.errors import ConfigError
-from fscost.launch.drive import Sweep
 from fscost.launch.local import LocalLauncher
+from fscost.launch.progress import PlainReport, Report
 from fscost.launch.ray import RayLauncher
-from fscost.launch.report import PlainReport, Report
 from fscost.launch.slurm import SlurmLauncher
+from fscost.launch.sweep import Sweep
 from fscost.launch.task import Ended, How, Launcher, Task, compute, execute
-from fscost.rundir import Store
+from fscost.store.store import Store
 
 __all__ = [
     "Ended",
@@ -45,6 +45,6 @@ def report_for(cells: Sequence[Cell], store: Store, say: Callable[[str], None]) 
     """Return what tells the user of a sweep of these cells: live on a terminal, lines for files and for CI."""
     if not sys.stderr.isatty() or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
         return PlainReport(len(cells), say)
-    from fscost.launch.live import LiveReport  # rich takes its time, which only a terminal is worth
+    from fscost.launch.live_progress import LiveReport  # rich takes its time, which only a terminal is worth
 
     return LiveReport(cells, store)

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 
 from fscost.engine import Engines
 from fscost.launch.task import Ended, Task, compute
-from fscost.rundir import Store
+from fscost.store.store import Store
 
 
 class LocalLauncher:

@@ -24,8 +24,8 @@ from fscost.engine import Engines
 from fscost.errors import ConfigError, one_line
 from fscost.launch.local import cores
 from fscost.launch.task import Ended, How, Task, compute
-from fscost.lock import held, holder
-from fscost.rundir import Store
+from fscost.store.lock import held, holder
+from fscost.store.store import Store
 
 _END_S = 10.0
 """How long what was cancelled may take to end."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome, Status
 from fscost.engine import DEFAULTS, Engine, Engines, EngineSettings
 from fscost.engine.process import WorkerDied
 from fscost.errors import ConfigError, StoreError
-from fscost.record import Outcome, Status
-from fscost.rundir import Claim, RunDir, Store
+from fscost.store.rundir import RunDir
+from fscost.store.store import Claim, Store
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,6 @@ from typing import Any, NamedTuple
 from fscost.metering.content import Opaque, measure_content
 from fscost.metering.wire import Unencodable, content_bytes, enclosed_bytes
 
-PROTOCOLS = ("master", "v0.3.0", "v0.2.0")
-"""The FederatedScope releases whose messages differ: what is uploaded, and how it is encoded."""
-
-BETWEEN = "v0.3.0 to master"
-"""Commits from April to July 2023, and branch llm: they pickle as master does, and upload all entries as before."""
-
-RELEASES = ("master", BETWEEN, "v0.3.0", "v0.2.0")
-"""What a course may have run on that nobody metered; commits since 2022 send the messages of one of these."""
-
 
 @dataclass(frozen=True)
 class Message:
@@ -37,7 +28,7 @@ class Message:
 
 
 class Sizes(NamedTuple):
-    """Bytes of one copy of a message, in the order of `fscost.measure.COLUMNS`; None where a measure cannot tell."""
+    """Bytes of one copy of a message, in the order of `fscost.cells.measure.COLUMNS`; None where they are not known."""
 
     payload_bytes: int | None
     scalar_bytes: int | None
@@ -77,16 +68,6 @@ def meter_content(message: Message, *, pickled: bool) -> Sizes:
 def enclosed(message: Message, content: Sizes) -> Sizes:
     """Return the bytes of one copy of `message` around a content that was metered before; its own is not looked at."""
     return content._replace(wire_bytes=_wire(message, content.wire_bytes))
-
-
-def pickles(protocol: str) -> bool:
-    """Return whether a release pickles the tensors of ``model_para`` instead of sending lists of numbers."""
-    return protocol == "master"
-
-
-def first_evaluation_is_round_0(protocol: str) -> bool:
-    """Return whether a release calls the evaluation after the first round of training that of round 0, not of 1."""
-    return protocol != "v0.2.0"
 
 
 def _private_asizeof() -> Any:

@@ -21,12 +21,12 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from fscost.digits import type_of
 from fscost.errors import ConfigError
-from fscost.paths import conf
 from fscost.plan.plain import Tree, computed, has, merged, with_value
 from fscost.plan.read import read_yaml
 from fscost.plan.shapes import read_shapes, spec_of
+from fscost.protocol.datasets import type_of
+from fscost.resources import conf
 
 OWN_LAYOUT = "own"
 """The option of the group ``table`` that a layout file becomes."""

@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from fscost.paths import conf
+from fscost.resources import conf
 
 
 @hydra.main(version_base="1.3", config_path=str(conf()), config_name="config")

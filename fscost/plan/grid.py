@@ -11,9 +11,8 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.errors import ConfigError, for_each_cell
-from fscost.options import Options
 from fscost.plan.axes import combinations
 from fscost.plan.compose import OWN_LAYOUT, config_of, configuration, grids_of, parse
 from fscost.plan.labels import Labels, labels_of
@@ -21,6 +20,7 @@ from fscost.plan.launcher import check_file_of, launcher_of, name_of
 from fscost.plan.names import check_name, completions
 from fscost.plan.plain import resolved
 from fscost.plan.tree import cell_from
+from fscost.protocol.known_options import Options
 
 Identify = Callable[[Mapping[str, Any]], tuple[str, str, Options]]
 """Turns the ``engine`` section of a configuration into the engine's name, its message protocol and its options."""

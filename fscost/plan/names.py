@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from fscost import vocabulary
 from fscost.errors import ConfigError, nearest
 from fscost.plan.axes import check_within, values_of
 from fscost.plan.compose import ABSENT, GROUPS, composed, config_of, group_options, parse, raw_file
 from fscost.plan.launcher import LAUNCHERS, check_launcher
 from fscost.plan.plain import Tree, has
+from fscost.protocol import fs_options
 
 _NULLABLE = (
     "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
@@ -84,7 +84,7 @@ def _exists(key: str) -> bool:
 def _knobs() -> list[str]:
     """Return every name that can stand before ``=``: knobs, groups and FederatedScope's options."""
     knobs = [str(key) for key in composed(()) if key not in ("fs", "hydra")]
-    return [*{*knobs, *GROUPS, "hydra/launcher", *_data_knobs()}, *(f"fs.{option}" for option in vocabulary.known())]
+    return [*{*knobs, *GROUPS, "hydra/launcher", *_data_knobs()}, *(f"fs.{option}" for option in fs_options.known())]
 
 
 def _data_knobs() -> set[str]:
@@ -102,8 +102,8 @@ def completions(word: str, chosen: list[Override]) -> Iterator[str]:
     config = config_of(chosen)
     if not is_whole:
         knobs = (knob for knob in _knobs() if knob in GROUPS or not isinstance(config.get(knob), dict))
-        launchers = (f"hydra.launcher.{option}" for option, _ in vocabulary.leaves(config["hydra"]["launcher"]))
-        own = (option for option, _ in vocabulary.leaves(config) if not option.startswith("hydra"))
+        launchers = (f"hydra.launcher.{option}" for option, _ in fs_options.leaves(config["hydra"]["launcher"]))
+        own = (option for option, _ in fs_options.leaves(config) if not option.startswith("hydra"))
         names = {f"{known}=" for known in (*knobs, *own, *launchers) if not known.endswith("_target_")}
         yield from sorted({_next_part(known, word) for known in names if known.startswith(word)})
         return
@@ -123,7 +123,7 @@ def _values_of(name: str, config: Tree) -> list[str]:
         return group_options(name)
     if name == "hydra/launcher":
         return [*LAUNCHERS]
-    default = dict(vocabulary.leaves(config)).get(name)
+    default = dict(fs_options.leaves(config)).get(name)
     if isinstance(default, bool):
         return ["true", "false"]
     return [str(default)] if default is not None and re.fullmatch(r"[-\w.]+", str(default)) else []

@@ -11,7 +11,7 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fscost.vocabulary import nested
+from fscost.protocol.fs_options import nested
 
 Tree = dict[str, Any]
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 
-from fscost import vocabulary
-from fscost.cell import Cell
-from fscost.digits import are_of_one_source
+from fscost.cells.cell import Cell
 from fscost.errors import ConfigError
-from fscost.options import Options
 from fscost.plan.compose import GROUPS, raw_file
 from fscost.plan.plain import Tree, resolved
 from fscost.plan.read import read_yaml
+from fscost.protocol import fs_options
+from fscost.protocol.datasets import are_of_one_source
+from fscost.protocol.known_options import Options
 
 
 def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, options: Options) -> Cell:
@@ -26,13 +26,13 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
     tree = resolved(config, "fs")
     if not isinstance(tree, dict):
         raise ConfigError(f"fs={tree}: sets no option; name one, as fs.train.optimizer.lr=0.1")
-    flat = dict(vocabulary.leaves(tree))
+    flat = dict(fs_options.leaves(tree))
     if (path := resolved(config, "fs_config")) is not None:
         file = _file_leaves(str(path), options)
         flat = {**options.deviating, **file, **{name: flat[name] for name in _named(config, parsed, flat, file)}}
     for name, value in flat.items():
         options.check(name, value)
-    return Cell(engine=engine, protocol=protocol, fs=vocabulary.nested(vocabulary.sparse(flat)))
+    return Cell(engine=engine, protocol=protocol, fs=fs_options.nested(fs_options.sparse(flat)))
 
 
 def _file_leaves(path: str, options: Options) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def _file_leaves(path: str, options: Options) -> dict[str, Any]:
         raise ConfigError(f"fs_config={path}: no FederatedScope configuration: expected sections with options")
     for problem in _bad_keys(tree):
         raise ConfigError(f"fs_config={path}: {problem}")
-    flat = options.read(dict(vocabulary.leaves(tree)))
+    flat = options.read(dict(fs_options.leaves(tree)))
     for name, value in flat.items():
         options.check(name, value, shown=f"fs_config={path}: ")
     return flat
@@ -61,7 +61,7 @@ def _named(config: Tree, parsed: list[Override], flat: Mapping[str, Any], file: 
     """Return the options that the command line names: by themselves, by a group, or by a knob they are made from."""
     chosen = [o for o in parsed if o.key_or_group in GROUPS and o.value() is not None]
     own = [raw_file(f"{o.key_or_group}/{o.value()}") for o in chosen]
-    of_groups = {name for option in own for name, _ in vocabulary.leaves(option.get("fs", {}))}
+    of_groups = {name for option in own for name, _ in fs_options.leaves(option.get("fs", {}))}
     sections = tuple(o.key_or_group.removeprefix("fs.") for o in parsed if o.key_or_group.startswith("fs."))
     by_itself = {name for name in flat if name in sections or name.startswith(tuple(f"{s}." for s in sections))}
     sweep = {key for o in chosen if o.key_or_group == "sweeps" for key in raw_file(f"sweeps/{o.value()}")}
@@ -73,7 +73,7 @@ def _named(config: Tree, parsed: list[Override], flat: Mapping[str, Any], file: 
 
 def _made_from(config: Tree, knobs: set[str]) -> list[str]:
     """Return the options whose value is an interpolation of one of these knobs."""
-    raw = vocabulary.leaves(config["fs"])
+    raw = fs_options.leaves(config["fs"])
     return [name for name, value in raw if any(f"${{{knob}}}" in str(value) for knob in knobs)]
 
 

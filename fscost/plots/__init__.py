@@ -1,4 +1,4 @@
-"""Figures of the runs that tables show: `sketch` decides what is drawn, `fscost.plots.write` draws it.
+"""Figures of the runs that tables show: `sketch` decides what is drawn, `fscost.plots.draw` draws it.
 
 Only what draws imports matplotlib, which takes longer than a table to make.
 """
@@ -6,11 +6,10 @@ Only what draws imports matplotlib, which takes longer than a table to make.
 from collections.abc import Callable, Mapping
 
 from fscost.collect import Frames
-from fscost.plots.audit import audit
-from fscost.plots.numbers import accuracy, size, traffic
-from fscost.plots.view import MOST, Sketch, View
+from fscost.plots.figure_view import MOST, Sketch, View
+from fscost.plots.sketches import accuracy, audit, size, traffic
 from fscost.tables import TableSpec
-from fscost.tables.compared import Options
+from fscost.tables.comparison import Options
 
 __all__ = ["FIGURES", "Sketch", "View", "sketch"]
 

@@ -10,20 +10,19 @@ from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
 
-from fscost.clean import clean
-from fscost.effects import WORDS, options_in
-from fscost.measure import MEASURES
-from fscost.paths import templates
-from fscost.record import Status
-from fscost.report.cells import sections
-from fscost.report.libraries import datatables, datatables_style, packed, plotly
-from fscost.report.subject import Subject
-from fscost.report.views import TRAFFICS, figures, tables, units_of
-from fscost.tables.given import Given, given, number_of
+from fscost.cells.measure import MEASURES
+from fscost.cells.outcome import Status
+from fscost.printable import clean
+from fscost.protocol.no_effect import WORDS, options_in
+from fscost.report.cell_sections import sections
+from fscost.report.javascript import datatables, datatables_style, packed, plotly
+from fscost.report.page_views import TRAFFICS, Subject, figures, tables, units_of
+from fscost.resources import templates
+from fscost.tables.captions import provenance
 from fscost.tables.lines import is_unknown, plain
 from fscost.tables.numbers import printed
 from fscost.tables.render import environment
-from fscost.tables.words import provenance
+from fscost.tables.written_values import Given, given, number_of
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,21 @@ from typing import Any
 
 import pandas as pd
 
-from fscost.cell import AXES
-from fscost.effects import options_in
+from fscost.cells.cell import AXES
+from fscost.cells.measure import MEASURES, SERVER
+from fscost.cells.outcome import Status
 from fscost.errors import TableError
-from fscost.measure import MEASURES, SERVER
-from fscost.record import Status
-from fscost.tables import no_effect
-from fscost.tables.given import given
-from fscost.tables.labels import label_of
+from fscost.protocol.no_effect import options_in
+from fscost.tables import marks
+from fscost.tables.captions import notes, provenance, unseen
+from fscost.tables.headings import label_of
 from fscost.tables.lines import is_derived
+from fscost.tables.log_gaps import reasons
 from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, Mark, mark_of
 from fscost.tables.numbers import printed
-from fscost.tables.reasons import reasons
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
-from fscost.tables.unseen import unseen
-from fscost.tables.words import notes, provenance
+from fscost.tables.written_values import given
 
 FIGURES = (
     ("total_upload_bytes", "Upload", "Reported (B)"),
@@ -91,7 +90,7 @@ def audit(
         reading=(*reasons(cells, workers, messages), *_unseen(cells, workers, spec)),
         columns=tuple(_columns(keys, spec)),
         rows=tuple(rows),
-        notes=(*notes(rows, closed_form=["derived"]), *no_effect.note(known, spec)),
+        notes=(*notes(rows, closed_form=["derived"]), *marks.note(known, spec)),
         to_do=tuple(to_do),
         provenance=tuple(provenance(cells, command)),
         template=spec.template,

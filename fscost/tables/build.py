@@ -6,26 +6,24 @@ from typing import Any
 
 import pandas as pd
 
+from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
-from fscost.measure import NETWORK
-from fscost.tables import no_effect
+from fscost.tables import marks
+from fscost.tables.captions import counted, notes, provenance, reading
 from fscost.tables.column import ColumnSpec
-from fscost.tables.compared import compared, readable
-from fscost.tables.constants import leaving, size_of_all
+from fscost.tables.comparison import Keys, baseline_of, compared, readable
 from fscost.tables.emphasis import emphasised
-from fscost.tables.heads import Heads
-from fscost.tables.keys import Keys, baseline_of
-from fscost.tables.labels import label_of
+from fscost.tables.fallback_columns import columns_of
+from fscost.tables.headings import Heads, label_of
 from fscost.tables.lines import Line, Run, Values, sizes_of
-from fscost.tables.log_columns import columns_of
-from fscost.tables.logged import as_logged
+from fscost.tables.logged_metrics import as_logged
 from fscost.tables.marks import DOUBTED, NO_EFFECT, SO_FAR, Mark, is_unreached, unknown
 from fscost.tables.numbers import Datum, Style, style_of, unit_for
 from fscost.tables.quantities import QUANTITIES, Kind, Quantity
+from fscost.tables.same_in_all import leaving, size_of_all
 from fscost.tables.seeds import counts_of, groups_of, sentences, with_counts
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
-from fscost.tables.words import counted, notes, provenance, reading
 
 
 def build(
@@ -77,7 +75,7 @@ def _explained(
         table,
         counted=counted(lines, columns, table.rows, spec),
         reading=(*how, *sentences(table, lines, keys, spec), *said),
-        notes=(*notes(table.rows, table.columns, lines, columns), *no_effect.note(_runs(lines), spec)),
+        notes=(*notes(table.rows, table.columns, lines, columns), *marks.note(_runs(lines), spec)),
     )
 
 

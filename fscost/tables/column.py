@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from fscost.cells.measure import MEASURES, UNITS, Traffic
+from fscost.cells.metric import DIRECTIONS, Direction, direction_of, is_accuracy
 from fscost.errors import TableError, nearest
-from fscost.measure import MEASURES, UNITS, Traffic
-from fscost.metric import DIRECTIONS, Direction, direction_of, is_accuracy
-from fscost.tables.links import Connection
+from fscost.tables.network_model import Connection
 
 AUTO_UNITS = {"auto": ("B", "kB", "MB", "GB"), "auto_binary": ("B", "KiB", "MiB", "GiB")}
 """Units chosen by the numbers, one for a whole column: of 1000, or of 1024."""

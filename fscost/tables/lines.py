@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from fscost.effects import options_in
+from fscost.cells.measure import MEASURES, Link, Traffic, total_column
+from fscost.cells.outcome import Status
 from fscost.errors import TableError
-from fscost.measure import MEASURES, Link, Traffic, total_column
-from fscost.record import Status
+from fscost.protocol.no_effect import options_in
 from fscost.tables.column import ColumnSpec
-from fscost.tables.given import number_of
-from fscost.tables.links import Course, Sent
 from fscost.tables.marks import Mark, mark_of, unknown
+from fscost.tables.network_model import Course, Sent
+from fscost.tables.written_values import number_of
 
 if TYPE_CHECKING:
     import pandas as pd  # which takes longer to import than a plan, that only checks what a table is to show

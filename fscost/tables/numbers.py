@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median, stdev
 
-from fscost.measure import NETWORK, UNITS
+from fscost.cells.measure import NETWORK, UNITS
 from fscost.tables.column import AUTO_UNITS, ColumnSpec
 from fscost.tables.lines import Values
 from fscost.tables.marks import ESTIMATED, ZERO, Mark, why

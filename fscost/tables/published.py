@@ -6,20 +6,19 @@ from typing import Any
 
 import pandas as pd
 
-from fscost.cell import AXES, Cell
-from fscost.effects import options_in
+from fscost.cells.cell import AXES, Cell
+from fscost.cells.measure import MEASURES, UNITS, total_column
+from fscost.cells.outcome import Status
 from fscost.errors import TableError, nearest
-from fscost.measure import MEASURES, UNITS, total_column
-from fscost.record import Status
-from fscost.tables import no_effect
-from fscost.tables.extra import option_of
-from fscost.tables.figure import PARAMETERS, Figure
+from fscost.protocol.no_effect import options_in
+from fscost.tables import marks
+from fscost.tables.captions import Pair, notes, power, provenance, unseen
 from fscost.tables.marks import NO_EFFECT, Mark, mark_of
 from fscost.tables.numbers import printed
+from fscost.tables.published_figure import PARAMETERS, Figure
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
-from fscost.tables.unseen import Pair, unseen
-from fscost.tables.words import notes, power, provenance
+from fscost.tables.varying_options import option_of
 
 _COLUMNS = (
     Column("source", "Source", numeric=False),
@@ -59,7 +58,7 @@ def published(
         reading=(*_reading(figures, cells), *unseen(_pairs(figures, selected, found))),
         columns=_COLUMNS,
         rows=tuple(rows),
-        notes=(*notes(rows), *no_effect.note(runs, spec)),
+        notes=(*notes(rows), *marks.note(runs, spec)),
         to_do=tuple(to_do),
         provenance=tuple(provenance(cells, command)),
         template=spec.template,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
-from fscost.measure import NETWORK, Link, Traffic
-from fscost.record import Status
+from fscost.cells.measure import NETWORK, Link, Traffic
+from fscost.cells.outcome import Status
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.lines import (
     Line,
@@ -18,8 +18,8 @@ from fscost.tables.lines import (
     is_unknown,
     message_columns,
 )
-from fscost.tables.links import Connection, Course
 from fscost.tables.marks import Mark, not_reached, unknown
+from fscost.tables.network_model import Connection, Course
 
 Of = Callable[[Line, ColumnSpec], Values]
 

@@ -8,7 +8,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateNotF
 from jinja2.sandbox import SandboxedEnvironment
 
 from fscost.errors import TableError
-from fscost.paths import templates
+from fscost.resources import templates
 from fscost.tables.formats import TEMPLATED, Format, Raw, csv
 from fscost.tables.table import Table
 

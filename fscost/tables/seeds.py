@@ -4,8 +4,8 @@ from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fscost.tables.heads import of_axis
-from fscost.tables.keys import Keys, has_same_seeds
+from fscost.tables.comparison import Keys, has_same_seeds
+from fscost.tables.headings import of_axis
 from fscost.tables.lines import Line
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Table

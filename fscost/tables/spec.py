@@ -5,16 +5,16 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from fscost import vocabulary
-from fscost.cell import AXES, Cell
+from fscost.cells.cell import AXES, Cell
+from fscost.cells.measure import Traffic
 from fscost.errors import TableError, nearest
-from fscost.measure import Traffic
+from fscost.protocol import fs_options
 from fscost.tables.column import ALL, ColumnSpec, one_of
-from fscost.tables.figure import Figure
-from fscost.tables.given import as_written
-from fscost.tables.links import FOR_EXAMPLE, Connection
+from fscost.tables.network_model import FOR_EXAMPLE, Connection
+from fscost.tables.published_figure import Figure
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.table import PAGES, Page
+from fscost.tables.written_values import as_written
 
 LAYOUTS = ("cells", "audit", "published")
 """What the rows are: cells of a grid, the workers of each, or published figures beside computed ones."""
@@ -111,7 +111,7 @@ class TableSpec:
             name = key.removeprefix("fs.").removesuffix("?")
             if not key.startswith("fs.") or _is_frozen(name):
                 continue
-            known = {*vocabulary.known(), *(option for cell in cells for option, _ in vocabulary.leaves(cell.fs))}
+            known = {*fs_options.known(), *(option for cell in cells for option, _ in fs_options.leaves(cell.fs))}
             if name not in known:
                 raise TableError(f"table.{setting}={key}: FederatedScope has no such option{nearest(name, known)}")
 
@@ -196,5 +196,5 @@ def _check_key(setting: str, key: str, choices: Sequence[str]) -> None:
 
 
 def _is_frozen(name: str) -> bool:
-    below_own = name.startswith(tuple(f"{own}." for own in vocabulary.OWN))
-    return name in vocabulary.known() or vocabulary.is_open(name) or below_own
+    below_own = name.startswith(tuple(f"{own}." for own in fs_options.OWN))
+    return name in fs_options.known() or fs_options.is_open(name) or below_own

@@ -37,11 +37,11 @@ def main(task: str, *arguments: str) -> None:
 
         print(json.dumps(probe()))
     elif task == "options":
-        from fscost.worker.asked import main as tell
+        from fscost.worker.option_dump import main as tell
 
         tell()
     else:
-        from fscost.worker.serve import main as serve
+        from fscost.worker.fork_server import main as serve
 
         serve(*arguments)
 

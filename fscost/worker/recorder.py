@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from fscost.measure import SERVER
+from fscost.cells.measure import SERVER
 from fscost.metering import Ledger, Message, meter_unreported, reported_bytes
-from fscost.worker.progress import Progress
+from fscost.worker.round_file import Progress
 
 
 class Recorder:

@@ -13,8 +13,9 @@ from fscost.collect import Frames, gather, runs_below, write_frames
 from fscost.collect.fs_logs import read_eval_results, read_system_metrics
 from fscost.engine.builtin import BuiltinEngine
 from fscost.errors import StoreError
-from fscost.metering import read_ledger
-from fscost.rundir import RunDir, Store
+from fscost.store.ledger_file import read_ledger
+from fscost.store.rundir import RunDir
+from fscost.store.store import Store
 from tests.conftest import DATA, cell_of, cells_of, execute
 from tests.tables.recorded import evaluated
 

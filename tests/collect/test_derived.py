@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.collect import Frames, gather, runs_below
 from fscost.collect.foreign import ForeignRun
-from fscost.engine.estimate.derive import derive
-from fscost.metering import RELEASES, LedgerFile
+from fscost.engine.estimate.derived_ledger import derive
+from fscost.protocol.release import RELEASES
+from fscost.store.ledger_file import LedgerFile
 from tests.conftest import DATA, Result
 from tests.tables.recorded import rows_of
 

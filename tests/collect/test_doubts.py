@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fscost.collect import gather, runs_below
-from fscost.collect.doubts import Log, doubts_of, no_counts, same_bytes_of_other_models
+from fscost.collect.plausible import Log, doubts_of, no_counts, same_bytes_of_other_models
 from tests.conftest import DATA, Result
 
 FEDAVG = {"federate.method": "FedAvg", "federate.total_round_num": 6, "eval.freq": 1, "model.type": "convnet2"}

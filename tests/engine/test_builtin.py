@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import torch
 
+from fscost.cells.measure import binary_text
+from fscost.cells.outcome import Outcome, Status
 from fscost.collect import gather
 from fscost.collect.fs_logs import read_eval_results
 from fscost.engine.builtin import BuiltinEngine
-from fscost.engine.builtin.data import load_federation
-from fscost.engine.builtin.models import build_model, forward_flops
-from fscost.engine.builtin.options import Options
-from fscost.engine.builtin.results import Best, EarlyStop, summaries
+from fscost.engine.builtin.client_data import load_federation
+from fscost.engine.builtin.evaluations import Best, EarlyStop, summaries
+from fscost.engine.builtin.modules import build_model, forward_flops
 from fscost.engine.builtin.training import batches
 from fscost.errors import ConfigError
-from fscost.measure import binary_text
-from fscost.metering import LedgerFile, read_ledger
-from fscost.record import Outcome, Status
-from fscost.rundir import RunDir
+from fscost.protocol.course_options import Options
+from fscost.store.ledger_file import LedgerFile, read_ledger
+from fscost.store.rundir import RunDir
 from tests.conftest import DATA, cell_of, files_below, needs_mnist
 
 

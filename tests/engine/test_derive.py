@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from fscost import vocabulary
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.collect.fs_logs import read_eval_results, read_system_metrics
-from fscost.engine.estimate.derive import derive
+from fscost.engine.estimate.derived_ledger import derive
 from fscost.errors import ConfigError
-from fscost.metering import RELEASES, LedgerFile
+from fscost.protocol import fs_options
+from fscost.protocol.release import RELEASES
+from fscost.store.ledger_file import LedgerFile
 from tests.conftest import DATA
 from tests.engine.test_golden import ADDRESS_DIGITS_BYTES, GOLDEN
 
@@ -31,9 +32,9 @@ def derived(
     run: Path, releases: tuple[str, ...] = RELEASES, model: Mapping[str, Any] | None = None, **options: Any
 ) -> LedgerFile:
     """Derive the ledger of a folder, other options laid over its configuration."""
-    flat = dict(vocabulary.leaves(yaml.safe_load((run / "config.yaml").read_text())))
+    flat = dict(fs_options.leaves(yaml.safe_load((run / "config.yaml").read_text())))
     flat |= {name.replace("__", "."): value for name, value in options.items()}
-    cell = Cell(engine="federatedscope", protocol="unknown", fs=vocabulary.nested(vocabulary.sparse(flat)))
+    cell = Cell(engine="federatedscope", protocol="unknown", fs=fs_options.nested(fs_options.sparse(flat)))
     return derive(cell, *logged(run), releases, model)
 
 

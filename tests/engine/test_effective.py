@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from fscost import vocabulary
-from fscost.engine.federatedscope.effective import broken_claims, own_choices
+from fscost.engine.federatedscope.effective_options import broken_claims, own_choices
+from fscost.protocol import fs_options
 from tests.conftest import cell_of
 
 
 def used_by(*overrides: str, **changed: Any) -> tuple[list[str], list[str]]:
     """The broken claims and own choices of a FederatedScope that did all as asked but for what is `changed`."""
     cell = cell_of("engine=builtin", *overrides)
-    used = dict(vocabulary.options()) | dict(vocabulary.leaves(cell.fs))
+    used = dict(fs_options.options()) | dict(fs_options.leaves(cell.fs))
     used |= {name.replace("__", "."): value for name, value in changed.items()}
     return list(broken_claims(cell, used)), list(own_choices(cell, used))
 

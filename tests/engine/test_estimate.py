@@ -11,15 +11,16 @@ import yaml
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Status
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.estimate import EstimateEngine
-from fscost.engine.estimate.samples import equally_long
+from fscost.engine.estimate.sample_counts import equally_long
 from fscost.errors import ConfigError
-from fscost.metering import PROTOCOLS, read_ledger
-from fscost.paths import conf
-from fscost.record import Status
-from fscost.rundir import RunDir
+from fscost.protocol.release import PROTOCOLS
+from fscost.resources import conf
+from fscost.store.ledger_file import read_ledger
+from fscost.store.rundir import RunDir
 from tests.conftest import DATA, cell_of
 
 GOLDEN = {

@@ -18,14 +18,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from fscost.cells.outcome import Outcome, Status
 from fscost.collect import Frames, gather
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.federatedscope import FederatedScopeEngine, interpreter
 from fscost.engine.settings import EngineSettings
 from fscost.errors import ConfigError
-from fscost.paths import conf
-from fscost.record import Outcome, Status
-from fscost.rundir import RunDir, Store
+from fscost.resources import conf
+from fscost.store.rundir import RunDir
+from fscost.store.store import Store
 from tests.conftest import Result, cell_of, cells_of, execute, in_process, needs_mnist
 from tests.waiting import PATIENCE_S, until
 

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fscost.cells.outcome import Status
 from fscost.engine.builtin import BuiltinEngine
-from fscost.metering import read_ledger
-from fscost.record import Status
-from fscost.rundir import RunDir
+from fscost.store.ledger_file import read_ledger
+from fscost.store.rundir import RunDir
 from tests.conftest import DATA, cell_of
 
 GOLDEN = {
@@ -60,9 +60,9 @@ def test_the_ledger_equals_the_recorded_one(case: str, tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("case", sorted(GOLDEN))
 def test_the_model_has_federatedscopes_state_dict(case: str, tmp_path: Path) -> None:
-    from fscost.engine.builtin.data import load_federation
-    from fscost.engine.builtin.models import build_model
-    from fscost.engine.builtin.options import Options
+    from fscost.engine.builtin.client_data import load_federation
+    from fscost.engine.builtin.modules import build_model
+    from fscost.protocol.course_options import Options
 
     golden = GOLDEN[case]
     config = tmp_path / "config.yaml"

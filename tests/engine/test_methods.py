@@ -8,19 +8,19 @@ import pytest
 import torch
 from torch import nn
 
+from fscost.cells.outcome import Outcome, Status
 from fscost.collect.fs_logs import read_eval_results
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.builtin.aggregation import Aggregator, Swa, Update, secret_shares, summed
-from fscost.engine.builtin.data import load_federation
-from fscost.engine.builtin.exchange import Exchange
-from fscost.engine.builtin.options import Options
+from fscost.engine.builtin.client_data import load_federation
+from fscost.engine.builtin.payloads import Exchange
 from fscost.engine.builtin.server import Server
 from fscost.engine.builtin.training import Pull
 from fscost.errors import ConfigError
-from fscost.metering import read_ledger
-from fscost.paths import conf
-from fscost.record import Outcome, Status
-from fscost.rundir import RunDir
+from fscost.protocol.course_options import Options
+from fscost.resources import conf
+from fscost.store.ledger_file import read_ledger
+from fscost.store.rundir import RunDir
 from tests.conftest import cell_of
 
 METHODS = sorted(file.stem for file in (conf() / "method").glob("*.yaml"))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from fscost import vocabulary
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.engine.federatedscope import FederatedScopeEngine, interpreter, options_of
 from fscost.errors import ConfigError
+from fscost.protocol import fs_options
 from tests.conftest import Result, cell_of, cells_of
 
 NODE = """
@@ -71,7 +71,7 @@ class StandIn:
     folder: Path
 
     def write(self, options: str) -> None:
-        text = f"{NODE}\nMASTERS = {dict(vocabulary.options())}\n{FILL}{options}"
+        text = f"{NODE}\nMASTERS = {dict(fs_options.options())}\n{FILL}{options}"
         (self.folder / "federatedscope" / "core" / "configs" / "config.py").write_text(text)
 
     def commit(self) -> None:

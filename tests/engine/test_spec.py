@@ -10,15 +10,15 @@ import pytest
 import torch
 import yaml
 
+from fscost.cells.outcome import Status
 from fscost.engine import DEFAULTS, Engines
-from fscost.engine.builtin.models import build_model
-from fscost.engine.builtin.options import Options
+from fscost.engine.builtin.modules import build_model
 from fscost.engine.estimate import EstimateEngine
-from fscost.engine.estimate.spec import Shape, shapes_of
 from fscost.errors import ConfigError
-from fscost.metering import LedgerFile, read_ledger
-from fscost.record import Status
-from fscost.rundir import RunDir
+from fscost.protocol.course_options import Options
+from fscost.protocol.model_shapes import Shape, shapes_of
+from fscost.store.ledger_file import LedgerFile, read_ledger
+from fscost.store.rundir import RunDir
 from tests.conftest import Result, cell_of
 
 MISTRAL = """

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from fscost.cells.outcome import Outcome, Status
 from fscost.files import write_whole
 from fscost.metering import Ledger
-from fscost.record import Outcome, Status
-from fscost.rundir import Store
+from fscost.store.store import Store
 from tests.test_cell import cell
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

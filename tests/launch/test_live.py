@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fscost.launch.live import LiveReport
-from fscost.launch.show import duration, running_lines
-from fscost.launch.survey import Running
+from fscost.cells.outcome import Outcome, Status
+from fscost.launch.console import duration, running_lines
+from fscost.launch.live_progress import LiveReport
 from fscost.launch.task import Ended, How, Task
-from fscost.record import Outcome, Status
-from fscost.rundir import Store
+from fscost.launch.under_way import Running
+from fscost.store.store import Store
 from tests.test_cell import cell
 from tests.waiting import PATIENCE_S
 

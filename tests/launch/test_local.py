@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from fscost.cells.outcome import Status
 from fscost.engine import EngineSettings
 from fscost.launch import Ended, How, Task
 from fscost.launch.local import LocalLauncher, cores
-from fscost.record import Status
-from fscost.rundir import Store
+from fscost.store.store import Store
 from tests.conftest import cells_of
 from tests.waiting import until
 

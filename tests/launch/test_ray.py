@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from fscost import __version__
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Status
 from fscost.engine import DEFAULTS
 from fscost.errors import ConfigError
 from fscost.launch.ray import RayLauncher, run_task
 from fscost.launch.task import How, Task
-from fscost.lock import held
-from fscost.record import Status
-from fscost.rundir import Store
+from fscost.store.lock import held
+from fscost.store.store import Store
 from tests.conftest import cell_of, cells_of
 from tests.waiting import PATIENCE_S
 

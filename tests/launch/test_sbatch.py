@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.engine import EngineSettings
 from fscost.errors import ConfigError
 from fscost.launch import Task
 from fscost.launch.slurm import SlurmLauncher
 from fscost.launch.slurm.sbatch import arrays, asked_for
 from fscost.launch.slurm.squeue import Ending, words_of
-from fscost.rundir import Store
+from fscost.store.store import Store
 from tests.conftest import cell_of, cells_of
 
 

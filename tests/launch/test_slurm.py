@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Status
 from fscost.engine import EngineSettings
 from fscost.errors import ConfigError
 from fscost.launch import Ended, How, PlainReport, Sweep, Task
 from fscost.launch.slurm import SlurmLauncher
 from fscost.launch.slurm.squeue import states
-from fscost.record import Status
-from fscost.rundir import Store
+from fscost.store.store import Store
 from tests.conftest import cell_of, cells_of, in_process
 from tests.launch.slurm_lab import SlurmLab, one_node, why_not
 from tests.waiting import until

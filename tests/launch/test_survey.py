@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.collect.fs_logs import newest_evaluation, read_eval_results
-from fscost.launch.survey import Running, seconds_left, under_way
-from fscost.rundir import RunDir, Store
+from fscost.launch.under_way import Running, seconds_left, under_way
+from fscost.store.rundir import RunDir
+from fscost.store.store import Store
 from tests.conftest import DATA
 from tests.test_cell import cell
 

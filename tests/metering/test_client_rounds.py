@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fscost.measure import SERVER, Link, Traffic, link_between, traffic_of
+from fscost.cells.measure import SERVER, Link, Traffic, link_between, traffic_of
 from fscost.metering import Ledger, Message, Sizes
 from fscost.metering.ledger import Tally
 from tests.conftest import DATA

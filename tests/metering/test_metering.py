@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from fscost.cells.measure import traffic_of
 from fscost.errors import CollectError
-from fscost.measure import traffic_of
-from fscost.metering import PROTOCOLS, Ledger, Message, Sizes, meter, pickles, read_ledger
+from fscost.metering import Ledger, Message, Sizes, meter
 from fscost.metering.content import Opaque, measure_content
+from fscost.protocol.release import PROTOCOLS, pickles
+from fscost.store.ledger_file import read_ledger
 
 
 @pytest.mark.parametrize(

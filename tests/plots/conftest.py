@@ -7,13 +7,19 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from fscost import plots, results
-from fscost.plots import Sketch, lines, rows
+from fscost import plots
+from fscost.commands import show
+from fscost.commands.selection import select
+from fscost.plots import Sketch, bar_figures, line_figures
 from fscost.plots.style import RC, Page, printable
-from fscost.selection import select
 from tests.tables.recorded import unpacked
 
-DRAWN = {"accuracy": lines.accuracy, "size": lines.size, "traffic": rows.traffic, "audit": rows.audit}
+DRAWN = {
+    "accuracy": line_figures.accuracy,
+    "size": line_figures.size,
+    "traffic": bar_figures.traffic,
+    "audit": bar_figures.audit,
+}
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +37,8 @@ def sketched(paper: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sket
     def run(figure: str, *words: str) -> Sketch:
         monkeypatch.chdir(paper)
         selection = select(words or ["runs"])
-        frames = results._frames(selection)
-        return plots.sketch(figure, frames, results._spec_of(selection), results._options_of(selection, frames))
+        frames = show._frames(selection)
+        return plots.sketch(figure, frames, show._spec_of(selection), show._options_of(selection, frames))
 
     return run
 

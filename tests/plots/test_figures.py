@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fscost.plots import FIGURES, Sketch
-from fscost.plots.layout import arranged, shared
+from fscost.plots.figure_view import Panel
+from fscost.plots.panels import arranged, shared
 from fscost.plots.style import Page, look, printable, short
-from fscost.plots.view import Panel
 from tests.conftest import Result, in_process
 from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled, text_of
 
@@ -177,5 +177,5 @@ def test_files_are_the_same_bytes_in_any_process(figure: str, paper: Path, tmp_p
 
 
 def test_only_what_draws_waits_for_matplotlib() -> None:
-    asked = "import sys, fscost.app, fscost.plots.audit; sys.exit('matplotlib' in sys.modules)"
+    asked = "import sys, fscost.commands.run, fscost.plots.sketches; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], cwd=Path(__file__).parents[2]).returncode == 0

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fscost.plots import Sketch
-from fscost.plots.write import table
+from fscost.plots.draw import table
 
 Sketched, Drawn = Callable[..., Sketch], Callable[..., Figure]
 

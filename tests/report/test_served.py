@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fscost.record import Outcome, Status
-from fscost.rundir import Store
+from fscost.cells.outcome import Outcome, Status
+from fscost.store.store import Store
 from tests.conftest import cells_of, in_process
 from tests.served import Server, serving
 from tests.test_status import finish

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from fscost.cell import Cell
-from fscost.rundir import RunDir
+from fscost.cells.cell import Cell
+from fscost.store.rundir import RunDir
 from tests.report.conftest import Opened
 from tests.report.pages import drawn, recorded, report, shown
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fscost.cells.measure import MEASURES, Traffic
 from fscost.errors import TableError
-from fscost.measure import MEASURES, Traffic
 from fscost.tables import Table
 from tests.report.conftest import Opened
 from tests.report.pages import Tables, chosen, report, shown, tables_of

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
 from fscost.collect import Run, gather, runs_below
 from fscost.tables import Table, TableSpec
 from fscost.tables.build import build
-from fscost.tables.extra import options_of, varying_options
 from fscost.tables.table import Entry
+from fscost.tables.varying_options import options_of, varying_options
 from tests.conftest import DATA
 
 METHODS, MODELS, CLIENTS, SEEDS, ROUNDS = (

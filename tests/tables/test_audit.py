@@ -10,12 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fscost.cells.measure import binary_text
 from fscost.collect import gather
 from fscost.engine.builtin import BuiltinEngine
-from fscost.measure import binary_text
-from fscost.metering import read_ledger
-from fscost.rundir import RunDir, Store
-from fscost.tables.reasons import Count, Gap, counts, gap_of
+from fscost.store.ledger_file import read_ledger
+from fscost.store.rundir import RunDir
+from fscost.store.store import Store
+from fscost.tables.log_gaps import Count, Gap, counts, gap_of
 from tests.conftest import DATA, Result, cell_of, execute
 
 CELL = ("model=mlp_s", "clients=3", "rounds=2")

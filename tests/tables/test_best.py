@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fscost.engine.estimate import EstimateEngine
-from fscost.rundir import Store
+from fscost.store.store import Store
 from fscost.tables import Table
 from fscost.tables.column import ColumnSpec
 from fscost.tables.emphasis import emphasised

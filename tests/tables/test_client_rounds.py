@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from fscost.cell import Cell
+from fscost.cells.cell import Cell
+from fscost.cells.measure import SERVER, Link, Traffic, link_between, traffic_of
+from fscost.cells.outcome import Outcome, Status
 from fscost.collect import gather
-from fscost.measure import SERVER, Link, Traffic, link_between, traffic_of
 from fscost.metering import Ledger, Message, Sizes
-from fscost.record import Outcome, Status
-from fscost.rundir import RunDir
+from fscost.store.rundir import RunDir
 from fscost.tables import TableSpec
 from fscost.tables.build import build
-from fscost.tables.links import Connection
+from fscost.tables.network_model import Connection
 from tests.conftest import DATA, cell_of
 
 COURSES = {

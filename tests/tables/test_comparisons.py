@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fscost.collect.gather import _metrics
+from fscost.collect.frames import _metrics
 from fscost.errors import TableError
 from fscost.tables import TableSpec
 from fscost.tables.build import build

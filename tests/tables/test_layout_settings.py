@@ -14,8 +14,8 @@ import yaml
 from fscost.collect import runs_below
 from fscost.engine.estimate import EstimateEngine
 from fscost.errors import TableError
-from fscost.paths import conf
-from fscost.rundir import Store
+from fscost.resources import conf
+from fscost.store.store import Store
 from fscost.tables import TableSpec
 from tests.conftest import Result, cells_of, execute
 from tests.tables.recorded import (

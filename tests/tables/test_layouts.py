@@ -15,7 +15,7 @@ from statistics import mean, stdev
 import pytest
 
 from fscost import __version__
-from fscost.paths import conf
+from fscost.resources import conf
 from fscost.tables.render import FORMATS
 from tests.conftest import DATA, Result
 from tests.tables.recorded import unpacked

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fscost.measure import binary_text
+from fscost.cells.measure import binary_text
 from tests.conftest import Result
 from tests.tables.recorded import rows_of
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from fscost.collect import gather, runs_below
+from fscost.commands.selection import select
+from fscost.commands.show import subject_of
 from fscost.errors import TableError
 from fscost.plots import sketch
-from fscost.report.views import figures
-from fscost.results import subject_of
-from fscost.selection import select
+from fscost.report.page_views import figures
 from fscost.tables import Table, TableSpec
 from tests.conftest import Result
 from tests.tables.recorded import entries, evaluated, runs_of, table_of, unpacked

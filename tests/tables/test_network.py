@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fscost.cells.measure import BACK, BOTH_WAYS, COLUMNS, FORTH
 from fscost.collect import gather
 from fscost.engine.estimate import EstimateEngine
-from fscost.measure import BACK, BOTH_WAYS, COLUMNS, FORTH
-from fscost.rundir import Store
+from fscost.store.store import Store
 from fscost.tables import TableSpec
 from fscost.tables.build import build
-from fscost.tables.links import Connection
+from fscost.tables.network_model import Connection
 from tests.conftest import Result, cell_of, cells_of, execute
 
 MLP = ("engine=estimate", "model=mlp_m", "clients=3", "rounds=10")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fscost.measure import UNITS
+from fscost.cells.measure import UNITS
 from fscost.tables.emphasis import emphasised
-from fscost.tables.explain import explain
-from fscost.tables.figure import Figure
 from fscost.tables.numbers import Style, printed
+from fscost.tables.origins import explain
+from fscost.tables.published_figure import Figure
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.table import Entry
 

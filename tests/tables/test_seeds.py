@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fscost.collect import gather, runs_below
-from fscost.rundir import RunDir
+from fscost.store.rundir import RunDir
 from fscost.tables import TableSpec
 from fscost.tables.build import build
 from tests.conftest import Result

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from fscost.collect import gather
+from fscost.commands.selection import select
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.estimate import EstimateEngine
 from fscost.errors import TableError
-from fscost.rundir import Store
-from fscost.selection import select
+from fscost.store.store import Store
 from fscost.tables import TableSpec
 from fscost.tables.build import build
-from fscost.tables.extra import varying_options
+from fscost.tables.varying_options import varying_options
 from tests.conftest import Result, cells_of, execute
 
 GRID = ("method=fedavg,fedprox", "model=lr,mlp_s", "clients=2,3", "rounds=2")

@@ -16,10 +16,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from fscost.record import Outcome, Status
+from fscost.cells.outcome import Outcome, Status
+from fscost.tables.formats.terminal_table import show
 from fscost.tables.render import render
 from fscost.tables.table import Column, Entry, Row, Table
-from fscost.tables.terminal import show
 from fscost.terminal import wrapped
 from tests.conftest import DATA, Result, in_process
 from tests.launch.test_live import SHOW, Terminal, plain

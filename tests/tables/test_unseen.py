@@ -8,7 +8,7 @@ import pytest
 from fscost.collect import gather
 from fscost.tables import TableSpec
 from fscost.tables.build import build
-from fscost.tables.unseen import unseen
+from fscost.tables.captions import unseen
 from tests.conftest import Result
 from tests.tables.recorded import rows_of
 from tests.tables.test_client_rounds import COURSES, run_of

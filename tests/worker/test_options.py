@@ -1,6 +1,6 @@
 """A cell's options in the words of a release, and back."""
 
-from fscost.worker.options import in_cell, in_release, leaves
+from fscost.worker.release_options import in_cell, in_release, leaves
 
 V020 = {"seed": 0, "data.batch_size": 64, "data.consistent_label_distribution": False, "eval.freq": 1}
 MASTER = {"seed": 0, "data.batch_size": 64, "dataloader.batch_size": 64, "data.consistent_label_distribution": True}

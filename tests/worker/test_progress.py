@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from fscost.metering import Message
-from fscost.worker.progress import Progress
+from fscost.worker.round_file import Progress
 
 
 def model(state: int, sender: int = 0) -> Message:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fscost.worker.serve import serve
+from fscost.worker.fork_server import serve
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

@@ -5,16 +5,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fscost.cell import Cell
-from fscost.digits import DATA_TYPES
-from fscost.engine.builtin.methods import method_problems
-from fscost.engine.builtin.options import Options, contradictions, not_understood
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome, Status
 from fscost.engine.process import WarmWorker
 from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.errors import ConfigError
-from fscost.record import Outcome, Status
-from fscost.rundir import RunDir
-from fscost.vocabulary import not_federatedscopes
+from fscost.protocol.course_options import Options, contradictions, not_understood
+from fscost.protocol.datasets import DATA_TYPES
+from fscost.protocol.fs_options import not_federatedscopes
+from fscost.protocol.method_conditions import method_problems
+from fscost.store.rundir import RunDir
 
 
 class BuiltinEngine:
@@ -36,7 +36,7 @@ class BuiltinEngine:
         """Run one cell in this process, unbounded; what goes wrong becomes the outcome's reason."""
         import torch  # takes seconds, and a plan needs none
 
-        from fscost.engine.builtin.run import run_cell
+        from fscost.engine.builtin.training_run import run_cell
 
         torch.set_num_threads(settings.threads)
         return run_cell(cell, into)
@@ -49,7 +49,7 @@ class ServedBuiltinEngine(BuiltinEngine):
     """Trains each cell in a fork of a worker that has imported torch once: a crash or a hang costs that cell alone."""
 
     def __init__(self) -> None:
-        self._worker = WarmWorker("fscost.engine.builtin.served")
+        self._worker = WarmWorker("fscost.engine.builtin.in_worker")
 
     def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
         """Run one cell; what ends its process is the outcome's reason."""

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fscost.engine.builtin.exchange import Entries
-from fscost.engine.builtin.options import Options
+from fscost.engine.builtin.payloads import Entries
 from fscost.engine.builtin.training import make_optimizer
+from fscost.protocol.course_options import Options
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from torch import nn
 
+from fscost.cells.measure import SERVER
 from fscost.engine.builtin.aggregation import Share, secret_shares, summed
-from fscost.engine.builtin.data import Federation
-from fscost.engine.builtin.exchange import Entries, Exchange
-from fscost.engine.builtin.local import make_local
-from fscost.engine.builtin.logs import CourseLogs
-from fscost.engine.builtin.network import Handler, Network
-from fscost.engine.builtin.options import Options
-from fscost.measure import SERVER
+from fscost.engine.builtin.client_data import Federation
+from fscost.engine.builtin.fs_log_writer import CourseLogs
+from fscost.engine.builtin.links import Handler, Network
+from fscost.engine.builtin.local_update import make_local
+from fscost.engine.builtin.payloads import Entries, Exchange
 from fscost.metering import Message
+from fscost.protocol.course_options import Options
 
 
 class Clients:

@@ -3,16 +3,16 @@
 import torch
 from torch import nn
 
+from fscost.cells.measure import SERVER
+from fscost.engine.builtin.client_data import Federation
 from fscost.engine.builtin.clients import Clients
-from fscost.engine.builtin.data import Federation
-from fscost.engine.builtin.exchange import Exchange
-from fscost.engine.builtin.logs import CourseLogs
-from fscost.engine.builtin.models import build_model
-from fscost.engine.builtin.network import Handler, Network
-from fscost.engine.builtin.options import Options
+from fscost.engine.builtin.fs_log_writer import CourseLogs
+from fscost.engine.builtin.links import Handler, Network
+from fscost.engine.builtin.modules import build_model
+from fscost.engine.builtin.payloads import Exchange
 from fscost.engine.builtin.server import Server
-from fscost.measure import SERVER
 from fscost.metering import Message
+from fscost.protocol.course_options import Options
 
 
 def run_course(options: Options, federation: Federation, network: Network, logs: CourseLogs) -> None:

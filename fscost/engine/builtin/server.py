@@ -9,16 +9,17 @@ import numpy as np
 import torch
 from torch import nn
 
+from fscost.cells.measure import SERVER
 from fscost.engine.builtin.aggregation import Aggregator, Swa, Update
-from fscost.engine.builtin.data import Federation
-from fscost.engine.builtin.exchange import Exchange
-from fscost.engine.builtin.logs import CourseLogs
-from fscost.engine.builtin.network import Handler, Network
-from fscost.engine.builtin.options import Options
-from fscost.engine.builtin.results import Best, EarlyStop, columns_of, larger_is_better, summaries
+from fscost.engine.builtin.client_data import Federation
+from fscost.engine.builtin.evaluations import Best, EarlyStop, columns_of, larger_is_better, summaries
+from fscost.engine.builtin.fs_log_writer import CourseLogs
+from fscost.engine.builtin.links import Handler, Network
+from fscost.engine.builtin.payloads import Exchange
 from fscost.engine.builtin.training import Metrics, evaluate
-from fscost.measure import SERVER
-from fscost.metering import Message, first_evaluation_is_round_0
+from fscost.metering import Message
+from fscost.protocol.course_options import Options
+from fscost.protocol.release import first_evaluation_is_round_0
 
 log = logging.getLogger(__name__)
 

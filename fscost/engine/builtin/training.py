@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fscost.engine.builtin.data import Samples
-from fscost.engine.builtin.options import Options
-from fscost.engine.builtin.schedule import Schedule
+from fscost.engine.builtin.client_data import Samples
+from fscost.protocol.course_options import Options
+from fscost.protocol.local_steps import Schedule
 
 Metrics = dict[str, float | int]
 

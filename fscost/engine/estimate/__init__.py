@@ -2,12 +2,12 @@
 
 from threading import Lock
 
-from fscost.cell import Cell
-from fscost.digits import DATA_TYPES
-from fscost.engine.estimate.options import check_options
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome
+from fscost.engine.estimate.closed_form_conditions import check_options
 from fscost.engine.settings import DEFAULTS, EngineSettings
-from fscost.record import Outcome
-from fscost.rundir import RunDir
+from fscost.protocol.datasets import DATA_TYPES
+from fscost.store.rundir import RunDir
 
 
 class EstimateEngine:
@@ -27,7 +27,7 @@ class EstimateEngine:
 
     def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
         """Write the cell's ledger, in this process: it takes milliseconds, and cells share what they have in common."""
-        from fscost.engine.estimate.run import run_cell  # torch takes seconds to import, and a plan needs none
+        from fscost.engine.estimate.closed_form import run_cell  # torch takes seconds to import, and a plan needs none
 
         with self._one_at_a_time:
             return run_cell(cell, into)

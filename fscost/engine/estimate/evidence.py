@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fscost.digits import DATA_TYPES
-from fscost.engine.builtin.options import Options
-from fscost.engine.estimate.options import check_options
-from fscost.engine.estimate.run import Estimate
-from fscost.measure import SERVER, Link
+from fscost.cells.measure import SERVER, Link
+from fscost.engine.estimate.closed_form import Estimate
+from fscost.engine.estimate.closed_form_conditions import check_options
 from fscost.metering import Message, reported_bytes
+from fscost.protocol.course_options import Options
+from fscost.protocol.datasets import DATA_TYPES
 
 Row = Mapping[str, Any]
 

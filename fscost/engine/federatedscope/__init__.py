@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import fscost
-from fscost import vocabulary
-from fscost.cell import Cell
-from fscost.digits import DATA_TYPES, SPLITTERS
-from fscost.engine import fit
-from fscost.engine.federatedscope.asked import options_of
-from fscost.engine.federatedscope.effective import broken_claims, own_choices
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome, Provenance, Status
+from fscost.engine.federatedscope.effective_options import broken_claims, own_choices
 from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach
+from fscost.engine.federatedscope.option_query import options_of
 from fscost.engine.process import WarmWorker, Worker
 from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.errors import ConfigError
-from fscost.record import Outcome, Provenance, Status
-from fscost.rundir import RunDir
+from fscost.protocol import fs_options, model_inputs
+from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
+from fscost.store.rundir import RunDir
 
 __all__ = ["FederatedScopeEngine", "interpreter", "is_within_reach", "options_of"]
 
@@ -35,7 +34,7 @@ class FederatedScopeEngine:
     """
 
     def __init__(self, python: str | None) -> None:
-        self._python, self._worker = python, WarmWorker("fscost.worker.course")
+        self._python, self._worker = python, WarmWorker("fscost.worker.fs_course")
 
     def check(self, cell: Cell) -> None:
         """Raise ConfigError for a cell that FederatedScope would crash on or that cannot be metered."""
@@ -64,7 +63,7 @@ class FederatedScopeEngine:
         request = {
             "into": str(into.path.resolve()),
             "log": str(into.engine_log.resolve()),
-            "asked": dict(vocabulary.leaves(cell.fs)),
+            "asked": dict(fs_options.leaves(cell.fs)),
             "protocol": cell.protocol,
             "data_file": _data_file(cell),
         }
@@ -83,7 +82,7 @@ def _check_unheard_of(cell: Cell, found: Interpreter) -> None:
 
     Those too that its main.py does something with: the worker does what main.py does in the releases.
     """
-    unheard = {n: v for n, v in vocabulary.leaves(cell.fs) if n not in vocabulary.known() and not vocabulary.is_open(n)}
+    unheard = {n: v for n, v in fs_options.leaves(cell.fs) if n not in fs_options.known() and not fs_options.is_open(n)}
     main = Path(found.folder) / "main.py"
     text = main.read_text(errors="replace") if unheard and main.is_file() else ""
     for name, value in unheard.items():
@@ -102,13 +101,13 @@ def _data_file(cell: Cell) -> str | None:
 
 
 def _problems(cell: Cell) -> Iterator[str]:
-    yield from vocabulary.not_federatedscopes(cell.fs)
+    yield from fs_options.not_federatedscopes(cell.fs)
     if cell.get("model.type") == "vgg11":
         yield (
             "model=vgg11: FederatedScope's own fails on images of any size, as it pools eight times and its linear "
             "layers are made for five; engine=builtin and engine=estimate have it with five"
         )
-    yield from fit.problems(cell)
+    yield from model_inputs.problems(cell)
     if cell.get("federate.mode") == "distributed":
         yield (
             "fs.federate.mode=distributed: engine=federatedscope runs FederatedScope's standalone mode, whose messages "

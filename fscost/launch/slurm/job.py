@@ -8,12 +8,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
+from fscost.cells.outcome import Status
 from fscost.engine import Engines
 from fscost.errors import StoreError
 from fscost.launch.slurm import squeue
 from fscost.launch.task import Ended, How, Task, compute
-from fscost.record import Status
-from fscost.rundir import Store
+from fscost.store.store import Store
 
 _SHARED = "the store must lie on a file system that all nodes share; store=PATH chooses another"
 

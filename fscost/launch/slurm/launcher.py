@@ -24,7 +24,7 @@ from fscost.launch.slurm import squeue
 from fscost.launch.slurm.job import Job, listed, run_task
 from fscost.launch.slurm.sbatch import arrays
 from fscost.launch.task import Ended, How, Task
-from fscost.rundir import Store
+from fscost.store.store import Store
 
 _LOOK_S = 1.0
 """How often to look for results, which is a look into a folder and asks nothing of the controller."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fscost.clean import clean
+from fscost.printable import clean
 from fscost.tables.table import Table
 
 __all__ = ["Format", "Raw", "clean", "comment", "legend"]

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fscost.tables.formats.columns import Parts, columns_of, padded, widest
 from fscost.tables.formats.format import Format, Raw, clean, comment, legend
+from fscost.tables.formats.text import Parts, columns_of, padded, widest
 from fscost.tables.table import Column, Entry, Table
 
 _INLINE = re.compile(

@@ -1,0 +1,244 @@
+"""Whether what FederatedScope logged can be what travelled: the fewest bytes of a model, and what is below them."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fscost.cells.measure import SERVER
+from fscost.cells.provenance_options import is_provenance
+from fscost.collect.fs_logs import are_counts, is_count
+from fscost.protocol.fs_options import default, is_open, known
+
+Row = dict[str, Any]
+Options = Mapping[str, Any]
+
+_LINKS = {"upload": "total_upload_bytes", "download": "total_download_bytes"}
+
+_NOTHING = "every figure is 0: FederatedScope counts nothing in distributed mode"
+_NO_COUNT = "every figure is 0: nothing was counted"
+_NO_UPLOAD = "upload is 0 for every worker though clients trained: it is not counted in standalone mode since v0.3.0"
+_NO_DOWNLOAD = "download is 0 for every client though clients trained"
+_ONLINE = f"{_NO_DOWNLOAD}: what federate.online_aggr hands to them is not counted"
+
+
+class Log(NamedTuple):
+    """What FederatedScope logged of one run, and its options by dotted name, none where they are not known."""
+
+    workers: Sequence[Row]
+    options: Options = {}
+    is_distributed: bool = False
+
+
+def doubts_of(log: Log) -> Iterator[str]:
+    """Yield what is implausible about the log of one run."""
+    yield from no_counts(log.workers)
+    yield from _zeros(log)
+    yield from _less_than_a_model(log)
+    yield from _more_than_was_sent(log)
+
+
+def no_counts(workers: Sequence[Row]) -> Iterator[str]:
+    """Yield which figures are no number of bytes, or of a counter that went back."""
+    figures = (worker[key] for worker in workers for key in _LINKS.values() if key in worker)
+    if are_counts(figures) and all(worker["run"] == 1 for worker in workers):
+        return
+    before: dict[tuple[int, str], float] = {}
+    for worker in workers:
+        for link, key in _LINKS.items():
+            value = worker.get(key, 0)
+            if not is_count(value):
+                yield f"{link} of {_name(worker)} is {_shown(value)}, which is no number of bytes"
+                continue
+            last = before.get((worker["worker"], link), 0)
+            if value < last:
+                yield f"{link} of {_name(worker)} shrinks from {last:,.0f} B to {value:,.0f} B in a later line"
+            before[worker["worker"], link] = value
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:40].replace(";", ",")
+
+
+# --- counted as nothing ---------------------------------------------------------------------------
+
+
+def _zeros(log: Log) -> Iterator[str]:
+    """Yield what is 0 though something was sent."""
+    known = {link: _counts(log.workers, link) for link in _LINKS}
+    if all(known.values()) and not any(any(counts.values()) for counts in known.values()):
+        yield _NOTHING if log.is_distributed or not log.options else _NO_COUNT
+        return
+    for link, counts in known.items():
+        trained = {worker["worker"] for worker in log.workers if _trained(worker)} & counts.keys()
+        silent = sorted(worker for worker in trained if not counts[worker])
+        if link == "upload" and trained and not any(counts.values()):
+            yield _NO_UPLOAD
+        elif link == "download" and trained and len(silent) == len(trained):
+            yield _ONLINE if log.options.get("federate.online_aggr") else _NO_DOWNLOAD
+        elif silent:
+            yield f"{link} of {_names(silent)} is 0 though {'they' if len(silent) > 1 else 'it'} trained"
+
+
+def _counts(workers: Sequence[Row], link: str) -> dict[int, float]:
+    """Return what each worker logged of a link, where that is a count; of several lines the last."""
+    key = _LINKS[link]
+    return {worker["worker"]: worker[key] for worker in workers if key in worker and is_count(worker[key])}
+
+
+def _trained(worker: Row) -> bool:
+    return bool(worker["worker"] and (worker.get("total_flops") or worker.get("total_model_size")))
+
+
+# --- less than one model --------------------------------------------------------------------------
+
+
+def _less_than_a_model(log: Log) -> Iterator[str]:
+    """Yield for each link that clients, or else the server, report less than a model for each client that took part."""
+    sizes = {worker["worker"]: size for worker in log.workers if worker["worker"] and (size := _model_size(worker))}
+    for link, counts in ((link, _counts(log.workers, link)) for link in _LINKS):
+        least = {worker: least_bytes(size, log.options, link) for worker, size in sizes.items()}
+        too_few = {w: counts[w] for w, model in least.items() if 0 < counts.get(w, 0) < model.size}
+        if too_few:
+            worst = max(too_few, key=lambda worker: too_few[worker])
+            model = f"less than one model of {sizes[worst]:,.0f} parameters, {least[worst]}"
+            yield f"{link} of {_names([*too_few])} is at most {too_few[worst]:,.0f} B, {model}"
+            continue
+        all_models, other = sum(model.size for model in least.values()), _counts(log.workers, _OF_SERVER[link])
+        if 0 < other.get(SERVER, 0) < all_models:
+            way = f"{_OF_SERVER[link]} of the server is {other[SERVER]:,.0f} B"
+            yield f"{way}, less than one model per client that took part"
+
+
+_OF_SERVER = {"upload": "download", "download": "upload"}
+"""What clients log → what the server logs of the same messages."""
+
+
+def _model_size(worker: Row) -> float:
+    """Return what total_model_size says of a client that trained: the number of parameters; 0 where it does not."""
+    size = worker.get("total_model_size")
+    return float(size) if is_count(size) and size is not None else 0
+
+
+def _more_than_was_sent(log: Log) -> Iterator[str]:
+    """Yield that clients received more than the server sent them, where nobody else sends to them."""
+    if log.options.get("federate.use_ss") or log.options.get("vertical.use"):
+        return
+    received = sum(size for worker, size in _counts(log.workers, "download").items() if worker != SERVER)
+    if (sent := _counts(log.workers, "upload").get(SERVER, 0)) and received > sent:
+        yield f"clients downloaded {received:,.0f} B in all, more than the {sent:,.0f} B that the server uploaded"
+
+
+# --- the same for all models ----------------------------------------------------------------------
+
+
+def same_bytes_of_other_models(logs: Mapping[str, Log]) -> dict[str, str]:
+    """Return, by run, that its clients downloaded as much as those of another run with a model of another size.
+
+    Only runs of as many rounds and evaluations are compared; where no model is sent, nothing depends on its size.
+    """
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for run, log in logs.items():
+        downloads = tuple(sorted(size for worker, size in _counts(log.workers, "download").items() if worker))
+        if any(downloads) and _parameters(log):
+            rounds = (log.options.get(name) for name in ("federate.total_round_num", "eval.freq"))
+            alike.setdefault((downloads, *rounds), []).append(run)
+    return {
+        run: f"clients downloaded {max(key[0]):,.0f} B each, as those of {other} with a model of another size: "
+        "FederatedScope's figure does not depend on it"
+        for key, runs in alike.items()
+        for run in runs
+        if (other := next((o for o in runs if _parameters(logs[o]) != _parameters(logs[run])), None))
+    }
+
+
+def _parameters(log: Log) -> float:
+    """Return how many parameters are sent with a model, 0 where that is not known or none are."""
+    sizes = [_model_size(worker) for worker in log.workers if worker["worker"]]
+    return parameters_sent(max(sizes, default=0), log.options)
+
+
+def _name(worker: Row) -> str:
+    return "the server" if worker["worker"] == SERVER else f"client {worker['worker']}"
+
+
+def _names(clients: Sequence[int]) -> str:
+    """Return clients by their numbers, of many the first and the last."""
+    numbers = sorted(clients)
+    if len(numbers) > _MOST:
+        return f"{len(numbers)} clients from {numbers[0]} to {numbers[-1]}"
+    return f"client{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+
+
+_MOST = 5
+"""How many clients are named one by one."""
+
+
+_HALF = re.compile(r"(.*_)?(half|fp16|bf16|amp)(_.*)?")
+_PART = re.compile(r".*(adapter|lora|peft|compress|top_?k|spars|prun|sketch|mask|codec|freez|frozen|partial|distill).*")
+_METHODS = {"fedavg", "fedopt", "fedprox", "fedbn", "fedrep", "pfedme", "ditto", "fedem", "fedswa"}
+_NO_MODEL = {"local", "global"}
+"""Methods that FederatedScope has, by what they send: a whole model, or none until the end."""
+
+_OF_V020 = {"data.graphsaint.num_steps", "data.graphsaint.walk_length", "early_stop.the_smaller_the_better",
+            "eval.save_data", "sgdmf.theta"}  # fmt: skip
+"""Options of former releases."""
+
+
+class Least(NamedTuple):
+    """A number of bytes, 0 where there is no bound, and of what it is."""
+
+    size: float
+    of: str
+
+    def __str__(self) -> str:
+        return f"{self.size:,.0f} B {self.of}"
+
+
+def parameters_sent(size: float, options: Options) -> float:
+    """Return how many parameters a message with the model has, of ``total_model_size``; 0 where none has a model."""
+    if _method(options) in _NO_MODEL or options.get("vertical.use"):
+        return 0
+    is_ditto = options.get("ditto.use") or _method(options) == "ditto"
+    return size / 2 if is_ditto else size  # Ditto counts the personal model too, which stays
+
+
+def least_bytes(size: float, options: Options, link: str) -> Least:
+    """Return the bound for a model of ``total_model_size`` parameters, for upload or download."""
+    number = parameters_sent(size, options)
+    if _is_partial(options) or (link == "upload" and options.get("personalization.local_param")):
+        return Least(0, "")
+    if not _is_known(options):
+        return Least(number / 8, "even with one bit each")
+    if options.get("quantization.method", "none") != "none":
+        bits = options.get("quantization.nbits", 8)
+        bits = bits if bits in (8, 16) else 1
+        return Least(number * bits / 8, f"with {bits} bits each")
+    if any(_HALF.fullmatch(_last(name)) and value for name, value in options.items()):
+        return Least(number * 2, "with 16 bits each")
+    return Least(number * 4, "with 32 bits each")
+
+
+def _is_partial(options: Options) -> bool:
+    return any(_PART.fullmatch(name.lower()) and _is_on(name, value) for name, value in options.items())
+
+
+def _is_on(name: str, value: Any) -> bool:
+    """Return whether an option is set; a dump has all of FederatedScope's with their defaults."""
+    return bool(value) and value != default(name) and str(value).lower() not in ("none", "false")
+
+
+def _is_known(options: Options) -> bool:
+    """Return whether FederatedScope has the method and every option, so that what is sent is known."""
+    if not options or _method(options) not in _METHODS:
+        return False
+    return all(
+        n in known() or n in _OF_V020 or is_open(n) or is_provenance(n) or _HALF.fullmatch(_last(n)) for n in options
+    )
+
+
+def _method(options: Options) -> str:
+    return str(options.get("federate.method", "FedAvg")).lower()
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2].lower()

@@ -1,0 +1,191 @@
+"""What is known of the cells of a selection at one moment."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Status
+from fscost.collect import ForeignRun, Run, runs_below
+from fscost.commands.selection import named
+from fscost.engine import identify
+from fscost.errors import CollectError
+from fscost.launch.console import counted, duration
+from fscost.launch.under_way import Running, seconds_left, under_way
+from fscost.plan import plan
+from fscost.protocol.no_effect import in_words
+from fscost.store.rundir import RunDir, warnings_in
+from fscost.store.store import Store, is_named_after
+
+_TO_GO = (Status.MISSING, Status.INTERRUPTED, Status.CORRUPT)
+"""What the sweep that runs will compute: cells that failed had their turn, or will have it, but nobody can tell."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A selected cell, None where its run does not tell it, and how far it is; failures have a `reason` and a `log`.
+
+    `warnings` is what was said when it ended.
+    """
+
+    name: str
+    cell: Cell | None
+    status: Status
+    reason: str = ""
+    log: Path | None = None
+    wall_s: float = 0.0
+    warnings: Sequence[str] = ()
+
+    @property
+    def no_effect(self) -> list[str]:
+        """What of its method changes nothing, in words; of models that are known, before it ran."""
+        return in_words(self.cell, self.warnings) if self.cell else []
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known at one moment; `others` counts the cells that run in the same stores and were not selected.
+
+    `stamps` are others once results appeared, were computed again or removed.
+    """
+
+    cells: Sequence[Seen]
+    running: Sequence[Running]
+    others: int
+    stamps: Sequence[tuple[Path, int | None]] = ()
+
+    @property
+    def counts(self) -> str:
+        """How many cells are in which state."""
+        return ", ".join(text for text in (f"{len(self.cells)} cells", counted(s.status for s in self.cells)) if text)
+
+    @property
+    def totals(self) -> str:
+        """The counts, and how long it will take if anything runs and anything tells."""
+        left_s = self._seconds_left()
+        return self.counts if left_s is None else f"{self.counts}; about {duration(left_s)} left"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any selected cell is being computed."""
+        return any(seen.status is Status.RUNNING for seen in self.cells)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to compute."""
+        return not self.is_running and not any(seen.status in _TO_GO for seen in self.cells)
+
+    def _seconds_left(self) -> float | None:
+        known = [(seen, seen.cell) for seen in self.cells if seen.cell]
+        waiting = [cell for seen, cell in known if seen.status in _TO_GO]
+        measured = [(cell, seen.wall_s) for seen, cell in known if seen.status is Status.DONE and seen.wall_s]
+        return seconds_left(waiting, self.running, measured, len(self.running)) if self.running else None
+
+
+class Selection:
+    """The selected runs, looked at as often as need be; what begins in a selected folder joins them."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        overrides, self._folders = named(words)
+        self._runs, self._stores = _below(self._folders) if self._folders else _planned(overrides)
+        self._ended: dict[Path, tuple[int, Seen]] = {}
+        self._names = self._listed()
+
+    def look(self) -> Look:
+        """Return how far each cell is; of those that ended, only new files are read."""
+        if self._folders and (names := self._listed()) != self._names:
+            self._runs, self._stores = _below(self._folders)
+            self._names = names
+        running = {(store.path, one.cell.name): one for store in self._stores for one in under_way(store)}
+        stamps = [(run.path, _newest_ns(run)) for _, run in self._runs]  # first: what ends meanwhile is new next time
+        keys = [(run.path.parent, cell.name if cell else "") for cell, run in self._runs]
+        cells = [self._seen(*pair, key in running) for pair, key in zip(self._runs, keys, strict=True)]
+        own = [running[key] for key in keys if key in running]
+        return Look(cells, own, len(running) - len(own), stamps)
+
+    def _listed(self) -> list[tuple[str, list[str]]]:
+        """Return what lies below the folders, down to the runs."""
+        return [*_listed(self._folders)]
+
+    def _seen(self, cell: Cell | None, run: Run, is_running: bool) -> Seen:
+        if not isinstance(run, RunDir):
+            ending, reason = run.ending()
+            return Seen(str(run.path), cell, ending, reason or "")
+        if cell is None or not is_named_after(run.path, cell):
+            return _read(run, cell, run.status())
+        if is_running:
+            return Seen(cell.name, cell, Status.RUNNING)
+        stamp = _stamp(run)
+        if stamp is None or self._ended.get(run.path, (None,))[0] != stamp:
+            store = Store(run.path.parent)
+            seen = _read(store.of(cell), cell, store.status(cell))
+            if stamp is None or seen.status is Status.RUNNING:
+                return seen
+            self._ended[run.path] = stamp, seen
+        return self._ended[run.path][1]
+
+
+def _planned(overrides: Sequence[str]) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:
+    made = plan(overrides, identify)
+    store = Store(made.store)
+    return [(one.cell, RunDir(store.place_of(one.cell))) for one in made.cells], [store]
+
+
+def _below(folders: Sequence[Path]) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:
+    """Return the runs below folders, those that are under way there too, and all their stores."""
+    found = {run.path: (cell, run) for cell, run in runs_below(*folders)}
+    stores = [Store(path.parent) for folder in folders for path in sorted(folder.rglob(".running"))]
+    for store in stores:
+        for name, begun in store.unfinished().items():
+            with suppress(CollectError):
+                found.setdefault(store.path / name, (begun.read_cell(), RunDir(store.path / name)))
+    parents = [Store(path.parent) for path, (_, run) in found.items() if isinstance(run, RunDir)]
+    return list(found.values()), list(dict.fromkeys([*stores, *parents]))
+
+
+def _listed(folders: Sequence[Path]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder with the names in it; what is in a run's folder is its own."""
+    for folder in folders:
+        for path, inner, files in os.walk(folder):
+            if "cell.json" in files:
+                inner.clear()
+                files = ["cell.json"]
+            yield path, sorted(files)
+
+
+def _newest_ns(run: Run) -> int | None:
+    """Return when what a run tells was last written, None where it tells nothing."""
+    files = (run.outcome_file,) if isinstance(run, RunDir) else _files_of(run)
+    times = [*map(_written_ns, (run.path, *files))]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _files_of(run: ForeignRun) -> tuple[Path, ...]:
+    return tuple(f for one in run.processes for f in (one.config_file, one.system_metrics, one.eval_results))
+
+
+def _written_ns(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _stamp(run: RunDir) -> int | None:
+    """Return what is another once the cell was computed again, None where no end was written."""
+    return _written_ns(run.outcome_file)
+
+
+def _read(run: RunDir, cell: Cell | None, status: Status) -> Seen:
+    """Return what a run that ended tells."""
+    name = cell.name if cell else str(run.path)
+    if status is Status.CORRUPT:
+        return Seen(name, cell, status, "its files cannot be believed; rerun the cell")
+    try:
+        outcome = run.read_outcome()
+    except CollectError:  # it was removed meanwhile
+        outcome = {}
+    log = run.engine_log if run.engine_log.exists() else None
+    return Seen(name, cell, status, outcome.get("reason", ""), log, outcome.get("wall_s", 0.0), warnings_in(outcome))

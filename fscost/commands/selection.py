@@ -1,0 +1,175 @@
+"""What a verb is about, the same for all of them: overrides, folders, or nothing for the last sweep."""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Status
+from fscost.collect import Run, runs_below
+from fscost.engine import Engines, EngineSettings, identify, unasked
+from fscost.errors import ConfigError, StoreError, for_each_cell, nearest
+from fscost.files import write_whole
+from fscost.plan import Plan, Planned, plan
+from fscost.protocol.release import RELEASES
+from fscost.store.rundir import RunDir
+from fscost.store.store import Store
+from fscost.tables import TableSpec
+
+if TYPE_CHECKING:
+    from fscost.collect import Frames  # with pandas, which nothing here needs
+
+_NOT_ABOUT_CELLS = ("store=", "out=", "table", "network", "hydra", "retries=", "fail_fast=", "engine.python=",
+                    "engine.threads=", "engine.timeout_min=", "engine.memory_gb=")  # fmt: skip
+"""Overrides that say how cells are run and shown, and not which."""
+
+
+_RELEASE = "engine.protocol="
+_OF_FOREIGN = ("shapes=", "parameters=", "lora_rank=", _RELEASE)
+"""What can be told of runs in a folder that fscost did not launch."""
+
+_MOST_TO_DO = 5
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs that a verb is about, and the plan they come from.
+
+    `model` (a spec, as ``fs.model.spec``) and `release` are told of runs in folders that fscost did not launch.
+    """
+
+    runs: tuple[tuple[Cell | None, Run], ...]
+    plan: Plan
+    planned: dict[str, Planned]
+    words: tuple[str, ...]
+    model: Mapping[str, Any] | None = None
+    release: str | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that makes the table of these runs again."""
+        return self.command_of("table")
+
+    def command_of(self, *verb: str) -> str:
+        """Return the command that does something with these runs."""
+        return shlex.join(["python", "-m", "fscost", *verb, *self.words])
+
+    def commands(self, frames: "Frames") -> dict[str, str]:
+        """Return for each cell that `frames` has not done what would compute it; fscost cannot what it did not launch.
+
+        The keys are the names of the cells in `frames`.
+        """
+        rows = frames.cells.filter(["cell", "status"]).itertuples(index=False, name=None)
+        left = {cell for cell, status in rows if status != Status.DONE}
+        return {
+            cell.id: self.planned[cell.id].command if cell.id in self.planned else f"python -m fscost rerun {run.path}"
+            for cell, run in self.runs
+            if cell and cell.id in left and isinstance(run, RunDir)
+        }
+
+    def to_do(self, frames: "Frames") -> list[str]:
+        """Return the commands that would compute what is not done; of many cells one for all, which leaves the rest."""
+        commands = self.commands(frames)
+        if len(commands) > _MOST_TO_DO:
+            verb, flags = ([], []) if self.planned else (["rerun"], ["--failed", "--missing"])
+            return [shlex.join(["python", "-m", "fscost", *verb, *self.words, *flags])]
+        return list(commands.values())
+
+
+def planned(overrides: Sequence[str]) -> Plan:
+    """Expand overrides; every cell is checked by the engine that would run it."""
+    made = plan(overrides, identify)
+    with Engines() as engines:
+        for_each_cell(lambda one: engines.of(one.cell, settings_of(one)).check(one.cell), made.cells)
+    spec = TableSpec.from_config(made.table, made.network)
+    is_fork = any(one.cell.engine == "federatedscope" for one in made.cells)  # which may log accuracies in percent
+    for column in spec.column_specs():
+        column.check_direction()
+        if not is_fork:
+            column.check_target()
+    spec.check_options([one.cell for one in made.cells])
+    return made
+
+
+def select(words: Sequence[str]) -> Selection:
+    """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
+    overrides, folders = named(words)
+    if folders:
+        runs = runs_below(*folders)
+        made = plan([o for o in overrides if not o.startswith(_OF_FOREIGN)], unasked)
+        words = (*map(str, folders), *overrides)
+        return Selection(tuple(runs), made, {}, words, _model_told(overrides), _release_told(overrides))
+    return selection_of(planned(overrides), overrides)
+
+
+def _model_told(overrides: Sequence[str]) -> Mapping[str, Any] | None:
+    """Return the spec of the model of runs whose model is not known here, None where none is given."""
+    told = [o for o in overrides if o.startswith(_OF_FOREIGN) and not o.startswith(_RELEASE)]
+    if not told:
+        return None
+    cells = plan(["engine=estimate", "model=spec", "data=samples", *told], unasked).cells
+    if len(cells) > 1:
+        raise ConfigError(f"{' '.join(told)}: the runs of a folder have one model; give one value")
+    spec: Mapping[str, Any] = cells[0].cell.get("model.spec")
+    return spec
+
+
+def _release_told(overrides: Sequence[str]) -> str | None:
+    """Return the release that runs are said to have run on."""
+    told = [o.removeprefix(_RELEASE) for o in overrides if o.startswith(_RELEASE)]
+    if told and told[-1] not in RELEASES:
+        known = ", ".join(RELEASES)
+        raise ConfigError(f"{_RELEASE}{told[-1]}: must be one of {known}{nearest(told[-1], RELEASES)}")
+    return told[-1] if told else None
+
+
+def selection_of(made: Plan, overrides: Sequence[str]) -> Selection:
+    """Return the runs of all cells of a plan, which these overrides made."""
+    store = Store(made.store)
+    runs = [(p.cell, store.of(p.cell)) for p in made.cells]
+    return Selection(tuple(runs), made, {p.cell.id: p for p in made.cells}, tuple(overrides))
+
+
+def settings_of(one: Planned) -> EngineSettings:
+    """Return how a cell's engine is to run it."""
+    return EngineSettings.from_config(one.engine)
+
+
+def named(words: Sequence[str]) -> tuple[list[str], list[Path]]:
+    """Return the overrides and the folders of a selection, of the last sweep where no cell is named.
+
+    Raises ConfigError for overrides that name cells beside a folder, and where there was no last sweep.
+    """
+    overrides, folders = [w for w in words if "=" in w], [Path(w) for w in words if "=" not in w]
+    if folders:
+        allowed = (*_NOT_ABOUT_CELLS, *_OF_FOREIGN)
+        if lost := [o for o in overrides if not o.startswith(allowed) or o.startswith("store=")]:
+            raise ConfigError(
+                f"{lost[0]}: a folder names its runs itself; only how they are run (engine.…, hydra…, retries, "
+                "fail_fast) and shown (table…, network.…, out=…), and of runs that fscost did not launch their model "
+                "(shapes=FILE, parameters=COUNT, lora_rank=RANK) and release (engine.protocol=NAME) go with it"
+            )
+    elif not [o for o in overrides if not o.startswith(_NOT_ABOUT_CELLS)]:
+        remembered, another_table = _last_sweep(overrides), any(o.startswith("table=") for o in overrides)
+        overrides = [*(o for o in remembered if not (another_table and o.startswith("table"))), *overrides]
+    return overrides, folders
+
+
+def remember(store: Store, overrides: Sequence[str]) -> None:
+    """Make these overrides the last sweep."""
+    try:
+        write_whole(store.path / "last_sweep.json", [json.dumps({"format": 1, "overrides": list(overrides)})])
+    except OSError as error:
+        raise StoreError(f"store={store.path}: cannot be written: {error.strerror}") from error
+
+
+def _last_sweep(overrides: Iterable[str]) -> list[str]:
+    store = plan([o for o in overrides if o.startswith("store=")], unasked).store
+    try:
+        content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
+        return [str(override) for override in content["overrides"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox") from error

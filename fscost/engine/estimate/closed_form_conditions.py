@@ -1,0 +1,164 @@
+"""Which cells have a closed form: those whose messages do not depend on how training goes."""
+
+from collections.abc import Iterable, Iterator
+
+from fscost.cells import provenance_options
+from fscost.cells.cell import Cell
+from fscost.cells.names import trains_otherwise_alone
+from fscost.errors import ConfigError
+from fscost.protocol import fs_options, model_inputs
+from fscost.protocol.course_options import DATA_TYPES, Options
+from fscost.protocol.datasets import SPLITTERS
+from fscost.protocol.method_conditions import method_problems
+from fscost.protocol.model_shapes import is_count, shapes_of
+from fscost.protocol.release import PROTOCOLS
+
+METHODS = ("fedavg", "fedopt", "fedprox", "ditto", "pfedme", "fedem", "fedrep", "local", "global")
+
+_WITHOUT_INFLUENCE = (
+    "seed", "backend", "data.root", "data.splitter_args",
+    "data.consistent_label_distribution", "data.server_holds_all", "dataloader.", "criterion.", "trainer.type",
+    "train.", "grad.", "finetune.", "regularizer.", "fedprox.", "fedopt.", "nbafl.", "aggregator.",
+    "federate.mode", "federate.ignore_weight", "federate.share_local_model", "federate.online_aggr",
+    "federate.data_weighted_aggr", "federate.restore_from", "federate.merge_val_data",
+    "personalization.regular_weight", "personalization.lr", "personalization.K", "personalization.beta",
+    "personalization.local_update_steps", "personalization.epoch_", "model.task", "model.dropout", "eval.count_flops",
+    "eval.best_res_update_round_wise_key", "eval.monitoring", "eval.report", "early_stop.delta",
+    "early_stop.improve_indicator_mode", "fedswa.freq", "fedswa.start_rnd",
+)  # fmt: skip
+"""Options, or their first letters, that change neither how many messages are sent nor what is in them."""
+
+_COUNTED = (
+    "federate.client_num", "federate.sample_client_num", "federate.sample_client_rate", "federate.total_round_num",
+    "federate.method", "federate.unseen_clients_rate", "federate.make_global_eval", "federate.merge_test_data",
+    "federate.use_ss", "federate.join_in_info", "data.type", "data.args", "data.splits", "data.splitter", "model.type",
+    "model.hidden", "model.layer", "model.in_channels", "model.embed_size", "model.out_channels", "model.use_bias",
+    "model.model_num_per_trainer",
+    "personalization.local_param", "personalization.share_non_trainable_para", "quantization.method",
+    "quantization.nbits", "fedswa.use", "eval.freq", "eval.metrics", "eval.split", "early_stop.patience",
+    *fs_options.OWN,
+)  # fmt: skip
+
+_TIMING = {
+    "asyn.use": "in asynchronous courses the number of messages depends on timing",
+    "vertical.use": "messages of vertical and tree learning depend on the data",
+}
+
+
+def check_options(cell: Cell) -> None:
+    """Raise ConfigError for a cell whose messages cannot be told without running it, with the reason."""
+    problems = [*_depends_on_training(cell)] or [*_not_understood(cell)]
+    problems = problems or [*_contradictions(Options(cell)), *method_problems(Options(cell))]
+    if problems:
+        raise ConfigError(*problems)
+
+
+def timing_problems(cell: Cell) -> Iterator[str]:
+    """Yield why the number of messages depends on more than the options and how long a course went on."""
+    for name, why in _TIMING.items():
+        if cell.get(name):
+            yield f"fs.{name}=True: {why}; engine=federatedscope runs it"
+
+
+def _depends_on_training(cell: Cell) -> Iterator[str]:
+    yield from timing_problems(cell)
+    options = Options(cell)
+    patience = options["early_stop.patience"]
+    if 0 < patience < options.evaluations and not options["early_stop.stopped_after"]:
+        yield (
+            f"fs.early_stop.patience={patience}: when {options.evaluations} evaluations stop early depends on "
+            "training; set fs.early_stop.patience=0, take engine=builtin, or give the global_convergence_round that a "
+            "run logged as fs.early_stop.stopped_after"
+        )
+
+
+def _not_understood(cell: Cell) -> Iterator[str]:
+    if cell.protocol not in PROTOCOLS:
+        yield f"engine.protocol={cell.protocol}: must be one of {', '.join(PROTOCOLS)}"
+    for name, value in fs_options.leaves(cell.fs):
+        if name not in _COUNTED and not provenance_options.is_host(name) and not name.startswith(_WITHOUT_INFLUENCE):
+            yield f"fs.{name}={value}: engine=estimate does not know what that sends; engine=federatedscope does"
+
+
+def _contradictions(options: Options) -> Iterator[str]:
+    data, model = options["data.type"], options["model.type"]
+    if not trains_otherwise_alone(str(options["trainer.type"])):
+        yield f"fs.trainer.type={options['trainer.type']}: engine=estimate does not know what it sends"
+    if str(options["federate.method"]).lower() not in METHODS:
+        yield f"fs.federate.method={options['federate.method']}: {_knows(METHODS)}"
+    if data not in (*DATA_TYPES, "samples"):
+        yield f"fs.data.type={data}: {_knows((*DATA_TYPES, 'samples'))}"
+    elif data not in ("toy", "samples") and options["data.splitter"] not in SPLITTERS:
+        yield f"fs.data.splitter={options['data.splitter']}: {_knows(SPLITTERS)}"
+    yield from _own_problems(options)
+    if model == "spec":
+        yield from _spec_problems(options)
+    elif model not in model_inputs.MODELS:
+        yield f"fs.model.type={model}: {_knows(model_inputs.MODELS)}"
+    yield from model_inputs.problems(options.cell)
+
+
+def _knows(values: Iterable[str]) -> str:
+    return f"engine=estimate knows {', '.join(values)}; engine=federatedscope has the others"
+
+
+def _own_problems(options: Options) -> Iterator[str]:
+    """Yield what is wrong with options that FederatedScope does not have, the model's shapes apart."""
+    data, model = options["data.type"], options["model.type"]
+    samples = {f"{split}_samples": options[f"data.{split}_samples"] for split in ("train", "test")}
+    given = [name for name in samples if options.cell.get(f"data.{name}") is not None]
+    if data == "samples" and model != "spec":
+        yield from _shape_problems(options)
+    elif options["data.sample_shape"]:
+        yield f"fs.data.sample_shape: data {data} with model {model} has its own; take data=samples and another model"
+    if data != "samples" and given:
+        yield f"fs.data.{given[0]}: data {data} has its own number of samples; take data=samples"
+    if min(samples.values()) < 0 or not samples["train_samples"]:
+        values = ", ".join(f"{name}={number}" for name, number in samples.items())
+        yield f"{values}: must not be negative, and there must be samples to train with"
+    if model != "spec" and options["model.spec"]:
+        yield f"fs.model.spec: model {model} has its own shapes; take model=spec"
+    if options["early_stop.stopped_after"]:
+        yield from _stop_problems(options)
+
+
+def _shape_problems(options: Options) -> Iterator[str]:
+    """Yield why a model cannot be made for samples that are only counted."""
+    model, shape = options["model.type"], options["data.sample_shape"]
+    if shape:
+        yield from model_inputs.shape_problems(model, shape)
+    else:
+        yield (
+            f"model={model} does not fit data=samples, which has no pixels; take data=digits or model=spec, or give "
+            "sample_shape, as sample_shape=[1,28,28]"
+        )
+
+
+def _spec_problems(options: Options) -> Iterator[str]:
+    """Yield why the shapes of a model make no sense, or an option that needs more than its number of parameters."""
+    spec = options["model.spec"]
+    if not spec:
+        yield "fs.model.type=spec: needs fs.model.spec; take model=spec with shapes=FILE or parameters=COUNT"
+        return
+    try:
+        shapes_of(spec)
+    except ConfigError as error:
+        yield str(error)
+        return
+    for name in ("quantization.method", "personalization.local_param"):
+        if is_count(spec) and options.cell.get(name):
+            yield f"fs.{name}={options[name]}: chooses tensors by name, which parameters={spec['parameters']} has not"
+
+
+def _stop_problems(options: Options) -> Iterator[str]:
+    """Yield why a course cannot have stopped after the round that is given."""
+    stopped, rounds, every = options["early_stop.stopped_after"], options.rounds, options["eval.freq"]
+    patience, given = options["early_stop.patience"], f"fs.early_stop.stopped_after={stopped}"
+    if options.global_evaluation:
+        yield f"{given}: FederatedScope never stops early where the server evaluates"
+    elif options["fedswa.use"] or options.is_alone:
+        yield f"{given}: engine=estimate does not know how fs.fedswa.use or methods local and global stop early"
+    elif not 1 <= stopped <= rounds or (stopped % every and stopped != rounds):
+        yield f"{given}: must be an evaluated round: a multiple of eval_every={every}, at most rounds={rounds}"
+    elif not 0 < patience < -(-stopped // every):
+        yield f"{given}: fs.early_stop.patience={patience} does not stop at evaluation {-(-stopped // every)}"

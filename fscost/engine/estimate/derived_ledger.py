@@ -1,0 +1,133 @@
+"""The ledger of a course that nobody metered: from its configuration, where that agrees with what was logged.
+
+What neither tells, as which release it was or how many samples clients have, is computed in every possible way; a
+number in which the ways differ is unknown.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fscost.cells.cell import Cell
+from fscost.cells.measure import COLUMNS, Traffic, traffic_of
+from fscost.engine.estimate.closed_form_conditions import timing_problems
+from fscost.errors import ConfigError
+from fscost.protocol import fs_options
+from fscost.protocol.course_options import Options
+from fscost.protocol.datasets import DATA_TYPES
+from fscost.protocol.release import BETWEEN
+from fscost.store.ledger_file import LedgerFile
+
+Row = Mapping[str, Any]
+
+_UPLOADS_ALL = {"personalization.share_non_trainable_para": True}
+
+_SHAPES = {
+    "femnist": [1, 28, 28], "mnist": [1, 28, 28], "celeba": [3, 84, 84], "cifar10": [3, 32, 32],
+    "cifar100": [3, 32, 32], "shakespeare": [80], "subreddit": [10], "synthetic": [60], "adult": [14],
+}  # fmt: skip
+"""FederatedScope's own data sets and the shape of a sample; the logged number of parameters tells if it was another."""
+
+_MANY = 10**9
+"""Samples of a client, where nobody knows: what does not depend on them is the same with few and with so many."""
+
+
+def derive(
+    cell: Cell, workers: Sequence[Row], evaluations: Sequence[Row], releases: Sequence[str], model: Row | None = None
+) -> LedgerFile:
+    """Return the ledger of a course that ended, from its configuration and what its workers logged.
+
+    `releases` are those of `fscost.protocol.release.RELEASES` that it may have run on; ``protocol`` in the header is
+    the one it was, None where that is not known. `model` is a spec (``fs.model.spec``) of a model that is not known
+    here. Bytes that are not known are None. Raises ConfigError where its messages have no closed form, and where it
+    disagrees with the log.
+    """
+    from fscost.engine.estimate.derived_workers import workers_of
+    from fscost.engine.estimate.evidence import Evidence, disagreements, way_of  # which import torch
+
+    if timing := [*timing_problems(cell)]:
+        raise ConfigError(*timing)
+    log = Evidence(workers, evaluations)
+    ways, problems = [], list[list[str]]()
+    for release, some in _possible(cell, releases, log.stopped, model):
+        try:
+            found = [way_of(release, options) for options in some]
+        except (ConfigError, ValueError) as error:  # a release may lack a method, a model may be too large
+            problems.append([*map(str, error.args)])
+            continue
+        problems.append([problem for way in found for problem in disagreements(way, log)])
+        ways += [] if problems[-1] else found
+    if not ways:
+        raise ConfigError(*min(problems, key=len))  # of the one that comes nearest
+    protocols = {way.release for way in ways}
+    is_told = all(way.metrics == log.metrics for way in ways) or not log.metrics
+    rows = [_agreed(same, is_told, cell) for same in _side_by_side([way.rows for way in ways])]
+    header = dict(ways[0].header) | {"protocol": protocols.pop() if len(protocols) == 1 else None}
+    return LedgerFile(header, rows, workers_of(rows, ways[0], log))
+
+
+def _possible(
+    cell: Cell, releases: Sequence[str], stopped: int, model: Row | None
+) -> Iterator[tuple[str, list[Options]]]:
+    """Yield what the cell may have been by release, as cells that the estimate engine knows: all of them are possible.
+
+    Raises ConfigError where no model can be made for its data.
+    """
+    known = dict(fs_options.leaves(cell.fs))
+    known |= {"early_stop.stopped_after": stopped} if stopped else {"early_stop.patience": 0}
+    is_here = model is None and known["data.type"] in (*DATA_TYPES, "toy")
+    some = [known] if is_here else [*_of_samples(known, model)]
+    for release in releases:
+        protocol, more = ("master", _UPLOADS_ALL) if release == BETWEEN else (release, {})
+        cells = (fs_options.nested(fs_options.sparse(flat | more)) for flat in some)
+        yield release, [Options(Cell(engine="estimate", protocol=protocol, fs=fs)) for fs in cells]
+
+
+def _of_samples(known: Row, model: Row | None) -> Iterator[dict[str, Any]]:
+    """Yield options with few and with many samples that are only counted.
+
+    Raises ConfigError where no model can be made for them.
+    """
+    few = known.get("dataloader.batch_size", fs_options.default("dataloader.batch_size"))
+    least = {"data.train_samples": few if known.get("dataloader.drop_last") else 1, "data.test_samples": 0}
+    for samples in (least, {"data.train_samples": _MANY, "data.test_samples": _MANY}):
+        yield _with_model(known, model) | samples
+
+
+def _with_model(known: Row, model: Row | None) -> dict[str, Any]:
+    data = known["data.type"]
+    shape = known.get("model.input_shape") or _SHAPES.get(str(data).lower())
+    if model is None and not shape:
+        raise ConfigError(
+            f"fs.data.type={data}: the shape of its samples is not known here, tell the model with shapes=FILE"
+        )
+    kept = {name: value for name, value in known.items() if not name.startswith(("data.", "model.input_shape"))}
+    if model is None:
+        return kept | {"data.type": "samples", "data.sample_shape": list(shape or ())}
+    kept = {name: value for name, value in kept.items() if not name.startswith("model.") or name in _NOT_OF_A_MODEL}
+    return kept | {"data.type": "samples", "model.type": "spec", "model.spec": dict(model)}
+
+
+_NOT_OF_A_MODEL = ("model.model_num_per_trainer",)
+
+
+def _side_by_side(ways: Sequence[Sequence[Row]]) -> Iterator[list[Row]]:
+    """Yield the rows of one round, type and link in all ways; raises ConfigError where one way has others."""
+    by_key = [{(row["round"], row["type"], row["link"]): row for row in rows} for rows in ways]
+    for other in by_key[1:]:
+        if other.keys() != by_key[0].keys():
+            raise ConfigError(
+                "releases number evaluations differently; name the one that ran with engine.protocol=NAME"
+            )
+    for key in by_key[0]:
+        yield [rows[key] for rows in by_key]
+
+
+def _agreed(same: Sequence[Row], metrics_are_told: bool, cell: Cell) -> dict[str, Any]:
+    """Return one row in which bytes that are not the same are None; what another Python reports is never known."""
+    row = dict(same[0])
+    unknown = {name for name in COLUMNS if len({one[name] for one in same}) > 1} | {"reported_bytes"}
+    if row["type"] == "metrics" and not metrics_are_told:
+        unknown |= {"scalar_bytes", "wire_bytes"}
+    if cell.get("federate.mode") == "distributed" and traffic_of(row["type"]) is Traffic.CONTROL:
+        unknown |= {*COLUMNS}  # it has others, and sends finish twice
+    return row | dict.fromkeys(unknown)

@@ -1,0 +1,168 @@
+"""What each message carries, as a content of the right shape and without any data in it: tensors are on ``meta``."""
+
+from collections import OrderedDict
+from itertools import count
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fscost.engine.builtin.modules import build_model
+from fscost.metering.content import tensor_bytes
+from fscost.protocol.course_options import Options
+from fscost.protocol.datasets import DATA_TYPES
+from fscost.protocol.model_shapes import is_count, shapes_of
+from fscost.protocol.no_effect import is_quantised, without_effect
+
+_LARGEST_ARRAY = 10**6
+"""Elements of an array that is made to be measured; secret sharing sends arrays, and those have no ``meta``."""
+
+
+class Contents:
+    """The contents of a cell's messages."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.state_dict, self.trainable = _of_spec(options) if is_spec(options) else _of_module(options)
+        self.is_alone, self.models = options.is_alone, options.models
+
+    @property
+    def is_count(self) -> bool:
+        """Whether only the number of parameters is known: what depends on how they are cut into tensors is not."""
+        return is_spec(self.options) and is_count(self.options["model.spec"])
+
+    @property
+    def header(self) -> dict[str, int]:
+        """The model's size as the ledger's header tells it."""
+        trained = [value for name, value in self.state_dict.items() if name in self.trainable]
+        return {
+            "params": sum(value.numel() for value in trained),
+            "trainable_bytes": sum(tensor_bytes(value) for value in trained),
+            "state_dict_bytes": sum(tensor_bytes(value) for value in self.state_dict.values()),
+        }
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the options do not do with this model."""
+        if self.is_count:
+            return ()
+        o = self.options
+        names, local = self.state_dict, o["personalization.local_param"]
+        return tuple(without_effect(names, local, o["quantization.method"], method=o.method))
+
+    @property
+    def has_counters(self) -> bool:
+        """Whether the state_dict counts batches, as batch norm does."""
+        return any(not value.is_floating_point() for value in self.state_dict.values())
+
+    def shared(self) -> dict[str, Any]:
+        """Return the entries of the state_dict that a client uploads."""
+        return {name: self.state_dict[name] for name in self.options.uploaded(self.state_dict, self.trainable)}
+
+    def downloaded(self) -> Any:
+        """Return what the server broadcasts for training."""
+        return {} if self.is_alone else self._times(self._quantised(self.state_dict))
+
+    def evaluated(self) -> Any:
+        """Return what the server broadcasts for evaluation; FederatedScope never quantises it."""
+        return {} if self.is_alone else self._times(self.state_dict)
+
+    def finished(self) -> Any:
+        """Return what the server sends at the end, always the model in full."""
+        return self._times(self.state_dict)
+
+    def uploaded(self, sample_size: int) -> Any:
+        """Return what a client sends after a local update."""
+        if self.is_alone:
+            return sample_size, {}
+        if self.options["federate.use_ss"]:
+            return sample_size, self.secret_share()
+        content = self._times(self._quantised(self.shared()))
+        return (np.float64(sample_size) if self.models > 1 else sample_size), content
+
+    def secret_share(self) -> dict[str, Any]:
+        """Return what clients send to each other: doubles, whatever the model is made of.
+
+        Raises ValueError for a model whose shares are too large to be made for measuring them.
+        """
+        if any(value.numel() > _LARGEST_ARRAY for value in self.shared().values()):
+            raise ValueError(f"secret shares of more than {_LARGEST_ARRAY:,} elements are not estimated; run them")
+        return {name: np.zeros(tuple(value.shape))[()] for name, value in self.shared().items()}  # a counter: a number
+
+    def metrics(self, totals: dict[str, int]) -> dict[str, Any]:
+        """Return an evaluation's answer; `totals` are the samples of each split.
+
+        No two numbers are one object, but for small integers, which Python has once: asizeof counts an object once.
+        """
+        found: dict[str, Any] = {}
+        numbers = count(0.5)
+        for split in self.options["eval.split"]:
+            if total := totals.get(split):
+                found |= {f"{split}_{name}": next(numbers) for name in ("loss", "avg_loss")}
+                found[f"{split}_total"] = int(str(total))
+                others = (name for name in self.options["eval.metrics"] if name not in ("loss", "avg_loss", "total"))
+                found |= {f"{split}_{name}": np.float64(1) if name == "correct" else next(numbers) for name in others}
+        return found
+
+    def _quantised(self, entries: Any) -> Any:
+        """Return entries with int8 or int16 weights and a float scale each for layers named fc or conv."""
+        if self.options["quantization.method"] != "uniform":
+            return entries
+        dtype = {8: torch.int8, 16: torch.int16}[self.options["quantization.nbits"]]
+        found: dict[str, Any] = {}
+        for name, value in entries.items():
+            if is_quantised(name):
+                found[f"{name}_quant"] = torch.empty(value.shape, dtype=dtype, device="meta")
+                found[f"{name}_scale"] = torch.empty((), device="meta")
+            else:
+                found[name] = value
+        return found
+
+    def _times(self, entries: Any) -> Any:
+        if self.models == 1:
+            return entries
+        return [_copied(entries) for _ in range(self.models)]
+
+
+Entries = OrderedDict[str, Tensor]
+"""A state_dict without data."""
+
+
+def is_spec(options: Options) -> bool:
+    """Return whether the model is known by its shapes alone."""
+    return bool(options["model.type"] == "spec")
+
+
+def _of_module(options: Options) -> tuple[Entries, set[str]]:
+    """Return the state_dict of a model of the builtin engine, and which of it is trainable."""
+    with torch.device("meta"):
+        model = build_model(options, torch.empty(_input_shape(options)))
+    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+    return OrderedDict((name, _countable(value)) for name, value in model.state_dict().items()), trainable
+
+
+def _of_spec(options: Options) -> tuple[Entries, set[str]]:
+    """Return the state_dict of a model known by its shapes, and which of it is trainable."""
+    shapes = shapes_of(options["model.spec"])
+    tensors = ((s.name, torch.empty(s.shape, dtype=getattr(torch, s.dtype), device="meta")) for s in shapes)
+    return OrderedDict((n, _countable(value)) for n, value in tensors), {s.name for s in shapes if s.trainable}
+
+
+def _copied(entries: Any) -> Any:
+    """Return the entries of another model: nothing is the same object, as asizeof counts an object once."""
+    return type(entries)((name.encode().decode(), torch.empty_like(value)) for name, value in entries.items())
+
+
+def _input_shape(options: Options) -> tuple[int, ...]:
+    if options["data.type"] == "toy":
+        return (5,)
+    if options["data.type"] == "samples":
+        return tuple(options["data.sample_shape"])
+    return DATA_TYPES[options["data.type"]].shape(options.argument("data.args", "resize"))
+
+
+def _countable(value: Tensor) -> Tensor:
+    """Return an entry of the state_dict; a counter is made, as its value decides its encoding."""
+    is_counter = value.dtype == torch.int64 and not value.shape
+    return torch.zeros((), dtype=value.dtype) if is_counter else value

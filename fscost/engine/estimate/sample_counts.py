@@ -1,0 +1,81 @@
+"""How many samples each client has, from the split alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fscost.protocol.course_options import Options
+from fscost.protocol.datasets import DATA_TYPES, Split, split_digits, split_sizes
+
+_TOY_SAMPLES = 1000
+_ONE_BYTE = 127
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Clients whose messages are equally long: how many there are, one of their ids, and their samples by split."""
+
+    clients: int
+    one: int
+    samples: dict[str, int]
+
+
+def groups_of(options: Options) -> Iterator[Alike]:
+    """Yield the clients in groups of equal samples whose ids are equally long in a message."""
+    if samples := _same_for_all(options):
+        yield from (Alike(len(ids), ids[0], samples) for ids in equally_long(options.clients))
+        return
+    found: dict[tuple[int, ...], Alike] = {}
+    for client, samples in _digits(options):
+        key = (client > _ONE_BYTE, *samples.values())
+        before = found.get(key, Alike(0, client, samples))
+        found[key] = Alike(before.clients + 1, before.one, samples)
+    yield from found.values()
+
+
+def _same_for_all(options: Options) -> dict[str, int]:
+    """Return the samples that every client has, nothing where they differ; with ``global`` one has those of all."""
+    share = options["federate.client_num"] // options.clients
+    if options["data.type"] == "toy":
+        return dict.fromkeys(("train", "val", "test"), _TOY_SAMPLES * share)
+    if options["data.type"] == "samples":
+        return {split: options[f"data.{split}_samples"] * share for split in ("train", "test")}
+    return {}
+
+
+def _digits(options: Options) -> Iterator[tuple[int, dict[str, int]]]:
+    """Yield each client with its samples by split; an iid split deals them out evenly, the first ones get one more."""
+    if options.split.alpha is None:
+        sizes, clients = _in_all(options), options.clients
+        for client in range(1, clients + 1):
+            yield client, {name: size // clients + (client <= size % clients) for name, size in sizes.items()}
+        return
+    yield from _by_label(options["data.type"], options.split).items()
+
+
+@lru_cache(maxsize=1024)
+def _by_label(data_type: str, split: Split) -> dict[int, dict[str, int]]:
+    """Return each client with its samples of a Dirichlet split, drawn once for the cells of all models and methods."""
+    clients = split_digits(_labels(data_type), split).clients
+    return {client: {name: len(index) for name, index in splits.items()} for client, splits in clients.items()}
+
+
+def _in_all(options: Options) -> dict[str, int]:
+    return split_sizes(options["data.splits"], DATA_TYPES[options["data.type"]].source.samples)
+
+
+@cache
+def _labels(data_type: str) -> NDArray[np.int64]:
+    return DATA_TYPES[data_type].load()[1]
+
+
+def equally_long(clients: int) -> Iterator[range]:
+    """Yield the ids 1…clients in ranges of equally long varints: seven bits per byte."""
+    first = 1
+    while first <= clients:
+        last = (1 << 7 * ((first.bit_length() + 6) // 7)) - 1
+        yield range(first, min(last, clients) + 1)
+        first = last + 1

@@ -1,0 +1,154 @@
+"""Figures of rows: stacked bars of traffic classes, and what was logged beside what travelled."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from fscost.cells.measure import UNITS
+from fscost.plots.figure_view import Panel, Record, Series, Sketch
+from fscost.plots.panels import arranged, grid, label_outer, legend, shared
+from fscost.plots.sketches import LOGGED, row_name
+from fscost.plots.style import CLASSES, GREY, Page, linear, logarithmic, short, width_em
+from fscost.tables.marks import PARTLY, Mark
+
+_SQUEEZED = 5
+_SMALL: dict[str, Any] = {"fontsize": 6, "va": "center_baseline"}
+_ON_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
+
+
+class _Row(NamedTuple):
+    """One row of a panel: `records` are drawn in it, or the mark of its series is written."""
+
+    name: str
+    series: Series
+    records: Sequence[Record]
+
+
+class _Panels(NamedTuple):
+    """The panels of a figure with their rows, row by row in so many columns."""
+
+    figure: Figure
+    axes: list[Axes]
+    panels: list[Panel]
+    rows: list[list[_Row]]
+    columns: int
+
+
+def _panels(sketch: Sketch, page: Page, rows_of: Callable[[Panel], list[_Row]]) -> _Panels:
+    """Return a figure whose panels have named rows, number 0 at the top."""
+    panels, columns = arranged(sketch.panels, page.width_in)
+    rows = [rows_of(panel) for panel in panels]
+    names = [[page.lines(row.name, page.width_in * 0.4) for row in some] for some in rows]
+    row_in = 0.155 + 0.115 * max(name.count("\n") for some in names for name in some)
+    heights = [row_in * max(map(len, rows[n : n + columns])) for n in range(0, len(rows), columns)]
+    left_in = min(page.width_in * 0.4, max(width_em(row.name) for some in rows for row in some) * 0.09)
+    figure, axes = grid(panels, columns, heights, page, ["legend"], left_in)
+    for number, own in enumerate(axes):
+        own.set_ylim(len(rows[number]) - 0.5, -0.5)
+        own.set_yticks(range(len(rows[number])), names[number])
+        has_names = number % columns == 0 or names[number] != names[number - 1]
+        own.tick_params(axis="y", length=0, labelleft=has_names)
+        own.grid(axis="x")
+        for place, row in enumerate(rows[number]):
+            if not row.records:
+                _at_left(own, place, page.text(row.series.mark), GREY)
+    figure.supxlabel(page.lines(sketch.x, page.width_in - 0.3))
+    return _Panels(figure, axes, panels, rows, columns)
+
+
+def _at_left(own: Axes, place: int, text: str, colour: str) -> None:
+    """Write what has no place on the scale."""
+    own.text(0.02, place, text, transform=own.get_yaxis_transform(), color=colour, **_SMALL)
+
+
+def _beside(own: Axes, place: int, x: float, text: str, off_pt: float) -> None:
+    own.annotate(text, (x, place), (off_pt, 0), textcoords="offset points", bbox=_ON_WHITE, **_SMALL)
+
+
+def traffic(sketch: Sketch, page: Page) -> Figure:
+    """Return a bar for each series, stacked from its traffic classes, its sum behind it."""
+    made = _panels(sketch, page, lambda panel: [_Row(s.label, s, s.records) for s in panel.series])
+    scale = UNITS[sketch.unit]
+    sums = [max(sum(r["bytes"] for r in row.records) / scale for row in rows) for rows in made.rows]
+    limits = shared(made.panels, sums, _SQUEEZED)
+    for own, rows, limit in zip(made.axes, made.rows, limits, strict=True):
+        for place, row in enumerate(rows):
+            _bar(own, place, row, scale)
+        own.set_xlim(0, limit * 1.22)
+        linear(own.xaxis, 4)
+    label_outer(made.axes, made.columns)
+    shown = [name for name in CLASSES if any(r["traffic"] == name for r in sketch.records)]
+    legend(made.figure, [Patch(**_class(name)) for name in shown], shown, page, sketch.over)
+    return made.figure
+
+
+def _bar(own: Axes, place: int, row: _Row, scale: float) -> None:
+    end = 0.0
+    for record in row.records:
+        size = record["bytes"] / scale
+        own.barh(place, size, left=end, height=0.66, label=record["traffic"], **_class(record["traffic"]))
+        end += size
+    if row.records:
+        _beside(own, place, end, short(end) + PARTLY * bool(row.series.parts[0].note), 2)
+
+
+def _class(traffic: str) -> dict[str, Any]:
+    colour, hatch = CLASSES[traffic]
+    return {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.3}
+
+
+# --- the log beside what travels ------------------------------------------------------------------
+
+_LOG: dict[str, Any] = {
+    "color": "#D55E00", "marker": "o", "markersize": 5.2, "markerfacecolor": "white", "linestyle": "",
+}  # fmt: skip
+_TRUE: dict[str, Any] = {"color": "#0072B2", "marker": "s", "markersize": 2.8, "linestyle": ""}
+"""Smaller, so that the ring is seen around it."""
+
+
+def audit(sketch: Sketch, page: Page) -> Figure:
+    """Return what was logged and what travelled as two dots on one logarithmic line, with the factor between them."""
+    true, scale = f"{sketch.column.measure}_bytes", UNITS[sketch.unit]
+    made = _panels(sketch, page, _audited)
+    sizes = [r[key] / scale for r in sketch.records for key in (LOGGED, true) if r[key]]
+    for own, rows in zip(made.axes, made.rows, strict=True):
+        own.set(xscale="log", xlim=(min(sizes) / 4, max(sizes) * 8))  # at the left stand zeros, at the right factors
+        for place, row in enumerate(rows):
+            for record in row.records:
+                _dots(own, place, record, true, scale)
+        logarithmic(own.xaxis, page.width_in / made.columns - 0.5)
+    label_outer(made.axes, made.columns)
+    names = [sketch.y, "payload" if true == "payload_bytes" else "wire bytes"]
+    legend(made.figure, [Line2D([], [], **_LOG), Line2D([], [], **_TRUE)], names, page, sketch.over)
+    return made.figure
+
+
+def _audited(panel: Panel) -> list[_Row]:
+    """Return a row for each record, and one for a series without any."""
+    rows = []
+    for series in panel.series:
+        rows += [_Row(row_name(series.label, record), series, [record]) for record in series.records]
+        if not series.records:
+            rows.append(_Row(series.label, series, []))
+    return rows
+
+
+def _dots(own: Axes, place: int, record: Record, true: str, scale: float) -> None:
+    """Draw one row; a 0, which has no place on a logarithmic scale, is written at the left."""
+    logged, size = record[LOGGED], record[true]
+    if logged and size:
+        own.plot([logged / scale, size / scale], [place] * 2, color=GREY, linewidth=0.7, zorder=1)
+        factor = f"×{short(size / logged)}{PARTLY * record['partly']}"
+        _beside(own, place, max(size, logged) / scale, factor, 4)
+    for value, style, name in ((logged, _LOG, LOGGED), (size, _TRUE, true)):
+        if value:
+            own.plot([value / scale], [place], label=name, **style)
+        elif value == 0:
+            _at_left(own, place, "0", style["color"])
+        else:
+            unknown = f"{'log' if name == LOGGED else name.removesuffix('_bytes')} {Mark.UNKNOWN}"
+            own.text(0.98, place, unknown, transform=own.get_yaxis_transform(), color=GREY, ha="right", **_SMALL)

@@ -1,0 +1,104 @@
+"""Write a figure as PDF, PNG and PGF, and its numbers as CSV: the same bytes for the same numbers, on any machine."""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from fscost.cells.cell import AXES
+from fscost.errors import StoreError, TableError
+from fscost.plots.bar_figures import audit, traffic
+from fscost.plots.figure_view import Sketch
+from fscost.plots.line_figures import accuracy, size
+from fscost.plots.style import RC, WIDTHS_IN, Page, for_latex, printable
+from fscost.tables.formats.tex_escape import comment
+
+_DRAWN = {"accuracy": accuracy, "size": size, "traffic": traffic, "audit": audit}
+_EXACT = 2**53
+
+
+def width_of(setting: str) -> float:
+    """Return the width of a figure: ``column``, ``page``, or a number of inches; raises TableError for another."""
+    if setting in WIDTHS_IN:
+        return WIDTHS_IN[setting]
+    if not re.fullmatch(r"\d+(\.\d+)?", setting) or not 2 <= float(setting) <= 20:
+        raise TableError(f"--width {setting}: must be column, page or a number of inches from 2 to 20")
+    return float(setting)
+
+
+def write(
+    sketch: Sketch, figure: str, stem: Path, width_in: float, *, provenance: Sequence[str], pgf: bool
+) -> list[Path]:
+    """Write the figure beside `stem` in each format and return the paths; `provenance` goes into the files.
+
+    Raises TableError for PGF without LaTeX, which measures its text, and StoreError for a folder that cannot be
+    written.
+    """
+    if pgf and not which("pdflatex"):
+        raise TableError("--pgf: needs pdflatex, which measures the text; install it or leave --pgf out")
+    made = {".csv": table(sketch).encode(errors="replace")}
+    with matplotlib.rc_context(matplotlib.rcParamsDefault | RC):  # whatever style a user has
+        made |= _drawn(sketch, figure, width_in, provenance, pgf=pgf)
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        return [_write(stem.with_name(stem.name + suffix), content) for suffix, content in made.items()]
+    except OSError as error:
+        raise StoreError(f"out={stem.parent}: cannot be written: {error.strerror}; choose another folder") from error
+
+
+def _drawn(sketch: Sketch, figure: str, width_in: float, provenance: Sequence[str], *, pgf: bool) -> dict[str, bytes]:
+    drawn, about = _DRAWN[figure](sketch, Page(width_in, printable)), "\n".join(provenance)
+    made = {
+        ".pdf": _saved(drawn, "pdf", metadata={"Subject": about, "CreationDate": None}),
+        ".png": _saved(drawn, "png", metadata={"Description": about, "Software": None}),
+    }
+    if pgf:
+        head = "".join(f"% {comment(line)}\n" for line in provenance)
+        made[".pgf"] = head.encode() + _saved(_DRAWN[figure](sketch, Page(width_in, for_latex)), "pgf")
+    return made
+
+
+def _saved(figure: Figure, format: str, **settings: Any) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format=format, **settings)
+    return file.getvalue()
+
+
+def _write(path: Path, content: bytes) -> Path:
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    return part.replace(path)
+
+
+def table(sketch: Sketch) -> str:
+    """Return all numbers that are drawn as CSV, in base units; a row without numbers says why."""
+    axes = [axis for axis in AXES if axis != "seed"]
+    axes += [key for key in sketch.parts[0].line.axes if key not in axes]
+    numbers = dict.fromkeys(name for record in sketch.records for name in record)
+    file = io.StringIO(newline="")
+    useless = ["no_effect"] if any(part.line.no_effect for part in sketch.parts) else []
+    names = [*axes, *numbers, "seeds", "status", *useless, "cells"]
+    writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for part in sketch.parts:
+        run = part.line.runs[0]
+        told = {axis: part.line.axes.get(axis, run.get(axis)) for axis in axes}
+        told |= {
+            "seeds": len(part.line.runs),
+            "status": part.mark or part.line.status,
+            "no_effect": "; ".join(part.line.no_effect),
+            "cells": " ".join(part.line.ids),
+        }
+        writer.writerows(told | {name: _number(record[name]) for name in record} for record in part.records or [{}])
+    return file.getvalue()
+
+
+def _number(value: Any) -> Any:
+    """Return whole bytes without decimals."""
+    return int(value) if isinstance(value, float) and abs(value) <= _EXACT and value.is_integer() else value

@@ -1,0 +1,304 @@
+"""What a figure shows before it is drawn: series in panels, and the numbers of each, which are also rows of its CSV."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from statistics import fmean, median, stdev
+from typing import Any
+
+import pandas as pd
+
+from fscost.cells.outcome import Status
+from fscost.collect import Frames
+from fscost.errors import TableError
+from fscost.tables import TableSpec, marks
+from fscost.tables.captions import notes, power, unseen_of
+from fscost.tables.column import ColumnSpec
+from fscost.tables.comparison import Keys, Options, compared, readable
+from fscost.tables.lines import Line
+from fscost.tables.marks import ESTIMATED, Mark, mark_of
+from fscost.tables.numbers import Datum, unit_for
+from fscost.tables.same_in_all import constants_of, in_words
+from fscost.tables.seeds import counts_of, number_of, told
+from fscost.tables.table import Column
+
+Record = dict[str, Any]
+"""Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
+
+NumbersOf = Callable[[Line], tuple[Sequence[Record], str]]
+"""What computes the numbers of a line that is done, and says in words what lacks; without both they are not known."""
+
+MOST = 8
+"""So many series can be told apart in one panel on paper."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is drawn of one line of a table: its numbers, or the mark that stands for them; `note` is what lacks."""
+
+    line: Line
+    where: str
+    records: Sequence[Record] = ()
+    mark: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """What has one name in a panel: a line of a table, or several along an axis of the figure.
+
+    `no_effect` says what its method did not do, ``quantised nothing``, each with the models in which.
+    """
+
+    name: str
+    parts: Sequence[Part]
+    no_effect: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The name, and what its method did not do, where no legend tells it."""
+        return f"{self.name} ({', '.join(self.no_effect)})" if self.no_effect else self.name
+
+    @property
+    def records(self) -> list[Record]:
+        """The numbers of all parts."""
+        return [record for part in self.parts for record in part.records]
+
+    @property
+    def mark(self) -> str:
+        """What stands for the series where it has no number at all."""
+        return "" if self.records else self.parts[0].mark
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series that share axes; `place` are the values that tell panels apart, `faint` series only to compare with."""
+
+    title: str
+    place: tuple[Any, ...]
+    series: Sequence[Series]
+    faint: Sequence[Series] = ()
+
+    @property
+    def model(self) -> Any:
+        """The model, which bytes depend on most."""
+        return self.series[0].parts[0].line.runs[0]["model"]
+
+    def only(self, series: Series) -> "Panel":
+        """Return a panel of one series, with the others faint behind it."""
+        title = f"{self.title}, {series.label}" if self.title else series.label
+        return Panel(title, (*self.place, series.name), [series], self.series)
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """All of a figure but its shape.
+
+    unit: that of bytes. x, y: what the axes are, or for audit, what stands beside bytes. caption: sentences. names:
+    those of the series, in the order of their colours. over: over how many seeds, empty for one. column: what is
+    counted. x_unit: that of parameters.
+    """
+
+    panels: Sequence[Panel]
+    unit: str
+    x: str
+    y: str
+    caption: Sequence[str]
+    names: Sequence[str]
+    over: str
+    column: ColumnSpec
+    x_unit: str = ""
+
+    @property
+    def legend(self) -> list[str]:
+        """The names of the series, with what a method did not do and in which models."""
+        return [f"{name} ({told})" if (told := self._no_effect_of(name)) else name for name in self.names]
+
+    def _no_effect_of(self, name: str) -> str:
+        found: dict[str, dict[str, None]] = {}
+        for series in (series for panel in self.panels for series in panel.series if series.name == name):
+            for words, models in series.no_effect.items():
+                found.setdefault(words, {}).update(dict.fromkeys(models))
+        return "; ".join(f"{words} in {', '.join(models)}" for words, models in found.items())
+
+    @property
+    def parts(self) -> list[Part]:
+        """All parts, panel by panel."""
+        return [part for panel in self.panels for series in panel.series for part in series.parts]
+
+    @property
+    def records(self) -> list[Record]:
+        """The numbers of all parts."""
+        return [record for part in self.parts for record in part.records]
+
+    @property
+    def untold(self) -> list[str]:
+        """What is not drawn, or not all of it, in words."""
+        return [f"{part.where}: {part.mark or part.note}" for part in self.parts if part.mark or part.note]
+
+
+@dataclass(frozen=True)
+class View:
+    """The selected lines, the keys that tell them apart, and how they are counted; `compare` tells series apart."""
+
+    cells: pd.DataFrame
+    workers: pd.DataFrame
+    spec: TableSpec
+    keys: Keys
+    lines: Sequence[Line]
+    compare: str
+    column: ColumnSpec = field(repr=False)
+    most: int | None = MOST
+
+    @classmethod
+    def of(
+        cls,
+        frames: Frames,
+        spec: TableSpec,
+        extra: Options,
+        *,
+        of_workers: bool,
+        along: str = "",
+        most: int | None = MOST,
+    ) -> "View":
+        """Return what is selected; `along` is an axis that runs along the figure's own.
+
+        With `most`, a panel with more series is taken apart into panels of one each.
+
+        Raises TableError for runs that must not be compared: those of a table, and of `of_workers` other counts too.
+        """
+        shared = {name: getattr(spec, name) for name in ("traffic", "measure", "unit", "metric")}
+        column = ColumnSpec(quantity="total", **shared)
+        measures = [spec.measure, *["reported"] * of_workers]
+        cells = readable(frames.cells, extra)
+        keys, lines = compared(cells, frames.rounds, spec, extra, measures)
+        compare = "method" if spec.compare == along else spec.compare
+        return cls(cells, frames.workers, spec, keys, lines, compare, column, most)
+
+    def panels(self, numbers_of: NumbersOf, *, along: str = "") -> list[Panel]:
+        """Return the series in panels: one for each combination of what varies beside methods and options.
+
+        Lines that differ `along` an axis are one series. Where there would be more than `most` in a panel, each has
+        one of its own, with all others faint behind it.
+        """
+        own = (self.compare, *self.keys.extra, along)
+        facets = [key for key in self.keys.of_lines if key not in own and key in self._varying]
+        found: dict[tuple[Any, ...], dict[str, list[Part]]] = {}
+        for line in self.lines:
+            place = tuple(line.axes[key] for key in facets)
+            found.setdefault(place, {}).setdefault(self.name(line), []).append(self._part(line, numbers_of))
+        panels = []
+        for place, parts in found.items():
+            title = ", ".join(map(self._axis_text, facets, place))
+            panels.append(Panel(title, place, [self._series(*one) for one in parts.items()]))
+        if self.most is None or max(len(panel.series) for panel in panels) <= self.most:
+            return panels
+        return [panel.only(series) for panel in panels for series in panel.series]
+
+    def _series(self, name: str, parts: Sequence[Part]) -> Series:
+        return Series(name, parts, marks.words((run for part in parts for run in part.line.runs), self.spec))
+
+    def _part(self, line: Line, numbers_of: NumbersOf) -> Part:
+        records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status))
+        mark = "" if records else lack or Mark.UNKNOWN
+        return Part(line, self.where(line), records, mark, note=lack if records else "")
+
+    @cached_property
+    def _varying(self) -> set[str]:
+        """The keys in which lines differ."""
+        return {key for key in self.keys.of_lines if len({line.axes[key] for line in self.lines}) > 1}
+
+    def name(self, line: Line) -> str:
+        """Return what a line is called beside others of its panel."""
+        options = (
+            f"{self.spec.label(k)}={self.spec.label(line.axes[k])}" for k in self.keys.extra if k in self._varying
+        )
+        return ", ".join([self._axis_text(self.compare, line.runs[0][self.compare]), *options])
+
+    def where(self, line: Line) -> str:
+        """Return what tells a line from all others."""
+        told = [key for key in self.keys.of_lines if key in self._varying]
+        return ", ".join(self._axis_text(key, line.axes[key]) for key in told) or self.name(line)
+
+    def names(self, panels: Sequence[Panel]) -> list[str]:
+        """Return the names of all series in their order."""
+        return list(dict.fromkeys(series.name for panel in panels for series in (*panel.series, *panel.faint)))
+
+    def _axis_text(self, key: str, value: Any) -> str:
+        if value is None:
+            return f"{key} n/a"
+        if key in ("clients", "rounds") and isinstance(value, int):
+            return f"{value:,} {key.removesuffix('s') if value == 1 else key}"
+        return f"{key} {value}" if key == "seed" else self.spec.label(value)
+
+    # --- numbers ------------------------------------------------------------------------------------
+
+    def middle(self, values: Sequence[Any]) -> float:
+        """Return the mean over seeds, or the median where that was set."""
+        return median(values) if self.spec.aggregate == "median" else fmean(values)
+
+    def spread(self, values: Sequence[float]) -> float | None:
+        """Return the sample standard deviation over seeds, None where there is no mean or one seed."""
+        return stdev(values) if self.spec.aggregate == "mean_std" and len(values) > 1 else None
+
+    def told(self, name: str, values: Sequence[float]) -> Record:
+        """Return a number over seeds, and how it deviates."""
+        return {name: self.middle(values), f"{name}_std": self.spread(values)}
+
+    def unit(self, sizes: Sequence[float]) -> str:
+        """Return the unit that fits these bytes, or the one that was set."""
+        return unit_for(self.column.unit, [Datum([size]) for size in sizes], self.spec.aggregate)
+
+    # --- words --------------------------------------------------------------------------------------
+
+    @property
+    def engine(self) -> str:
+        """What computed the runs, empty where that differs."""
+        engines = {str(run.get("engine")) for line in self.lines for run in line.runs}
+        return engines.pop() if len(engines) == 1 else ""
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether numbers come from a closed form."""
+        return any(line.is_estimate or line.is_derived for line in self.lines)
+
+    def over(self, *, with_band: bool = False) -> str:
+        """Return over how many seeds numbers are, and how they are made one; nothing for one seed."""
+        numbers = counts_of(self.lines)
+        if numbers == [1]:
+            return ""
+        middle = "median" if self.spec.aggregate == "median" else "mean"
+        spread = " ± sample standard deviation" * (with_band and self.spec.aggregate == "mean_std")
+        return f"{middle}{spread} over {number_of(numbers)}"
+
+    def caption(self, first: str, unit: str, traffics: Sequence[str] = ()) -> list[str]:
+        """Return `first`, over how many seeds it is, and what else must be said of all numbers.
+
+        `traffics` are the traffic classes that are counted, if not that of the settings.
+        """
+        said = [f"{first}; {self.over() or 'one seed'}."]
+        said += told(self.lines, self.keys, self.spec) if len(counts_of(self.lines)) > 1 else []
+        if power(unit):
+            said.append(f"{unit} = {power(unit)} bytes.")
+        said += unseen_of(self.lines, [replace(self.column, traffic=str(t)) for t in traffics] or [self.column])
+        if same := [*in_words(constants_of(self.keys, self.lines), self.spec)]:
+            said.append(f"The same everywhere: {', '.join(same)}.")
+        said += [f"{text}." for text in marks.said((run for line in self.lines for run in line.runs), self.spec)]
+        is_estimate = self.is_estimate or self.column.measure == "network"
+        columns = [Column("", "", note=ESTIMATED)] if is_estimate else []
+        return said + [f"{title(note.meaning)}." for note in notes([], columns, self.lines, [self.column])]
+
+
+def title(text: str) -> str:
+    """Return text that begins with a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def recorded(panels: Sequence[Panel], figure: str) -> list[Record]:
+    """Return the numbers of all panels; raises TableError where there is none to draw."""
+    series = [series for panel in panels for series in panel.series]
+    records = [record for one in series for record in one.records]
+    if not records:
+        states = ", ".join(dict.fromkeys(one.mark for one in series))
+        raise TableError(f"plot {figure}: there is no number to draw, only {states}; fscost plan and explain tell more")
+    return records

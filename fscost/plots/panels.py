@@ -1,0 +1,130 @@
+"""Where panels stand, which of them share a scale, and what stands around them."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fscost.errors import TableError
+from fscost.plots.figure_view import Panel
+from fscost.plots.style import GREY, HIGHEST_IN, WIDTHS_IN, Page, width_em
+
+_NARROWEST_IN = 1.45
+_LINE_IN = 0.135
+_ENTRY_IN = 0.46
+"""What an entry of a legend takes beside its text."""
+
+
+def arranged(panels: Sequence[Panel], width_in: float) -> tuple[list[Panel], int]:
+    """Return the panels row by row, and how many columns there are.
+
+    A full grid of two keys keeps its rows and columns where it fits and is not much higher than it need be; anything
+    else is broken into even rows.
+    """
+    most = max(1, int(width_in / _NARROWEST_IN))
+    first = list(dict.fromkeys(panel.place[:1] for panel in panels))
+    rest = list(dict.fromkeys(panel.place[1:] for panel in panels))
+    is_full = len(panels) == len(first) * len(rest) and min(len(first), len(rest)) > 1
+    fitting = [keys for keys in (first, rest) if len(keys) <= most]
+    fitting = [keys for keys in fitting if len(keys) >= most - 1 or len(panels) / len(keys) <= 3]  # else too high
+    if not is_full or not fitting:
+        rows = math.ceil(len(panels) / most)
+        return [*panels], math.ceil(len(panels) / rows)
+    found = {panel.place: panel for panel in panels}
+    if max(fitting, key=len) is first:
+        return [found[a + b] for b in rest for a in first], len(first)
+    return [found[a + b] for a in first for b in rest], len(rest)
+
+
+def shared(panels: Sequence[Panel], largest: Sequence[float], squeezed: float) -> list[float]:
+    """Return the largest number on each panel's axis: of all panels, else of those of its model, else its own.
+
+    They do not share a scale where the largest number of one is more than `squeezed` times another's.
+    """
+    ways: list[Callable[[Panel], Any]] = [lambda panel: None, lambda panel: panel.model, lambda panel: panel.place]
+    for way in ways:
+        groups: dict[Any, list[float]] = {}
+        for panel, value in zip(panels, largest, strict=True):
+            groups.setdefault(way(panel), []).append(value)
+        if not any(_is_squeezed(values, squeezed) for values in groups.values()):
+            break
+    return [max(groups[way(panel)]) or 1.0 for panel in panels]
+
+
+def _is_squeezed(values: Sequence[float], squeezed: float) -> bool:
+    return max(values) > squeezed * min((value for value in values if value > 0), default=0)
+
+
+def grid(
+    panels: Sequence[Panel], columns: int, heights_in: Sequence[float], page: Page, names: Sequence[str], left_in: float
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with axes for each panel, titled, with room for a legend of these names.
+
+    `heights_in` are those of the rows, without titles; `left_in` is what stands at the left of all panels. Raises
+    TableError for what does not fit on a page.
+    """
+    titles = [page.lines(panel.title, (page.width_in - left_in) / columns - 0.1) for panel in panels]
+    lines = len(heights_in) * _height(titles) + _legend_height(names, page)
+    height_in = sum(heights_in) + _LINE_IN * lines + 0.22 * len(heights_in) + 0.42
+    if height_in > HIGHEST_IN:
+        wider = ", or make the figure wider with --width page" if page.width_in < WIDTHS_IN["page"] else ""
+        raise TableError(
+            f"{len(panels)} panels are {height_in:.1f} in high, a page has {HIGHEST_IN:.1f}; select fewer cells{wider}"
+        )
+    figure = Figure(figsize=(page.width_in, height_in))
+    axes = figure.subplots(len(heights_in), columns, squeeze=False, height_ratios=heights_in).flatten().tolist()
+    for title, own in zip(titles, axes, strict=False):
+        own.set_title(title)
+    for unused in axes[len(panels) :]:
+        unused.set_visible(False)
+    return figure, axes[: len(panels)]
+
+
+def _height(texts: Sequence[str]) -> int:
+    """Return how many lines the highest of some texts has."""
+    return max(text.count("\n") + 1 for text in texts)
+
+
+def label_outer(axes: Sequence[Axes], columns: int, *, y_is_shared: bool = False) -> None:
+    """Leave out numbers that the panel below, or the one at the left, has too."""
+    for number, own in enumerate(axes):
+        below = axes[number + columns :][:1]
+        if below and own.get_xlim() == below[0].get_xlim():
+            own.tick_params(labelbottom=False)
+        if y_is_shared and number % columns:
+            own.tick_params(labelleft=False)
+
+
+def legend(figure: Figure, handles: Sequence[Artist], names: Sequence[str], page: Page, title: str) -> None:
+    """Put a legend above the panels, in as many columns as fit."""
+    if names or title:
+        columns, title = _legend_columns(names, page), page.text(title)
+        figure.legend(handles, _entries(names, page), title=title, loc="outside upper center", ncols=columns)
+
+
+def _entries(names: Sequence[str], page: Page) -> list[str]:
+    return [page.lines(name, page.width_in - _ENTRY_IN) for name in names]
+
+
+def _legend_columns(names: Sequence[str], page: Page) -> int:
+    longest_in = max((width_em(name) * 7 / 72 for name in names), default=0)
+    return max(1, min(len(names), int(page.width_in / (_ENTRY_IN + longest_in))))
+
+
+def _legend_height(names: Sequence[str], page: Page) -> int:
+    """Return how many lines the entries of a legend have: where one is broken, there is one column."""
+    columns = _legend_columns(names, page)
+    return sum(_height(_entries(names[n : n + columns], page)) for n in range(0, len(names), columns))
+
+
+def said(axes: Axes, lines: Sequence[str], where: Literal["best", "lower right"] = "best") -> None:
+    """Say in a panel, where it covers least, what has no number there, as ``FedPer: missing``."""
+    if lines:
+        empty = [Line2D([], [], linestyle="")] * len(lines)
+        text = axes.legend(empty, lines, loc=where, handlelength=0, handletextpad=0, fontsize=6, labelcolor=GREY,
+                           frameon=True, edgecolor="none", fancybox=False)  # fmt: skip
+        text.set_in_layout(False)

@@ -1,0 +1,283 @@
+"""The numbers of each figure, from the lines of tables; nothing here draws."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from statistics import fmean, linear_regression
+from typing import Any
+
+from fscost.cells.measure import Link, Traffic
+from fscost.cells.metric import metric_title
+from fscost.errors import TableError
+from fscost.plots.figure_view import Record, Series, Sketch, View, recorded, title
+from fscost.tables.audit import Figures, figures_of, grouped, workers_of
+from fscost.tables.captions import messages_of
+from fscost.tables.column import ALL, ColumnSpec
+from fscost.tables.lines import Line, Run, bytes_columns, course_of, is_unknown
+from fscost.tables.logged_metrics import logged_as, metrics_of, refuse_unlogged
+from fscost.tables.marks import PARTLY, Mark
+from fscost.tables.quantities import QUANTITIES
+
+LOGGED = "logged_bytes"
+_MEAN = "mean of server and clients"
+
+
+def audit(view: View) -> Sketch:
+    """Return what was logged beside what travelled: of each worker for one cell, for several the mean over workers.
+
+    Where nothing was trained it is the closed form of asizeof. Raises TableError for a measure that no worker has.
+    """
+    measure = view.column.measure
+    if measure not in ("payload", "content", "wire"):
+        raise TableError(f"table.measure={measure}: is not known of workers; set payload, content or wire")
+    panels = view.panels(lambda line: _audited(view, line))
+    records = recorded(panels, "audit")
+    unit = view.unit([size for r in records for size in (r[LOGGED], r[f"{measure}_bytes"]) if size])
+    whose = "per worker" if len(view.lines) == 1 else f"per worker, {_MEAN}"
+    counted = _COUNTED.get(view.engine, "log")
+    first = f"{title(counted)} beside the {messages_of(measure, [ALL])}, {whose}"
+    caption = [*view.caption(first, unit, [ALL]), *_reading(view, records, measure)]
+    x = f"{'Bytes' if unit == 'B' else unit} per worker" + (f", {_MEAN}" if len(view.lines) > 1 else "")
+    return Sketch(panels, unit, x, counted, caption, view.names(panels), view.over(), view.column)
+
+
+_COUNTED = {
+    "federatedscope": "FederatedScope's log",
+    "builtin": "log of the builtin engine",
+    "estimate": "asizeof, closed form",
+}
+"""Engine → what counted the bytes that are no payload."""
+
+
+def _reading(view: View, records: Sequence[Record], measure: str) -> Iterator[str]:
+    if any(record["direction"] in _ARROWS for record in records):
+        yield "↑ sent, ↓ received."
+    if any(record[LOGGED] and record[f"{measure}_bytes"] for record in records):
+        yield f"×: {measure} divided by what was counted."
+    if any(record[LOGGED] == 0 for record in records):
+        yield "0: no byte was logged."
+    if any(record["partly"] for record in records):
+        yield f"{PARTLY}: without messages that FederatedScope cannot encode."
+    if any(line.is_estimate for line in view.lines):
+        yield "Nothing was logged: asizeof of all messages, and each is sent by one worker and received by another."
+
+
+_ARROWS = {"sent": "↑", "received": "↓"}
+
+
+def row_name(series: str, record: Record) -> str:
+    """Return what the row of a record is called beside others of its panel."""
+    name = series if record["worker"] == _MEAN else record["worker"]
+    return " ".join(filter(None, (name, _ARROWS.get(record["direction"]))))
+
+
+def _audited(view: View, line: Line) -> tuple[list[Record], str]:
+    if line.is_estimate:
+        return _in_closed_form(view, line), ""
+    measure, workers = view.column.measure, _over_seeds(view, line)
+    alone = len(view.lines) == 1
+    found = [*grouped(workers, measure)] if alone else _mean([next(grouped([w], measure)) for w in workers])
+    records = [record for figures in found for record in _records(figures, measure)]
+    numbers = [(record[LOGGED], record[f"{measure}_bytes"]) for record in records]
+    some = [record for record, pair in zip(records, numbers, strict=True) if pair != (None, None)]
+    return some, "" if all(None not in pair for pair in numbers) else f"{measure} or log {Mark.UNKNOWN}"
+
+
+def _over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
+    """Return the rows of a line's workers, each number over all seeds; empty where a seed does not know it."""
+    runs = [{int(row["worker"]): row for row in workers_of(run_id, view.workers)} for run_id in line.ids]
+    found = []
+    for worker in sorted(set.intersection(*map(set, runs))):
+        rows = [run[worker] for run in runs]
+        sizes = {name: [row.get(name) for row in rows] for name in rows[0] if name.endswith("_bytes")}
+        middles = {name: view.middle(values) for name, values in sizes.items() if not any(map(is_unknown, values))}
+        found.append({"worker": worker, **middles})
+    return found
+
+
+def _mean(workers: Sequence[Figures]) -> list[Figures]:
+    """Return FederatedScope's sys_avg: the mean over the server and all clients, each with the same weight."""
+    if not workers:
+        return []
+    columns = zip(*(worker.values for worker in workers), strict=True)
+    means = [None if None in some else fmean(value for value in some if value is not None) for some in columns]
+    partly = tuple(any(some) for some in zip(*(worker.partly for worker in workers), strict=True))
+    return [Figures(_MEAN, tuple(means), partly)]
+
+
+def _records(figures: Figures, measure: str) -> Iterator[Record]:
+    columns = [column for column, _, _ in figures_of(measure)]
+    of = dict(zip(columns, zip(figures.values, figures.partly, strict=True), strict=True))
+    for direction, logged in (("sent", "total_upload_bytes"), ("received", "total_download_bytes")):
+        size, partly = of[f"{direction}_{measure}_bytes"]
+        sizes = {LOGGED: of[logged][0], f"{measure}_bytes": size}
+        yield {"worker": figures.name, "direction": direction, **sizes, "partly": partly}
+
+
+def _in_closed_form(view: View, line: Line) -> list[Record]:
+    """Return asizeof beside the true bytes of all messages; both directions have the same mean over workers."""
+    measure, every = view.column.measure, replace(view.column, traffic=ALL)
+    counted = (replace(every, measure=name) for name in ("reported", measure))
+    reported, true = (line.sums([name for link in Link for name in bytes_columns(c, link)]) for c in counted)
+    if isinstance(reported, str) or isinstance(true, str):
+        return []
+    workers = int(line.runs[0]["clients"]) + 1
+    record = {LOGGED: view.middle(reported) / workers, f"{measure}_bytes": view.middle(true) / workers}
+    return [{"worker": _MEAN, "direction": "sent and received", **record, "partly": False}]
+
+
+def bytes_name(column: ColumnSpec) -> str:
+    """Return the column of the CSV that holds bytes."""
+    return f"{column.traffic}_{column.measure}_bytes"
+
+
+def what(view: View, column: ColumnSpec) -> str:
+    """Return what is counted, as a caption says it."""
+    text = messages_of(column.measure, [column.traffic])
+    return f"{text}, estimated" if view.is_estimate and not text.startswith("estimated") else text
+
+
+def _total(line: Line, column: ColumnSpec) -> list[float] | str:
+    of = QUANTITIES["total"].of
+    assert of is not None
+    return of(line, column)
+
+
+# --- accuracy against bytes -----------------------------------------------------------------------
+
+
+def accuracy(view: View) -> Sketch:
+    """Return a metric after each evaluated round against all bytes until then.
+
+    Raises TableError where nothing was trained, and for traffic that belongs to no round.
+    """
+    _refuse_unmeasured(view)
+    column = replace(view.column, logged=logged_as(view.column.metric, view.lines))
+    panels = view.panels(lambda line: _course(view, line))
+    recorded(panels, "accuracy")
+    unit = view.unit([s.records[-1][bytes_name(column)] for p in panels for s in p.series if s.records])
+    name = metric_title(column.metric)
+    y = f"{name} (%)" if column.is_rate else name
+    first = f"{name} against cumulative {what(view, column)}, all clients and both directions"
+    caption = view.caption(first, unit)
+    over = view.over(with_band=True)
+    if "±" in over:
+        caption.insert(1, "Bands: ± sample standard deviation.")
+    x = f"Cumulative {what(view, column)} ({unit})"
+    return Sketch(panels, unit, x, y, caption, view.names(panels), over, column)
+
+
+def _refuse_unmeasured(view: View) -> None:
+    column = view.column
+    if all(line.is_estimate for line in view.lines):
+        raise TableError(
+            f"plot accuracy: engine=estimate trains nothing, so there is no {column.metric}; "
+            "select runs of another engine, or plot size, traffic or audit"
+        )
+    if column.traffic in (Traffic.CONTROL, ALL):
+        raise TableError(
+            f"table.traffic={column.traffic}: control messages belong to no round; set training or evaluation"
+        )
+    refuse_unlogged(column.metric, metrics_of(view.lines))
+
+
+def _course(view: View, line: Line) -> tuple[list[Record], str]:
+    runs = [{int(row["round"]): row for row in line.rounds.get(str(run["cell"]), ())} for run in line.runs]
+    common = sorted(set.intersection(*map(set, runs)))
+    found = [_after(view, number, [run[number] for run in runs], view.column) for number in common]
+    records = [record for record in found if record is not None]
+    last = max((number for run in runs for number in run), default=0)
+    end = records[-1]["round"] if records else last
+    return records, f"drawn to round {end} of {last}, which not all seeds have" * (end < last)
+
+
+def _after(view: View, number: int, rows: Sequence[Run], column: ColumnSpec) -> Record | None:
+    """Return what is drawn for one evaluated round, None where a seed does not know it."""
+    courses = [course_of(row, number, column) for row in rows]
+    sizes = [course.total_bytes for course in courses if course is not None]
+    values = [float(row[column.metric]) for row in rows if not is_unknown(row.get(column.metric))]
+    if not len(sizes) == len(values) == len(rows):
+        return None
+    return {"round": number} | view.told(bytes_name(column), sizes) | view.told(column.metric, values)
+
+
+# --- bytes against the size of the model ----------------------------------------------------------
+
+
+def size(view: View) -> Sketch:
+    """Return the bytes of a whole training against the model's number of parameters.
+
+    Raises TableError for models of one size.
+    """
+    column = view.column
+    panels = view.panels(lambda line: _sized(view, line), along="model")
+    records = recorded(panels, "size")
+    if len({record["params"] for record in records}) < 2:
+        raise TableError("plot size: needs models of two sizes at least; select them, as model=mlp_s,mlp_l")
+    unit = view.unit([record[bytes_name(column)] for record in records])
+    first = f"{title(what(view, column))}, all clients, rounds and both directions, against the model's parameters"
+    caption = view.caption(first, unit)
+    if any(slope(series, column) is not None for panel in panels for series in panel.series):
+        caption.append(
+            f"Slope: of the least-squares line through the logarithms of both, of {_LEAST_SIZES} sizes or more."
+        )
+    least = min(record["params"] for record in records)
+    many = [word for word, number in THOUSANDS.items() if least >= number / 10][-1]
+    x = f"Parameters of the model{f' ({many})' if many else ''}"
+    y = f"{title(what(view, column))} ({unit})"
+    return Sketch(panels, unit, x, y, caption, view.names(panels), view.over(), column, many)
+
+
+THOUSANDS = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
+"""In what numbers of parameters are told."""
+
+
+def _sized(view: View, line: Line) -> tuple[list[Record], str]:
+    params, sizes = line.values("params"), _total(line, view.column)
+    if isinstance(params, str) or isinstance(sizes, str):
+        return [], ""
+    if not all(sizes):
+        return [], "nothing sent"  # 0 has no place on a logarithmic axis
+    return [{"params": params[0]} | view.told(bytes_name(view.column), sizes)], ""
+
+
+_LEAST_SIZES = 3
+"""Through two points any line goes."""
+
+
+def slope(series: Series, column: ColumnSpec) -> float | None:
+    """Return the slope of log bytes over log parameters, by least squares, None for fewer than three sizes.
+
+    Models in which the method did nothing are no points of its line.
+    """
+    records = [record for part in series.parts if not part.line.no_effect for record in part.records]
+    x, y = ([math.log(record[name]) for record in records] for name in ("params", bytes_name(column)))
+    return linear_regression(x, y).slope if len(set(x)) >= _LEAST_SIZES else None
+
+
+# --- bytes per traffic class ----------------------------------------------------------------------
+
+
+def traffic(view: View) -> Sketch:
+    """Return the bytes of a whole training by traffic class."""
+    panels = view.panels(lambda line: _classes(view, line))
+    recorded(panels, "traffic")
+    column = replace(view.column, traffic=ALL)
+    unit = view.unit([sum(r["bytes"] for r in s.records) for p in panels for s in p.series if s.records])
+    first = f"{title(what(view, column))}, by traffic class, all clients, rounds and both directions"
+    caption = view.caption(first, unit, [*Traffic])
+    if any(series.parts[0].note for panel in panels for series in panel.series):
+        caption.append("+: without a class of which the bytes are not known.")
+    x = f"{title(what(view, column))} ({unit})"
+    return Sketch(panels, unit, x, "", caption, view.names(panels), view.over(), column)
+
+
+def _classes(view: View, line: Line) -> tuple[list[Record], str]:
+    records, unknown = [], []
+    for traffic in Traffic:
+        sizes = _total(line, replace(view.column, traffic=traffic))
+        if isinstance(sizes, str):
+            unknown.append(f"{traffic} {Mark.UNKNOWN}")
+        else:
+            records.append({"traffic": str(traffic), "measure": view.column.measure} | view.told("bytes", sizes))
+    return records, ", ".join(unknown) if records else ""

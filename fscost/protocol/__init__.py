@@ -1,0 +1,1 @@
+"""What FederatedScope does with its options, release by release; shared by the engines."""

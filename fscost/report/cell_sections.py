@@ -1,0 +1,111 @@
+"""The sections of cells: what was computed, where, what was sent, and how that adds up."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from fscost.cells.cell import Cell
+from fscost.cells.measure import COLUMNS
+from fscost.cells.outcome import Status
+from fscost.collect import Run
+from fscost.errors import CollectError
+from fscost.report.page_views import Subject
+from fscost.store.rundir import RunDir
+from fscost.tables.lines import is_unknown
+from fscost.tables.marks import Mark, said
+from fscost.tables.numbers import printed
+from fscost.tables.origins import explain
+
+_COUNTS = ["messages", *COLUMNS]
+_LOG_LINES = 20
+_LOG_BYTES = 8192
+
+
+def sections(subject: Subject) -> Iterator[dict[str, Any]]:
+    """Yield what the template of a section gets, cell by cell."""
+    frames = subject.frames
+    messages, workers = (dict(list(f.groupby("cell"))) for f in (frames.messages, frames.workers))
+    ledgers = _ledgers(frames.messages)
+    for (cell, run), row in zip(subject.runs, frames.cells.to_dict("records"), strict=True):
+        name = row["cell"]
+        sent, logged = messages.get(name, frames.messages.iloc[:0]), workers.get(name, frames.workers.iloc[:0])
+        section = _section(cell, run, row, sent, logged)
+        section["warnings"] = [
+            *said([{str(key): value for key, value in row.items()}], subject.spec),
+            *section["warnings"],
+        ]
+        yield section | {"ledger": ledgers.get(name, []), "command": subject.commands.get(name)}
+
+
+def _section(
+    cell: Cell | None, run: Run, row: Mapping[Any, Any], sent: pd.DataFrame, logged: pd.DataFrame
+) -> dict[str, Any]:
+    is_done = row["status"] == Status.DONE
+    outcome = _outcome(run)
+    return {
+        "id": row["cell"],
+        "name": cell.name if cell else str(run.path),
+        "status": str(row["status"]),
+        "reason": "" if is_unknown(row.get("reason")) else str(row["reason"]),
+        "warnings": outcome.get("warnings", ()),
+        "path": str(run.path),
+        "facts": [*_facts(row, outcome)],
+        "configuration": yaml.safe_dump(dict(cell.fs), allow_unicode=True).splitlines() if cell else [],
+        "arithmetic": [*explain(sent, logged)] if is_done else [],
+        "log": _tail(run),
+    }
+
+
+def _outcome(run: Run) -> dict[str, Any]:
+    try:
+        return run.read_outcome() if isinstance(run, RunDir) else {}
+    except CollectError:
+        return {}
+
+
+def _facts(row: Mapping[Any, Any], outcome: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what the numbers depend on besides the configuration, each fact with its name."""
+    told = outcome.get("provenance") or {}
+    if not is_unknown(row.get("engine")):
+        yield "engine", str(row["engine"])
+    if not is_unknown(row.get("protocol")):
+        yield "message protocol of FederatedScope", str(row["protocol"])
+    if told.get("fs_commit"):
+        yield "FederatedScope's git commit", told["fs_commit"]
+    yield from ((name, str(told[name])) for name in ("host", "device", "seed") if name in told)
+    if not is_unknown(row.get("params")):
+        yield "parameters", f"{int(row['params']):,}"
+    if outcome.get("wall_s"):
+        yield "wall time", f"{printed(outcome['wall_s'], 2)} s"
+    if outcome.get("peak_rss_bytes"):
+        yield "peak memory", f"{printed(outcome['peak_rss_bytes'] / 2**20, 0)} MiB"
+    if versions := told.get("versions"):
+        yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _ledgers(messages: pd.DataFrame) -> dict[str, list[list[str]]]:
+    """Return for each cell by traffic class, link and type how many rounds it was sent in, how often, and its bytes."""
+    groups = messages.groupby(["cell", "traffic", "link", "type"], sort=False)
+    rounds, rows = groups["round"].nunique(), groups.size()
+    found: dict[str, list[list[str]]] = {}
+    sums, counts = (frame.itertuples(name=None) for frame in (groups[_COUNTS].sum(), groups[_COUNTS].count()))
+    for (key, *totals), (_, *known) in zip(sums, counts, strict=True):
+        cell, *names = key
+        texts = (_text(total, is_known=number == rows[key]) for total, number in zip(totals, known, strict=True))
+        found.setdefault(cell, []).append([*map(str, names), f"{rounds[key]:,}", *texts])
+    return found
+
+
+def _text(size: float, *, is_known: bool) -> str:
+    return f"{int(size):,}" if is_known else str(Mark.UNKNOWN)
+
+
+def _tail(run: Run) -> list[str]:
+    """Return the last lines that the engine printed; what fscost did not launch has none."""
+    if not isinstance(run, RunDir) or not run.engine_log.exists():
+        return []
+    with run.engine_log.open("rb") as file:
+        file.seek(max(0, run.engine_log.stat().st_size - _LOG_BYTES))
+        return file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]

@@ -1,0 +1,1 @@
+"""Where results are kept: run directories, and who may write them."""

@@ -1,0 +1,143 @@
+"""A run directory: every file name in one class, every file written whole."""
+
+# cell.json, outcome.json history: 1 - first version
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome, Status
+from fscost.errors import CollectError, ConfigError, StoreError
+from fscost.files import sync_folder, write_whole
+from fscost.store.json_lines import loads
+from fscost.store.ledger_file import read_ledger
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def cell_file(self) -> Path:
+        """What was to be computed; written first."""
+        return self.path / "cell.json"
+
+    @property
+    def ledger(self) -> Path:
+        """The messages by round, type and link; see `fscost.metering.ledger`."""
+        return self.path / "ledger.jsonl"
+
+    @property
+    def system_metrics(self) -> Path:
+        """What each worker reports, in FederatedScope's format."""
+        return self.path / "system_metrics.log"
+
+    @property
+    def eval_results(self) -> Path:
+        """The evaluations, in FederatedScope's format."""
+        return self.path / "eval_results.log"
+
+    @property
+    def engine_log(self) -> Path:
+        """Whatever the engine printed; after a failure, the traceback."""
+        return self.path / "engine.log"
+
+    @property
+    def progress(self) -> Path:
+        """The round that is under way, as long as the run is; see `fscost.worker.round_file`."""
+        return self.path / "progress.json"
+
+    @property
+    def outcome_file(self) -> Path:
+        """How the run ended; written last, so a directory without it was interrupted."""
+        return self.path / "outcome.json"
+
+    def write_cell(self, cell: Cell) -> None:
+        """Write the cell into the directory, which is made where there is none."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        _write_json(self.cell_file, {"format": FORMAT, "id": cell.id} | cell.as_dict())
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Close the run."""
+        _write_json(self.outcome_file, {"format": FORMAT} | outcome.as_dict())
+
+    def sync(self) -> None:
+        """Wait until the files are on the disk; raises StoreError where they do not get there."""
+        try:
+            sync_folder(self.path)
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def read_cell(self) -> Cell:
+        """Read the cell and hash it again; raises CollectError for a file that is no cell or was edited."""
+        content = _read_json(self.cell_file)
+        try:
+            cell = Cell(engine=content["engine"], protocol=content["protocol"], fs=content["fs"])
+        except (KeyError, AttributeError, ConfigError) as error:
+            raise CollectError(f"{self.cell_file}:1: no valid cell: {error}; rerun the cell") from error
+        if content.get("id") not in (cell.id, cell.former_id):
+            line = 1 + self.cell_file.read_text().split('"id"')[0].count("\n")
+            raise CollectError(
+                f"{self.cell_file}:{line}: the file was edited: its content hashes to {cell.id}, "
+                f"not to its id {content.get('id')}; rerun the cell"
+            )
+        return cell
+
+    def read_outcome(self) -> dict[str, Any]:
+        """Read how the run ended, as JSON values; ``status`` is interrupted where no outcome was written."""
+        if not self.outcome_file.exists():
+            return {"status": Status.INTERRUPTED, "reason": "the run was interrupted"}
+        content = _read_json(self.outcome_file)
+        if content.get("status") not in [str(status) for status in Status]:
+            raise CollectError(f"{self.outcome_file}:1: no known status; rerun the cell")
+        return content
+
+    def warnings(self) -> list[str]:
+        """Return what was said of the run when it ended, nothing where that cannot be read."""
+        try:
+            return warnings_in(self.read_outcome())
+        except CollectError:
+            return []
+
+    def status(self) -> Status:
+        """Return how far the run is, CORRUPT where its files cannot be believed."""
+        if not self.path.is_dir():
+            return Status.MISSING
+        try:
+            self.read_cell()
+            status = Status(self.read_outcome()["status"])
+            if status is Status.DONE:
+                read_ledger(self.ledger)
+        except CollectError:
+            return Status.CORRUPT
+        return status
+
+
+def warnings_in(outcome: dict[str, Any]) -> list[str]:
+    """Return what was said of a run when it ended, nothing where the outcome has no list of it."""
+    told = outcome.get("warnings")
+    return [str(line) for line in told] if isinstance(told, list) else []
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_whole(path, [json.dumps(content, indent=1)], synced=False)  # publishing the run does
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = loads(path.read_bytes().decode())
+    except json.JSONDecodeError as error:
+        raise CollectError(f"{path}:{error.lineno}: no JSON ({error.msg}); rerun the cell") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CollectError(f"{path}: cannot be read: {error}; rerun the cell") from error
+    if not isinstance(content, dict) or "format" not in content:
+        raise CollectError(f"{path}:1: no format version; rerun the cell")
+    if content["format"] != FORMAT:
+        raise CollectError(f"{path}:1: format {content['format']}, this fscost reads format {FORMAT}; upgrade fscost")
+    return content

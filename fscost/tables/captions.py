@@ -1,0 +1,299 @@
+"""What a table says about itself: what is counted, how to read it, what its marks mean, where it comes from."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from fscost import __version__
+from fscost.cells.measure import BACK, FORTH, MEASURES, NETWORK, Link, Traffic
+from fscost.cells.outcome import Status
+from fscost.tables.column import ALL, ColumnSpec
+from fscost.tables.comparison import Keys
+from fscost.tables.headings import Heads, per, target_name
+from fscost.tables.lines import Line, bytes_columns
+from fscost.tables.marks import DOUBTED, ESTIMATED, SO_FAR, ZERO, meaning
+from fscost.tables.numbers import Style
+from fscost.tables.quantities import QUANTITIES, Kind
+from fscost.tables.same_in_all import constants_of, in_words
+from fscost.tables.seeds import counts_of, number_of
+from fscost.tables.spec import TableSpec
+from fscost.tables.table import Column, Entry, Note, Row
+
+_ESTIMATES = {
+    "closed form": "in closed form from the protocol and the models' shapes, nothing was trained",
+    "derived": "derived from the configuration in closed form, with which the logs agree; no message was metered",
+    NETWORK: "network bytes: error 0.8 % rms (one direction alone 0.7 % downlink, 1.7 % uplink), at most 2 % for "
+    "models of 5,000 parameters or more, with MTU 1500, a connection per message and no compression; numbers within "
+    "1 % tie",
+    "times": "times from bytes and the links' rates",
+}
+
+
+def counted(lines: Sequence[Line], columns: Sequence[ColumnSpec], rows: Sequence[Row], spec: TableSpec) -> str:
+    """Return what the numbers count, and over how many seeds, for the caption."""
+    sizes = [column for column in columns if _is_of_bytes(column)]
+    measures = dict.fromkeys(column.measure for column in sizes)
+    what = [messages_of(measure, [c.traffic for c in sizes if c.measure == measure]) for measure in measures]
+    return "; ".join([*what, _seeds(lines, rows, spec)])
+
+
+def _is_of_bytes(column: ColumnSpec) -> bool:
+    quantity = QUANTITIES[column.quantity]
+    source = QUANTITIES[quantity.against] if quantity.against else quantity
+    return source.kind is Kind.BYTES
+
+
+def messages_of(measure: str, traffics: Sequence[str]) -> str:
+    """Return what is counted: bytes of which measure, of which messages."""
+    what = {NETWORK: "estimated network bytes", "payload": "payload"}.get(measure, f"{measure} bytes")
+    classes = [traffic for traffic in dict.fromkeys(traffics) if traffic != ALL]
+    if not classes:
+        return f"{what} of all messages"
+    *first, last = classes
+    return f"{what} of {', '.join(first)}{' and ' if first else ''}{last} messages"
+
+
+def _seeds(lines: Sequence[Line], rows: Sequence[Row], spec: TableSpec) -> str:
+    """Return over how many seeds numbers are, and how they are made one."""
+    if "seed" in lines[0].axes:
+        return "each seed alone"
+    numbers = counts_of(lines)
+    if numbers == [1]:
+        return "one seed"
+    if spec.aggregate == "mean_std" and any(entry.spread for row in rows for entry in row.entries):
+        return f"mean ± sample standard deviation over {number_of(numbers)}"
+    return f"{'median' if spec.aggregate == 'median' else 'mean'} over {number_of(numbers)}"
+
+
+# --- how to read it -------------------------------------------------------------------------------
+
+
+def reading(
+    lines: Sequence[Line], keys: Keys, columns: Sequence[tuple[ColumnSpec, Style]], heads: Heads, spec: TableSpec
+) -> Iterator[str]:
+    """Yield the sentences that say how to read the columns that are shown."""
+    sizes = [column for column, _ in columns if _is_of_bytes(column)]
+    for measure in dict.fromkeys(column.measure for column in sizes):
+        yield f"{measure.capitalize()}: {MEASURES[measure].meaning}."
+    classes = {traffic for column in sizes for traffic in column.traffics}
+    if others := [str(traffic) for traffic in Traffic if traffic not in classes] if sizes else []:
+        yield f"{' and '.join(others).capitalize()} messages are not counted."
+    yield from dict.fromkeys(text for column, _ in columns for text in _sentences(column, lines, heads))
+    yield from unseen_of(lines, sizes)
+    units = dict.fromkeys(style.unit for _, style in columns if power(style.unit))
+    if units:
+        yield f"{', '.join(f'{unit} = {power(unit)}' for unit in units)} bytes."
+    yield from _times(lines, [column for column, _ in columns])
+    if same := [*in_words(constants_of(keys, lines, [column.quantity for column, _ in columns]), spec)]:
+        text = ", ".join(same)
+        yield f"The same in all rows: {text}." if len(lines) > 1 else f"{text[0].upper()}{text[1:]}."
+
+
+def _sentences(column: ColumnSpec, lines: Sequence[Line], heads: Heads) -> Iterator[str]:
+    """Yield how to read one column."""
+    match column.quantity:
+        case "uplink" | "downlink" if column.measure == NETWORK:
+            occasion = per(column).removeprefix("client and ")
+            yield (
+                f"Uplink, downlink: what this direction carries per participating client and {occasion}, "
+                f"{FORTH} sent this way and {BACK} sent the other way."
+            )
+        case "uplink" | "downlink":
+            of = "per participating client and round" if column.traffic == Traffic.TRAINING else "the mean of a message"
+            yield f"Uplink, downlink: {of}."
+        case "peer":
+            share = "what a participating client sends to other clients in one round"
+            of = share if column.traffic == Traffic.TRAINING else "the mean of a message between clients"
+            yield f"Peer: {of}; part of the total."
+        case "total" | "total_uplink" | "total_downlink":
+            both = ", both directions" if column.quantity == "total" else ""
+            yield f"{heads.names(column.quantity)}: all clients and rounds{both}."
+        case "per_parameter":
+            yield f"{heads.name(column)}: bytes of a mean message by the model's number of parameters."
+        case "traffic_share":
+            yield f"{heads.names('traffic_share')}: of the bytes of training, evaluation and control together."
+        case "rounds_to" | "bytes_to" | "speedup" | "bytes_ratio":
+            yield f"Until {target_name(column)}: up to and with the first evaluated round that reaches it."
+    yield from _of_metric(column, heads)
+    yield from _relative(column, heads)
+    yield from _of_logs(column)
+
+
+def _of_logs(column: ColumnSpec) -> Iterator[str]:
+    if QUANTITIES[column.quantity].is_logged:
+        yield (
+            "Logged: total_upload_bytes and total_download_bytes of FederatedScope's system_metrics.log, of all "
+            "messages and rounds; per client, the mean over the clients that logged."
+        )
+
+
+def _of_metric(column: ColumnSpec, heads: Heads) -> Iterator[str]:
+    if column.quantity == "final":
+        yield f"{heads.name(column)}: after the last round, over all samples."
+    if column.quantity == "best":
+        which = {"higher": "highest", "lower": "lowest", "": "best"}[column.direction]
+        yield f"{heads.name(column)}: {which} of all evaluated rounds, over all samples."
+
+
+def _relative(column: ColumnSpec, heads: Heads) -> Iterator[str]:
+    """Yield what a relative column is relative to."""
+    against = f"that of {heads.baseline}" if heads.baseline else "the first of the rows compared"
+    match column.quantity:
+        case "ratio":
+            yield f"{heads.name(column)}: total relative to {against}."
+        case "saving":
+            yield f"{heads.name(column)}: how much less the total is than {against}."
+        case "speedup":
+            yield f"{heads.name(column)}: rounds of {against.removeprefix('that of ')} divided by those of the row."
+        case "bytes_ratio":
+            yield f"{heads.name(column)}: bytes until then relative to {against.replace('that of', 'those of')}."
+
+
+def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
+    timed = [column for column in columns if QUANTITIES[column.quantity].needs_network]
+    has_peers = any(not _is_zero(run.get(f"{t}_peer_messages")) for c in columns for t in c.traffics
+                    for line in lines for run in line.runs)  # fmt: skip
+    if has_peers and (timed or any(column.measure == NETWORK for column in columns)):
+        yield "Messages between clients are on the sender's uplink and the receiver's downlink."
+    if not timed or timed[0].connection is None:
+        return
+    yield f"Time: of communication alone, {timed[0].connection.sums(timed[0].measure)}; in total × rounds."
+    yield (
+        "A round lasts as long as its slowest client; all have the same link, the server's is no bottleneck, "
+        "and connecting takes no time."
+    )
+    if not all(line.is_synchronous for line in lines):
+        yield "Asynchronous and vertical courses have no such rounds."
+
+
+def _is_zero(value: Any) -> bool:
+    return value is None or bool(pd.isna(value)) or value == 0
+
+
+def power(unit: str) -> str:
+    """Return how many bytes a unit is, as a power; nothing for bytes themselves."""
+    powers = {"kB": "10³", "MB": "10⁶", "GB": "10⁹", "KiB": "2¹⁰", "MiB": "2²⁰", "GiB": "2³⁰"}
+    return powers.get(unit, "")
+
+
+# --- marks ----------------------------------------------------------------------------------------
+
+
+def notes(
+    rows: Sequence[Row],
+    columns: Sequence[Column] = (),
+    lines: Sequence[Line] = (),
+    specs: Sequence[ColumnSpec] = (),
+    closed_form: Sequence[str] = (),
+) -> Iterator[Note]:
+    """Yield what each mark in the table means, and what is emphasised; `closed_form` tells why where no lines do."""
+    entries = [entry for row in rows for entry in row.entries]
+    for mark in dict.fromkeys(entry.text for entry in entries if entry.mark):
+        yield Note(mark, "; ".join([meaning(mark), *_reasons(mark, entries)]))
+    if lines and any(entry.text == ZERO and isinstance(entry.value, float) for entry in entries):
+        yield Note(ZERO, meaning(ZERO))
+    if any(SO_FAR in entry.note for entry in entries):
+        told = dict.fromkeys(run.get("best_of") for line in lines for run in line.runs)
+        known = ", ".join(text for text in told if isinstance(text, str))
+        yield Note(SO_FAR, f"best of {known}; the model at the end was not evaluated")
+    if any(DOUBTED in entry.note for entry in entries):
+        told = dict.fromkeys(run.get("implausible") for line in lines for run in line.runs)
+        doubts = dict.fromkeys(doubt for text in told if isinstance(text, str) for doubt in text.split("; "))
+        yield Note(DOUBTED, f"implausible: {'; '.join(doubts)}")
+    if any(ESTIMATED in note for note in (*(entry.note for entry in entries), *(column.note for column in columns))):
+        why = [*(_ESTIMATES[form] for form in closed_form), *_estimates(lines, specs)]
+        yield Note(ESTIMATED, f"estimated: {'; '.join(why)}")
+
+
+def _reasons(mark: str, entries: Sequence[Entry]) -> Iterator[str]:
+    """Yield why a mark stands there, for those of its entries that tell it."""
+    return iter(dict.fromkeys(entry.why for entry in entries if entry.mark and entry.text == mark and entry.why))
+
+
+def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
+    if any(line.is_estimate for line in lines):
+        yield _ESTIMATES["closed form"]
+    if any(line.is_derived for line in lines):
+        yield _ESTIMATES["derived"]
+    if any(column.measure == NETWORK for column in columns):
+        yield _ESTIMATES[NETWORK]
+    if any(QUANTITIES[column.quantity].kind is Kind.SECONDS for column in columns):
+        yield _ESTIMATES["times"]
+
+
+# --- provenance -----------------------------------------------------------------------------------
+
+
+def provenance(cells: pd.DataFrame, command: str, rounds: pd.DataFrame | None = None) -> Iterator[str]:
+    """Yield where the numbers come from, for a comment in the file; nothing where no command makes it again."""
+    if not command:
+        return
+    yield f"fscost {__version__}: {command}"
+    for (engine, protocol), own in cells.groupby(["engine", "protocol"], sort=False, dropna=False):
+        commits = [*own["fs_commit"].dropna().unique()] if "fs_commit" in own else []
+        commit = f", commit {', '.join(commits)}" if commits else ""
+        done = (own["status"] == Status.DONE).sum()
+        yield (
+            f"engine {engine}, message protocol of FederatedScope {protocol}{commit}: {done} of {len(own)} cells done"
+        )
+    yield f"digest of the cells: sha256 {digest(cells, pd.DataFrame() if rounds is None else rounds)}"
+
+
+def digest(*frames: pd.DataFrame) -> str:
+    """Return the sha256 of the cells' ids, states, totals and metrics: equal for equal results, whenever computed."""
+    return hashlib.sha256("\n".join(line for frame in frames for line in _results(frame)).encode()).hexdigest()
+
+
+def _results(frame: pd.DataFrame) -> list[str]:
+    told = sorted(str(name) for name in frame if name not in _NOT_RESULTS)
+    return [*told, *sorted(repr([_canonical(row[name]) for name in told]) for row in frame.to_dict("records"))]
+
+
+def _canonical(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(int(value) if _is_whole(value) else value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
+
+_NOT_RESULTS = ("wall_s", "reason", "path", "no_effect")
+
+
+_TRIFLE = 0.01
+"""Up to this share of payload, what it leaves out is not worth a sentence."""
+
+Pair = tuple[Any, Any]
+"""Payload and scalar bytes of the same messages; None or nan where one is not known."""
+
+
+def unseen(pairs: Iterable[Pair]) -> Iterator[str]:
+    """Yield what payload leaves out, of the messages of which that is the largest share."""
+    known = [(float(p), float(s)) for p, s in pairs if not (pd.isna(p) or pd.isna(s))]
+    found = [(s / p if p else math.inf, s, p) for p, s in known if s > _TRIFLE * p]
+    if found:
+        _, scalar, payload = max(found)
+        yield (
+            f"Payload leaves out numbers and texts beside the tensors, up to {scalar:,.0f} B beside {payload:,.0f} B; "
+            "table.measure=content counts both."
+        )
+
+
+def unseen_of(lines: Sequence[Line], columns: Iterable[ColumnSpec]) -> Iterator[str]:
+    """Yield what the payload of any run leaves out of the traffic that the columns count."""
+    counted = dict.fromkeys(column.traffic for column in columns if column.measure == "payload")
+    yield from unseen(pair for traffic in counted for line in lines for pair in _pairs(line, traffic))
+
+
+def _pairs(line: Line, traffic: str) -> Iterator[Pair]:
+    total = ColumnSpec(quantity="total", traffic=traffic)
+    sizes = [
+        line.sums([name for link in Link for name in bytes_columns(replace(total, measure=measure), link)])
+        for measure in ("payload", "scalar")
+    ]
+    payload, scalar = ([] if isinstance(values, str) else values for values in sizes)
+    yield from zip(payload, scalar, strict=False)  # none, where one of them is not known

@@ -1,0 +1,175 @@
+"""What tells rows apart, which lines are compared with each other, and what must not stand in one table."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from fscost.cells.cell import AXES
+from fscost.errors import TableError, nearest
+from fscost.tables.lines import Line, lines_of, plain, sizes_of
+from fscost.tables.spec import TableSpec
+from fscost.tables.varying_options import makes_a_method
+from fscost.tables.written_values import given
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a table.
+
+    rows: those that are shown as columns, from the left. across: the one whose values stand side by side. extra: the
+    options that vary, a part of `rows`. settings: those of them within which lines are compared, not along them.
+    constant: axes that are the same everywhere and not shown, with their value. if_varying: those of `rows` that are to
+    stand only where they vary, which is not known of `params` before there are lines.
+    """
+
+    rows: tuple[str, ...]
+    across: str | None
+    compare: str
+    extra: tuple[str, ...]
+    settings: tuple[str, ...]
+    constant: Mapping[str, Any]
+    if_varying: tuple[str, ...] = ()
+
+    @property
+    def of_lines(self) -> list[str]:
+        """The keys that tell lines apart; `params` follows from the model."""
+        return [key for key in (*self.rows, *([self.across] if self.across else [])) if key != "params"]
+
+    @property
+    def inner(self) -> int:
+        """The number of the last key of `rows`, from which on nothing spans rows: that of `params` does not count."""
+        return max((i for i, key in enumerate(self.rows) if key != "params"), default=0)
+
+    def group(self, line: Line) -> tuple[Any, ...]:
+        """Return what lines that are compared with each other have in common."""
+        along = {self.compare, *self.extra} - {*self.settings}
+        return tuple(value for key, value in line.axes.items() if key not in along)
+
+
+def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
+    """Return the keys: those of the layout, those with ``?`` only where they vary, and whatever else varies.
+
+    Nothing that differs is averaged unseen: axes that vary and are not named, and options, stand before the last key.
+    """
+    varying = [key for key in (*_known(cells), *extra) if cells[key].map(plain).nunique(dropna=False) > 1]
+    named = [key.removeprefix("fs.") for key in spec.rows]
+    shown = {f"{key}?" for key in (*varying, "params")}
+    rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key in shown]
+    across = [spec.across.removeprefix("fs.")] if spec.across else []
+    lost = [key for key in AXES if key in varying and key not in (*rows, *across, "seed")]
+    options = [key for key in extra if key not in (*rows, *across)]
+    place = max((i for i, key in enumerate(rows) if key != "params"), default=0)
+    rows[place:place] = [*lost, *options]
+    constant = {k: plain(cells[k].iloc[0]) for k in AXES if k not in (*rows, *across, "seed") and k in cells}
+    settings = [key for key in extra if spec.compare in varying and _is_setting(key, cells, spec.compare)]
+    if_varying = ("params",) if "params?" in named else ()
+    side_by_side = across[0] if across else None
+    return Keys(tuple(rows), side_by_side, spec.compare, tuple(extra), tuple(settings), constant, if_varying)
+
+
+def _is_setting(option: str, cells: pd.DataFrame, compare: str) -> bool:
+    """Return whether an option varies within cells of the same axes, and not as it makes what is compared.
+
+    FedAvg with all clients is compared with FedProx with all clients, and not with either of them with half of them.
+    """
+    if makes_a_method(option) if compare == "method" else option.startswith(f"{compare}."):
+        return False
+    axes = [key for key in AXES if key in cells and key != "seed"]
+    return bool(
+        cells[option].map(plain).groupby([cells[key] for key in axes], dropna=False).nunique(dropna=False).max() > 1
+    )
+
+
+def _known(cells: pd.DataFrame) -> list[str]:
+    return [str(key) for key in cells if str(key) in (*AXES, "engine", "protocol", "fs_commit")]
+
+
+def refuse_mixture(cells: pd.DataFrame, keys: Iterable[str], measures: Iterable[str]) -> None:
+    """Raise TableError for cells whose numbers do not mean the same, unless the rows tell them apart."""
+    sources = {"engine": "engine", "protocol": "protocol", "fs_commit": "fs_commit"}
+    if "reported" in measures:  # asizeof depends on what it runs in
+        sources["asizeof"] = "what asizeof ran in"
+    for key, name in sources.items():
+        values = [] if key in keys or key not in cells else [*cells[key].dropna().unique()]
+        if len(values) > 1:
+            apart = f", or add {key} to table.rows" if key in ("engine", "protocol", "fs_commit") else ""
+            raise TableError(
+                f"the selected cells differ in {name}: {values[0]} and {values[1]}; select those of one{apart}"
+            )
+
+
+def has_same_seeds(line: Line, other: Line, keys: Keys) -> bool:
+    """Return whether the numbers of two lines are over the same seeds, so that they can be compared."""
+    return "seed" in keys.of_lines or line.seeds == other.seeds
+
+
+def _by_size(lines: Sequence[Line], *, reverse: bool) -> list[Line]:
+    """Return the lines in the order in which rows that are ordered by params will stand: unknown sizes last."""
+    sizes, sign = sizes_of(lines), -1 if reverse else 1
+    return sorted(lines, key=lambda line: sign * sizes[line.model] if line.model in sizes else math.inf)
+
+
+def _as_compared(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> Sequence[Line]:
+    """Return the lines such that the first of a group is what the others are compared with."""
+    if spec.order.endswith("params"):
+        return _by_size(lines, reverse=spec.order[0] == "-")
+    if spec.order == "sorted" and keys.compare == "method":
+        return sorted(lines, key=lambda line: line.runs[0]["method"] != "fedavg")
+    return lines
+
+
+def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line | None]:
+    """Return for each line the one that it is compared with: the named one of its group, else the first.
+
+    There is none for a line of other seeds.
+    Where no order was named, FedAvg comes first as it is what the field compares with.
+    Raises TableError for a baseline that no line has.
+    """
+    known = {str(line.runs[0][keys.compare]) for line in lines}
+    if spec.baseline is not None and str(spec.baseline) not in known:
+        raise TableError(
+            f"table.baseline={spec.baseline}: is no {keys.compare} here; there are {', '.join(sorted(known))}"
+            f"{nearest(str(spec.baseline), known)}"
+        )
+    found: dict[tuple[Any, ...], Line] = {}
+    for line in _as_compared(lines, keys, spec):
+        if spec.baseline is None or str(line.runs[0][keys.compare]) == str(spec.baseline):
+            found.setdefault(keys.group(line), line)
+    bases = [found.get(keys.group(line)) for line in lines]
+    return [
+        base if base and has_same_seeds(line, base, keys) else None for line, base in zip(lines, bases, strict=True)
+    ]
+
+
+Options = Mapping[str, Mapping[str, Any]]
+"""Options that vary beyond the axes, each with its value per cell id."""
+
+
+def readable(cells: pd.DataFrame, extra: Options) -> pd.DataFrame:
+    """Return the cells of which it is known what they are, with options as columns.
+
+    Runs of one cell have its id with a number behind it. Raises TableError where none is left.
+    """
+    if cells.empty:
+        raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
+    known = cells[cells["model"].notna()] if "model" in cells else cells.iloc[:0]
+    if known.empty:
+        raise TableError("none of the selected runs can be read; see the warnings")
+    ids = known["cell"].str.split("-").str[0]
+    return known.astype(object).assign(**{name: ids.map(given(values)) for name, values in extra.items()})
+
+
+def compared(
+    cells: pd.DataFrame, rounds: pd.DataFrame | None, spec: TableSpec, extra: Options, measures: Iterable[str]
+) -> tuple[Keys, list[Line]]:
+    """Return the lines of `readable` cells, in the order of `spec`, and the keys that tell them apart.
+
+    Raises TableError for cells that must not be compared in `measures`, and for two runs of one cell.
+    """
+    keys = keys_of(cells, spec, [*extra])
+    refuse_mixture(cells, keys.rows, measures)
+    lines = lines_of(cells, pd.DataFrame() if rounds is None else rounds, keys.of_lines, named=spec.order != "sorted")
+    return keys, lines

@@ -1,0 +1,196 @@
+"""What stands above the columns and at the left of the rows; units are named there, once."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+from fscost.cells.measure import NETWORK, Traffic
+from fscost.cells.metric import metric_text, metric_title
+from fscost.tables.column import AT_TARGET, ColumnSpec
+from fscost.tables.comparison import Keys
+from fscost.tables.lines import Line
+from fscost.tables.marks import ESTIMATED, Mark
+from fscost.tables.numbers import Style
+from fscost.tables.quantities import QUANTITIES, Kind
+from fscost.tables.spec import TableSpec
+from fscost.tables.table import Column, Entry
+from fscost.tables.written_values import Given
+
+_KEYS = {
+    "model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "rounds": "Rounds", "method": "Method",
+    "seed": "Seed", "engine": "Engine", "protocol": "Protocol", "fs_commit": "FS commit",
+}  # fmt: skip
+_NUMERIC = ("params", "clients", "rounds", "seed")
+
+
+class Heads:
+    """Names columns; `baseline` is what relative columns are relative to, empty where that name is of several lines."""
+
+    def __init__(self, spec: TableSpec, keys: Keys, lines: Sequence[Line], baselines: Sequence[Line | None]) -> None:
+        self.spec, self.keys, self._columns = spec, keys, spec.column_specs()
+        values = {base.runs[0][keys.compare] for base in baselines if base}
+        pairs = [(line, base) for line, base in zip(lines, baselines, strict=True) if base and line is not base]
+        is_one = len(values) == 1 and all(line.runs[0][keys.compare] not in values for line, _ in pairs)
+        self.baseline = _value(keys.compare, values.pop(), spec) if is_one else ""
+
+    def key(self, key: str) -> Column:
+        """Return the column of a row key; an option is called by its label, else by its name."""
+        own = self.spec.has_label(key)
+        return Column(key, self.spec.label(key) if own else _KEYS.get(key, key), numeric=key in _NUMERIC)
+
+    def number(self, column: ColumnSpec, style: Style, value: Any, parts: int, *, is_estimate: bool) -> Column:
+        """Return the column of a quantity; `value` is that of the axis across, and `parts` how many share it."""
+        note = ESTIMATED if is_estimate else ""
+        name, raw = self.name(column), self._raw(column, style)
+        unit = _unit(column, style)
+        group, head, unit = _in_group(column, name, unit)
+        arrow = self._arrow(column)
+        line = _long(column, name, unit)
+        long = f"{line} {arrow}" if arrow else line
+        if self.keys.across is None:
+            own = "" if group else unit
+            return Column(raw, head, group, own, raw=raw, note=note, better=arrow, long=long + note)
+        axis = self.keys.across
+        where = _value(axis, value, self.spec)
+        raw = f"{raw}_{axis}_{value}"
+        if parts > 1:
+            return Column(raw, line, where, raw=raw, note=note, better=arrow, long=f"{where}: {long}{note}")
+        return Column(raw, where, long, raw=raw, note=note, long=f"{long}, {where}{note}")
+
+    def _arrow(self, column: ColumnSpec) -> str:
+        """Return which way a metric is better; of bytes and times nobody asks."""
+        if not self.spec.best or QUANTITIES[column.quantity].kind is not Kind.METRIC:
+            return ""
+        return {"higher": "↑", "lower": "↓", "": ""}[column.direction]
+
+    def _raw(self, column: ColumnSpec, style: Style) -> str:
+        """Return the name of the raw numbers, which no other column has."""
+        if column.quantity == "rounds" and self._has_rounds:
+            return "rounds_trained"
+        settings = [] if style.quantity.kind in (Kind.BYTES, Kind.METRIC, Kind.COUNT) else ["measure"]  # bytes name it
+        settings += ["metric", "target"] if column.quantity in AT_TARGET else []
+        settings += ["better"] if column.better else []
+        apart = [str(getattr(column, key)) for key in settings if self._differs(column, key)]
+        return "_".join([_raw(column, style), *apart])
+
+    @property
+    def _has_rounds(self) -> bool:
+        """Whether the rounds that were asked for stand in the table too."""
+        return "rounds" in (*self.keys.rows, self.keys.across)
+
+    def _differs(self, column: ColumnSpec, setting: str) -> bool:
+        """Return whether columns of the same quantity differ in a setting."""
+        alike = [other for other in self._columns if other.quantity == column.quantity]
+        return len({getattr(other, setting) for other in alike}) > 1
+
+    def name(self, column: ColumnSpec) -> str:
+        """Return what a column is called; with what it counts where another of its quantity counts others."""
+        if column.head:
+            return column.head
+        if QUANTITIES[column.quantity].kind in (Kind.METRIC, Kind.COUNT):
+            return self._name(column)
+        settings = () if QUANTITIES[column.quantity].is_logged else ("measure", "traffic")
+        apart = [getattr(column, key) for key in settings if self._differs(column, key)]
+        return ", ".join([self._name(column), *apart])
+
+    def names(self, quantity: str) -> str:
+        """Return what the columns of a quantity are called, one after the other."""
+        return ", ".join(dict.fromkeys(self.name(column) for column in self._columns if column.quantity == quantity))
+
+    def _name(self, column: ColumnSpec) -> str:
+        quantity = QUANTITIES[column.quantity]
+        if quantity.key == "rounds" and self._has_rounds:
+            return "Rounds trained"
+        if quantity.relative and quantity.against and quantity.kind is Kind.FACTOR and quantity.better == "lower":
+            return f"vs {self.baseline}" if self.baseline else quantity.head
+        if quantity.kind is Kind.METRIC:
+            return f"{quantity.head} {metric_text(column.metric)}" if quantity.head else metric_title(column.metric)
+        return quantity.head
+
+
+def of_axis(axis: str, value: Any, label: str) -> str:
+    """Return an axis with its value in words: ``3 clients``, ``seed 0``, ``model MLP-16``."""
+    if axis in ("clients", "rounds") and value is not None:
+        return f"{value:,} {axis.removesuffix('s') if value == 1 else axis}"
+    return f"{axis} {label}"
+
+
+def _value(axis: str, value: Any, spec: TableSpec) -> str:
+    """Return what a value of an axis is called where no heading names the axis."""
+    label = Mark.UNKNOWN if value is None else spec.label(value)
+    if axis in _NUMERIC or value is None:
+        return of_axis(axis, value, label)
+    return f"{spec.label(axis)}={label}" if isinstance(value, Given) else label
+
+
+def target_name(column: ColumnSpec) -> str:
+    """Return what a target is called, as ``90 % accuracy``."""
+    value = f"{column.factor * column.target:g}"
+    return f"{value}{' %' if column.is_rate else ''} {metric_text(column.metric)}"
+
+
+def per(column: ColumnSpec) -> str:
+    """Return what the figures of uplink and downlink are of, in words."""
+    if column.measure == NETWORK:
+        occasions = {str(Traffic.TRAINING): "round", str(Traffic.EVALUATION): "evaluation"}
+        return f"client and {occasions.get(column.traffic, 'exchange')}"
+    return "client and round" if column.traffic == Traffic.TRAINING else "message"
+
+
+def _long(column: ColumnSpec, name: str, unit: str) -> str:
+    """Return a heading that says in one line what a shared one and its own say together."""
+    if QUANTITIES[column.quantity].family == "share":
+        unit = f"{unit}/{per(column).replace(' and ', '/')}"
+    if group := QUANTITIES[column.quantity].group:
+        return f"{group}: {name} ({unit})"
+    until = f" until {target_name(column)}" if column.quantity in AT_TARGET else ""
+    return f"{name}{until} ({unit})" if unit else f"{name}{until}"
+
+
+def _in_group(column: ColumnSpec, name: str, unit: str) -> tuple[str, str, str]:
+    """Return the heading that a column shares with its neighbours, its own, and its unit."""
+    if column.quantity in AT_TARGET:
+        return f"Until {target_name(column)}", f"{name} ({unit})" if unit else name, unit
+    if group := QUANTITIES[column.quantity].group:
+        return f"{group} ({unit})", name, unit
+    if QUANTITIES[column.quantity].family == "share":
+        return f"Per {per(column)} ({unit})", name, unit
+    return "", name, unit
+
+
+def _unit(column: ColumnSpec, style: Style) -> str:
+    match style.quantity.kind:
+        case Kind.BYTES:
+            return style.unit
+        case Kind.SECONDS:
+            return "s"
+        case Kind.PERCENT:
+            return "%"
+        case Kind.METRIC:
+            return "%" if column.is_rate else ""
+        case _:
+            return ""
+
+
+def _raw(column: ColumnSpec, style: Style) -> str:
+    """Return the name of the raw numbers, with what makes them differ from the column of that name elsewhere."""
+    kind = style.quantity.kind
+    if style.quantity.is_logged:
+        return f"{column.quantity}_bytes"
+    if kind is Kind.METRIC:
+        return f"{column.quantity}_{column.metric}"
+    traffic = f"{column.traffic}_" if column.traffic != Traffic.TRAINING else ""
+    measure = f"_{column.measure}" if kind is Kind.BYTES else ""
+    unit = f"_{kind.value}" if kind in (Kind.BYTES, Kind.SECONDS, Kind.PERCENT) else ""
+    return f"{traffic}{column.quantity}{measure}{unit}"
+
+
+def label_of(key: str, value: Any, spec: TableSpec) -> Entry:
+    """Return the label of a row: an axis or an option with its value, None where it is not known.
+
+    Counts have commas between thousands; a seed is a name.
+    """
+    if value is None:
+        return Entry(Mark.UNKNOWN, mark=True)
+    is_count = isinstance(value, Integral) and key != "seed" and not spec.has_label(value)
+    return Entry(f"{value:,}" if is_count else spec.label(value), value)

@@ -1,0 +1,177 @@
+"""Where the numbers of a table come from: the runs behind each, and their arithmetic."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fscost.cells.measure import BOTH_WAYS, SERVER, Link, binary_text
+from fscost.tables.log_gaps import Count, Gap, counts, finish_bytes_of, gap_of
+from fscost.tables.numbers import printed
+from fscost.tables.table import Row, Table
+
+_WHY = {
+    Gap.NO_UPLOAD: "not counted in standalone mode since v0.3.0",
+    Gap.UNSENT: "finish, sent after the line was written",
+    Gap.ONLINE: "handed over by federate.online_aggr, which is not counted",
+    Gap.FINISH: "finish, being handled when the line is written",
+    Gap.LAST: "being handled, or still to come, when the line is written",
+    Gap.UNKNOWN: "missing for a reason that fscost does not know",
+}
+
+
+def explain(messages: pd.DataFrame, workers: pd.DataFrame) -> Iterator[str]:
+    """Yield lines that compute the totals of one cell, rows of the frames of messages and workers, from factors."""
+    if len(messages):
+        yield "What was sent (payload):"
+        yield from (f"  {line}" for line in _products(messages))
+        yield "What Ethernet, TCP and gRPC would carry of it (an estimate, rms error 0.8 %):"
+        yield from (f"  {line}" for line in _network(messages))
+    known = counts(workers) if len(messages) else []
+    if known:
+        yield "What FederatedScope logged of it (asizeof):"
+        yield from (f"  {line}" for line in dict.fromkeys(_differences(known, messages)))
+    if workers.empty:
+        yield "There are no figures that FederatedScope logged."
+        return
+    yield "FederatedScope's averages over server and clients:"
+    yield from (f"  {line}" for line in _averages(workers))
+
+
+def _products(messages: pd.DataFrame) -> Iterator[str]:
+    """Yield each type and link as rounds × messages × bytes, in the order in which they were first sent."""
+    for (traffic, link, kind), group in messages.groupby(["traffic", "link", "type"], sort=False):
+        name = f"{traffic} {link} {kind}:"
+        if group["payload_bytes"].isna().any():
+            yield f"{name:32} {group['messages'].sum():,} messages of unknown payload"
+            continue
+        yield f"{name:32} {_product(group)} = {group['payload_bytes'].sum():,} B{_beside(group)}"
+
+
+def _beside(group: pd.DataFrame) -> str:
+    """Return what stands beside the tensors, and what both are together."""
+    payload, scalar = group["payload_bytes"].sum(), group["scalar_bytes"].sum()
+    return f"; with {scalar:,} B of numbers and text, content = {payload + scalar:,} B" if scalar else ""
+
+
+def _product(group: pd.DataFrame) -> str:
+    per_round, each = group["messages"], group["payload_bytes"] / group["messages"]
+    if per_round.nunique() > 1 or each.nunique() > 1:
+        return " + ".join(f"{n:,} × {_bytes(size)}" for n, size in zip(per_round, each, strict=True))
+    rounds = f"{len(group):,} rounds × " if len(group) > 1 else ""
+    return f"{rounds}{per_round.iloc[0]:,} messages × {_bytes(each.iloc[0])}"
+
+
+def _bytes(mean: float) -> str:
+    """Return the bytes of one message; where several differ their mean, such that the product is theirs."""
+    return f"{printed(mean, 0 if mean.is_integer() else 2)} B"
+
+
+def _network(messages: pd.DataFrame) -> Iterator[str]:
+    """Yield the `network` measure of each traffic class; a message between clients is on the links of both."""
+    for traffic, group in messages.groupby("traffic", sort=False):
+        name = f"network (estimate) {traffic}:"
+        if unknown := [*dict.fromkeys(group["type"][group["wire_bytes"].isna()])]:
+            yield f"{name:32} not known, as the wire bytes of {' and '.join(unknown)} are not"
+            continue
+        on_links = group["link"].map(lambda link: 2 if link == Link.PEER else 1)
+        wire, count = (int((group[column] * on_links).sum()) for column in ("wire_bytes", "messages"))
+        twice = ", those between clients twice" if on_links.eq(2).any() else ""
+        factors = f"{BOTH_WAYS.factor} × {wire:,} B wire + {BOTH_WAYS.message_bytes:,} B × {count:,} messages{twice}"
+        yield f"{name:32} {factors} = {printed(BOTH_WAYS.of(wire, count), 0)} B"
+
+
+def _differences(known: list[Count], messages: pd.DataFrame) -> Iterator[str]:
+    """Yield, for each worker and direction, what was sent or received as logged + missed; alike clients once."""
+    finish_bytes = finish_bytes_of(messages)
+    clients = len({count.worker for count in known} - {SERVER})
+    for count in known:
+        who = "server" if count.worker == SERVER else "client"
+        gap = gap_of(count, finish_bytes, clients)
+        missed = f" + {count.missed_bytes:,} B {_WHY[gap]}" if gap else ""
+        alike = [c.worker for c in known if (c.link, c.logged_bytes, c.true_bytes) == _same(count) and c.worker]
+        name = who if who == "server" else f"client{'s' * (len(alike) > 1)} {_span(alike)}"
+        yield f"{f'{name} {count.link}:':32} {count.true_bytes:,} B = {count.logged_bytes:,} B logged{missed}"
+
+
+def _same(count: Count) -> tuple[str, int, int]:
+    return count.link, count.logged_bytes, count.true_bytes
+
+
+def _span(workers: list[int]) -> str:
+    """Return worker ids with runs of neighbours shortened, as ``1–3, 5``."""
+    spans: list[list[int]] = []
+    for worker in sorted(workers):
+        if spans and worker == spans[-1][-1] + 1:
+            spans[-1].append(worker)
+        else:
+            spans.append([worker])
+    return ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}–{s[-1]}" for s in spans)
+
+
+def _averages(workers: pd.DataFrame) -> Iterator[str]:
+    for link, column in (("upload", "total_upload_bytes"), ("download", "total_download_bytes")):
+        values = workers[column] if column in workers else pd.Series(dtype=float)
+        if not len(values) or values.isna().any() or workers["worker"].duplicated().any():
+            yield f"sys_avg {link}: not known"
+            continue
+        mean = float(values.astype(float).mean())
+        yield f"sys_avg {link}: {_sum(values)} = {values.sum():,} B over {len(values)} workers = {binary_text(mean)}"
+
+
+def _sum(values: pd.Series) -> str:
+    """Return the sum of figures with equal ones counted together."""
+    together: dict[Any, int] = values.value_counts(sort=False).to_dict()
+    return " + ".join(f"{n} × {value:,}" if n > 1 else f"{value:,}" for value, n in together.items())
+
+
+def heading(cell: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield what the cell is and how its run ended."""
+    commit = f", commit {cell['fs_commit']}" if isinstance(cell.get("fs_commit"), str) else ""
+    yield f"{cell['cell']}: {_axes(cell)}"
+    protocol = cell["protocol"] if isinstance(cell.get("protocol"), str) else "unknown"
+    yield f"engine {cell['engine']}, message protocol of FederatedScope {protocol}{commit}: {cell['status']}"
+    if isinstance(release := cell.get("derived"), str):
+        yield (
+            "derived: no message was metered; what was sent follows from config.yaml, with which the logs agree "
+            f"(release: {release})"
+        )
+    if isinstance(why := cell.get("underived"), str):
+        yield f"what was sent is not known and cannot be derived: {why}"
+    if isinstance(cell.get("reason"), str):
+        yield str(cell["reason"])
+
+
+def _axes(cell: Mapping[Any, Any]) -> str:
+    """Return what was computed, as far as a configuration tells."""
+    if not isinstance(cell.get("method"), str):
+        return "a run of unknown configuration"
+    return f"{cell['method']}, {cell['model']}, {cell['data']}, {cell['clients']} clients, seed {cell['seed']}"
+
+
+def trace(table: Table, paths: Mapping[str, Path]) -> Iterator[str]:
+    """Yield for each row its labels, then for each number its column and the run directories it comes from.
+
+    `paths` are those of the cells, by id. Columns that come from the same runs share them.
+    """
+    for row in table.rows:
+        yield ", ".join(f"{name} {text}" for name, text in _labels(table, row))
+        for runs, numbers in _by_runs(table, row).items():
+            width = max(len(name) for name, _ in numbers)
+            yield from (f"  {name:{width}}  {text}" for name, text in numbers)
+            yield from (f"    {paths.get(run, run)}" for run in runs)
+
+
+def _labels(table: Table, row: Row) -> Iterator[tuple[str, str]]:
+    for column, entry in zip(table.columns, row.entries, strict=True):
+        if not column.is_number:
+            yield column.full_head, entry.full
+
+
+def _by_runs(table: Table, row: Row) -> Mapping[tuple[str, ...], Sequence[tuple[str, str]]]:
+    found: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for column, entry in zip(table.columns, row.entries, strict=True):
+        if column.is_number:
+            found.setdefault(entry.runs, []).append((column.full_head, entry.full))
+    return found

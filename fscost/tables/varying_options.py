@@ -1,0 +1,84 @@
+"""Options that vary between cells of the same axes: each must become a column, or a mean would mix settings."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fscost.cells import provenance_options
+from fscost.cells.cell import AXES, Cell
+from fscost.cells.names import is_place, shortened
+from fscost.protocol import fs_options
+
+UNSET = "not set"
+"""An option that FederatedScope does not have by itself, in cells that do not add it."""
+
+
+def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
+    """Return each option that differs between cells a table compares: of one model, data, clients and rounds.
+
+    Methods may differ in the options that make them, unless these differ within one method. The values are by cell
+    id; where a cell leaves FederatedScope's default, it is that default. What says where a run happened, read
+    and wrote is none of them, unless nothing else tells two cells of one seed apart.
+    """
+    cells = list(cells)
+    same = dict.fromkeys(name for group in _groups(cells, "seed") for name in _differing(group))
+    compared = (name for group in _groups(cells, "seed", "method") for name in _differing(group))
+    twins = dict.fromkeys(_telling_twins(cells))
+    return options_of(cells, same | dict.fromkeys(name for name in compared if not makes_a_method(name)) | twins)
+
+
+def _telling_twins(cells: list[Cell]) -> Iterator[str]:
+    """Yield the options by which alone two cells of one seed differ: what was read at two places is not one seed."""
+    found: dict[str, Cell] = {}
+    for cell in (cell for group in _groups(cells) if len(group) > 1 for cell in group):
+        factors = (name for name, _ in fs_options.leaves(cell.fs) if not provenance_options.is_provenance(name))
+        options = sorted((name, repr(option_of(cell, name))) for name in factors)
+        other = found.setdefault(repr([cell.engine, cell.protocol, options]), cell)
+        if other.id != cell.id:
+            yield from (name for name in _all_differing([other, cell]) if provenance_options.is_read(name))
+
+
+def options_of(cells: Iterable[Cell], names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return each of these options by cell id."""
+    cells = list(cells)
+    return {name: {cell.id: option_of(cell, name) for cell in cells} for name in names}
+
+
+def _groups(cells: list[Cell], *but: str) -> list[list[Cell]]:
+    """Return the cells that agree in all axes but some."""
+    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(tuple(cell.axes[axis] for axis in AXES if axis not in but), []).append(cell)
+    return list(groups.values())
+
+
+def makes_a_method(name: str) -> bool:
+    """Return whether an option belongs to a method, as all of a section with ``use`` do."""
+    section = name.split(".")[0]
+    inner = ".".join(name.split(".")[:2])
+    return not {name, inner, section}.isdisjoint(_OF_METHODS) or f"{section}.use" in fs_options.options()
+
+
+_OF_METHODS = {
+    "federate.method", "federate.use_ss", "federate.online_aggr", "federate.share_local_model", "federate.join_in_info",
+    "model.model_num_per_trainer", "aggregator", "personalization", "quantization", "trainer", "hpo",
+    "llm.offsite_tuning",
+}  # fmt: skip
+
+
+def _differing(group: list[Cell]) -> list[str]:
+    return [name for name in _all_differing(group) if name != "seed" and not provenance_options.is_provenance(name)]
+
+
+def _all_differing(group: list[Cell]) -> list[str]:
+    names = dict.fromkeys(name for cell in group for name, _ in fs_options.leaves(cell.fs))
+    return [name for name in names if len({repr(option_of(cell, name)) for cell in group}) > 1]
+
+
+def option_of(cell: Cell, name: str) -> Any:
+    """Return an option; where the cell leaves it, FederatedScope's default, and `UNSET` where it has none."""
+    value = cell.get(name, fs_options.known().get(name, UNSET))
+    if name == "federate.sample_client_rate" and value == 1:
+        return fs_options.default(name)  # all clients, as without; Bulyan alone wants it said
+    if name in ("model.type", "data.type") and is_place(str(value)):
+        return shortened(value)  # wherever it lies
+    return value
