@@ -11,8 +11,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
 from fscost.cells.provenance_options import is_host, is_provenance, is_read
 from fscost.protocol import fs_options
-from fscost.store.rundir import _by_id
-from fscost.store.store import Store
+from fscost.store.store import Store, _by_id
 from tests.conftest import Result
 from tests.tables.recorded import rows_of
 from tests.test_cell import cell

@@ -11,7 +11,7 @@ import pandas as pd
 from fscost.cells.outcome import Status
 from fscost.collect import Frames
 from fscost.errors import TableError
-from fscost.tables import TableSpec, marks
+from fscost.tables import TableSpec, without_effect
 from fscost.tables.captions import notes, power, unseen_of
 from fscost.tables.column import ColumnSpec
 from fscost.tables.comparison import Keys, Options, compared, readable
@@ -196,7 +196,7 @@ class View:
         return [panel.only(series) for panel in panels for series in panel.series]
 
     def _series(self, name: str, parts: Sequence[Part]) -> Series:
-        return Series(name, parts, marks.words((run for part in parts for run in part.line.runs), self.spec))
+        return Series(name, parts, without_effect.words((run for part in parts for run in part.line.runs), self.spec))
 
     def _part(self, line: Line, numbers_of: NumbersOf) -> Part:
         records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status))
@@ -283,7 +283,9 @@ class View:
         said += unseen_of(self.lines, [replace(self.column, traffic=str(t)) for t in traffics] or [self.column])
         if same := [*in_words(constants_of(self.keys, self.lines), self.spec)]:
             said.append(f"The same everywhere: {', '.join(same)}.")
-        said += [f"{text}." for text in marks.said((run for line in self.lines for run in line.runs), self.spec)]
+        said += [
+            f"{text}." for text in without_effect.said((run for line in self.lines for run in line.runs), self.spec)
+        ]
         is_estimate = self.is_estimate or self.column.measure == "network"
         columns = [Column("", "", note=ESTIMATED)] if is_estimate else []
         return said + [f"{title(note.meaning)}." for note in notes([], columns, self.lines, [self.column])]

@@ -14,9 +14,10 @@ from fscost.errors import CollectError
 from fscost.report.page_views import Subject
 from fscost.store.rundir import RunDir
 from fscost.tables.lines import is_unknown
-from fscost.tables.marks import Mark, said
+from fscost.tables.marks import Mark
 from fscost.tables.numbers import printed
 from fscost.tables.origins import explain
+from fscost.tables.without_effect import said
 
 _COUNTS = ["messages", *COLUMNS]
 _LOG_LINES = 20

@@ -12,7 +12,7 @@ from fscost.cells.measure import MEASURES, SERVER
 from fscost.cells.outcome import Status
 from fscost.errors import TableError
 from fscost.protocol.no_effect import options_in
-from fscost.tables import marks
+from fscost.tables import without_effect
 from fscost.tables.captions import notes, provenance, unseen
 from fscost.tables.headings import label_of
 from fscost.tables.lines import is_derived
@@ -90,7 +90,7 @@ def audit(
         reading=(*reasons(cells, workers, messages), *_unseen(cells, workers, spec)),
         columns=tuple(_columns(keys, spec)),
         rows=tuple(rows),
-        notes=(*notes(rows, closed_form=["derived"]), *marks.note(known, spec)),
+        notes=(*notes(rows, closed_form=["derived"]), *without_effect.note(known, spec)),
         to_do=tuple(to_do),
         provenance=tuple(provenance(cells, command)),
         template=spec.template,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
-from fscost.tables import marks
+from fscost.tables import without_effect
 from fscost.tables.captions import counted, notes, provenance, reading
 from fscost.tables.column import ColumnSpec
 from fscost.tables.comparison import Keys, baseline_of, compared, readable
@@ -75,7 +75,7 @@ def _explained(
         table,
         counted=counted(lines, columns, table.rows, spec),
         reading=(*how, *sentences(table, lines, keys, spec), *said),
-        notes=(*notes(table.rows, table.columns, lines, columns), *marks.note(_runs(lines), spec)),
+        notes=(*notes(table.rows, table.columns, lines, columns), *without_effect.note(_runs(lines), spec)),
     )
 
 

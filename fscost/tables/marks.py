@@ -1,14 +1,9 @@
 """What stands where there is no number, and behind a number that was not counted; each with its meaning."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from fscost.cells.outcome import Status
-from fscost.protocol.no_effect import WORDS, options_in, part_of
-from fscost.tables.lines import Run
-from fscost.tables.spec import TableSpec
-from fscost.tables.table import Note
 
 
 class Mark(StrEnum):
@@ -109,32 +104,3 @@ def meaning(mark: str) -> str:
     if re.fullmatch(r"[\d,]+\+", mark):
         return f"not reached within {mark[:-1]} rounds, by one seed at least"
     return _MEANINGS[Mark(mark)] if mark != ZERO else _MEANINGS[ZERO]
-
-
-def said(runs: Iterable[Run], spec: TableSpec) -> Iterator[str]:
-    """Yield what did nothing, with the models in which: ``8-bit weights: quantised nothing in MLP-16, MLP-64``."""
-    for (part, option), models in _found(runs).items():
-        yield f"{spec.label(part)}: {WORDS[option]} in {', '.join(spec.label(model) for model in models)}"
-
-
-def _found(runs: Iterable[Run]) -> Mapping[tuple[str, str], list[str]]:
-    found: dict[tuple[str, str], dict[str, None]] = {}
-    for run in runs:
-        for option in options_in(run.get("no_effect")):
-            part = part_of(str(run["method"]), option)
-            found.setdefault((part, option), {})[str(run["model"])] = None
-    return {what: [*models] for what, models in found.items()}
-
-
-def note(runs: Iterable[Run], spec: TableSpec) -> Iterator[Note]:
-    """Yield what the mark means, nothing where no run has one."""
-    if texts := [*said(runs, spec)]:
-        yield Note(NO_EFFECT, f"without effect: {'; '.join(texts)}")
-
-
-def words(runs: Iterable[Run], spec: TableSpec) -> dict[str, list[str]]:
-    """Return what did nothing in words, ``quantised nothing``, with the labels of the models in which."""
-    found: dict[str, list[str]] = {}
-    for (_, option), models in _found(runs).items():
-        found.setdefault(WORDS[option], []).extend(spec.label(model) for model in models)
-    return found

@@ -11,7 +11,7 @@ from fscost.cells.measure import MEASURES, UNITS, total_column
 from fscost.cells.outcome import Status
 from fscost.errors import TableError, nearest
 from fscost.protocol.no_effect import options_in
-from fscost.tables import marks
+from fscost.tables import without_effect
 from fscost.tables.captions import Pair, notes, power, provenance, unseen
 from fscost.tables.marks import NO_EFFECT, Mark, mark_of
 from fscost.tables.numbers import printed
@@ -58,7 +58,7 @@ def published(
         reading=(*_reading(figures, cells), *unseen(_pairs(figures, selected, found))),
         columns=_COLUMNS,
         rows=tuple(rows),
-        notes=(*notes(rows), *marks.note(runs, spec)),
+        notes=(*notes(rows), *without_effect.note(runs, spec)),
         to_do=tuple(to_do),
         provenance=tuple(provenance(cells, command)),
         template=spec.template,
