@@ -35,7 +35,7 @@ $(VENV)/bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[bench]'
 	touch $@
 
-pictures: $(VENV)/installed  # of the README
+pictures: $(VENV)/installed  # of the README and docs
 	docs/tables/pictures.sh $(BIN)/python
 
 clean:

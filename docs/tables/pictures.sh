@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The pictures of the README, from the recorded runs of the tests: make pictures
+# The pictures of the README and docs, from the recorded runs of the tests and from the code: make pictures
 # Needs pdflatex with the package preview, and pdftoppm. Tables are grey, figures have 64 colours.
 set -euo pipefail
 python=$(realpath -s "${1:?which python has fscost}")
@@ -18,6 +18,7 @@ picture() { # FILE RESOLUTION SELECTION…
   pdftoppm -gray -r "$resolution" -png -singlefile page.pdf "$file"
 }
 
+"$python" "$docs/architecture.py"
 picture "$docs/table" 130 runs
 for layout in matrix model_size accuracy_cost traffic; do picture "$docs/tables/$layout" 90 runs "table=$layout"; done
 picture "$docs/tables/to_target" 90 runs table=to_target table.target=0.9 table.second=true
