@@ -78,7 +78,7 @@ def commands(page: Path) -> Iterator[Command]:
 
 
 def _split(line: str) -> Iterator[tuple[str, ...]]:
-    words = shlex.split(line, comments=True)
+    words = shlex.split(re.sub(r'^eval "\$\((.*)\)"', r"\1", line), comments=True)  # what is evaluated is run
     while words:
         end = words.index("&&") if "&&" in words else len(words)
         if command := _without_settings(words[:end]):
