@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pkgutil
 import re
 import runpy
 import shutil
@@ -140,6 +141,7 @@ def grid_of(command: Command) -> list[str]:
     return [*words, "engine.protocol=master"] if "engine=federatedscope" in words else words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", GRIDS, ids=name_of)
 def test_a_grid_is_planned(fscost: Callable[..., Result], here: Path, recorded_logs: Path, command: Command) -> None:
     needs(command)
@@ -276,8 +278,27 @@ def test_every_picture_is_shown() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_are_named_exist(page: Path) -> None:
-    """Code like `fscost/cells/metric.py` or `conf/method`, but not `conf/method/NAME.yaml`."""
+    """Code like `fscost/errors.py`, `conf/method` or `errors.py` alone, but not `conf/method/NAME.yaml`."""
     tops = {path.name for path in root().iterdir() if path.is_dir()} - {"runs", "tables", "figures"}
+    alone = {path.name for folder in ("fscost", "conf", "tests") for path in (root() / folder).rglob("*.*")}
     for _, code in inline(page, "code_inline"):
-        if re.fullmatch(r"[\w./]+", code.content) and code.content.split("/")[0] in tops and "NAME" not in code.content:
-            assert (root() / code.content).exists(), f"{page.name}: {code.content}"
+        name = code.content
+        if re.fullmatch(r"[\w./-]+", name) and name.split("/")[0] in tops and not re.search(r"\b[A-Z]+\b", name):
+            assert (root() / name).exists(), f"{page.name}: {name}"
+        elif re.fullmatch(r"\w+\.py", name) and name != "main.py":  # FederatedScope's
+            assert name in alone, f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_said_to_be_in_a_file_is_there(page: Path) -> None:
+    """Sentences like "`FscostError` in `fscost/errors.py`"."""
+    for name, file in re.findall(r"`(\w+)`\s+in\s+`([\w/]+/\w+\.py)`", page.read_text()):
+        assert re.search(rf"\b{name}\b", (root() / file).read_text()), f"{page.name}: {name} in {file}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_of_python_resolve(page: Path) -> None:
+    """Code like `fscost.metering.Ledger`."""
+    for _, code in inline(page, "code_inline"):
+        if re.fullmatch(r"fscost(\.\w+)+", code.content):
+            assert pkgutil.resolve_name(code.content), f"{page.name}: {code.content}"
