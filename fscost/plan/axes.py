@@ -8,7 +8,7 @@ from typing import Any
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeSweep, Sweep
 
 from fscost.errors import ConfigError
-from fscost.plan.compose import GROUPS, HOW, group_options
+from fscost.plan.hydra_config import GROUPS, HOW, group_options
 
 
 def combinations(overrides: list[Override]) -> list[list[str]]:

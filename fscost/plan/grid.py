@@ -14,16 +14,18 @@ from omegaconf.errors import OmegaConfBaseException
 from fscost.cells.cell import Cell
 from fscost.errors import ConfigError, for_each_cell
 from fscost.plan.axes import combinations
-from fscost.plan.compose import OWN_LAYOUT, config_of, configuration, grids_of, parse
-from fscost.plan.labels import Labels, labels_of
-from fscost.plan.launcher import check_file_of, launcher_of, name_of
-from fscost.plan.names import check_name, completions
-from fscost.plan.plain import resolved
-from fscost.plan.tree import cell_from
+from fscost.plan.cell_from import cell_from, resolvers
+from fscost.plan.hydra_config import OWN_LAYOUT, config_of, configuration, grids_of, parse
+from fscost.plan.name_checks import check_file_of, check_name, completions, launcher_of, name_of
+from fscost.plan.plain_config import resolved
 from fscost.protocol.known_options import Options
 
 Identify = Callable[[Mapping[str, Any]], tuple[str, str, Options]]
 """Turns the ``engine`` section of a configuration into the engine's name, its message protocol and its options."""
+
+Labels = dict[str, str | None]
+
+_LABEL = "table.labels."
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     """
     layout = _layout(overrides)
     own = [f"table={OWN_LAYOUT}" if layout and o == f"table={layout}" else o for o in overrides]
-    with _in_our_words(), configuration(_config_dir(overrides), layout):
+    with _in_our_words(), configuration(_config_dir(overrides), layout, resolvers()):
         return _plan(own, identify)
 
 
@@ -227,3 +229,34 @@ def _quoted(override: str) -> str:
 def _causes(error: BaseException) -> Iterator[BaseException]:
     while cause := error.__cause__ or error.__context__:
         yield (error := cause)
+
+
+def labels_of(lines: Sequence[str]) -> tuple[Labels, list[str]]:
+    """Return the labels that overrides give, by what they are labels of, and the other overrides.
+
+    Of ``table.labels.fedprox+quant8=Ours (8 bit)`` the name is all up to the first ``=``, and the text what Hydra makes
+    of the rest, or else the rest as it is; ``null`` takes a label away.
+    """
+    labels: Labels = {}
+    for line in lines:
+        if line.startswith(_LABEL):
+            name, _, text = line.removeprefix(_LABEL).partition("=")
+            if not name:
+                raise ConfigError(f"{line}: names nothing to label; write {_LABEL}KEY=TEXT, as {_LABEL}mlp_s=MLP-16")
+            labels[name] = _text(text)
+    return labels, [line for line in lines if not line.startswith(_LABEL)]
+
+
+def _text(text: str) -> str | None:
+    try:
+        (override,) = parse([f"table.title={text}"])
+    except (HydraException, ConfigError):
+        return text
+    return _value(override, text)
+
+
+def _value(override: Override, text: str) -> str | None:
+    if override.is_sweep_override():  # a text with a comma is no axis
+        return text
+    value = override.value()
+    return value if isinstance(value, str | None) else text

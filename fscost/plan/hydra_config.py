@@ -1,31 +1,38 @@
-"""Composing with Hydra: the configuration folder, the options of its groups, and one configuration per combination."""
+"""Composing with Hydra: the configuration folder, the options of its groups, and one configuration per combination.
 
-import math
+The only place that imports what Hydra keeps to itself. Its public functions compose through objects that the whole
+process shares, and whoever imports fscost may be using these; a loader of our own leaves them alone.
+"""
+
+import inspect
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import RLock
 from typing import Any, cast
 
+import hydra
 import yaml
-from hydra import compose, version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.defaults_list import create_defaults_list
-from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
-from hydra.core.global_hydra import GlobalHydra
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
+from hydra.types import RunMode
+from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.basecontainer import BaseContainer
 
 from fscost.errors import ConfigError
-from fscost.plan.plain import Tree, computed, has, merged, with_value
-from fscost.plan.read import read_yaml
-from fscost.plan.shapes import read_shapes, spec_of
-from fscost.protocol.datasets import type_of
+from fscost.plan.plain_config import Tree, computed, has, merged, read_yaml, with_value
 from fscost.resources import conf
 
 OWN_LAYOUT = "own"
@@ -37,25 +44,36 @@ _CHOICES = (*GROUPS, "hydra/launcher")
 ABSENT: Any = object()
 """What `select` returns for a key the configuration does not have."""
 
+Resolvers = Mapping[str, Callable[..., Any]]
+"""What options may call, by name."""
+
+_BASE = "1.3" if hasattr(hydra.version, "base_at_least") else None
+"""How Hydra 1.3 is to behave; 1.4 behaves in one way, and warns whoever asks for it."""
+
+_LOADER: ContextVar[ConfigLoaderImpl] = ContextVar("the configuration folders that are open")
+_ONE_AT_A_TIME = RLock()
+
 
 @contextmanager
-def configuration(config_dir: Path | None, layout: str | None = None) -> Iterator[None]:
+def configuration(
+    config_dir: Path | None, layout: str | None = None, resolvers: Resolvers | None = None
+) -> Iterator[None]:
     """Open the configuration folder; the options in `config_dir` and a table's `layout` file are added to its groups.
 
-    The layout is the option ``table=own``; what it leaves out is as the shipped layouts have it.
+    The layout is the option ``table=own``; what it leaves out is as the shipped layouts have it. `resolvers` are what
+    options may call, ``${fscost.NAME:…}``. Threads take turns; afterwards Hydra and OmegaConf are as before.
     """
-    for name, resolver in _RESOLVERS.items():
-        OmegaConf.register_new_resolver(name, resolver, replace=True)
     folders = create_config_search_path(str(conf()))
     if config_dir is not None:
         if not config_dir.is_dir():
             raise ConfigError(f"config_dir={config_dir}: no such folder; give one with method/, model/ or data/ in it")
         folders.prepend("command-line", f"file://{config_dir.resolve()}", anchor="schema")
-    with TemporaryDirectory() as folder:
+    with _ONE_AT_A_TIME, _version_base(), _resolving(resolvers or {}), TemporaryDirectory() as folder:
         if layout is not None:
             _write_layout(layout, Path(folder) / "table" / f"{OWN_LAYOUT}.yaml")
             folders.prepend("layout", f"file://{folder}", anchor="schema")
-        yield from _opened(folders)
+        with _opened(folders):
+            yield
 
 
 def _write_layout(path: str, to: Path) -> None:
@@ -67,17 +85,65 @@ def _write_layout(path: str, to: Path) -> None:
     to.write_text(yaml.safe_dump({"defaults": shared, "name": Path(path).stem} | content, sort_keys=False))
 
 
-def _opened(folders: Any) -> Iterator[None]:
-    """Make these folders Hydra's until it is done."""
-    for cached in (composed, _own_part, _parsed, _files, computed, raw_file, read_shapes):
-        cast(Any, cached).cache_clear()
-    version.setbase("1.3")
-    GlobalHydra.instance().clear()
-    Hydra.create_main_hydra2(task_name="fscost", config_search_path=folders)
+@contextmanager
+def _opened(folders: ConfigSearchPath) -> Iterator[None]:
+    """Make a loader of these folders the one that is asked, and forget afterwards what it said."""
+    before = _LOADER.set(ConfigLoaderImpl(folders))
     try:
         yield
     finally:
-        GlobalHydra.instance().clear()
+        _LOADER.reset(before)
+        for cached in (composed, _own_part, _parsed, _files, computed, raw_file):
+            cast(Any, cached).cache_clear()
+
+
+@contextmanager
+def _version_base() -> Iterator[None]:
+    base = VersionBase.instance()
+    before = base.version_base
+    if _BASE is not None:
+        setbase(_BASE)
+    try:
+        yield
+    finally:
+        base.version_base = before
+
+
+@contextmanager
+def _resolving(resolvers: Resolvers) -> Iterator[None]:
+    """Add Hydra's resolvers and ours, which have their short names too; a name that was taken keeps its resolver."""
+    known = BaseContainer._resolvers
+    before = dict(known)
+    setup_globals()
+    for name, resolver in resolvers.items():
+        register(name, resolver)
+        register(f"fscost.{name}", resolver)
+    ours = {f"fscost.{name}" for name in resolvers}
+    known.update({name: resolver for name, resolver in before.items() if name not in ours})
+    added = known.keys() - before.keys()
+    try:
+        yield
+    finally:
+        for name in added:
+            known.pop(name, None)
+        known.update({name: before[name] for name in ours & before.keys()})
+
+
+def register(name: str, resolver: Callable[..., Any]) -> None:
+    """Register a resolver; OmegaConf 2.3 and 2.4 warn of each other's function."""
+    newest = OmegaConf.register_resolver
+    is_old = "replace" not in inspect.signature(newest).parameters
+    cast(Any, OmegaConf.register_new_resolver if is_old else newest)(name, resolver, replace=True)
+
+
+def answer_flags() -> None:
+    """Answer Hydra's own flags, --help, --cfg job, --info, …, as ``sys.argv`` has them; cells never run through it."""
+
+    def nothing(_config: DictConfig) -> None:
+        pass
+
+    base = {} if _BASE is None else {"version_base": _BASE}
+    cast(Any, hydra.main)(config_path=str(conf()), config_name="config", **base)(nothing)()
 
 
 HOW = "an axis is KEY=a,b or KEY=range(0,10), of a group KEY=glob(a*) too"
@@ -86,7 +152,7 @@ HOW = "an axis is KEY=a,b or KEY=range(0,10), of a group KEY=glob(a*) too"
 
 def group_options(group: str) -> list[str]:
     """Return the names of a group's options."""
-    return list(GlobalHydra.instance().config_loader().get_group_options(group))
+    return list(_LOADER.get().get_group_options(group))
 
 
 def parse(lines: list[str]) -> list[Override]:
@@ -97,7 +163,7 @@ def parse(lines: list[str]) -> list[Override]:
 @cache
 def _parsed(line: str) -> Override:
     """Parse one override, once: the cells of a grid share theirs."""
-    loader = GlobalHydra.instance().config_loader()
+    loader = _LOADER.get()
     try:
         override = OverridesParser.create(config_loader=loader).parse_override(line)
     except HydraException as error:
@@ -111,7 +177,7 @@ def _parsed(line: str) -> Override:
 @cache
 def composed(groups: tuple[str, ...]) -> DictConfig:
     """Compose with Hydra's own section, against which a sweep file's is checked."""
-    config = compose("config", list(groups), return_hydra_config=True)
+    config = _LOADER.get().load_configuration("config", list(groups), run_mode=RunMode.RUN, from_shell=False)
     OmegaConf.set_struct(config, False)
     return config
 
@@ -215,19 +281,4 @@ def typed_file(path: str) -> DictConfig:
 @cache
 def _files() -> CachingConfigRepository:
     """Return the configuration files, each read once."""
-    return CachingConfigRepository(cast(Any, GlobalHydra.instance().config_loader()).repository)
-
-
-def _alpha(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ConfigError(f"alpha={value}: must be a number above 0, or null for an iid split")
-    return float(value)
-
-
-_RESOLVERS: dict[str, Callable[..., Any]] = {
-    "splitter_for": lambda alpha: "iid_fixed" if alpha is None else "lda",
-    "splitter_args_for": lambda alpha: [] if alpha is None else [{"alpha": _alpha(alpha)}],
-    "spec_of": spec_of,
-    "type_of": type_of,
-    "data_args_for": lambda resize: [] if resize is None else [{"resize": resize}],
-}
+    return CachingConfigRepository(_LOADER.get().repository)

@@ -6,11 +6,14 @@ references and calls of resolvers, as in ``${.relative}``, and where anything is
 
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fscost.errors import ConfigError
 from fscost.protocol.fs_options import nested
 
 Tree = dict[str, Any]
@@ -21,6 +24,18 @@ _CALL = re.compile(r"\$\{[A-Za-z_][\w.]*:")
 
 class _NotSimple(Exception):
     """An interpolation, or what it refers to, that only OmegaConf understands."""
+
+
+def read_yaml(knob: str, path: str) -> Any:
+    """Return the content of the YAML or JSON file that a knob names; raises ConfigError with knob, file and line."""
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{knob}={path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else path
+        raise ConfigError(f"{knob}={where}: no YAML: {getattr(error, 'problem', error)}") from error
 
 
 def has(tree: Any, key: str) -> bool:

@@ -1,17 +1,19 @@
 """From a composed configuration to the FederatedScope options of one cell."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 
 from fscost.cells.cell import Cell
 from fscost.errors import ConfigError
-from fscost.plan.compose import GROUPS, raw_file
-from fscost.plan.plain import Tree, resolved
-from fscost.plan.read import read_yaml
+from fscost.plan.hydra_config import GROUPS, raw_file
+from fscost.plan.plain_config import Tree, read_yaml, resolved
 from fscost.protocol import fs_options
-from fscost.protocol.datasets import are_of_one_source
+from fscost.protocol.datasets import are_of_one_source, type_of
 from fscost.protocol.known_options import Options
 
 
@@ -86,3 +88,47 @@ def _is_brought(name: str, flat: Mapping[str, Any], file: Mapping[str, Any]) -> 
         return name not in file
     one_source = are_of_one_source(file["data.type"], flat.get("data.type"))
     return one_source and (name == "data.type" or name not in file)
+
+
+def resolvers() -> dict[str, Callable[..., Any]]:
+    """Return what options call in ``${fscost.NAME:…}``; a file of shapes is read once by what is returned."""
+    read = cache(read_shapes)
+    return {
+        "splitter_for": lambda alpha: "iid_fixed" if alpha is None else "lda",
+        "splitter_args_for": lambda alpha: [] if alpha is None else [{"alpha": _alpha(alpha)}],
+        "spec_of": lambda shapes, parameters, lora_rank: spec_of(shapes, parameters, lora_rank, read),
+        "type_of": type_of,
+        "data_args_for": lambda resize: [] if resize is None else [{"resize": resize}],
+    }
+
+
+def _alpha(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigError(f"alpha={value}: must be a number above 0, or null for an iid split")
+    return float(value)
+
+
+def spec_of(shapes: Any, parameters: Any, lora_rank: Any, read: Callable[[Any], Mapping[str, Any]]) -> dict[str, Any]:
+    """Return ``fs.model.spec`` of the knobs of ``model=spec``; a rank wins over the file's own.
+
+    The content of the file becomes part of the cell, so that its id does not depend on a path. Raises ConfigError for
+    a file that cannot be read, and unless exactly one of `shapes` and `parameters` is given.
+    """
+    if (shapes is None) == (parameters is None):
+        given = "" if shapes is None else f" shapes={shapes} and parameters={parameters}:"
+        raise ConfigError(f"model=spec:{given} give either shapes=FILE or parameters=COUNT")
+    spec = {"name": f"params_{parameters}", "parameters": parameters} if shapes is None else {**read(shapes)}
+    return spec if lora_rank is None else spec | {"lora_rank": lora_rank}
+
+
+def read_shapes(path: Any) -> Mapping[str, Any]:
+    """Read a spec, or a mapping from names to shapes, as YAML or JSON; its name is the file's unless it has one."""
+    tree = read_yaml("shapes", str(path))
+    if not isinstance(tree, dict) or not tree:
+        raise ConfigError(f"shapes={path}: no spec of a model: expected tensors with their shapes, or parameters")
+    spec = {"tensors": tree} if all(_is_tensor(value) for value in tree.values()) else tree
+    return {"name": Path(str(path)).stem} | spec
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, dict) and isinstance(value.get("shape"), list))

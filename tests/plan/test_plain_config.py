@@ -1,16 +1,22 @@
 """Plain configurations are what OmegaConf makes of them, whichever of the two ways is taken."""
 
-from itertools import cycle, islice
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fscost.plan.compose import composed, config_of, configuration, group_options, parse
-from fscost.plan.plain import has, resolved, with_value
+from fscost.plan.hydra_config import configuration
+from fscost.plan.plain_config import has, resolved, with_value
 
-OmegaConf.register_new_resolver("typed", lambda value: f"{type(value).__name__} {value}", replace=True)
+
+@pytest.fixture(scope="module", autouse=True)
+def typed() -> Iterator[None]:
+    """A resolver that tells the type of what it gets."""
+    with configuration(None, resolvers={"typed": lambda value: f"{type(value).__name__} {value}"}):
+        yield
+
 
 KNOBS = {"n": 3, "m": 3.0, "text": "a b", "nothing": None, "again": "${n}", "deep": {"x": "${m}", "l": [1, "${n}"]}}
 
@@ -71,15 +77,3 @@ def test_keys_are_there_or_not() -> None:
     assert has(tree, "a.b")
     assert not has(tree, "a.c")
     assert not has(tree, "a.b.c")
-
-
-def test_files_are_laid_over_each_other_as_hydra_does() -> None:
-    with configuration(None):
-        groups = {group: group_options(group) for group in ("method", "model", "data", "engine", "table", "sweeps")}
-        methods = len(groups["method"])
-        for options in zip(*(islice(cycle(found), methods) for found in groups.values()), strict=True):
-            chosen = tuple(f"{group}={option}" for group, option in zip(groups, options, strict=True))
-            expected, found = OmegaConf.to_container(composed(chosen)), config_of(parse([*chosen]))
-            assert isinstance(expected, dict)
-            assert found.pop("hydra")["launcher"] == expected.pop("hydra")["launcher"]
-            assert found == expected

@@ -1,0 +1,159 @@
+"""Composing as plain dicts gives what ``hydra.compose`` gives: of every option file, of combinations, of one's own."""
+
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fscost.errors import ConfigError
+from fscost.plan.cell_from import resolvers
+from fscost.plan.hydra_config import config_of, configuration, group_options, parse
+from fscost.plan.plain_config import resolved
+from tests.plan.hydra_itself import composed_by_hydra, started
+from tests.plan.test_launcher import PLUGINS, is_there
+
+GROUPS = ("method", "model", "data", "engine", "table", "sweeps")
+LAUNCHERS = ["local", *(name for name in PLUGINS if is_there(name))]
+
+
+OWN = """
+method/gentle.yaml: {defaults: [fedprox, _self_], lr: 0.01, fs: {fedprox: {mu: 0.5}}}
+method/last.yaml: {defaults: [_self_, fedprox], fs: {fedprox: {mu: 0.5}}}
+model/big.yaml: {defaults: [mlp_l], engine: {memory_gb: 16}, fs: {model: {hidden: 300}}}
+data/half.yaml: {defaults: [digits], alpha: 0.5, fs: {data: {splits: [0.5, 0.3, 0.2]}}}
+sweeps/long.yaml:
+  defaults: [override /model: big, override /table: matrix]
+  rounds: ${clients}
+  new: {a: [1, {b: "${rounds}"}], c: null}
+  hydra: {sweeper: {params: {seed: "1,2"}}}
+sweeps/placed.yaml:
+  defaults: [/table/shared/labels@labels, override /hydra/launcher: local]
+  hydra: {launcher: {n_jobs: 2}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Options of one's own, in the ways that Hydra has to write them."""
+    texts = {name: f"# @package _global_\n{yaml.safe_dump(content)}" for name, content in yaml.safe_load(OWN).items()}
+    texts["method/deep.yaml"] = "# @package fs.train\noptimizer: {momentum: 0.9}\n"
+    texts["table/mine.yaml"] = "defaults: [shared/layout@_here_, shared/labels@_here_, _self_]\nrows: [model]\n"
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def both(folder: Path) -> Iterator[str]:
+    """Hydra itself and ours, with the same folder; as what Hydra has to be told."""
+    with configuration(folder, resolvers=resolvers()), started():
+        yield f"hydra.searchpath=[file://{folder}]"
+
+
+def fs_of(config: Any) -> Any:
+    """The options of FederatedScope, or that there are none."""
+    try:
+        return (
+            OmegaConf.to_container(config.fs, resolve=True) if OmegaConf.is_config(config) else resolved(config, "fs")
+        )
+    except OmegaConfBaseException as error:
+        return type(error), str(error)
+
+
+def check(searchpath: str, choices: tuple[str, ...], values: tuple[str, ...] = ()) -> None:
+    """Compare everything that cells are made from; a value that is new is appended, as ours are without asking."""
+    by_hydra = composed_by_hydra(searchpath, *choices, *(f"++{value}" for value in values))
+    expected: Any = OmegaConf.to_container(by_hydra)
+    found = config_of(parse([*choices, *values]))
+    theirs, ours = expected.pop("hydra"), {**found}.pop("hydra")
+    assert {key: value for key, value in found.items() if key != "hydra"} == expected
+    assert ours["launcher"] == theirs["launcher"]
+    assert ours["sweeper"]["params"] == theirs["sweeper"]["params"]
+    assert ours["runtime"]["choices"] == theirs["runtime"]["choices"]
+    assert fs_of(found) == fs_of(by_hydra)
+
+
+def combinations(count: int) -> Iterator[tuple[str, ...]]:
+    """Choices of every group; each option is in one of them as soon as there are as many as the largest group has."""
+    options = {group: group_options(group) for group in GROUPS} | {"hydra/launcher": LAUNCHERS}
+    for chosen in islice(zip(*map(cycle, options.values()), strict=True), count):
+        yield tuple(f"{group}={option}" for group, option in zip(options, chosen, strict=True))
+
+
+def test_every_option_of_every_group(both: str) -> None:
+    largest = max(len(group_options(group)) for group in GROUPS)
+    for choices in combinations(largest):
+        check(both, choices)
+
+
+@pytest.mark.slow
+def test_combinations_of_options(both: str) -> None:
+    for choices in combinations(96):
+        check(both, choices)
+
+
+def test_the_defaults_and_each_group_alone(both: str) -> None:
+    check(both, ())
+    for choices in combinations(2):
+        for choice in choices:
+            check(both, (choice,))
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ("method=gentle",), ("method=last",), ("method=deep",), ("model=big", "method=deep"),
+        ("data=half", "model=big"), ("table=mine",), ("sweeps=long",), ("sweeps=long", "model=lr", "table=mine"),
+        ("sweeps=placed",), ("sweeps=placed", "method=gentle", "data=half"),
+    ],
+)  # fmt: skip
+def test_options_of_ones_own(both: str, choices: tuple[str, ...]) -> None:
+    check(both, choices)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ("clients=7", "lr=1e-3", "seed=3"),
+        ("fs.train.optimizer.momentum=0.9", "fs.train.optimizer={weight_decay: 0.1}"),
+        ("fs.data.args=[{resize: 8}]", "fs.eval.metrics=[acc,'correct']"),
+        ("alpha=null", "fs.new.section.option=x"),
+        ("table.rows=[model,clients]", "table.precision=2", "network.uplink_mbps=10"),
+        ("rounds=${clients}", "out='a b'", 'store="${oc.env:HOME}"'),
+        ("fs.model.hidden=true", "fs.outdir=''", "fs.a={b: {c: null}}"),
+        ("engine.threads=2", "hydra.launcher.n_jobs=${engine.threads}"),
+    ],
+)
+def test_values_are_laid_over_what_was_chosen(both: str, values: tuple[str, ...]) -> None:
+    check(both, (), values)
+
+
+def test_what_hydra_cannot_compose_we_cannot_either(folder: Path) -> None:
+    (folder / "method" / "lost.yaml").write_text("defaults: [nowhere]\n")
+    with configuration(folder, resolvers=resolvers()), started():
+        for choice in ("method=lost", "model=nowhere"):
+            with pytest.raises(Exception, match=r"nowhere") as ours:
+                config_of(parse([choice]))
+            with pytest.raises(ours.type, match=r"nowhere"):
+                composed_by_hydra(f"hydra.searchpath=[file://{folder}]", choice)
+
+
+@pytest.mark.parametrize("name", ["splitter_for", "fscost.splitter_for"])
+def test_resolvers_have_their_short_names_in_options_of_ones_own(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "own.yaml").write_text(
+        f"# @package _global_\nalpha: null\nfs: {{data: {{splitter: '${{{name}:${{alpha}}}}'}}}}\n"
+    )
+    with configuration(tmp_path, resolvers=resolvers()):
+        assert resolved(config_of(parse(["data=own", "alpha=0.5"])), "fs.data.splitter") == "lda"
+
+
+def test_there_must_be_such_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such folder"), configuration(tmp_path / "nowhere"):
+        pass
