@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from fscost import __version__
-from fscost.completion import answer, is_ours
+from fscost.commands.completion import answer, is_ours
 from fscost.errors import FscostError
 from fscost.printable import clean
 
