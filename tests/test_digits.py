@@ -78,6 +78,14 @@ def test_the_digits_are_those_that_scikit_learn_loads() -> None:
     assert np.array_equal(y, loaded.target)
 
 
+@pytest.mark.parametrize("name", TYPES)
+def test_the_labels_that_are_known_without_the_images_are_those_of_the_images(name: str) -> None:
+    kind = DATA_TYPES[name]
+    told, (_, y) = kind.source.labels(), kind.load()
+    assert told.dtype == y.dtype
+    assert np.array_equal(told, y)
+
+
 def test_a_data_set_and_a_form_name_a_type() -> None:
     assert [type_of("digits", form) for form in ("image", "flat", "sequence")] == [
         "digits",

@@ -11,6 +11,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
 from fscost.collect import Frames, gather, write_frames
 from fscost.commands.selection import Selection, select
+from fscost.engine.estimate.derived_ledger import derive as from_logs
 from fscost.errors import StoreError
 from fscost.files import write_whole
 from fscost.printable import clean, say
@@ -190,8 +191,6 @@ def _derive(selection: Selection) -> "Derive":
     """Return what makes the ledgers of runs that nobody metered, with what the selection tells of them."""
 
     def derive(cell: Cell, releases: Sequence[str], workers: Sequence[Row], evaluations: Sequence[Row]) -> LedgerFile:
-        from fscost.engine.estimate.derived_ledger import derive as from_logs  # here: it imports torch
-
         told = [selection.release] if selection.release else releases
         return from_logs(cell, workers, evaluations, told, selection.model)
 

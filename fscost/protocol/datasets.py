@@ -20,6 +20,8 @@ from fscost.errors import ConfigError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_LABELS = Path(__file__).parent / "labels"
+
 _SUFFIXES = {"image": "", "flat": "_flat", "sequence": "_seq"}
 """The forms of an image: (1, h, w), a vector of its pixels, its pixels one after another as tokens."""
 
@@ -41,6 +43,11 @@ class DataSet:
     package: str
     path: str
     cure: str
+
+    def labels(self) -> NDArray[np.int64]:
+        """Return the labels (samples,) without the images: a split over clients needs no more of them."""
+        text = (_LABELS / f"{self.name}.txt").read_text(encoding="ascii")
+        return np.array([int(digit) for digit in text if digit != "\n"], dtype=np.int64)
 
     def table(self, file: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return gray values (samples, pixels, pixels) and labels (samples,): a line per digit, its pixels, its label.

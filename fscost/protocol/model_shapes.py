@@ -2,26 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fscost.errors import ConfigError, nearest
-
-DTYPES = ("float32", "float64", "float16", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "bool")
+from fscost.protocol.state_dict import ITEM_BYTES, Shape
 
 _KEYS = ("name", "dtype", "repeat", "tensors", "parameters", "lora_rank")
 _COUNTS = ("parameters", "repeat", "lora_rank")
 _TENSOR_KEYS = ("shape", "dtype", "trainable")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """One entry of a state_dict; what is not `trainable` is a buffer."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    trainable: bool = True
 
 
 def is_count(spec: Mapping[str, Any]) -> bool:
@@ -114,8 +102,9 @@ def _adapters(matrix: Shape, rank: int, dtype: str) -> Iterator[Shape]:
 
 
 def _check_dtype(dtype: Any, where: str) -> None:
-    if dtype not in DTYPES:
-        raise ConfigError(f"{where}: dtype={dtype}: must be one of {', '.join(DTYPES)}{nearest(str(dtype), DTYPES)}")
+    if dtype not in ITEM_BYTES:
+        known = f"must be one of {', '.join(ITEM_BYTES)}{nearest(str(dtype), ITEM_BYTES)}"
+        raise ConfigError(f"{where}: dtype={dtype}: {known}")
 
 
 def _is_whole(value: Any, least: int) -> bool:

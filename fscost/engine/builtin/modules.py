@@ -1,7 +1,6 @@
 """FederatedScope's models: the same state_dict names, shapes and dtypes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fscost.protocol.course_options import Options
+from fscost.protocol.state_dict import CONVNET5, VGG11, Convolutions
 
 
 def build_model(options: Options, sample: Tensor) -> nn.Module:
@@ -22,9 +22,9 @@ def build_model(options: Options, sample: Tensor) -> nn.Module:
         case "convnet2":
             return ConvNet2(sample.shape, hidden, outputs, dropout)
         case "convnet5":
-            return ConvNet(sample.shape, _CONVNET5, [hidden, outputs], dropout)
+            return ConvNet(sample.shape, CONVNET5, [hidden, outputs], dropout)
         case "vgg11":
-            return ConvNet(sample.shape, _VGG11, [hidden, hidden, outputs], dropout)
+            return ConvNet(sample.shape, VGG11, [hidden, hidden, outputs], dropout)
         case "lstm":
             return Lstm(options["model.in_channels"], options["model.embed_size"], hidden, outputs, dropout)
         case unknown:
@@ -88,25 +88,6 @@ class ConvNet2(nn.Module):
         x = functional.dropout(functional.relu(self.fc1(x)), self.dropout, self.training)
         out: Tensor = self.fc2(x)
         return out
-
-
-@dataclass(frozen=True)
-class Convolutions:
-    """The kernel's edge, the channels of each convolution, and behind which of them the image is halved."""
-
-    kernel: int
-    channels: tuple[int, ...]
-    halved: tuple[int, ...]
-
-
-_CONVNET5 = Convolutions(5, channels=(32, 64, 64, 128, 128), halved=(1, 2, 3, 4, 5))
-
-_VGG11 = Convolutions(3, channels=(64, 128, 256, 256, 512, 512, 512, 512), halved=(1, 2, 4, 6, 8))
-"""Configuration A of Simonyan and Zisserman (2015).
-
-FederatedScope's forward pass halves behind every convolution, which no image is large enough for; its layers, and so
-its messages, are these.
-"""
 
 
 class ConvNet(nn.Module):

@@ -4,9 +4,9 @@ from threading import Lock
 
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome
+from fscost.engine.estimate.closed_form import run_cell
 from fscost.engine.estimate.closed_form_conditions import check_options
 from fscost.engine.settings import DEFAULTS, EngineSettings
-from fscost.protocol.datasets import DATA_TYPES
 from fscost.store.rundir import RunDir
 
 
@@ -21,14 +21,10 @@ class EstimateEngine:
         check_options(cell)
 
     def prepare(self, cell: Cell) -> None:
-        """Raise ConfigError where a split needs labels and the package that ships them is not installed."""
-        if cell.get("data.splitter") == "lda" and (data := DATA_TYPES.get(cell.get("data.type"))):
-            data.file()
+        """Nothing is needed."""
 
     def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
         """Write the cell's ledger, in this process: it takes milliseconds, and cells share what they have in common."""
-        from fscost.engine.estimate.closed_form import run_cell  # torch takes seconds to import, and a plan needs none
-
         with self._one_at_a_time:
             return run_cell(cell, into)
 

@@ -9,9 +9,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import fscost
@@ -103,7 +104,11 @@ def _contents(protocol: str, fs: str) -> Contents:
 
 @cache
 def _versions() -> dict[str, str]:
-    return {"python": sys.version.split()[0], "fscost": fscost.__version__, "torch": version("torch")}
+    """Return what sizes depend on; asizeof counts a tensor of any release of torch alike in this Python."""
+    found = {"python": sys.version.split()[0], "fscost": fscost.__version__}
+    with suppress(PackageNotFoundError):  # nothing here imports it
+        found["torch"] = version("torch")
+    return found
 
 
 class Estimate:

@@ -10,6 +10,8 @@ from typing import Any
 from fscost.cells.cell import Cell
 from fscost.cells.measure import COLUMNS, Traffic, traffic_of
 from fscost.engine.estimate.closed_form_conditions import timing_problems
+from fscost.engine.estimate.derived_workers import workers_of
+from fscost.engine.estimate.evidence import Evidence, disagreements, way_of
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options
 from fscost.protocol.course_options import Options
@@ -41,9 +43,6 @@ def derive(
     here. Bytes that are not known are None. Raises ConfigError where its messages have no closed form, and where it
     disagrees with the log.
     """
-    from fscost.engine.estimate.derived_workers import workers_of
-    from fscost.engine.estimate.evidence import Evidence, disagreements, way_of  # which import torch
-
     if timing := [*timing_problems(cell)]:
         raise ConfigError(*timing)
     log = Evidence(workers, evaluations)

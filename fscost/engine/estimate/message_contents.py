@@ -1,22 +1,20 @@
-"""What each message carries, as a content of the right shape and without any data in it: tensors are on ``meta``."""
+"""What each message carries, as a content of the right shape and without any data in it."""
 
 from collections import OrderedDict
 from itertools import count
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from fscost.engine.builtin.modules import build_model
 from fscost.metering.content import tensor_bytes
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES
 from fscost.protocol.model_shapes import is_count, shapes_of
 from fscost.protocol.no_effect import is_quantised, without_effect
+from fscost.protocol.state_dict import MetaTensor, state_dict_of
 
 _LARGEST_ARRAY = 10**6
-"""Elements of an array that is made to be measured; secret sharing sends arrays, and those have no ``meta``."""
+"""Elements of an array that is made to be measured: secret sharing sends arrays, and asizeof counts what is in them."""
 
 
 class Contents:
@@ -24,7 +22,9 @@ class Contents:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.state_dict, self.trainable = _of_spec(options) if is_spec(options) else _of_module(options)
+        shapes = shapes_of(options["model.spec"]) if is_spec(options) else state_dict_of(options, _input_shape(options))
+        self.state_dict = Entries((one.name, MetaTensor(one.shape, one.dtype)) for one in shapes)
+        self.trainable = {one.name for one in shapes if one.trainable}
         self.is_alone, self.models = options.is_alone, options.models
 
     @property
@@ -109,12 +109,12 @@ class Contents:
         """Return entries with int8 or int16 weights and a float scale each for layers named fc or conv."""
         if self.options["quantization.method"] != "uniform":
             return entries
-        dtype = {8: torch.int8, 16: torch.int16}[self.options["quantization.nbits"]]
+        dtype = f"int{self.options['quantization.nbits']}"
         found: dict[str, Any] = {}
         for name, value in entries.items():
             if is_quantised(name):
-                found[f"{name}_quant"] = torch.empty(value.shape, dtype=dtype, device="meta")
-                found[f"{name}_scale"] = torch.empty((), device="meta")
+                found[f"{name}_quant"] = MetaTensor(value.shape, dtype)
+                found[f"{name}_scale"] = MetaTensor(())
             else:
                 found[name] = value
         return found
@@ -125,7 +125,7 @@ class Contents:
         return [_copied(entries) for _ in range(self.models)]
 
 
-Entries = OrderedDict[str, Tensor]
+Entries = OrderedDict[str, MetaTensor]
 """A state_dict without data."""
 
 
@@ -134,24 +134,11 @@ def is_spec(options: Options) -> bool:
     return bool(options["model.type"] == "spec")
 
 
-def _of_module(options: Options) -> tuple[Entries, set[str]]:
-    """Return the state_dict of a model of the builtin engine, and which of it is trainable."""
-    with torch.device("meta"):
-        model = build_model(options, torch.empty(_input_shape(options)))
-    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
-    return OrderedDict((name, _countable(value)) for name, value in model.state_dict().items()), trainable
-
-
-def _of_spec(options: Options) -> tuple[Entries, set[str]]:
-    """Return the state_dict of a model known by its shapes, and which of it is trainable."""
-    shapes = shapes_of(options["model.spec"])
-    tensors = ((s.name, torch.empty(s.shape, dtype=getattr(torch, s.dtype), device="meta")) for s in shapes)
-    return OrderedDict((n, _countable(value)) for n, value in tensors), {s.name for s in shapes if s.trainable}
-
-
 def _copied(entries: Any) -> Any:
     """Return the entries of another model: nothing is the same object, as asizeof counts an object once."""
-    return type(entries)((name.encode().decode(), torch.empty_like(value)) for name, value in entries.items())
+    return type(entries)(
+        (name.encode().decode(), MetaTensor(value.shape, value.dtype)) for name, value in entries.items()
+    )
 
 
 def _input_shape(options: Options) -> tuple[int, ...]:
@@ -160,9 +147,3 @@ def _input_shape(options: Options) -> tuple[int, ...]:
     if options["data.type"] == "samples":
         return tuple(options["data.sample_shape"])
     return DATA_TYPES[options["data.type"]].shape(options.argument("data.args", "resize"))
-
-
-def _countable(value: Tensor) -> Tensor:
-    """Return an entry of the state_dict; a counter is made, as its value decides its encoding."""
-    is_counter = value.dtype == torch.int64 and not value.shape
-    return torch.zeros((), dtype=value.dtype) if is_counter else value

@@ -69,7 +69,7 @@ def _in_all(options: Options) -> dict[str, int]:
 
 @cache
 def _labels(data_type: str) -> NDArray[np.int64]:
-    return DATA_TYPES[data_type].load()[1]
+    return DATA_TYPES[data_type].source.labels()
 
 
 def equally_long(clients: int) -> Iterator[range]:
