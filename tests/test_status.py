@@ -79,7 +79,7 @@ def test_a_sweep_is_seen_from_outside_until_it_is_done(here: Path, fscost: Calla
 HOLDER = """
 import sys, time
 from pathlib import Path
-from fscost.store.rundir import Store
+from fscost.store.store import Store
 from tests.test_cell import cell
 with Store(Path("runs")).claim(cell()) as claim:
     claim.begin(cell()).progress.write_text('{"round": 2}')

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fscost.collect.find import Run, runs_below
+from fscost.collect.find import runs_below
 from fscost.collect.foreign import ForeignRun
 from fscost.collect.fs_logs import newest_evaluation
 from fscost.collect.rounds import schedule_of
@@ -16,7 +16,6 @@ __all__ = [
     "Derive",
     "ForeignRun",
     "Frames",
-    "Run",
     "gather",
     "newest_evaluation",
     "runs_below",

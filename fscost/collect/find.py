@@ -8,9 +8,8 @@ from fscost.cells.cell import Cell
 from fscost.collect.federation import federations
 from fscost.collect.foreign import ForeignRun, foreign_runs
 from fscost.errors import CollectError, StoreError
+from fscost.store.run import Run
 from fscost.store.rundir import RunDir
-
-Run = RunDir | ForeignRun
 
 _SET_ASIDE = (".failed", ".corrupt")
 

@@ -59,6 +59,20 @@ class ForeignRun:
         """All evaluations once more, packed when the course ends."""
         return self.path / "eval_results.raw.gz"
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are written anew when the run ends, of all processes."""
+        return tuple(file for one in self.processes for file in (one.config_file, one.system_metrics, one.eval_results))
+
+    @property
+    def engine_log(self) -> None:
+        """None: what was printed may be anywhere."""
+
+    @property
+    def can_be_rerun(self) -> bool:
+        """No: fscost did not launch the run."""
+        return False
+
     @cached_property
     def _config(self) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
         if not self.config_file.exists():
@@ -172,6 +186,15 @@ class ForeignRun:
     def status(self) -> Status:
         """Return how far the run is."""
         return self.ending()[0]
+
+    def outcome(self) -> dict[str, Any]:
+        """Return how the run ended, as JSON values: ``status`` and ``reason``."""
+        status, reason = self.ending()
+        return {"status": str(status), "reason": reason or ""}
+
+    def warnings(self) -> list[str]:
+        """Return none: FederatedScope writes no warnings at the end of a run."""
+        return []
 
     def ending(self) -> tuple[Status, str | None]:
         """Return how the run ended and why; FederatedScope writes system_metrics.log only at the end."""

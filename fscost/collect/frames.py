@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ from fscost.cells.cell import Cell
 from fscost.cells.measure import COLUMNS, SERVER, Link, Traffic, traffic_of
 from fscost.cells.metric import Direction, direction_of
 from fscost.cells.outcome import Status
-from fscost.collect.find import Run
 from fscost.collect.foreign import ForeignRun
 from fscost.collect.fs_counters import counters
 from fscost.collect.fs_logs import Evaluations, are_counts, is_count, merged, read_evaluations, read_system_metrics
@@ -31,7 +30,8 @@ from fscost.errors import CollectError, StoreError
 from fscost.protocol.no_effect import no_effect_of
 from fscost.protocol.release import first_evaluation_is_round_0
 from fscost.store.ledger_file import LedgerFile, read_ledger
-from fscost.store.rundir import RunDir, warnings_in
+from fscost.store.run import Run, warnings_in
+from fscost.store.rundir import RunDir
 
 _MESSAGE_COLUMNS = ["cell", "round", "type", "link", "traffic", "messages", *COLUMNS]
 _CELL_COLUMNS = ["cell", "status", "engine", "protocol"]
@@ -138,16 +138,16 @@ def _gathered(runs: Iterable[tuple[Cell | None, Run]], derive: Derive | None) ->
     warnings: list[str] = []
     logs: dict[str, Log] = {}
     for cell, run in runs:
-        if isinstance(run, ForeignRun):
-            row, log = _gather_foreign(run, rows, warnings.append, derive)
+        if not run.can_be_rerun:
+            row, log = _gather_foreign(cast(ForeignRun, run), rows, warnings.append, derive)
             logs[row["cell"]] = log
             rows.cells.append(row)
             continue
         try:
-            rows.cells.append(_gather_run(cell, run, rows, warnings.append))
+            rows.cells.append(_gather_run(cell, cast(RunDir, run), rows, warnings.append))
         except CollectError as error:
             warnings.append(str(error))
-            rows.cells.append(_identity(cell, run, Status.CORRUPT, str(error)))
+            rows.cells.append(_identity(cell, cast(RunDir, run), Status.CORRUPT, str(error)))
     _doubt(rows.cells, logs, warnings)
     return Frames(
         messages=rows.messages.frame(),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
-from fscost.collect import ForeignRun, Run, runs_below
+from fscost.collect import runs_below
 from fscost.commands.selection import named
 from fscost.engine import identify
 from fscost.errors import CollectError
@@ -16,7 +16,8 @@ from fscost.launch.console import counted, duration
 from fscost.launch.under_way import Running, seconds_left, under_way
 from fscost.plan import plan
 from fscost.protocol.no_effect import in_words
-from fscost.store.rundir import RunDir, warnings_in
+from fscost.store.run import Run, warnings_in
+from fscost.store.rundir import RunDir
 from fscost.store.store import Store, is_named_after
 
 _TO_GO = (Status.MISSING, Status.INTERRUPTED, Status.CORRUPT)
@@ -110,10 +111,7 @@ class Selection:
         return [*_listed(self._folders)]
 
     def _seen(self, cell: Cell | None, run: Run, is_running: bool) -> Seen:
-        if not isinstance(run, RunDir):
-            ending, reason = run.ending()
-            return Seen(str(run.path), cell, ending, reason or "")
-        if cell is None or not is_named_after(run.path, cell):
+        if cell is None or not run.can_be_rerun or not is_named_after(run.path, cell):
             return _read(run, cell, run.status())
         if is_running:
             return Seen(cell.name, cell, Status.RUNNING)
@@ -141,7 +139,7 @@ def _below(folders: Sequence[Path]) -> tuple[list[tuple[Cell | None, Run]], list
         for name, begun in store.unfinished().items():
             with suppress(CollectError):
                 found.setdefault(store.path / name, (begun.read_cell(), RunDir(store.path / name)))
-    parents = [Store(path.parent) for path, (_, run) in found.items() if isinstance(run, RunDir)]
+    parents = [Store(path.parent) for path, (_, run) in found.items() if run.can_be_rerun]
     return list(found.values()), list(dict.fromkeys([*stores, *parents]))
 
 
@@ -157,13 +155,8 @@ def _listed(folders: Sequence[Path]) -> Iterator[tuple[str, list[str]]]:
 
 def _newest_ns(run: Run) -> int | None:
     """Return when what a run tells was last written, None where it tells nothing."""
-    files = (run.outcome_file,) if isinstance(run, RunDir) else _files_of(run)
-    times = [*map(_written_ns, (run.path, *files))]
+    times = [*map(_written_ns, (run.path, *run.files))]
     return max((time for time in times if time is not None), default=None)
-
-
-def _files_of(run: ForeignRun) -> tuple[Path, ...]:
-    return tuple(f for one in run.processes for f in (one.config_file, one.system_metrics, one.eval_results))
 
 
 def _written_ns(path: Path) -> int | None:
@@ -173,19 +166,16 @@ def _written_ns(path: Path) -> int | None:
         return None
 
 
-def _stamp(run: RunDir) -> int | None:
+def _stamp(run: Run) -> int | None:
     """Return what is another once the cell was computed again, None where no end was written."""
-    return _written_ns(run.outcome_file)
+    return _written_ns(run.files[0])
 
 
-def _read(run: RunDir, cell: Cell | None, status: Status) -> Seen:
-    """Return what a run that ended tells."""
-    name = cell.name if cell else str(run.path)
+def _read(run: Run, cell: Cell | None, status: Status) -> Seen:
+    """Return what the files of a run say that ended."""
+    name = cell.name if cell and run.can_be_rerun else str(run.path)
     if status is Status.CORRUPT:
         return Seen(name, cell, status, "its files cannot be believed; rerun the cell")
-    try:
-        outcome = run.read_outcome()
-    except CollectError:  # it was removed meanwhile
-        outcome = {}
-    log = run.engine_log if run.engine_log.exists() else None
+    outcome = run.outcome()  # nothing where it was removed meanwhile
+    log = run.engine_log if run.engine_log and run.engine_log.exists() else None
     return Seen(name, cell, status, outcome.get("reason", ""), log, outcome.get("wall_s", 0.0), warnings_in(outcome))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
-from fscost.collect import Run
 from fscost.commands.selection import planned, remember, select, selection_of, settings_of
 from fscost.engine import EngineSettings, described
 from fscost.errors import ConfigError
@@ -13,7 +12,7 @@ from fscost.launch import Sweep, Task, launcher, report_for
 from fscost.plan import Plan, Planned
 from fscost.printable import clean, say
 from fscost.protocol.no_effect import in_words
-from fscost.store.rundir import RunDir
+from fscost.store.run import Run
 from fscost.store.store import Store, is_named_after
 
 
@@ -60,11 +59,11 @@ def _open(store: Store) -> None:
 def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
     """Compute the selected cells again, all of them or only those in the given states; return the exit code."""
     selection = select(words)
-    runs = [(cell, run) for cell, run in selection.runs if cell is not None and isinstance(run, RunDir)]
+    runs = [(cell, run) for cell, run in selection.runs if cell is not None and run.can_be_rerun]
     for cell, run in selection.runs:
         if cell is None:
             say(f"{run.path}: its cell cannot be read; name it by overrides to compute it again")
-        elif isinstance(run, RunDir) and not is_named_after(run.path, cell):
+        elif run.can_be_rerun and not is_named_after(run.path, cell):
             raise ConfigError(f"{run.path}: was renamed; rename it back to {cell.name} to compute it again")
     if failed or missing:
         runs = [(cell, run) for cell, run in runs if _is_wanted(_status(cell, run), failed, missing)]
@@ -82,7 +81,7 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
 
 def _status(cell: Cell | None, run: Run) -> Status:
     """Return how far a cell is, here or anywhere."""
-    return run.status() if cell is None or not isinstance(run, RunDir) else Store(run.path.parent).status(cell)
+    return run.status() if cell is None or not run.can_be_rerun else Store(run.path.parent).status(cell)
 
 
 def _is_wanted(status: Status, failed: bool, missing: bool) -> bool:
@@ -96,7 +95,7 @@ def show_plan(words: Sequence[str]) -> int:
     selection = select(words)
     states = [_status(cell, run) for cell, run in selection.runs]
     for status, (cell, run) in zip(states, selection.runs, strict=True):
-        useless = in_words(cell, run.warnings() if isinstance(run, RunDir) else ()) if cell else []
+        useless = in_words(cell, run.warnings()) if cell else []
         line = (
             f"{status:12} {cell.name if cell else run.path}{'  without effect: ' * bool(useless)}{'; '.join(useless)}"
         )

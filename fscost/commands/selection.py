@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
-from fscost.collect import Run, runs_below
+from fscost.collect import runs_below
 from fscost.engine import Engines, EngineSettings, identify, unasked
 from fscost.errors import ConfigError, StoreError, for_each_cell, nearest
 from fscost.files import write_whole
 from fscost.plan import Plan, Planned, plan
 from fscost.protocol.release import RELEASES
-from fscost.store.rundir import RunDir
+from fscost.store.run import Run
 from fscost.store.store import Store
 from fscost.tables import TableSpec
 
@@ -67,7 +67,7 @@ class Selection:
         return {
             cell.id: self.planned[cell.id].command if cell.id in self.planned else f"python -m fscost rerun {run.path}"
             for cell, run in self.runs
-            if cell and cell.id in left and isinstance(run, RunDir)
+            if cell and cell.id in left and run.can_be_rerun
         }
 
     def to_do(self, frames: "Frames") -> list[str]:

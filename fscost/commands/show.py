@@ -16,7 +16,6 @@ from fscost.errors import StoreError
 from fscost.files import write_whole
 from fscost.printable import clean, say
 from fscost.store.ledger_file import LedgerFile
-from fscost.store.rundir import RunDir
 from fscost.tables import Table, TableSpec
 from fscost.tables.audit import audit
 from fscost.tables.build import build
@@ -162,9 +161,10 @@ def explain_cells(words: Sequence[str]) -> int:
     for (_, run), row in zip(selection.runs, frames.cells.to_dict("records"), strict=True):
         _show_lines(heading(row))
         if row["status"] == Status.DONE:
-            told = run.read_outcome().get("warnings", ()) if isinstance(run, RunDir) else ()
             own = frames.of(row["cell"])
-            _show_lines([*(f"warning: {warning}" for warning in told), *explain(own.messages, own.workers), ""])
+            _show_lines(
+                [*(f"warning: {warning}" for warning in run.warnings()), *explain(own.messages, own.workers), ""]
+            )
             if len(own.workers):
                 _show_table(_table_of(selection, own))
                 print()

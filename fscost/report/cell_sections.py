@@ -9,10 +9,8 @@ import yaml
 from fscost.cells.cell import Cell
 from fscost.cells.measure import COLUMNS
 from fscost.cells.outcome import Status
-from fscost.collect import Run
-from fscost.errors import CollectError
 from fscost.report.page_views import Subject
-from fscost.store.rundir import RunDir
+from fscost.store.run import Run
 from fscost.tables.lines import is_unknown
 from fscost.tables.marks import Mark
 from fscost.tables.numbers import printed
@@ -44,7 +42,7 @@ def _section(
     cell: Cell | None, run: Run, row: Mapping[Any, Any], sent: pd.DataFrame, logged: pd.DataFrame
 ) -> dict[str, Any]:
     is_done = row["status"] == Status.DONE
-    outcome = _outcome(run)
+    outcome = run.outcome()
     return {
         "id": row["cell"],
         "name": cell.name if cell else str(run.path),
@@ -57,13 +55,6 @@ def _section(
         "arithmetic": [*explain(sent, logged)] if is_done else [],
         "log": _tail(run),
     }
-
-
-def _outcome(run: Run) -> dict[str, Any]:
-    try:
-        return run.read_outcome() if isinstance(run, RunDir) else {}
-    except CollectError:
-        return {}
 
 
 def _facts(row: Mapping[Any, Any], outcome: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -105,8 +96,9 @@ def _text(size: float, *, is_known: bool) -> str:
 
 def _tail(run: Run) -> list[str]:
     """Return the last lines that the engine printed; what fscost did not launch has none."""
-    if not isinstance(run, RunDir) or not run.engine_log.exists():
+    log = run.engine_log
+    if log is None or not log.exists():
         return []
-    with run.engine_log.open("rb") as file:
-        file.seek(max(0, run.engine_log.stat().st_size - _LOG_BYTES))
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LOG_BYTES))
         return file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]

@@ -6,11 +6,12 @@ from typing import Any
 
 from fscost.cells.cell import Cell
 from fscost.cells.measure import MEASURES, UNITS, Traffic
-from fscost.collect import Frames, Run
+from fscost.collect import Frames
 from fscost.errors import TableError
 from fscost.plots import FIGURES, sketch
 from fscost.plots.figure_view import Series, Sketch
 from fscost.plots.sketches import LOGGED, THOUSANDS, bytes_name, row_name, slope
+from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.column import ALL
 from fscost.tables.comparison import Options

@@ -13,6 +13,7 @@ from fscost.errors import CollectError, ConfigError, StoreError
 from fscost.files import sync_folder, write_whole
 from fscost.store.json_lines import loads
 from fscost.store.ledger_file import read_ledger
+from fscost.store.run import warnings_in
 
 FORMAT = 1
 
@@ -58,6 +59,16 @@ class RunDir:
         """How the run ended; written last, so a directory without it was interrupted."""
         return self.path / "outcome.json"
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are written anew when the run ends."""
+        return (self.outcome_file,)
+
+    @property
+    def can_be_rerun(self) -> bool:
+        """Yes: fscost launched the run."""
+        return True
+
     def write_cell(self, cell: Cell) -> None:
         """Write the cell into the directory, which is made where there is none."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -98,12 +109,16 @@ class RunDir:
             raise CollectError(f"{self.outcome_file}:1: no known status; rerun the cell")
         return content
 
-    def warnings(self) -> list[str]:
-        """Return what was said of the run when it ended, nothing where that cannot be read."""
+    def outcome(self) -> dict[str, Any]:
+        """Return what `read_outcome` does, nothing where that cannot be read."""
         try:
-            return warnings_in(self.read_outcome())
+            return self.read_outcome()
         except CollectError:
-            return []
+            return {}
+
+    def warnings(self) -> list[str]:
+        """Return the warnings of the run's own end, none where they cannot be read."""
+        return warnings_in(self.outcome())
 
     def status(self) -> Status:
         """Return how far the run is, CORRUPT where its files cannot be believed."""
@@ -117,12 +132,6 @@ class RunDir:
         except CollectError:
             return Status.CORRUPT
         return status
-
-
-def warnings_in(outcome: dict[str, Any]) -> list[str]:
-    """Return what was said of a run when it ended, nothing where the outcome has no list of it."""
-    told = outcome.get("warnings")
-    return [str(line) for line in told] if isinstance(told, list) else []
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

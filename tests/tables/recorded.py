@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fscost.cells.cell import Cell
-from fscost.collect import Run, gather, runs_below
+from fscost.collect import gather, runs_below
+from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.build import build
 from fscost.tables.table import Entry
