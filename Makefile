@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # What FederatedScope's interpreter imports: Python 3.8.
 WORKER = fscost/worker fscost/metering fscost/__init__.py fscost/errors.py fscost/files.py fscost/cells/__init__.py \
          fscost/cells/measure.py fscost/protocol/__init__.py fscost/protocol/datasets.py fscost/protocol/fs_options.py \
-         fscost/protocol/no_effect.py
+         fscost/protocol/no_effect.py fscost/protocol/release.py
 
 .PHONY: demo test lint bench pictures clean
 

@@ -15,15 +15,12 @@ from fscost.collect.fs_logs import Row, Warn, read_config, read_system_metrics
 from fscost.collect.rounds import UNKNOWN_PROTOCOL, Schedule, schedule_of
 from fscost.errors import ConfigError
 from fscost.protocol.fs_options import nested, sparse
-from fscost.protocol.release import RELEASES
+from fscost.protocol.release import NAMES, releases_of_dump
 
 ENGINE = "federatedscope"
 
 _CRASHED = "no system_metrics.log, which FederatedScope writes at the end: it crashed or still runs"
 _LOST = "the logs are missing: the course had finished, as eval_results.raw.gz is written at its end"
-
-_UNTIL_V020 = "eval.save_data"
-"""An option that v0.3.0 dropped; every release dumps all it has."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +167,9 @@ class ForeignRun:
         return Schedule() if flat is None else schedule_of(flat.get, _protocol(flat))
 
     def releases(self) -> Sequence[str]:
-        """Return the releases that it may have run on, as far as its configuration tells."""
+        """Return the names of the releases that it may have run on, as far as its configuration tells."""
         flat, _ = self._config
-        return RELEASES if flat is None else _releases(flat)
+        return NAMES if flat is None else [release.name for release in releases_of_dump(flat)]
 
     def is_fs_output(self) -> bool:
         """Return whether this folder holds FederatedScope's output at all."""
@@ -228,20 +225,8 @@ def _ignore(_warning: str) -> None:
 
 def _protocol(flat: dict[str, Any]) -> str:
     """Return the release that dumped a configuration, as far as its options tell."""
-    return "v0.2.0" if _UNTIL_V020 in flat else UNKNOWN_PROTOCOL
-
-
-_SINCE_MAY_2023 = "train.data_para_dids"
-_LEAST_OF_A_DUMP = 200
-"""FederatedScope dumps all its options, some 350; what has fewer was written by hand."""
-
-
-def _releases(flat: dict[str, Any]) -> Sequence[str]:
-    if _UNTIL_V020 in flat:
-        return ("v0.2.0",)
-    if _SINCE_MAY_2023 in flat:
-        return [release for release in RELEASES if release not in ("v0.3.0", "v0.2.0")]
-    return [release for release in RELEASES if release != "master"] if len(flat) >= _LEAST_OF_A_DUMP else RELEASES
+    first, *others = releases_of_dump(flat)
+    return UNKNOWN_PROTOCOL if others else first.protocol
 
 
 def foreign_runs(folder: Path, names: Mapping[Path, Set[str]]) -> Iterator[ForeignRun]:

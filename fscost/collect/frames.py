@@ -28,7 +28,7 @@ from fscost.collect.plausible import Log, doubts_of, no_counts, same_bytes_of_ot
 from fscost.collect.rounds import Schedule, ending_of, schedule_of
 from fscost.errors import CollectError, StoreError
 from fscost.protocol.no_effect import no_effect_of
-from fscost.protocol.release import first_evaluation_is_round_0
+from fscost.protocol.release import release_of
 from fscost.store.ledger_file import LedgerFile, read_ledger
 from fscost.store.run import Run, warnings_in
 from fscost.store.rundir import RunDir
@@ -443,7 +443,7 @@ def _sums_after(cell: Cell, messages: list[Row], rounds: set[int]) -> dict[int, 
 
 
 def _named_from_1(cell: Cell) -> int:
-    return not first_evaluation_is_round_0(cell.protocol)
+    return not release_of(cell.protocol).first_evaluation_is_round_0
 
 
 def _metrics(evaluations: list[Row]) -> Row:

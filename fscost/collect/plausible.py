@@ -8,6 +8,7 @@ from fscost.cells.measure import SERVER
 from fscost.cells.provenance_options import is_provenance
 from fscost.collect.fs_logs import are_counts, is_count
 from fscost.protocol.fs_options import default, is_open, known
+from fscost.protocol.release import RELEASES
 
 Row = dict[str, Any]
 Options = Mapping[str, Any]
@@ -179,8 +180,7 @@ _METHODS = {"fedavg", "fedopt", "fedprox", "fedbn", "fedrep", "pfedme", "ditto",
 _NO_MODEL = {"local", "global"}
 """Methods that FederatedScope has, by what they send: a whole model, or none until the end."""
 
-_OF_V020 = {"data.graphsaint.num_steps", "data.graphsaint.walk_length", "early_stop.the_smaller_the_better",
-            "eval.save_data", "sgdmf.theta"}  # fmt: skip
+_FORMER = frozenset[str]().union(*(release.former_options for release in RELEASES))
 """Options of former releases."""
 
 
@@ -232,7 +232,7 @@ def _is_known(options: Options) -> bool:
     if not options or _method(options) not in _METHODS:
         return False
     return all(
-        n in known() or n in _OF_V020 or is_open(n) or is_provenance(n) or _HALF.fullmatch(_last(n)) for n in options
+        n in known() or n in _FORMER or is_open(n) or is_provenance(n) or _HALF.fullmatch(_last(n)) for n in options
     )
 
 

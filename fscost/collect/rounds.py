@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fscost.protocol.release import first_evaluation_is_round_0
+from fscost.protocol.release import release_of
 
 UNKNOWN_PROTOCOL = "unknown"
 """The output does not tell which release wrote it."""
@@ -91,7 +91,7 @@ def usual_offset(protocol: str) -> int | None:
     """Return how a release counts the rounds of clients' evaluations, None where the release is not known."""
     if protocol == UNKNOWN_PROTOCOL:
         return None
-    return FROM_0 if first_evaluation_is_round_0(protocol) else FROM_1
+    return FROM_0 if release_of(protocol).first_evaluation_is_round_0 else FROM_1
 
 
 # --- where a course ended -------------------------------------------------------------------------

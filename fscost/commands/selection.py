@@ -14,7 +14,7 @@ from fscost.engine import Engines, EngineSettings, identify, unasked
 from fscost.errors import ConfigError, StoreError, for_each_cell, nearest
 from fscost.files import write_whole
 from fscost.plan import Plan, Planned, plan
-from fscost.protocol.release import RELEASES
+from fscost.protocol.release import NAMES
 from fscost.store.run import Run
 from fscost.store.store import Store
 from fscost.tables import TableSpec
@@ -120,9 +120,9 @@ def _model_told(overrides: Sequence[str]) -> Mapping[str, Any] | None:
 def _release_told(overrides: Sequence[str]) -> str | None:
     """Return the release that runs are said to have run on."""
     told = [o.removeprefix(_RELEASE) for o in overrides if o.startswith(_RELEASE)]
-    if told and told[-1] not in RELEASES:
-        known = ", ".join(RELEASES)
-        raise ConfigError(f"{_RELEASE}{told[-1]}: must be one of {known}{nearest(told[-1], RELEASES)}")
+    if told and told[-1] not in NAMES:
+        known = ", ".join(NAMES)
+        raise ConfigError(f"{_RELEASE}{told[-1]}: must be one of {known}{nearest(told[-1], NAMES)}")
     return told[-1] if told else None
 
 

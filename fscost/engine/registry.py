@@ -10,9 +10,8 @@ from fscost.cells.outcome import Outcome
 from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.errors import ConfigError
 from fscost.protocol.known_options import Options
+from fscost.protocol.release import NEWEST
 from fscost.store.rundir import RunDir
-
-_NEWEST = "master"
 
 
 class Engine(Protocol):
@@ -49,7 +48,7 @@ def identify(config: Mapping[str, Any]) -> tuple[str, str, Options]:
     if name == "auto":
         name = "federatedscope" if is_within_reach(python) else "builtin"
     if name != "federatedscope":
-        return name, _NEWEST if protocol == "auto" else protocol, Options.of_engine(name)
+        return name, NEWEST.protocol if protocol == "auto" else protocol, Options.of_engine(name)
     if protocol != "auto":
         return name, protocol, Options.of_any()
     found = interpreter(python)
@@ -58,7 +57,7 @@ def identify(config: Mapping[str, Any]) -> tuple[str, str, Options]:
 
 def unasked(config: Mapping[str, Any]) -> tuple[str, str, Options]:
     """Return an engine for a plan whose cells nobody runs, as of settings beside a folder: no interpreter is needed."""
-    return str(config["name"]), _NEWEST, Options.of_any()
+    return str(config["name"]), NEWEST.protocol, Options.of_any()
 
 
 def described(name: str, settings: EngineSettings) -> str:

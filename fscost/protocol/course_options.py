@@ -8,7 +8,7 @@ from fscost.cells import provenance_options
 from fscost.cells.cell import Cell
 from fscost.protocol import datasets, fs_options, model_inputs
 from fscost.protocol.local_steps import Schedule
-from fscost.protocol.release import PROTOCOLS
+from fscost.protocol.release import PROTOCOLS, Release, release_of
 
 DATA_TYPES = (*datasets.DATA_TYPES, "toy")
 
@@ -129,6 +129,11 @@ class Options:
         return self.cell.get(name, fs_options.default(name))
 
     @property
+    def release(self) -> Release:
+        """The FederatedScope whose messages it sends."""
+        return release_of(self.cell.protocol)
+
+    @property
     def method(self) -> str:
         """``federate.method`` in small letters."""
         return str(self["federate.method"]).lower()
@@ -188,7 +193,7 @@ class Options:
     @property
     def uploads_buffers(self) -> bool:
         """Whether clients upload running statistics too: always before FederatedScope's master of July 2023."""
-        return self.cell.protocol != "master" or bool(self["personalization.share_non_trainable_para"])
+        return self.release.uploads_buffers or bool(self["personalization.share_non_trainable_para"])
 
     @property
     def uploads_differences(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from fscost.protocol import fs_options
 from fscost.protocol.course_options import Options
+from fscost.protocol.release import NEWEST, PROTOCOLS, release_of
 
 _NEEDED_CLIENTS = {"krum": (2, 3), "median": (2, 3), "trimmedmean": (2, 3), "bulyan": (4, 3)}
 """Robust rule → a, b: it holds against f byzantine clients if there are at least a·f + b clients."""
@@ -19,8 +20,9 @@ _ARGUMENTS = {
 def method_problems(options: Options) -> Iterator[str]:
     """Yield a line for each combination that FederatedScope does not run, or that its release does not have."""
     yield from _absent(options)
-    if options["asyn.use"] and options.cell.protocol == "v0.2.0":
-        yield "fs.asyn.use: FederatedScope v0.2.0 broadcasts by other rules; take engine.protocol=master or v0.3.0"
+    if options["asyn.use"] and not (release := options.release).runs_asyn:
+        others = " or ".join(name for name in PROTOCOLS if release_of(name).runs_asyn)
+        yield f"fs.asyn.use: FederatedScope {release.name} broadcasts by other rules; take engine.protocol={others}"
     yield from _together(options)
     yield from _shared_secretly(options)
     yield from _robust(options)
@@ -34,11 +36,11 @@ def method_problems(options: Options) -> Iterator[str]:
 
 
 def _absent(options: Options) -> Iterator[str]:
-    protocol = options.cell.protocol
+    protocol, newest = options.cell.protocol, NEWEST.protocol
     absent = fs_options.absent(protocol)
     for name, value in fs_options.leaves(options.cell.fs):
         if name in absent and value != fs_options.default(name):
-            yield f"fs.{name}={value}: FederatedScope {protocol} has no such option; take engine.protocol=master"
+            yield f"fs.{name}={value}: FederatedScope {protocol} has no such option; take engine.protocol={newest}"
 
 
 def _together(options: Options) -> Iterator[str]:

@@ -1,22 +1,133 @@
-"""In what FederatedScope's releases differ: what is uploaded, how it is encoded, and how rounds are named."""
+"""FederatedScope's releases and all in which they differ: what is sent, how rounds are numbered, what is dumped.
 
-PROTOCOLS = ("master", "v0.3.0", "v0.2.0")
-"""The FederatedScope releases whose messages differ: what is uploaded, and how it is encoded."""
+A new release is a new `Release` here, and nothing elsewhere: no other module compares names of releases.
+"""
+
+# FederatedScope's interpreter imports this: Python 3.8.
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 
-BETWEEN = "v0.3.0 to master"
+@dataclass(frozen=True)
+class Release:
+    """One release of FederatedScope, or the commits between two that send the same messages.
+
+    `protocol` is what cells of it are called; `as_cell` holds the options that make such a cell upload what this one
+    does, where they are not one and the same. `pickles` says that tensors of ``model_para`` are pickled instead of
+    sent as lists of numbers; `uploads_buffers` that clients always upload running statistics too;
+    `first_evaluation_is_round_0` that the evaluation after the first round of training is that of round 0, not of 1;
+    `counts_uploads` that ``total_upload_bytes`` is counted in standalone mode; `converged_content` is what the message
+    ``converged`` carries. `runs_asyn` says that asynchronous courses send what the later releases do;
+    `splits_iid` that its own iid splitter works.
+
+    `own_option` is an option that no former release dumps, or no later one, and `always_dumps_it` says that every dump
+    of this release has it. `former_names` are the names it has for options that cells know by another, and
+    `former_options` those that were dropped later.
+    """
+
+    name: str
+    protocol: str
+    pickles: bool
+    uploads_buffers: bool
+    first_evaluation_is_round_0: bool
+    counts_uploads: bool
+    converged_content: str | None
+    runs_asyn: bool = True
+    splits_iid: bool = False
+    as_cell: Mapping[str, Any] = field(default_factory=dict)
+    own_option: str = ""
+    always_dumps_it: bool = False
+    former_names: Mapping[str, str] = field(default_factory=dict)
+    former_options: frozenset[str] = frozenset()
+
+
+MASTER = Release(
+    name="master",
+    protocol="master",
+    pickles=True,
+    uploads_buffers=False,
+    first_evaluation_is_round_0=True,
+    counts_uploads=False,
+    converged_content="None",
+    own_option="train.data_para_dids",  # since May 2023
+    always_dumps_it=True,
+)
+
+BETWEEN = replace(
+    MASTER,
+    name="v0.3.0 to master",
+    uploads_buffers=True,
+    as_cell={"personalization.share_non_trainable_para": True},
+    always_dumps_it=False,
+)
 """Commits from April to July 2023, and branch llm: they pickle as master does, and upload all entries as before."""
 
+V030 = replace(BETWEEN, name="v0.3.0", protocol="v0.3.0", pickles=False, as_cell={}, own_option="")
 
-RELEASES = ("master", BETWEEN, "v0.3.0", "v0.2.0")
+V020 = replace(
+    V030,
+    name="v0.2.0",
+    protocol="v0.2.0",
+    first_evaluation_is_round_0=False,
+    counts_uploads=True,
+    converged_content=None,
+    runs_asyn=False,
+    own_option="eval.save_data",
+    former_names={
+        "dataloader.batch_size": "data.batch_size",
+        "dataloader.shuffle": "data.shuffle",
+        "dataloader.num_workers": "data.num_workers",
+        "dataloader.drop_last": "data.drop_last",
+        "dataloader.sizes": "data.sizes",
+    },
+    former_options=frozenset(
+        ["data.graphsaint.num_steps", "data.graphsaint.walk_length", "early_stop.the_smaller_the_better",
+         "eval.save_data", "sgdmf.theta"]
+    ),
+)  # fmt: skip
+
+RELEASES = (MASTER, BETWEEN, V030, V020)
 """What a course may have run on that nobody metered; commits since 2022 send the messages of one of these."""
 
+_BY_NAME = {release.name: release for release in RELEASES}
 
-def pickles(protocol: str) -> bool:
-    """Return whether a release pickles the tensors of ``model_para`` instead of sending lists of numbers."""
-    return protocol == "master"
+NAMES = tuple(_BY_NAME)
+
+PROTOCOLS = tuple(dict.fromkeys(release.protocol for release in RELEASES))
+"""The names that cells have for releases."""
+
+NEWEST = MASTER
 
 
-def first_evaluation_is_round_0(protocol: str) -> bool:
-    """Return whether a release calls the evaluation after the first round of training that of round 0, not of 1."""
-    return protocol != "v0.2.0"
+def release_of(protocol: str) -> Release:
+    """Return the release of that name; of a commit that is none of them, one that is called so and sends as v0.3.0."""
+    return _BY_NAME.get(protocol) or replace(V030, name=protocol, protocol=protocol, splits_iid=True)
+
+
+def protocol_of(version: str, commit: str | None, *, pickles: bool, uploads_buffers: bool) -> str:
+    """Return the release whose messages a FederatedScope sends; its version alone does not tell.
+
+    v0.3.0 and everything after it call themselves 0.3.0. A commit that is like none of the three is named by itself.
+    """
+    if (pickles, uploads_buffers) == (MASTER.pickles, MASTER.uploads_buffers):
+        return MASTER.protocol
+    if (pickles, uploads_buffers) == (V030.pickles, V030.uploads_buffers):
+        return f"v{version}"
+    return f"v{version}+{(commit or 'unknown')[:8]}"
+
+
+_LEAST_OF_A_DUMP = 200
+"""FederatedScope dumps all its options, some 350; what has fewer was written by hand."""
+
+
+def releases_of_dump(options: Collection[str]) -> Sequence[Release]:
+    """Return the releases that may have dumped a configuration, by the names of its options."""
+    told = next((r.own_option for r in reversed(RELEASES) if r.own_option and r.own_option in options), None)
+    if told:
+        return [release for release in RELEASES if release.own_option == told]
+    is_whole = len(options) >= _LEAST_OF_A_DUMP
+    return [release for release in RELEASES if not (is_whole and release.always_dumps_it)]

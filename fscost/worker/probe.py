@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from fscost.protocol.release import protocol_of
+
 
 def probe() -> dict[str, Any]:
     """Return folder, version, commit and protocol of this interpreter's FederatedScope, or ``error``."""
@@ -26,7 +28,7 @@ def probe() -> dict[str, Any]:
         "version": version,
         "commit": commit,
         "pickled": pickled,
-        "protocol": _protocol(version, commit, pickled, _uploads_parameters_only(folder)),
+        "protocol": protocol_of(version, commit, pickles=pickled, uploads_buffers=_uploads_buffers(folder)),
     }
 
 
@@ -35,21 +37,9 @@ def pickles_models(folder: Path) -> bool:
     return "b64serializer" in _text(folder / "core" / "message.py")
 
 
-def _uploads_parameters_only(folder: Path) -> bool:
-    """Return whether clients keep running statistics to themselves: since July 2023 the filter looks at names."""
-    return bool(re.search(r"trainable_filter\(\w+\[0\]\)", _text(folder / "core" / "trainers" / "trainer.py")))
-
-
-def _protocol(version: str, commit: str | None, pickled: bool, parameters_only: bool) -> str:
-    """Return the release whose messages this FederatedScope sends; its version alone does not tell.
-
-    v0.3.0 and everything after it call themselves 0.3.0. A commit that is like none of the three is named by itself.
-    """
-    if pickled and parameters_only:
-        return "master"
-    if not pickled and not parameters_only:
-        return f"v{version}"
-    return f"v{version}+{(commit or 'unknown')[:8]}"
+def _uploads_buffers(folder: Path) -> bool:
+    """Return whether clients upload running statistics too: since July 2023 the filter looks at names."""
+    return not bool(re.search(r"trainable_filter\(\w+\[0\]\)", _text(folder / "core" / "trainers" / "trainer.py")))
 
 
 def commit_of(folder: Path) -> str | None:

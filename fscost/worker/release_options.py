@@ -6,15 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from fscost.protocol import fs_options
+from fscost.protocol.release import RELEASES
 
-_OLD_NAMES = {
-    "dataloader.batch_size": "data.batch_size",
-    "dataloader.shuffle": "data.shuffle",
-    "dataloader.num_workers": "data.num_workers",
-    "dataloader.drop_last": "data.drop_last",
-    "dataloader.sizes": "data.sizes",
-}
-"""Options that v0.2.0 has under another name."""
+_FORMER_NAMES = {new: former for release in RELEASES for new, former in release.former_names.items()}
 
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -41,7 +35,7 @@ def in_release(asked: Mapping[str, Any], release: Mapping[str, Any]) -> dict[str
 
 def older_names(release: Collection[str]) -> dict[str, str]:
     """Return the names that a release has for options that cells know by another, with these."""
-    return {old: new for new, old in _OLD_NAMES.items() if new not in release and old in release}
+    return {old: new for new, old in _FORMER_NAMES.items() if new not in release and old in release}
 
 
 def in_cell(used: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +45,7 @@ def in_cell(used: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name_in(release: Mapping[str, Any], name: str) -> str:
-    old = _OLD_NAMES.get(name)
+    old = _FORMER_NAMES.get(name)
     return old if old is not None and name not in release and old in release else name
 
 

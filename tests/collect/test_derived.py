@@ -14,7 +14,7 @@ from fscost.cells.cell import Cell
 from fscost.collect import Frames, gather, runs_below
 from fscost.collect.foreign import ForeignRun
 from fscost.engine.estimate.derived_ledger import derive
-from fscost.protocol.release import RELEASES
+from fscost.protocol.release import NAMES
 from fscost.store.ledger_file import LedgerFile
 from tests.conftest import DATA, Result
 from tests.tables.recorded import rows_of
@@ -127,10 +127,10 @@ def test_what_appended_runs_sent_is_not_derived(run: Path, fscost: Callable[...,
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, RELEASES),
+        ({}, NAMES),
         ({"eval": {"save_data": False}}, ("v0.2.0",)),
-        ({"train": {"data_para_dids": []}}, RELEASES[:2]),
-        ({"mine": {f"option{n}": n for n in range(200)}}, RELEASES[1:]),
+        ({"train": {"data_para_dids": []}}, NAMES[:2]),
+        ({"mine": {f"option{n}": n for n in range(200)}}, NAMES[1:]),
     ],
 )
 def test_the_release_is_told_by_the_options_it_dumps(

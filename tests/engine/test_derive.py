@@ -14,7 +14,7 @@ from fscost.collect.fs_logs import read_eval_results, read_system_metrics
 from fscost.engine.estimate.derived_ledger import derive
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options
-from fscost.protocol.release import RELEASES
+from fscost.protocol.release import NAMES
 from fscost.store.ledger_file import LedgerFile
 from tests.conftest import DATA
 from tests.engine.test_golden import ADDRESS_DIGITS_BYTES, GOLDEN
@@ -29,7 +29,7 @@ def _with_logs() -> Iterator[str]:
 
 
 def derived(
-    run: Path, releases: tuple[str, ...] = RELEASES, model: Mapping[str, Any] | None = None, **options: Any
+    run: Path, releases: tuple[str, ...] = NAMES, model: Mapping[str, Any] | None = None, **options: Any
 ) -> LedgerFile:
     """Derive the ledger of a folder, other options laid over its configuration."""
     flat = dict(fs_options.leaves(yaml.safe_load((run / "config.yaml").read_text())))

@@ -13,7 +13,7 @@ from fscost.cells.measure import traffic_of
 from fscost.errors import CollectError
 from fscost.metering import Ledger, Message, Sizes, meter
 from fscost.metering.content import Opaque, measure_content
-from fscost.protocol.release import PROTOCOLS, pickles
+from fscost.protocol.release import PROTOCOLS, release_of
 from fscost.store.ledger_file import read_ledger
 
 
@@ -72,7 +72,7 @@ def test_every_type_has_its_traffic_class(msg_type: str, traffic: str) -> None:
 
 def test_releases_encode_model_para_differently() -> None:
     message = Message("model_para", 0, (1,), 0, {"w": torch.zeros(1000)})
-    assert [pickles(protocol) for protocol in PROTOCOLS] == [True, False, False]
+    assert [release_of(protocol).pickles for protocol in PROTOCOLS] == [True, False, False]
     assert meter(message, pickled=True).wire_bytes != meter(message, pickled=False).wire_bytes
     other = replace(message, msg_type="evaluate")
     assert meter(other, pickled=True) == meter(other, pickled=False)

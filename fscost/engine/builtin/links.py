@@ -9,7 +9,6 @@ from typing import Any
 
 from fscost.cells.measure import SERVER
 from fscost.metering import Ledger, Message, meter
-from fscost.protocol.release import pickles
 from fscost.worker.round_file import Progress
 
 
@@ -39,11 +38,12 @@ class Network:
     """Carries messages as FederatedScope's standalone mode does: clients first, in the order of sending.
 
     Only when no message to a client is left, the server gets one: of the earliest round, the first sent.
-    With `online` (``federate.online_aggr``) messages to clients are handed over one by one, which nobody counts.
+    With `online` (``federate.online_aggr``) messages to clients are handed over one by one, which nobody counts;
+    `pickled` says how ``model_para`` is encoded.
     """
 
     ledger: Ledger
-    protocol: str
+    pickled: bool
     online: bool = False
     progress: Progress | None = None
     reported: dict[int, Reported] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Network:
     def send(self, msg_type: str, sender: int, receivers: list[int], state: int, content: Any) -> None:
         """Meter one message to each of `receivers` and send it off; nothing is copied or serialised."""
         message = Message(msg_type, sender, tuple(receivers), state, content)
-        each = meter(message, pickled=pickles(self.protocol))
+        each = meter(message, pickled=self.pickled)
         self.ledger.record(message, each)
         if self.progress:
             self.progress.sees(message)

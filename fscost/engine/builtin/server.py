@@ -19,7 +19,6 @@ from fscost.engine.builtin.payloads import Exchange
 from fscost.engine.builtin.training import Metrics, evaluate
 from fscost.metering import Message
 from fscost.protocol.course_options import Options
-from fscost.protocol.release import first_evaluation_is_round_0
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +181,7 @@ class Server:
         if self.finished:  # asynchronous rounds may end before the answers of earlier evaluations are in
             return
         if stops:
-            self.network.send("converged", SERVER, self.clients, self.state, self._converged())
+            self.network.send("converged", SERVER, self.clients, self.state, self.options.release.converged_content)
             self.logs.converged(self.state)
             self.state = self.options.rounds + 1
         if self.state < self.options.rounds:
@@ -197,9 +196,6 @@ class Server:
         else:
             self._finish()
 
-    def _converged(self) -> str | None:
-        return None if self.options.cell.protocol == "v0.2.0" else "None"
-
     def _finish(self) -> None:
         """Send the final model to all clients; the server's line is written before that."""
         self.finished = True
@@ -211,7 +207,7 @@ class Server:
 
     def _named(self, state: int) -> int:
         """Return what the round of an evaluation after `state` rounds of training is called, in messages and logs."""
-        return state - first_evaluation_is_round_0(self.options.cell.protocol)
+        return state - self.options.release.first_evaluation_is_round_0
 
     def _summarize(self, named: int, per_client: list[Metrics], kind: str = "") -> Metrics:
         """Log one evaluation over clients, update the best results and return the mean weighted by samples."""

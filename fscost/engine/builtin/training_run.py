@@ -61,7 +61,7 @@ def _train(options: Options, into: RunDir) -> list[str]:
     header = sizes | {"protocol": options.cell.protocol, "clients": options.clients}
     flops = forward_flops(model, sample) if options["eval.count_flops"] else 0
     online, progress = bool(options["federate.online_aggr"]), Progress(into.progress)
-    network = Network(Ledger(header), options.cell.protocol, online=online, progress=progress)
+    network = Network(Ledger(header), options.release.pickles, online=online, progress=progress)
     logs = CourseLogs(sizes["params"], flops, into.eval_results)
     run_course(options, federation, network, logs)
     write_whole(into.system_metrics, logs.system_lines())

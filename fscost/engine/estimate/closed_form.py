@@ -26,7 +26,6 @@ from fscost.files import write_whole
 from fscost.metering import Ledger, Message, Sizes, enclosed, meter, meter_content
 from fscost.metering.ledger import Tally
 from fscost.protocol.course_options import Options
-from fscost.protocol.release import first_evaluation_is_round_0, pickles
 from fscost.store.rundir import RunDir
 
 _ONE_BYTE = 127
@@ -116,12 +115,12 @@ class Estimate:
 
     def __init__(self, options: Options) -> None:
         self.options, self.contents = options, _contents_of(options.cell)
-        self.protocol = options.cell.protocol
+        self.release = options.release
         self.clients, self.per_round = options.clients, options.clients_per_round
         self.groups = list(groups_of(options))
         self.stopped = int(options["early_stop.stopped_after"])
         self.trained = min(self.stopped + 1, options.rounds) if self.stopped else options.rounds
-        header = self.contents.header | {"protocol": self.protocol, "clients": self.clients}
+        header = self.contents.header | {"protocol": options.cell.protocol, "clients": self.clients}
         self.found = Ledger(header)
 
     def ledger(self) -> Ledger:
@@ -130,8 +129,7 @@ class Estimate:
         self._train()
         self._evaluate()
         if self.stopped:
-            content = None if self.protocol == "v0.2.0" else "None"
-            self._broadcast("converged", [self.stopped], self.clients, content)
+            self._broadcast("converged", [self.stopped], self.clients, self.release.converged_content)
         once_more = self.options["fedswa.use"] and not self.options.global_evaluation
         end = self.options.rounds + bool(once_more or self.stopped)  # FedSWA evaluates once more before it ends
         self._broadcast("finish", [end], self.clients, Made(self.contents.finished))
@@ -181,7 +179,7 @@ class Estimate:
         rounds, every = self.stopped or self.options.rounds, self.options["eval.freq"]
         after = [*range(every, rounds + 1, every)] + ([rounds] if rounds % every else [])
         after += [rounds] if self.options["fedswa.use"] else []  # once more, with the averaged weights
-        return [state - first_evaluation_is_round_0(self.protocol) for state in after]
+        return [state - self.release.first_evaluation_is_round_0 for state in after]
 
     def _totals(self, one: Alike) -> dict[str, int]:
         """Return the samples that an evaluation of each split sees: of train, those of one local update."""
@@ -224,7 +222,7 @@ class Estimate:
 
     def _sizes(self, msg_type: str, sender: int, receivers: list[int] | range, state: int, content: Any) -> Sizes:
         to = receivers if isinstance(receivers, range) else tuple(receivers)
-        message, pickled = Message(msg_type, sender, to, state, content), pickles(self.protocol)
+        message, pickled = Message(msg_type, sender, to, state, content), self.release.pickles
         if isinstance(content, Made):
             sizes = enclosed(message, _metered(content, msg_type, pickled))
         else:
@@ -237,7 +235,7 @@ class Estimate:
 
     def _encodes_values(self, msg_type: str, state: int) -> bool:
         """Return whether a message's length depends on counters, whose values only training tells."""
-        if msg_type not in _WITH_MODEL or (msg_type == "model_para" and pickles(self.protocol)):
+        if msg_type not in _WITH_MODEL or (msg_type == "model_para" and self.release.pickles):
             return False
         return self._counters_may_be_long(state)
 

@@ -16,12 +16,10 @@ from fscost.errors import ConfigError
 from fscost.protocol import fs_options
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES
-from fscost.protocol.release import BETWEEN
+from fscost.protocol.release import Release, release_of
 from fscost.store.ledger_file import LedgerFile
 
 Row = Mapping[str, Any]
-
-_UPLOADS_ALL = {"personalization.share_non_trainable_para": True}
 
 _SHAPES = {
     "femnist": [1, 28, 28], "mnist": [1, 28, 28], "celeba": [3, 84, 84], "cifar10": [3, 32, 32],
@@ -38,10 +36,10 @@ def derive(
 ) -> LedgerFile:
     """Return the ledger of a course that ended, from its configuration and what its workers logged.
 
-    `releases` are those of `fscost.protocol.release.RELEASES` that it may have run on; ``protocol`` in the header is
-    the one it was, None where that is not known. `model` is a spec (``fs.model.spec``) of a model that is not known
-    here. Bytes that are not known are None. Raises ConfigError where its messages have no closed form, and where it
-    disagrees with the log.
+    `releases` are the names of those that it may have run on (`fscost.protocol.release.NAMES`); ``protocol`` in the
+    header is the one it was, None where that is not known. `model` is a spec (``fs.model.spec``) of a model that is not
+    known here. Bytes that are not known are None. Raises ConfigError where its messages have no closed form, and where
+    it disagrees with the log.
     """
     if timing := [*timing_problems(cell)]:
         raise ConfigError(*timing)
@@ -57,7 +55,7 @@ def derive(
         ways += [] if problems[-1] else found
     if not ways:
         raise ConfigError(*min(problems, key=len))  # of the one that comes nearest
-    protocols = {way.release for way in ways}
+    protocols = {way.release.name for way in ways}
     is_told = all(way.metrics == log.metrics for way in ways) or not log.metrics
     rows = [_agreed(same, is_told, cell) for same in _side_by_side([way.rows for way in ways])]
     header = dict(ways[0].header) | {"protocol": protocols.pop() if len(protocols) == 1 else None}
@@ -66,7 +64,7 @@ def derive(
 
 def _possible(
     cell: Cell, releases: Sequence[str], stopped: int, model: Row | None
-) -> Iterator[tuple[str, list[Options]]]:
+) -> Iterator[tuple[Release, list[Options]]]:
     """Yield what the cell may have been by release, as cells that the estimate engine knows: all of them are possible.
 
     Raises ConfigError where no model can be made for its data.
@@ -75,10 +73,9 @@ def _possible(
     known |= {"early_stop.stopped_after": stopped} if stopped else {"early_stop.patience": 0}
     is_here = model is None and known["data.type"] in (*DATA_TYPES, "toy")
     some = [known] if is_here else [*_of_samples(known, model)]
-    for release in releases:
-        protocol, more = ("master", _UPLOADS_ALL) if release == BETWEEN else (release, {})
-        cells = (fs_options.nested(fs_options.sparse(flat | more)) for flat in some)
-        yield release, [Options(Cell(engine="estimate", protocol=protocol, fs=fs)) for fs in cells]
+    for release in map(release_of, releases):
+        cells = (fs_options.nested(fs_options.sparse({**flat, **release.as_cell})) for flat in some)
+        yield release, [Options(Cell(engine="estimate", protocol=release.protocol, fs=fs)) for fs in cells]
 
 
 def _of_samples(known: Row, model: Row | None) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ from fscost.engine.estimate.closed_form_conditions import check_options
 from fscost.metering import Message, reported_bytes
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES
+from fscost.protocol.release import Release
 
 Row = Mapping[str, Any]
 
@@ -86,7 +87,7 @@ def _whole(value: Any) -> int:
 class Way:
     """One way in which a course may have run, and its messages: a header, and rows per round, type and link."""
 
-    release: str
+    release: Release
     options: Options
     header: Row
     rows: Sequence[Row]
@@ -186,10 +187,10 @@ def _of_data(way: Way, log: Evidence) -> Iterator[str]:
 
 
 def _of_release(way: Way, log: Evidence) -> Iterator[str]:
-    counts_uploads = way.release == "v0.2.0"
+    counts_uploads = way.release.counts_uploads
     if counts_uploads != (log.upload_bytes > 0):
         does = "counts uploads" if counts_uploads else "counts no uploads"
-        yield f"FederatedScope {way.release} {does}, the clients' total_upload_bytes are {log.upload_bytes:,.0f}"
+        yield f"FederatedScope {way.release.name} {does}, the clients' total_upload_bytes are {log.upload_bytes:,.0f}"
 
 
 def _of_downloads(way: Way, log: Evidence) -> Iterator[str]:
@@ -231,7 +232,7 @@ def _of_uploads(way: Way, log: Evidence) -> Iterator[str]:
         yield f"the server's downloads would count some {predicted:,.0f} B, the log has {found:,.0f} B"
 
 
-def way_of(release: str, options: Options) -> Way:
+def way_of(release: Release, options: Options) -> Way:
     """Return the messages of a course in closed form; raises ConfigError for options of which none is known."""
     check_options(options.cell)
     estimate = Estimate(options)

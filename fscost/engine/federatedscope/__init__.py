@@ -17,14 +17,12 @@ from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options, model_inputs
 from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
+from fscost.protocol.release import release_of
 from fscost.store.rundir import RunDir
 
 __all__ = ["FederatedScopeEngine", "interpreter", "is_within_reach", "options_of"]
 
 _LONGEST_WORDS = 200
-
-_RELEASES = ("master", "v0.3.0", "v0.2.0")
-"""Those whose own iid splitter crashes; other commits, as of branch llm, have mended it."""
 
 
 class FederatedScopeEngine:
@@ -116,7 +114,7 @@ def _problems(cell: Cell) -> Iterator[str]:
     if (backend := cell.get("backend", "torch")) != "torch":
         yield f"fs.backend={backend}: engine=federatedscope meters torch's tensors; take fs.backend=torch"
     splitter = cell.get("data.splitter")
-    if splitter == "iid" and cell.protocol in _RELEASES:
+    if splitter == "iid" and not release_of(cell.protocol).splits_iid:
         yield "fs.data.splitter=iid: FederatedScope's own iid splitter crashes; take fs.data.splitter=iid_fixed"
     elif cell.get("data.type") in DATA_TYPES and splitter not in SPLITTERS:
         yield f"fs.data.splitter={splitter}: the digits are split over clients by {' or '.join(SPLITTERS)}"
