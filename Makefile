@@ -1,20 +1,29 @@
-# make demo: a table of real federated training; make test: everything that is checked; make bench: how fast it is.
+# make demo: a table of real federated training; make check: lint, types and the unit tests, while one works;
+# make pipelines: whole pipelines, too; make test: everything that is tested; make bench: how fast it is.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+WORKERS ?= auto
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)  # side by side, a process per core
 
 # What FederatedScope's interpreter imports: Python 3.8.
 WORKER = fscost/worker fscost/metering fscost/__init__.py fscost/errors.py fscost/files.py fscost/cells/__init__.py \
          fscost/cells/measure.py fscost/protocol/__init__.py fscost/protocol/datasets.py fscost/protocol/fs_options.py \
          fscost/protocol/no_effect.py fscost/protocol/release.py
 
-.PHONY: demo test lint bench pictures clean
+.PHONY: demo check pipelines test lint bench pictures clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m fscost -m method=fedavg,fedprox clients=3,10
 
+check: lint
+	$(PYTEST) -m 'not pipeline and not slow'
+
+pipelines: $(VENV)/installed
+	$(PYTEST) -m 'not slow'
+
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

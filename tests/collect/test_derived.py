@@ -84,6 +84,7 @@ def test_a_model_that_the_log_contradicts_has_no_bytes(run: Path, fscost: Callab
     assert "cannot be derived: its model has 9,886" in fscost("explain", str(run)).out
 
 
+@pytest.mark.pipeline
 def test_a_model_that_is_not_known_is_told_beside_the_folder(
     run: Path, here: Path, fscost: Callable[..., Result]
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_model_that_is_not_known_is_told_beside_the_folder(
     assert "its model has 5,000 parameters, the log's total_model_size is 4,958" in wrong.out
 
 
+@pytest.mark.pipeline
 def test_a_release_is_told_beside_the_folder(run: Path, fscost: Callable[..., Result]) -> None:
     assert fscost("table", str(run), "engine.protocol=v0.3.0", "table=audit").out.count("cannot be derived") == 1
     bad = fscost("table", str(run), "engine.protocol=v0.4.0")
@@ -110,6 +112,7 @@ def test_a_release_is_told_beside_the_folder(run: Path, fscost: Callable[..., Re
     assert "the runs of a folder have one model" in two.err
 
 
+@pytest.mark.pipeline
 def test_figures_say_that_numbers_are_derived(run: Path, fscost: Callable[..., Result]) -> None:
     audit = fscost("plot", "audit", str(run))
     assert audit.code == 0, audit.err

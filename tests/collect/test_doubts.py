@@ -161,6 +161,7 @@ def test_the_audit_says_what_is_implausible_and_why(fscost: Callable[..., Result
         assert f"implausible: {why.replace('download', 'upload').replace('2,250', '3,000')}" in done.err
 
 
+@pytest.mark.pipeline
 def test_figures_of_own_runs_that_are_no_counts(tmp_path: Path, fscost: Callable[..., Result]) -> None:
     select = ("engine=builtin", "model=lr", "data=toy", "clients=2", "rounds=1", f"store={tmp_path / 'runs'}")
     assert fscost("-m", *select).code == 0

@@ -167,6 +167,7 @@ def test_other_yaml_files_are_no_runs(tmp_path: Path) -> None:
     assert runs_below(tmp_path) == []
 
 
+@pytest.mark.pipeline
 def test_logs_alone_never_become_payload(tmp_path: Path, fscost: Callable[..., Result]) -> None:
     """A configuration that they contradict tells nothing of it either."""
     run = output(tmp_path / "exp", **SAMPLED)

@@ -13,6 +13,7 @@ from tests.conftest import DATA, Result
 LOST = DATA / "cases" / "logs_lost"
 
 
+@pytest.mark.pipeline
 def test_a_course_whose_logs_are_missing_had_finished(fscost: Callable[..., Result]) -> None:
     frames = gather(runs_below(LOST))
     (row,) = frames.cells.to_dict("records")

@@ -48,6 +48,7 @@ def test_every_run_is_a_row(recorded_logs: Path, frames: Frames) -> None:
     assert frames.cells["cell"].is_unique
 
 
+@pytest.mark.pipeline
 def test_every_workers_figures_are_the_files(recorded_logs: Path, frames: Frames) -> None:
     compared = 0
     for run in runs_with_logs(recorded_logs):
@@ -64,6 +65,7 @@ def test_every_workers_figures_are_the_files(recorded_logs: Path, frames: Frames
     assert compared > 500
 
 
+@pytest.mark.pipeline
 def test_sys_avg_is_federatedscopes_own_to_the_character(recorded_logs: Path, frames: Frames) -> None:
     compared = 0
     for run in runs_with_logs(recorded_logs):
@@ -78,6 +80,7 @@ def test_sys_avg_is_federatedscopes_own_to_the_character(recorded_logs: Path, fr
     assert compared > 200
 
 
+@pytest.mark.pipeline
 def test_a_run_is_done_where_federatedscope_wrote_its_metrics_and_failed_by_name_where_not(
     recorded_logs: Path, frames: Frames
 ) -> None:
@@ -91,6 +94,7 @@ def test_a_run_is_done_where_federatedscope_wrote_its_metrics_and_failed_by_name
             assert "no system_metrics.log" in row["reason"]
 
 
+@pytest.mark.pipeline
 def test_the_last_accuracy_is_the_files(recorded_logs: Path, frames: Frames) -> None:
     compared = 0
     for run in runs_with_logs(recorded_logs):
@@ -125,6 +129,7 @@ MORE_THAN_ASKED = "afterreceiving"
 """What sends models on after the last round; how many is in no log."""
 
 
+@pytest.mark.pipeline
 def test_rounds_are_those_in_which_models_were_sent(recorded_logs: Path, frames: Frames) -> None:
     compared = 0
     for run in runs_with_logs(recorded_logs):
@@ -142,6 +147,7 @@ def test_rounds_are_those_in_which_models_were_sent(recorded_logs: Path, frames:
     assert not any("shown as logged" in warning for warning in frames.warnings)
 
 
+@pytest.mark.pipeline
 def test_each_evaluated_round_is_where_the_schedule_has_it(recorded_logs: Path, frames: Frames) -> None:
     for run in runs_with_logs(recorded_logs):
         rounds = [*frames.rounds["round"][frames.rounds["cell"] == row_of(frames, run)["cell"]]]

@@ -72,12 +72,14 @@ def test_one_unseen_client_has_fairness_of_its_own_in_every_round(tmp_path: Path
     assert len([line for line in run.eval_results.read_text().splitlines() if "Results_fairness_unseen" in line]) == 3
 
 
+@pytest.mark.pipeline
 def test_accuracy_rises_with_the_rounds(tmp_path: Path) -> None:
     run = computed(tmp_path / "run", "model=mlp_m", "clients=3", "rounds=20")
     assert len(told(run, "test_acc")) == 20
     assert_learned(run, 0.80, of_first_loss=0.3)
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("method", ["fedavg", "fedprox", "fedopt"])
 @pytest.mark.parametrize("model", ["lr", "mlp_s", "convnet2"])
 def test_every_method_learns_every_model(tmp_path: Path, method: str, model: str) -> None:
@@ -88,11 +90,13 @@ def test_every_method_learns_every_model(tmp_path: Path, method: str, model: str
 ADAM = ("fs.train.optimizer.type=Adam", "fs.eval.split=[test]", "local_unit=batch")
 
 
+@pytest.mark.pipeline
 def test_five_convolutions_learn(tmp_path: Path) -> None:
     words = ("model=convnet5", "clients=1", "rounds=3", "lr=0.003", "local_steps=15")
     assert_learned(computed(tmp_path / "run", *words, *ADAM), 0.60, of_first_loss=0.6)
 
 
+@pytest.mark.pipeline
 def test_an_lstm_learns_digits_pixel_by_pixel(tmp_path: Path) -> None:
     words = ("model=lstm", "fs.model.hidden=32", "clients=1", "rounds=6", "lr=0.01", "local_steps=45")
     assert_learned(computed(tmp_path / "run", *words, *ADAM), 0.40, of_first_loss=0.8)
@@ -114,6 +118,7 @@ def test_multiply_adds_are_those_that_federatedscope_counts(model: str, flops: i
     assert forward_flops(build_model(options, sample), sample) == flops
 
 
+@pytest.mark.pipeline
 @needs_mnist
 @pytest.mark.parametrize(("model", "form"), [("mlp_s", "mnist5k_flat"), ("convnet2", "mnist5k")])
 def test_mnist_is_learned(tmp_path: Path, model: str, form: str) -> None:
@@ -129,12 +134,14 @@ def test_the_toy_regression_gets_better(tmp_path: Path) -> None:
     assert losses[-1] < losses[0] / 10
 
 
+@pytest.mark.pipeline
 def test_methods_differ_in_what_they_learn_not_in_what_they_send(tmp_path: Path) -> None:
     runs = [computed(tmp_path / m, f"method={m}", "rounds=3") for m in ("fedavg", "fedprox", "fedopt")]
     assert len({run.ledger.read_text() for run in runs}) == 1
     assert len({run.eval_results.read_text() for run in runs}) == 3
 
 
+@pytest.mark.pipeline
 def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
     first, second = (computed(tmp_path / name, "rounds=3", "model=convnet2", "fs.model.dropout=0.3") for name in "ab")
     other = computed(tmp_path / "c", "rounds=3", "model=convnet2", "fs.model.dropout=0.3", "seed=99")
@@ -400,6 +407,7 @@ def test_early_stop_counts_evaluations_without_progress() -> None:
     assert not any(EarlyStop(1, 0.0, False).after(v) for v in (1.0, float("nan")))
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
@@ -428,6 +436,7 @@ def test_what_it_cannot_do_is_refused_before_anything_runs(overrides: list[str],
         assert word in str(error.value)
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

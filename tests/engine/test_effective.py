@@ -17,10 +17,12 @@ def used_by(*overrides: str, **changed: Any) -> tuple[list[str], list[str]]:
     return list(broken_claims(cell, used)), list(own_choices(cell, used))
 
 
+@pytest.mark.pipeline
 def test_nothing_is_said_where_all_was_done_as_asked() -> None:
     assert used_by() == ([], [])
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("changed", "claim"),
     [
@@ -33,6 +35,7 @@ def test_an_option_the_cell_names_is_a_claim(changed: dict[str, Any], claim: str
     assert used_by(**changed)[0] == [claim]
 
 
+@pytest.mark.pipeline
 def test_an_option_nobody_named_is_told() -> None:
     assert used_by(federate__make_global_eval=True) == (
         [],
@@ -40,6 +43,7 @@ def test_an_option_nobody_named_is_told() -> None:
     )
 
 
+@pytest.mark.pipeline
 def test_what_follows_from_other_options_is_no_news() -> None:
     derived = {"federate__sample_client_num": 3, "personalization__lr": 0.1, "outdir": "elsewhere", "expname": "run"}
     assert used_by(**derived) == ([], [])
@@ -49,6 +53,7 @@ def test_a_number_may_be_written_otherwise() -> None:
     assert used_by("lr=1", train__optimizer__lr=1.0) == ([], [])
 
 
+@pytest.mark.pipeline
 def test_arguments_that_federatedscope_fills_in_are_what_was_asked() -> None:
     asked = ("fs.data.transform=[[ToTensor]]", "fs.data.args=[{max_len: 5}]")
     filled = {"data__transform": [["ToTensor", {}]], "data__args": [{"max_len": 5, "download": True}]}
@@ -56,6 +61,7 @@ def test_arguments_that_federatedscope_fills_in_are_what_was_asked() -> None:
     assert used_by(*asked, **filled | {"data__transform": [["ToTensor", "Normalize"]]})[0]
 
 
+@pytest.mark.pipeline
 def test_centralised_training_has_one_client_and_says_so() -> None:
     claims, news = used_by("fs.federate.method=global", federate__client_num=1)
     assert claims == []

@@ -1,7 +1,6 @@
 """The closed form against ledgers recorded from FederatedScope, and against the builtin engine's own messages."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,9 +72,6 @@ def test_the_closed_form_equals_the_recorded_ledger(case: str, tmp_path: Path) -
         assert wire is None or abs(wire - row["wire_bytes"]) <= slack, key
 
 
-NUMBER_OF_COURSES = int(os.environ.get("FSCOST_TEST_COURSES", "40"))
-"""How many random courses are compared; CI compares more."""
-
 CANNOT_TRAIN = ("batch norm cannot train on a batch of one", "drop_last is set", "FedRep needs a head and a body")
 """What no closed form needs to know: no course sends these messages."""
 
@@ -111,7 +107,8 @@ COURSES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=NUMBER_OF_COURSES, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+@pytest.mark.slow
+@settings(derandomize=True, database=None, phases=[Phase.generate])
 @given(course=COURSES, part=st.integers(1, 12), seed=st.integers(0, 100))
 def test_the_closed_form_equals_what_the_builtin_engine_sends(
     course: dict[str, Any], part: int, seed: int, tmp_path_factory: pytest.TempPathFactory
@@ -174,6 +171,7 @@ def test_a_course_that_stopped_after_its_last_round_has_no_round_under_way(tmp_p
     }  # fmt: skip
 
 
+@pytest.mark.pipeline
 def test_ids_of_two_bytes_are_counted_in_every_message_between_clients(tmp_path: Path) -> None:
     words = ["method=ss", "model=lr", "clients=130", "rounds=1", "fs.eval.split=[test]"]
     cell, run = cell_of("engine=builtin", *words), RunDir(tmp_path / "builtin")
@@ -242,6 +240,7 @@ def test_what_has_no_closed_form_is_refused_with_the_reason(overrides: list[str]
         EstimateEngine().check(cell_of("engine=estimate", *overrides))
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("overrides", "reason"),
     [

@@ -38,6 +38,7 @@ def sums(run: RunDir, msg_type: str, link: str, key: str = "payload_bytes") -> i
     return sum(row[key] for row in rows)
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_learns(method: str, tmp_path: Path) -> None:
     run, outcome = computed(tmp_path / "run", f"method={method}", "model=mlp_m", "clients=5", "rounds=6")
@@ -271,6 +272,7 @@ def test_sample_size_is_federatedscopes(overrides: list[str], samples: int, samp
     assert Options(cell_of(*overrides)).schedule.sample_size(samples) == sample_size
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

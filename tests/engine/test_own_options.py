@@ -159,6 +159,7 @@ def test_other_engines_refuse_it_and_name_the_one(there: StandIn, file: Callable
     assert there.count == 0
 
 
+@pytest.mark.pipeline
 def test_what_is_not_there_is_refused_with_the_nearest_names_of_what_is(there: StandIn) -> None:
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=there.folder, capture_output=True, text=True).stdout
     message = refusal("fs.federate.my_swich=true")
@@ -194,6 +195,7 @@ def test_types_are_those_that_it_takes(there: StandIn, override: str, words: str
     assert words in refusal(override)
 
 
+@pytest.mark.pipeline
 def test_what_it_turns_into_another_type_is_taken(there: StandIn) -> None:
     assert own("fs.attack.attacker_id=[1,2]").get("attack.attacker_id") == [1, 2]
     assert own("fs.grad.grad_clip=1").get("grad.grad_clip") == 1
@@ -239,6 +241,7 @@ def test_a_default_that_no_release_has_is_that_of_files_and_said(there: StandIn,
 class TestKept:
     """It is asked once, until its files or its commit are others."""
 
+    @pytest.mark.pipeline
     def test_until_something_changes(self, there: StandIn) -> None:
         for _ in range(3):
             forget()
@@ -252,6 +255,7 @@ class TestKept:
         own("fs.federate.newer=3")
         assert there.count == 3
 
+    @pytest.mark.pipeline
     def test_what_is_kept_may_be_broken(self, there: StandIn, tmp_path: Path) -> None:
         own()
         (kept,) = (tmp_path / "cache" / "fscost").iterdir()

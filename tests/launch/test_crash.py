@@ -13,7 +13,7 @@ from fscost.cells.outcome import Outcome, Status
 from fscost.files import write_whole
 from fscost.metering import Ledger
 from fscost.store.store import Store
-from tests.test_cell import cell
+from tests.cells.test_cell import cell
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -55,6 +55,7 @@ def killed_at(operation: int, work: Callable[[], None]) -> bool:
     return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [None, Status.DONE, Status.FAILED])
 def test_a_process_killed_anywhere_leaves_a_whole_result_or_none(tmp_path: Path, before: Status | None) -> None:
     operation, states = 0, set()
@@ -80,6 +81,7 @@ def test_a_process_killed_anywhere_leaves_a_whole_result_or_none(tmp_path: Path,
     assert states == {*old, (Status.DONE, "new")}
 
 
+@pytest.mark.pipeline
 def test_a_mend_that_is_killed_is_mended(tmp_path: Path) -> None:
     operation = 0
     while True:

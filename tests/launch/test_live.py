@@ -24,7 +24,7 @@ from fscost.launch.live_progress import LiveReport
 from fscost.launch.task import Ended, How, Task
 from fscost.launch.under_way import Running
 from fscost.store.store import Store
-from tests.test_cell import cell
+from tests.cells.test_cell import cell
 from tests.waiting import PATIENCE_S
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -68,6 +68,7 @@ def plain(text: str) -> str:
     return ESCAPE.sub("", text)
 
 
+@pytest.mark.pipeline
 def test_a_terminal_shows_a_bar_then_the_same_lines_as_a_file_and_is_left_clean(here: Path) -> None:
     terminal = Terminal(*FAST, "clients=2,3", cwd=here)
     assert terminal.end() == 0
@@ -81,6 +82,7 @@ def test_a_terminal_shows_a_bar_then_the_same_lines_as_a_file_and_is_left_clean(
     assert "to go" not in plain(after)
 
 
+@pytest.mark.slow
 def test_ci_and_dumb_terminals_get_lines(here: Path) -> None:
     for number, env in enumerate(({"CI": "true"}, {"TERM": "dumb"})):
         terminal = Terminal(*FAST, "clients=2", f"store=runs{number}", cwd=here, **env)
@@ -89,6 +91,7 @@ def test_ci_and_dumb_terminals_get_lines(here: Path) -> None:
         assert "\x1b" not in terminal.seen
 
 
+@pytest.mark.slow
 def test_an_interrupt_takes_the_bar_away_and_gives_the_cursor_back(here: Path) -> None:
     terminal = Terminal("engine=builtin", "model=convnet2", "rounds=1000000", "clients=2,3", cwd=here)
     try:

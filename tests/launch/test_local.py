@@ -18,6 +18,8 @@ from fscost.store.store import Store
 from tests.conftest import cells_of
 from tests.waiting import until
 
+pytestmark = pytest.mark.pipeline
+
 LOCAL: Mapping[str, Any] = {"name": "local", "n_jobs": None, "gpus": None}
 
 
@@ -65,6 +67,7 @@ def test_cells_run_side_by_side_and_a_closed_launcher_leaves_none(store: Store) 
     assert [store.status(task.cell) for task in tasks] == [Status.INTERRUPTED, Status.DONE]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_cell(store: Store) -> None:
     """The worker only holds what was imported: when it is killed, another one runs its cells again."""
     tasks = tasks_of(store, "engine=builtin", "model=lr", "rounds=150,151", settings=EngineSettings(), n_jobs=2)

@@ -166,6 +166,7 @@ def test_without_ray_the_error_says_how_to_get_it(store: Store) -> None:
         RayLauncher(store, [task_of(cell_of(*LONG))])
 
 
+@pytest.mark.pipeline
 def test_a_worker_computes_nothing_in_a_folder_of_its_own_machine(store: Store) -> None:
     task = task_of(cell_of(*LONG))
     token = store.under_way / "ray-1.lock"

@@ -15,8 +15,8 @@ from fscost.collect.fs_logs import newest_evaluation, read_eval_results
 from fscost.launch.under_way import Running, seconds_left, under_way
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
+from tests.cells.test_cell import cell
 from tests.conftest import DATA
-from tests.test_cell import cell
 
 LOGS = [("fs_eval_results.log", "v0.3.0"), ("fs_eval_results_global.log", "v0.2.0"), ("fs_eval_results.log", "v0.2.0")]
 

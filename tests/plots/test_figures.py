@@ -34,6 +34,7 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("width_in", [3.25, 6.75])
 @pytest.mark.parametrize("figure", FIGURES)
 def test_nothing_sticks_out_or_covers_anything(figure: str, width_in: float, sketched: Sketched, drawn: Drawn) -> None:
@@ -129,6 +130,7 @@ def plain(text: str) -> str:
     return "".join(text.split())
 
 
+@pytest.mark.pipeline
 @NEEDS_PDFTOTEXT
 @pytest.mark.parametrize("figure", ["accuracy", "traffic"])
 def test_names_are_printed_as_they_are(figure: str, hostile: list[str], fscost: Fscost) -> None:
@@ -176,6 +178,7 @@ def test_files_are_the_same_bytes_in_any_process(figure: str, paper: Path, tmp_p
     assert b"Date" not in made[0][f"{figure}.pdf"]
 
 
+@pytest.mark.pipeline
 def test_only_what_draws_waits_for_matplotlib() -> None:
     asked = "import sys, fscost.commands.run, fscost.plots.sketches; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], cwd=Path(__file__).parents[2]).returncode == 0

@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from fscost.plots import Sketch
 from fscost.plots.draw import table
 
+pytestmark = pytest.mark.pipeline
+
 Sketched, Drawn = Callable[..., Sketch], Callable[..., Figure]
 
 LABELS = {"FedAvg": "fedavg", "FedPer": "fedper", "FedProx": "fedprox"}

@@ -33,6 +33,7 @@ def test_the_parser_knows_every_figure() -> None:
     assert [*_FIGURES] == [*FIGURES]
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("figure", FIGURES)
 def test_each_figure_is_written_with_its_numbers_and_told(figure: str, store: Path, fscost: Fscost) -> None:
     done = fscost("plot", figure, "runs", "--out", "figures", "--width", "page")
@@ -44,6 +45,7 @@ def test_each_figure_is_written_with_its_numbers_and_told(figure: str, store: Pa
     assert len({row["cells"] for row in rows_of(f"figures/{figure}.csv")}) == 18
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("figure", ["size", "traffic", "audit"])
 def test_what_was_not_trained_is_drawn_as_an_estimate(figure: str, fscost: Fscost) -> None:
     fscost(*ESTIMATE)
@@ -56,6 +58,7 @@ def test_what_was_not_trained_is_drawn_as_an_estimate(figure: str, fscost: Fscos
     assert len(rows) == 8 * (3 if figure == "traffic" else 1)
 
 
+@pytest.mark.pipeline
 def test_asizeof_in_closed_form_is_a_mean_over_workers(fscost: Fscost) -> None:
     fscost(*ESTIMATE)
     fscost("plot", "audit")
@@ -68,6 +71,7 @@ def test_asizeof_in_closed_form_is_a_mean_over_workers(fscost: Fscost) -> None:
         assert float(row[column]) == pytest.approx(sent / (int(cell["clients"]) + 1))
 
 
+@pytest.mark.pipeline
 def test_what_sends_nothing_is_named_in_its_panel(
     fscost: Fscost, sketched: Callable[..., Sketch], drawn: Callable[..., Figure], here: Path
 ) -> None:
@@ -82,6 +86,7 @@ def test_what_sends_nothing_is_named_in_its_panel(
     assert [len(line.get_xdata()) for line in own.get_lines()] == [3, 0]
 
 
+@pytest.mark.pipeline
 def test_a_slope_needs_three_sizes_in_which_the_method_does_something(
     fscost: Fscost, sketched: Callable[..., Sketch], drawn: Callable[..., Figure], here: Path
 ) -> None:
@@ -102,6 +107,7 @@ def test_a_slope_needs_three_sizes_in_which_the_method_does_something(
     assert not drawn("size", sketched("size", *two)).axes[0].get_legend()
 
 
+@pytest.mark.pipeline
 def test_rows_and_panels_say_what_did_nothing(
     fscost: Fscost, sketched: Callable[..., Sketch], drawn: Callable[..., Figure], here: Path
 ) -> None:
@@ -113,6 +119,7 @@ def test_rows_and_panels_say_what_did_nothing(
         assert [some[1] for some in names] == ["8-bit weights", "8-bit weights (quantised nothing)"]
 
 
+@pytest.mark.pipeline
 def test_accuracy_needs_training(fscost: Fscost) -> None:
     fscost(*ESTIMATE)
     done = fscost("plot", "accuracy")
@@ -121,6 +128,7 @@ def test_accuracy_needs_training(fscost: Fscost) -> None:
     assert not list(Path("tables").glob("accuracy*"))
 
 
+@pytest.mark.pipeline
 def test_a_sweep_file_names_its_figures(fscost: Fscost) -> None:
     Path("sweeps").mkdir()
     words = ("sweeps=model_size", "engine=estimate", "model=lr,mlp_s", "seed=0", "method=fedavg", "clients=3")
@@ -128,6 +136,7 @@ def test_a_sweep_file_names_its_figures(fscost: Fscost) -> None:
     assert "wrote tables/model_size_size.pdf" in fscost("plot", "size", *words).out
 
 
+@pytest.mark.pipeline
 def test_logs_alone_have_no_payload(here: Path, fscost: Fscost) -> None:
     """What FederatedScope wrote and fscost never launched: its counts are drawn, and no payload is made up."""
     run = "fedavg_mlp64_c3_r4_evalfreq2"
@@ -149,6 +158,7 @@ def test_logs_alone_have_no_payload(here: Path, fscost: Fscost) -> None:
 # --- what must not be drawn -----------------------------------------------------------------------
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("figure", FIGURES)
 def test_unequal_seeds_are_told(figure: str, store: Path, fscost: Fscost) -> None:
     (one,) = store.glob("fedper-mlp_s-digits-c3-s1-*")
@@ -160,6 +170,7 @@ def test_unequal_seeds_are_told(figure: str, store: Path, fscost: Fscost) -> Non
     assert "n = 3: all others." in drawn.out
 
 
+@pytest.mark.pipeline
 def test_engines_are_not_mixed(store: Path, fscost: Fscost) -> None:
     fscost("engine=estimate", "model=mlp_s", "clients=3", "method=fedprox", "rounds=8")
     mixed = fscost("plot", "traffic", *(str(path) for path in store.glob("fed*-mlp_s-digits-c3-s0-*")))
@@ -167,6 +178,7 @@ def test_engines_are_not_mixed(store: Path, fscost: Fscost) -> None:
     assert "differ in engine" in mixed.err
 
 
+@pytest.mark.pipeline
 def test_cells_without_numbers_are_named_where_they_would_stand(
     store: Path, fscost: Fscost, sketched: Callable[..., Sketch], drawn: Callable[..., Figure]
 ) -> None:
@@ -190,6 +202,7 @@ def test_cells_without_numbers_are_named_where_they_would_stand(
         assert not any(value for row in without for name, value in row.items() if "bytes" in name)
 
 
+@pytest.mark.pipeline
 def test_more_methods_than_can_be_told_apart_have_a_panel_each(
     fscost: Fscost, sketched: Callable[..., Sketch], here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +216,7 @@ def test_more_methods_than_can_be_told_apart_have_a_panel_each(
     assert fscost("plot", "size", *nine, "--out", "out").code == 0
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.report.pages import recorded
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_same_runs_give_the_same_bytes(paper: Path, tmp_path: Path) -> None:

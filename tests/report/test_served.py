@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from fscost.cells.outcome import Outcome, Status
 from fscost.store.store import Store
+from tests.commands.test_status import finish
 from tests.conftest import cells_of, in_process
 from tests.served import Server, serving
-from tests.test_status import finish
 from tests.waiting import PATIENCE_S
 
 GRID = ("engine=estimate", "model=lr,mlp_s", "rounds=2", "clients=2,3")

@@ -64,6 +64,7 @@ def figures(text: str, worker: str) -> list[str]:
     return line.split()[-6:]
 
 
+@pytest.mark.pipeline
 def test_every_figure_is_the_logs_or_the_ledgers(run: RunDir, fscost: Callable[..., Result]) -> None:
     shown = audit(fscost, run.path).out
     logged = {row["id"]: row for row in map(json.loads, run.system_metrics.read_text().splitlines())}
@@ -80,12 +81,14 @@ def test_every_figure_is_the_logs_or_the_ledgers(run: RunDir, fscost: Callable[.
         ]
 
 
+@pytest.mark.pipeline
 def test_sys_avg_is_the_logs_own_to_the_character(run: RunDir, fscost: Callable[..., Result]) -> None:
     shown = figures(audit(fscost, run.path).out, "sys_avg")
     (average,) = [r for r in map(json.loads, run.system_metrics.read_text().splitlines()) if r["id"] == "sys_avg"]
     assert shown[:2] == [average["sys_avg/total_upload_bytes"], average["sys_avg/total_download_bytes"]]
 
 
+@pytest.mark.pipeline
 def test_each_reason_is_given_only_where_it_holds(
     run: RunDir, without_uploads: RunDir, logs: Path, fscost: Callable[..., Result]
 ) -> None:
@@ -118,6 +121,7 @@ def test_a_cell_that_failed_has_its_mark_and_no_figure(
     assert shown.count("missing  ") >= 5
 
 
+@pytest.mark.pipeline
 def test_the_audit_goes_through_every_format(run: RunDir, fscost: Callable[..., Result]) -> None:
     csv = fscost("table", str(run.path), "table=audit", "--format", "csv").out.splitlines()
     assert csv[0].startswith("model,clients,method,worker,total_upload_bytes,total_download_bytes,sent_payload_bytes")
@@ -135,6 +139,7 @@ def test_explain_computes_each_total_from_factors(run: RunDir, fscost: Callable[
     assert f"control downlink finish:         3 messages × {down:,} B = {3 * down:,} B" in shown
 
 
+@pytest.mark.pipeline
 def test_explain_closes_the_gap_between_log_and_messages(
     without_uploads: RunDir, fscost: Callable[..., Result]
 ) -> None:
@@ -171,6 +176,7 @@ def test_explain_of_a_cell_without_a_run_says_so(here: Path, fscost: Callable[..
     assert "not computed yet" in shown.out
 
 
+@pytest.mark.pipeline
 def test_a_run_without_workers_lines_has_no_figures_and_no_crash(here: Path, fscost: Callable[..., Result]) -> None:
     grid = ("engine=estimate", "clients=100", "clients_per_round=10")
     assert fscost(*grid).code == 0
@@ -181,6 +187,7 @@ def test_a_run_without_workers_lines_has_no_figures_and_no_crash(here: Path, fsc
     assert "There are no figures that FederatedScope logged." in explained
 
 
+@pytest.mark.pipeline
 def test_a_corrupt_run_does_not_stop_the_others_from_being_explained(
     tmp_path: Path, run: RunDir, fscost: Callable[..., Result]
 ) -> None:
@@ -197,6 +204,7 @@ def test_a_corrupt_run_does_not_stop_the_others_from_being_explained(
     assert "What was sent (payload):" in shown.out
 
 
+@pytest.mark.pipeline
 def test_tables_of_two_commits_are_refused(run: RunDir, tmp_path: Path, fscost: Callable[..., Result]) -> None:
     store = tmp_path / "two"
     for seed, commit in ((0, "a" * 40), (1, "b" * 40)):

@@ -38,6 +38,7 @@ def rows_of(done: Result) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(done.out)))
 
 
+@pytest.mark.pipeline
 def test_a_method_is_compared_with_the_baseline_of_its_own_setting(table: Callable[..., Result]) -> None:
     grid = (*ESTIMATE, "method=fedavg,fedprox", "clients=4", "clients_per_round=2,4")
     rows = rows_of(table(grid, "--format", "csv"))
@@ -45,6 +46,7 @@ def test_a_method_is_compared_with_the_baseline_of_its_own_setting(table: Callab
     assert [float(row["ratio"]) for row in rows] == [1, 1, 1, 1]
 
 
+@pytest.mark.pipeline
 def test_options_of_one_method_are_compared_and_the_baseline_is_not_called_by_what_both_are(
     table: Callable[..., Result],
 ) -> None:
@@ -54,6 +56,7 @@ def test_options_of_one_method_are_compared_and_the_baseline_is_not_called_by_wh
     assert "Ratio: total relative to the first of the rows compared." in text
 
 
+@pytest.mark.pipeline
 def test_nothing_sent_is_a_ratio_of_zero_and_saves_all(table: Callable[..., Result]) -> None:
     grid = (*ESTIMATE, "method=fedavg,local")
     rows = rows_of(table(grid, "table.columns=[ratio,saving]", "--format", "csv"))
@@ -61,6 +64,7 @@ def test_nothing_sent_is_a_ratio_of_zero_and_saves_all(table: Callable[..., Resu
     assert rows_of(table(grid, "table.baseline=local", "--format", "csv"))[0]["ratio"] == "n/a"
 
 
+@pytest.mark.pipeline
 def test_peers_beyond_training_are_the_mean_of_a_message_as_the_heading_says(table: Callable[..., Result]) -> None:
     done = table((*ESTIMATE, "method=ss"), "table.traffic=all", "table.unit=B")
     *_, peer = next(line for line in done.out.splitlines() if line.startswith("LR")).split()[:8]
@@ -68,6 +72,7 @@ def test_peers_beyond_training_are_the_mean_of_a_message_as_the_heading_says(tab
     assert "Peer: the mean of a message between clients" in done.out
 
 
+@pytest.mark.pipeline
 def test_a_column_says_what_tells_it_from_another_of_its_quantity(table: Callable[..., Result]) -> None:
     columns = "[total,{quantity: total, measure: wire},ratio,{quantity: ratio, measure: wire}]"
     text = table(ESTIMATE, f"table.columns={columns}", "--format", "markdown").out
@@ -77,6 +82,7 @@ def test_a_column_says_what_tells_it_from_another_of_its_quantity(table: Callabl
     rows_of(table(ESTIMATE, f"table.columns={columns}", "--format", "csv"))
 
 
+@pytest.mark.pipeline
 def test_targets_and_rounds_have_names_of_their_own(table: Callable[..., Result]) -> None:
     targets = "[{quantity: rounds_to, target: 0.5},{quantity: rounds_to, target: 0.7},rounds]"
     grid = (*ESTIMATE[:2], "rounds=2,4")
@@ -86,17 +92,20 @@ def test_targets_and_rounds_have_names_of_their_own(table: Callable[..., Result]
     assert "Rounds until 50 % accuracy" in table(ESTIMATE, "table=matrix", "table.columns=[rounds_to]").out
 
 
+@pytest.mark.pipeline
 def test_what_is_compared_by_clients_is_named_with_its_number(table: Callable[..., Result]) -> None:
     text = table((*ESTIMATE, "clients=3,10"), "table.compare=clients").out
     assert "vs 3 clients: total relative to that of 3 clients." in text
 
 
+@pytest.mark.pipeline
 def test_totals_are_explained_by_the_names_they_have(table: Callable[..., Result]) -> None:
     text = table(ESTIMATE, "table=traffic").out
     assert "Training, Evaluation, Control, All: all clients and rounds, both directions." in text
     assert "Training share: of the bytes" in text
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
@@ -111,6 +120,7 @@ def test_settings_that_cannot_be_are_refused(table: Callable[..., Result], setti
     assert words in done.err
 
 
+@pytest.mark.pipeline
 def test_what_is_null_by_default_can_be_set_to_null(table: Callable[..., Result]) -> None:
     settings = ("table.across=null", "table.baseline=null", "table.decimals=null", "table.rows=[model,clients]")
     assert table(ESTIMATE, "table=matrix", *settings).code == 0
@@ -146,6 +156,7 @@ def cells_of(runs: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame([same | axes | run for run in runs])
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("setting", "words"),
     [

@@ -38,6 +38,7 @@ def head(text: str) -> str:
     return " ".join(text.split("\n---")[0].split("\n", 2)[2].split())
 
 
+@pytest.mark.pipeline
 def test_rounds_and_sizes_that_never_differ_are_told_in_a_note(swept: Callable[..., Result]) -> None:
     text = swept("method=fedavg,fedprox", "model=mlp_m", "clients=3").out
     assert "Rounds" not in head(text) and "Params" not in head(text)
@@ -45,12 +46,14 @@ def test_rounds_and_sizes_that_never_differ_are_told_in_a_note(swept: Callable[.
     assert "vs FedAvg" in head(text)  # that FedProx costs what FedAvg costs is a result
 
 
+@pytest.mark.pipeline
 def test_rounds_that_were_not_all_trained_stand_in_the_table_alone(swept: Callable[..., Result]) -> None:
     text = swept("method=fedavg,fedprox", "model=lr", "clients=3", *STOPPED).out
     assert [line.split()[-1] for line in text.splitlines() if line.startswith("LR")] == ["8", "8"]
     assert "The same in all rows: 650 parameters, data digits." in text and "60 rounds" not in text
 
 
+@pytest.mark.pipeline
 def test_a_layout_without_rounds_tells_those_that_were_trained(swept: Callable[..., Result]) -> None:
     text = swept("method=fedavg,fedprox", "model=lr", "clients=3,4", *STOPPED, "table=matrix").out
     assert "The same in all rows: 650 parameters, data digits, 8 rounds." in text
@@ -62,6 +65,7 @@ def test_rounds_that_differ_are_told_by_no_note(swept: Callable[..., Result]) ->
     assert "0 rounds" not in text and "8 rounds" not in text
 
 
+@pytest.mark.pipeline
 def test_rounds_trained_stand_only_beside_others_that_were_asked_for(swept: Callable[..., Result]) -> None:
     text = swept("method=fedavg", "model=lr", "clients=3", "rounds=3,5").out
     assert head(text).count("Rounds") == 1 and "rounds." not in text.split("The same in all rows")[1]
@@ -80,6 +84,7 @@ def test_what_ties_is_no_better_in_any_column(paper: Path) -> None:
     assert {entries(table, "saving")[f"convnet2 {clients} fedper"].text for clients in (3, 10)} == {"0.6"}
 
 
+@pytest.mark.pipeline
 def test_a_ratio_stays_where_anything_is_compared(swept: Callable[..., Result]) -> None:
     one = swept("method=fedavg", "model=lr,mlp_s", "clients=3").out
     assert "Ratio" not in head(one) and "vs " not in one and "relative to" not in one
@@ -88,6 +93,7 @@ def test_a_ratio_stays_where_anything_is_compared(swept: Callable[..., Result]) 
     assert "Ratio" in head(options) and "relative to the first of the rows compared" in options
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(("layout", "gone"), [("accuracy_cost", "Saved"), ("model_size", "Growth")])
 def test_other_layouts_compare_only_what_can_be(swept: Callable[..., Result], layout: str, gone: str) -> None:
     grid = {"accuracy_cost": "method=fedavg,fedprox", "model_size": "model=lr,mlp_s"}[layout]
@@ -96,6 +102,7 @@ def test_other_layouts_compare_only_what_can_be(swept: Callable[..., Result], la
     assert gone not in text and "relative" not in text
 
 
+@pytest.mark.pipeline
 def test_speed_ups_need_another_method(paper: Path, fscost: Callable[..., Result], tmp_path: Path) -> None:
     for run in paper.glob("fedavg-mlp_s-*"):
         shutil.copytree(run, tmp_path / run.name)
@@ -104,6 +111,7 @@ def test_speed_ups_need_another_method(paper: Path, fscost: Callable[..., Result
     assert head(text).count("Rounds") == 1 and "Bytes" in head(text)
 
 
+@pytest.mark.pipeline
 def test_what_is_named_stays(swept: Callable[..., Result], tmp_path: Path) -> None:
     grid = ("method=fedavg", "model=lr", "clients=3,4")
     (tmp_path / "mine.yaml").write_text("rows: [params, clients, method]\ncolumns: [total, ratio, rounds]\n")
@@ -114,6 +122,7 @@ def test_what_is_named_stays(swept: Callable[..., Result], tmp_path: Path) -> No
         assert "10 rounds" not in text and "650 parameters" not in text  # each is told once
 
 
+@pytest.mark.pipeline
 def test_a_layout_of_ones_own_may_let_them_leave(swept: Callable[..., Result]) -> None:
     text = swept("method=fedavg", "model=lr", "clients=3,4", "table.columns=[total,ratio?,rounds?]").out
     assert "Ratio" not in head(text) and "Rounds" not in head(text) and "10 rounds" in text
@@ -124,23 +133,27 @@ def test_what_can_differ_without_being_seen_cannot_leave() -> None:
         TableSpec(columns=["total?"])
 
 
+@pytest.mark.pipeline
 def test_a_table_of_one_row_keeps_its_numbers(swept: Callable[..., Result]) -> None:
     text = swept("method=fedavg", "model=mlp_m", "clients=3").out
     assert "Params" in head(text) and "Rounds" in head(text) and "Ratio" not in head(text)
     assert "The same in all rows" not in text and "\nData digits.\n" in text
 
 
+@pytest.mark.pipeline
 def test_csv_has_every_column(swept: Callable[..., Result]) -> None:
     (first, second) = rows_of(swept("method=fedavg,fedprox", "model=mlp_m", "clients=3", "--format=csv").out)
     assert first["params"] == second["params"] == "4958"
     assert first["rounds"] == "10" and first["ratio"] == "1"
 
 
+@pytest.mark.pipeline
 def test_an_order_by_what_has_left_holds(swept: Callable[..., Result]) -> None:
     text = swept("method=fedavg,fedprox", "model=lr", "clients=3", "table.order=-rounds").out
     assert [line.split()[2] for line in text.splitlines() if line.startswith("LR")] == ["FedAvg", "FedProx"]
 
 
+@pytest.mark.pipeline
 def test_rules_between_groups_stay_where_they_were(paper: Path, fscost: Callable[..., Result], tmp_path: Path) -> None:
     for run in paper.glob("*-mlp_s-*-s0-*"):
         shutil.copytree(run, tmp_path / run.name)
@@ -149,6 +162,7 @@ def test_rules_between_groups_stay_where_they_were(paper: Path, fscost: Callable
     assert r"\cmidrule(l){3-" in fscost(*words, "table.rows=[model,params,clients,method]").out
 
 
+@pytest.mark.pipeline
 def test_cells_that_failed_or_are_missing_keep_nothing_in_the_table(
     here: Path, swept: Callable[..., Result], fscost: Callable[..., Result]
 ) -> None:

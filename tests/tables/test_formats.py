@@ -326,7 +326,7 @@ def remarks_of(table: Table, end: str) -> list[str]:
     return [reading] * bool(reading) + [inked(f"{note.mark}:{note.meaning}") for note in table.notes]
 
 
-hostile = settings(derandomize=True, deadline=None, max_examples=100)
+hostile = settings(derandomize=True)
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 

@@ -222,6 +222,7 @@ def test_one_unit_for_both_directions_and_one_for_totals(paper: Path, unit: str,
     ]
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("settings", "uplinks"),
     [
@@ -338,6 +339,7 @@ def test_a_layout_that_is_wrong_is_told_in_one_line(
     assert words in done.err
 
 
+@pytest.mark.pipeline
 def test_a_file_says_by_its_name_what_it_is(few: Path, fscost: Table) -> None:
     own = {"x.html": "<td", "x.md": "| FedPer", "x.csv": "fedper,", "x.tex": r"\bottomrule", "x": "FedPer   "}
     for name in own:

@@ -59,6 +59,7 @@ def test_every_shipped_layout_is_here() -> None:
     assert {path.stem for path in (conf() / "table").glob("*.yaml")} == {*LAYOUTS, "published"}
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_each_format_is_as_it_was(layout: str, format: str, table: Callable[..., str]) -> None:
@@ -123,6 +124,7 @@ def test_every_figure_of_the_default_table_is_recomputed(paper: Path, table: Cal
         assert float(row["final_test_acc_std"]) == pytest.approx(stdev(accuracies), rel=1e-9)
 
 
+@pytest.mark.pipeline
 def test_what_is_printed_is_what_was_recomputed_rounded(table: Callable[..., str]) -> None:
     """The text of the default table beside its raw numbers, each in the unit of its heading."""
     raw = list(csv.reader(io.StringIO(table("comm_cost", "--format", "csv"))))[1:]

@@ -13,6 +13,8 @@ from fscost.cells.measure import binary_text
 from tests.conftest import Result
 from tests.tables.recorded import rows_of
 
+pytestmark = pytest.mark.pipeline
+
 RUNS = ("fedavg_mlp64_c3_r3", "fedavg_toylr_c3_r5__v020py39", "online_mlp64_c3_r3", "fedavg_mlp64_c10_r4_num3")
 COUNTERS = ("upload", "download")
 

@@ -33,6 +33,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "runs"
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("words", "mark", "note"),
     [
@@ -57,6 +58,7 @@ def test_a_run_that_is_not_done_has_no_number(
     assert f"\nto do: python -m fscost engine=builtin model=mlp_s {' '.join(words)}" in done.out
 
 
+@pytest.mark.pipeline
 def test_only_marks_that_stand_in_a_table_are_told_below_it(ended: Path, fscost: Callable[..., Result]) -> None:
     grid = ("engine=builtin", "model=mlp_s", "rounds=1", "clients=2,43", f"store={ended}", "table.columns=[total]")
     assert "failed: the run failed" in fscost("table", *grid).out
@@ -72,6 +74,7 @@ def test_one_seed_that_failed_leaves_no_mean(ended: Path, fscost: Callable[..., 
     assert (row["total_payload_bytes"], row["final_test_acc"], row["params"]) == ("missing", "missing", "1262")
 
 
+@pytest.mark.pipeline
 def test_a_target_that_was_not_reached(paper: Path) -> None:
     columns = ["rounds_to", "speedup", "bytes_to", "bytes_ratio", "final"]
     table = table_of(paper, columns=columns, target=0.95, metric="test_acc")
@@ -99,6 +102,7 @@ def marked(table: Table) -> list[str]:
     return [*heads, *(entry.full for row in table.rows for entry in row.entries if entry.note)]
 
 
+@pytest.mark.slow
 def test_estimates_are_marked_at_the_number_or_at_the_heading(here: Path, fscost: Callable[..., Result]) -> None:
     grid = ("method=fedavg", "model=lr", "clients=2", "rounds=1")
     for engine in ("builtin", "estimate"):
@@ -115,6 +119,7 @@ def test_estimates_are_marked_at_the_number_or_at_the_heading(here: Path, fscost
     assert marked(table_of(alone[1], **layout)) == ["total_payload_bytes"]
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(("unit", "decimals", "texts"), [("MB", 2, ["0", "<0.01"]), ("B", 0, ["0", "2,600"])])
 def test_nothing_sent_is_zero_and_little_is_not(
     here: Path, fscost: Callable[..., Result], unit: str, decimals: int, texts: list[str]
@@ -133,6 +138,7 @@ def test_nothing_sent_is_zero_and_little_is_not(
     assert "nothing was sent" not in alone.out
 
 
+@pytest.mark.pipeline
 def test_what_a_union_of_grids_leaves_out(here: Path, fscost: Callable[..., Result]) -> None:
     Path("sweeps").mkdir()
     Path("sweeps/union.yaml").write_text(

@@ -363,6 +363,7 @@ def test_figures_and_report_know_what_tables_know(paper: Path, tmp_path: Path, m
     assert shown["y"] == made.y
 
 
+@pytest.mark.pipeline
 def test_a_figure_of_a_metric_that_no_run_logs_names_those_there_are(paper: Path, tmp_path: Path) -> None:
     renamed(paper, tmp_path / "runs", "val_accuracy")
     subject = subject_of(select([str(tmp_path / "runs")]))

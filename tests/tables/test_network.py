@@ -104,6 +104,7 @@ def test_from_a_cell_to_what_the_kernel_counted(
 # --- the measure ------------------------------------------------------------------------------------
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("protocol", ["master", "v0.3.0", "v0.2.0"])
 def test_network_is_made_of_wire_bytes_and_messages(here: Path, fscost: Callable[..., Result], protocol: str) -> None:
     grid = (*MLP, "rounds=3", f"engine.protocol={protocol}")
@@ -117,6 +118,7 @@ def test_network_is_made_of_wire_bytes_and_messages(here: Path, fscost: Callable
     assert both == pytest.approx(float(found["total_B"]), rel=6e-4)
 
 
+@pytest.mark.pipeline
 def test_network_is_in_no_frame(here: Path, fscost: Callable[..., Result]) -> None:
     assert fscost(*MLP, "table.measure=network", *LINK).code == 0
     for frame in Path("tables/comm_cost.frames").glob("*.csv"):
@@ -124,6 +126,7 @@ def test_network_is_in_no_frame(here: Path, fscost: Callable[..., Result]) -> No
     assert COLUMNS == ("payload_bytes", "scalar_bytes", "reported_bytes", "wire_bytes")
 
 
+@pytest.mark.pipeline
 def test_of_sampled_clients_only_those_in_a_round_count(here: Path, fscost: Callable[..., Result]) -> None:
     grid = (*MLP[:2], "clients=10", "clients_per_round=4", "rounds=10")
     wire = row(fscost, *grid, "table.measure=wire")
@@ -133,6 +136,7 @@ def test_of_sampled_clients_only_those_in_a_round_count(here: Path, fscost: Call
     assert float(found["uplink_B"]) + float(found["downlink_B"]) == pytest.approx(1.0554 * each + 2 * 1872, rel=1e-12)
 
 
+@pytest.mark.pipeline
 def test_messages_between_clients_are_on_both_links(here: Path, fscost: Callable[..., Result]) -> None:
     found = row(fscost, *SHARING, "table.measure=network")
     sums = totals()
@@ -146,6 +150,7 @@ def test_messages_between_clients_are_on_both_links(here: Path, fscost: Callable
     assert "between clients" not in fscost("table", *SHARING).out
 
 
+@pytest.mark.pipeline
 def test_what_has_no_wire_bytes_has_no_network_bytes(here: Path, fscost: Callable[..., Result]) -> None:
     """Since counters of batches travel as numbers of varying length, v0.3.0's bytes depend on training."""
     grid = (*MLP, "engine.protocol=v0.3.0")
@@ -159,6 +164,7 @@ def test_what_has_no_wire_bytes_has_no_network_bytes(here: Path, fscost: Callabl
     )
 
 
+@pytest.mark.pipeline
 def test_network_of_other_traffic(here: Path, fscost: Callable[..., Result]) -> None:
     wire = row(fscost, *MLP, "table.traffic=evaluation", "table.measure=wire")
     found = row(fscost, *MLP, "table.traffic=evaluation", "table.measure=network")
@@ -170,6 +176,7 @@ def test_network_of_other_traffic(here: Path, fscost: Callable[..., Result]) -> 
     assert (control["uplink_B"], control["downlink_B"], control["total_B"]) == ("n/a",) * 3  # join_in has no wire
 
 
+@pytest.mark.pipeline
 def test_explain_gives_the_factors(here: Path, fscost: Callable[..., Result]) -> None:
     total = round(float(row(fscost, *MLP, "table.measure=network")["total_B"]))
     sums = totals()
@@ -185,6 +192,7 @@ def test_explain_gives_the_factors(here: Path, fscost: Callable[..., Result]) ->
 # --- times ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.pipeline
 def test_a_round_of_mlp_by_hand(here: Path, fscost: Callable[..., Result]) -> None:
     """Down 20,440 B at 50 Mbit/s, up 19,832 B at 10 Mbit/s, twice 20 ms; ten rounds, however many clients."""
     found = row(fscost, *MLP, *LINK)
@@ -204,6 +212,7 @@ def test_a_round_with_secret_sharing_by_hand(here: Path, fscost: Callable[..., R
     assert (found["uplink_B"], found["downlink_B"]) == ("48", "24")  # payload counts messages, not links
 
 
+@pytest.mark.pipeline
 def test_a_round_of_network_bytes_is_that_of_the_columns(here: Path, fscost: Callable[..., Result]) -> None:
     for grid in (MLP, SHARING):
         found = row(fscost, *grid, *LINK, "network.latency_ms=0", "table.measure=network")
@@ -244,6 +253,7 @@ def test_no_cell_depends_on_the_link() -> None:
     assert [cell.id for cell in cells_of(*MLP, *LINK)] == [cell.id for cell in cells_of(*MLP)]
 
 
+@pytest.mark.pipeline
 def test_the_link_goes_with_a_grid_a_folder_and_the_last_sweep(here: Path, fscost: Callable[..., Result]) -> None:
     assert "Time" not in fscost(*MLP).out
     by_grid = fscost("table", *MLP, *LINK).out
@@ -258,6 +268,7 @@ def test_the_link_goes_with_a_grid_a_folder_and_the_last_sweep(here: Path, fscos
     assert "1 cells: 1 done, 0 to run" in fscost(*MLP, *LINK).err
 
 
+@pytest.mark.pipeline
 def test_another_table_of_the_last_sweep_has_its_own_settings(here: Path, fscost: Callable[..., Result]) -> None:
     """The audit, and explain with it, have no measure, and would refuse the one that the sweep's table had."""
     assert fscost(*MLP, *LINK, "table.measure=network").code == 0
@@ -314,6 +325,7 @@ def test_each_format_says_that_it_is_an_estimate_and_how_good(
     assert "0.0740" in shown and "0.740" in shown  # s per round and in all
 
 
+@pytest.mark.pipeline
 def test_a_table_of_payload_says_whose_bytes_its_times_are(here: Path, fscost: Callable[..., Result]) -> None:
     assert fscost(*MLP).code == 0
     assert "Time: of communication alone, payload bytes of the downlink" in fscost("table", *MLP, *LINK).out

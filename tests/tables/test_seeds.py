@@ -104,6 +104,7 @@ def without(paper: Path, *names: str) -> list[Any]:
     return [pair for pair in runs_below(paper) if not pair[1].path.name.startswith(names)]
 
 
+@pytest.mark.pipeline
 def test_rows_of_unequal_seeds_tell_how_many_and_are_not_compared(paper: Path) -> None:
     columns = ["total", "ratio", "final"]
     whole, table = table_of(paper, columns=columns), table_of(without(paper, FEWER), columns=columns)
@@ -125,6 +126,7 @@ def test_rows_of_unequal_seeds_tell_how_many_and_are_not_compared(paper: Path) -
     assert len(table_of(without(paper, FEWER), rows=["model", "clients", "seed", "method"]).rows) == 53
 
 
+@pytest.mark.pipeline
 def test_rows_that_are_never_compared_may_have_other_seeds(paper: Path) -> None:
     names = [f"{method}-mlp_m-digits-c10-s0" for method in METHODS]
     whole, table = table_of(paper, columns=["final"]), table_of(without(paper, *names), columns=["final"])
@@ -137,6 +139,7 @@ def test_rows_that_are_never_compared_may_have_other_seeds(paper: Path) -> None:
     assert with_best[0] == with_best[1] != set()
 
 
+@pytest.mark.pipeline
 def test_as_many_seeds_but_others_are_not_compared(two: Path, paper: Path, fscost: Callable[..., Result]) -> None:
     """One run each, of seeds 0 and 1."""
     shutil.rmtree(next(two.glob("fedper*")))
@@ -161,6 +164,7 @@ def test_side_by_side_a_note_tells_how_many(paper: Path) -> None:
     assert [row.seeds for row in table.rows].count(None) == 1
 
 
+@pytest.mark.pipeline
 def test_a_sweep_whose_grids_have_other_seeds_prints_its_table(here: Path, fscost: Callable[..., Result]) -> None:
     (here / "own" / "sweeps").mkdir(parents=True)
     (here / "own" / "sweeps" / "mine.yaml").write_text(
@@ -173,6 +177,7 @@ def test_a_sweep_whose_grids_have_other_seeds_prints_its_table(here: Path, fscos
     assert (here / "tables" / "mine.tex").exists()
 
 
+@pytest.mark.pipeline
 def test_what_is_read_at_two_places_under_one_seed_is_told_apart(here: Path, fscost: Callable[..., Result]) -> None:
     words = ["engine=estimate", "rounds=2", "model=lr", "fs.data.root=a,b"]
     assert fscost("-m", *words, "seed=0").code == 0
@@ -232,6 +237,7 @@ def test_runs_whose_numbers_mean_something_else(
     assert done.err == (f"fscost: the selected cells differ in {told}\n" if told else "")
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("grid", "told", "rows"),
     [

@@ -60,6 +60,7 @@ def test_rows_stand_in_the_order_in_which_they_were_named(store: Store, fscost: 
     assert turned[:2] == [("mlp_s", "3", "fedprox"), ("mlp_s", "3", "fedavg")]
 
 
+@pytest.mark.pipeline
 def test_other_traffic_and_measures(store: Store, fscost: Callable[..., Result]) -> None:
     def first(*words: str) -> dict[str, str]:
         return rows_of(fscost("table", *GRID, f"store={store.path}", "--format", "csv", *words).out)[0]
@@ -105,6 +106,7 @@ def test_missing_cells_are_printed_as_missing_with_their_command(store: Store, f
     assert f"python -m fscost method=fedprox clients=5 model=lr rounds=2 store={store.path}" in done.out
 
 
+@pytest.mark.pipeline
 def test_a_row_with_a_missing_seed_has_no_number(here: Path, fscost: Callable[..., Result]) -> None:
     fscost("model=lr", "rounds=1", "seed=0,1")
     complete = rows_of(fscost("table", "model=lr", "rounds=1", "seed=0,1", "--format", "csv").out)
@@ -113,6 +115,7 @@ def test_a_row_with_a_missing_seed_has_no_number(here: Path, fscost: Callable[..
     assert partly[0]["uplink_payload_bytes"] == "missing"
 
 
+@pytest.mark.pipeline
 def test_seeds_become_mean_and_deviation(here: Path, fscost: Callable[..., Result]) -> None:
     fscost("model=lr", "rounds=1", "seed=0,1,2")
     cells = pd.read_csv("tables/comm_cost.frames/cells.csv")
@@ -123,6 +126,7 @@ def test_seeds_become_mean_and_deviation(here: Path, fscost: Callable[..., Resul
     assert "2.60 ±" not in text  # bytes do not vary
 
 
+@pytest.mark.pipeline
 def test_an_option_that_varies_becomes_a_column(here: Path, fscost: Callable[..., Result]) -> None:
     assert fscost("model=lr", "rounds=1", "lr=0.1,0.3").code == 0
     rows = rows_of(fscost("table", "model=lr", "rounds=1", "lr=0.1,0.3", "--format", "csv").out)
@@ -131,6 +135,7 @@ def test_an_option_that_varies_becomes_a_column(here: Path, fscost: Callable[...
     assert sorted(row["train.optimizer.lr"] for row in from_folder) == ["0.1", "0.3"]
 
 
+@pytest.mark.pipeline
 def test_methods_are_not_compared_across_settings_unseen(here: Path, fscost: Callable[..., Result]) -> None:
     """A method that sampled fewer clients must not look cheaper than one that sampled all."""
     fscost("model=lr", "rounds=1", "method=fedavg", "clients_per_round=1")
@@ -139,6 +144,7 @@ def test_methods_are_not_compared_across_settings_unseen(here: Path, fscost: Cal
     assert sorted(row["federate.sample_client_num"] for row in rows) == ["-1", "1"]
 
 
+@pytest.mark.pipeline
 def test_a_missing_cell_takes_no_size_from_other_data(here: Path, fscost: Callable[..., Result]) -> None:
     fscost("model=lr", "rounds=1")
     rows = rows_of(fscost("table", "model=lr", "rounds=1", "data=digits,toy", "--format", "csv").out)
@@ -151,6 +157,7 @@ def test_other_traffic_than_training_is_told_per_message(store: Store, fscost: C
     assert "per participating client" not in text
 
 
+@pytest.mark.pipeline
 def test_an_accuracy_of_an_earlier_round_is_not_the_final_one(here: Path, fscost: Callable[..., Result]) -> None:
     fscost("model=lr", "rounds=2")
     (log,) = Path("runs").glob("*/eval_results.log")
@@ -160,6 +167,7 @@ def test_an_accuracy_of_an_earlier_round_is_not_the_final_one(here: Path, fscost
     assert done.out.splitlines()[5].endswith("n/a")
 
 
+@pytest.mark.pipeline
 def test_engines_and_protocols_are_not_mixed(here: Path, fscost: Callable[..., Result]) -> None:
     done = fscost("model=lr", "rounds=1", "engine.protocol=master,v0.3.0")
     assert done.code == 2
@@ -244,11 +252,13 @@ def test_options_that_vary_are_found_only_within_the_same_axes() -> None:
     assert sorted(found["federate.sample_client_num"].values()) == [-1, 2]
 
 
+@pytest.mark.pipeline
 def test_the_same_files_give_the_same_bytes(store: Store, fscost: Callable[..., Result]) -> None:
     texts = {fscost("table", *GRID, f"store={store.path}", "--format", "latex").out for _ in range(2)}
     assert len(texts) == 1
 
 
+@pytest.mark.pipeline
 def test_the_last_sweep_is_what_no_selection_means(here: Path, fscost: Callable[..., Result]) -> None:
     assert fscost("model=lr", "rounds=1", "clients=2,3").code == 0
     assert fscost("table").out == fscost("table", "model=lr", "rounds=1", "clients=2,3").out

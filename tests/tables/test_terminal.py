@@ -21,14 +21,14 @@ from fscost.tables.formats.terminal_table import show
 from fscost.tables.render import render
 from fscost.tables.table import Column, Entry, Row, Table
 from fscost.terminal import wrapped
+from tests.cells.test_cell import cell
+from tests.commands.test_status import finish
 from tests.conftest import DATA, Result, in_process
 from tests.launch.test_live import SHOW, Terminal, plain
 from tests.tables.recorded import unpacked
 from tests.tables.samples import comm_cost, long_names, wide
 from tests.tables.test_formats import NAMES, TABLE, hostile, inked, tables
 from tests.tables.test_layouts import LAYOUTS
-from tests.test_cell import cell
-from tests.test_status import finish
 
 GOLDEN = DATA / "tables"
 GRID = ("engine=estimate", "method=fedavg,fedper", "model=mlp_s", "clients=3,10", "rounds=2")
@@ -81,6 +81,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpacked(tmp_path_factory.mktemp("recorded"))
 
 
+@pytest.mark.pipeline
 def test_a_wide_terminal_shows_the_plain_table_and_the_best_bold(recorded: Path, fscost: Callable[..., Result]) -> None:
     words = ("table", str(recorded), "table=accuracy_cost")
     seen = on_terminal(*words, cwd=recorded, columns=200)
@@ -91,6 +92,7 @@ def test_a_wide_terminal_shows_the_plain_table_and_the_best_bold(recorded: Path,
     assert not re.search(r"\x1b\[[0-9;]*(3[37]|38|48)", seen), "yellow, white, or a colour of our own"
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_no_row_is_broken_on_a_narrow_terminal(recorded: Path, columns: int) -> None:
     seen = plain(on_terminal("table", str(recorded), "table=audit", cwd=recorded, columns=columns))
@@ -100,6 +102,7 @@ def test_no_row_is_broken_on_a_narrow_terminal(recorded: Path, columns: int) -> 
     assert Counter(figures.findall(golden)) <= Counter(figures.findall(seen))
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("env", [{}, {"FORCE_COLOR": "1", "TERM": "xterm-256color"}])
 def test_a_pipe_and_a_file_get_the_plain_table(recorded: Path, tmp_path: Path, env: dict[str, str]) -> None:
     words = ("table", str(recorded), "table=traffic", *LAYOUTS["traffic"])
@@ -113,6 +116,7 @@ def test_a_pipe_and_a_file_get_the_plain_table(recorded: Path, tmp_path: Path, e
     assert (tmp_path / "t.txt").read_text() == piped.out
 
 
+@pytest.mark.pipeline
 def test_own_templates_and_other_formats_are_printed_as_they_are(
     recorded: Path, tmp_path: Path, fscost: Callable[..., Result]
 ) -> None:
@@ -123,6 +127,7 @@ def test_own_templates_and_other_formats_are_printed_as_they_are(
         assert on_terminal(*whole, cwd=recorded, columns=40) == fscost(*whole).out
 
 
+@pytest.mark.pipeline
 def test_a_sweep_ends_with_the_table_in_colour(here: Path) -> None:
     seen = on_terminal(*GRID, cwd=here, columns=70)
     table, _, wrote = seen.rpartition(SHOW)[2].partition("wrote ")
@@ -132,6 +137,7 @@ def test_a_sweep_ends_with_the_table_in_colour(here: Path) -> None:
     assert all(len(line) <= 70 for line in plain(table).partition("Communication cost")[2].splitlines())
 
 
+@pytest.mark.pipeline
 def test_colours_can_be_refused(here: Path) -> None:
     finish(cell(model__type="lr"), Outcome(status=Status.FAILED, reason="why"))
     assert "\x1b[31mfailed\x1b[0m" in on_terminal("table", "runs", cwd=here, columns=100)
@@ -141,6 +147,7 @@ def test_colours_can_be_refused(here: Path) -> None:
     assert "\x1b" not in on_terminal("table", "runs", cwd=here, columns=100, TERM="dumb")
 
 
+@pytest.mark.pipeline
 def test_a_table_in_a_pipe_does_not_import_what_draws(here: Path) -> None:
     words = ["table", *GRID]
     code = f"import sys; from fscost.__main__ import main; main({words!r}); print('rich.console' in sys.modules)"
@@ -259,6 +266,7 @@ def test_marks_have_the_colours_of_states_and_the_second_best_a_line() -> None:
 # --- names ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.pipeline
 @hostile
 @given(tables(), st.integers(20, 200))
 def test_no_name_is_obeyed(table: Table, width: int) -> None:
@@ -281,6 +289,7 @@ def test_names_are_shown(name: str) -> None:
 HOSTILE = "\x1b[31mred\x1b[0m[red]x[/red]\r\u202eab\nc"
 
 
+@pytest.mark.pipeline
 def test_explain_and_status_show_a_hostile_name_and_do_not_obey_it(here: Path, fscost: Callable[..., Result]) -> None:
     one = cell(federate__method=HOSTILE, model__type=HOSTILE)
     finish(one, Outcome(status=Status.DONE, warnings=(HOSTILE,)))
@@ -294,6 +303,7 @@ def test_explain_and_status_show_a_hostile_name_and_do_not_obey_it(here: Path, f
 # --- explain --------------------------------------------------------------------------------------
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_explain_is_broken_at_blanks_and_says_the_same(
     recorded: Path, columns: int, fscost: Callable[..., Result]

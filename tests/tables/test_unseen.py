@@ -47,6 +47,7 @@ def test_trees_send_most_beside_tensors(tmp_path: Path) -> None:
     assert not any("leaves out" in text for text in both.reading)
 
 
+@pytest.mark.pipeline
 def test_the_traffic_that_is_counted_decides(here: Path, fscost: Callable[..., Result]) -> None:
     words = ("table", "engine=estimate", "model=lr", "clients=3", "rounds=2")
     assert fscost(*words[1:]).code == 0
@@ -55,6 +56,7 @@ def test_the_traffic_that_is_counted_decides(here: Path, fscost: Callable[..., R
     assert "leaves out" not in fscost(*words, "table.traffic=evaluation", "table.measure=wire").out
 
 
+@pytest.mark.pipeline
 def test_content_is_payload_and_scalar_everywhere(here: Path, fscost: Callable[..., Result]) -> None:
     assert fscost(*TOY).code == 0
     (row,) = rows_of(fscost("table", *TOY, "table.measure=content", "--format", "csv").out)
@@ -65,6 +67,7 @@ def test_content_is_payload_and_scalar_everywhere(here: Path, fscost: Callable[.
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 def test_content_in_the_audit(here: Path, fscost: Callable[..., Result]) -> None:
     words = ("engine=builtin", "data=toy", "model=lr", "clients=2", "rounds=2", "fs.federate.make_global_eval=true")
     assert fscost(*words).code == 0
@@ -80,6 +83,7 @@ def test_content_in_the_audit(here: Path, fscost: Callable[..., Result]) -> None
     assert fscost("plot", "audit", *words, "table.measure=content", "--out", "figures").code == 0
 
 
+@pytest.mark.pipeline
 def test_a_published_figure_may_be_of_content(here: Path, fscost: Callable[..., Result]) -> None:
     """Each of six uploads is 24 B of weights and 8 B of a number of samples."""
     figure = (

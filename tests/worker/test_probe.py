@@ -43,6 +43,7 @@ def probe() -> Interpreter:
     return interpreter(sys.executable)
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("version", "message", "trainer", "protocol"),
     [
@@ -59,17 +60,20 @@ def test_the_protocol_is_read_from_what_a_release_does(
     assert (found.version, found.protocol, found.commit) == (version, protocol, git(probed, "rev-parse", "HEAD"))
 
 
+@pytest.mark.pipeline
 def test_a_commit_between_the_releases_is_named_by_itself(probed: Path) -> None:
     package(probed, "0.3.0", PICKLES, BY_VALUE)
     assert probe().protocol == f"v0.3.0+{git(probed, 'rev-parse', 'HEAD')[:8]}"
 
 
+@pytest.mark.pipeline
 def test_changed_files_are_no_commit(probed: Path) -> None:
     package(probed, "0.3.0", PICKLES, BY_NAME)
     (probed / "federatedscope" / "core" / "message.py").write_text(f"{PICKLES}# changed\n")
     assert probe().commit == f"{git(probed, 'rev-parse', 'HEAD')}+changes"
 
 
+@pytest.mark.pipeline
 def test_a_package_without_a_repository_has_no_commit(probed: Path) -> None:
     git(package(probed, "0.3.0", PICKLES, BY_NAME), "rev-parse", "HEAD")
     subprocess.run(["rm", "-rf", ".git"], cwd=probed, check=True)

@@ -133,6 +133,7 @@ def test_cells_run_side_by_side_and_none_waits_for_another(server: Server) -> No
     assert (server.reply()["number"], server.run("nothing", number=4)["status"]) == (1, "done")
 
 
+@pytest.mark.pipeline
 def test_a_hang_is_stopped_at_its_timeout_with_all_it_started(server: Server) -> None:
     child = server.folder / "child"
     result, timeout_s = server.run("leave a child", timeout_s=1.2, child=str(child)), 1.2
@@ -144,6 +145,7 @@ def test_a_hang_is_stopped_at_its_timeout_with_all_it_started(server: Server) ->
     assert not _is_alive(int(child.read_text()))
 
 
+@pytest.mark.pipeline
 def test_memory_is_bounded(server: Server) -> None:
     held_bytes = server.run("nothing")["peak_rss_bytes"]  # a fork begins with what was imported before it
     limit_bytes = held_bytes + 150e6

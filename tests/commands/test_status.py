@@ -21,9 +21,9 @@ from fscost.files import write_whole
 from fscost.metering import Ledger
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
+from tests.cells.test_cell import cell
 from tests.conftest import Result, cell_of, cells_of, in_process
 from tests.launch.test_live import SHOW, Terminal, plain
-from tests.test_cell import cell
 from tests.waiting import PATIENCE_S
 
 FAST = ("engine=estimate", "model=lr", "rounds=1")
@@ -48,6 +48,7 @@ def shown_until(fscost: Callable[..., Result], pattern: str, *words: str) -> str
     return out
 
 
+@pytest.mark.slow
 def test_a_sweep_is_seen_from_outside_until_it_is_done(here: Path, fscost: Callable[..., Result]) -> None:
     words = [sys.executable, "-m", "fscost", *TRAINED]
     process = subprocess.Popen(words, cwd=here, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -80,7 +81,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from fscost.store.store import Store
-from tests.test_cell import cell
+from tests.cells.test_cell import cell
 with Store(Path("runs")).claim(cell()) as claim:
     claim.begin(cell()).progress.write_text('{"round": 2}')
     print("begun", flush=True)
@@ -88,8 +89,9 @@ with Store(Path("runs")).claim(cell()) as claim:
 """
 
 
+@pytest.mark.pipeline
 def test_a_killed_cell_is_interrupted_and_a_watch_gives_up_on_it(here: Path, fscost: Callable[..., Result]) -> None:
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     process = subprocess.Popen(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {root!r})\n{HOLDER}"], cwd=here, stdout=subprocess.PIPE
     )
@@ -117,6 +119,7 @@ def test_failures_are_told_with_reason_and_log(here: Path, fscost: Callable[...,
     assert done.out.splitlines()[-1] == "4 cells, 1 failed, 1 timeout, 1 corrupt, 1 missing"
 
 
+@pytest.mark.pipeline
 def test_a_grid_has_methods_and_clients_and_counts_all_else(here: Path, fscost: Callable[..., Result]) -> None:
     grid = ("method=fedavg,fedprox", "clients=3,10,1", "seed=range(0,10)", "lr=0.1,0.2")
     done = fscost("status", "engine=estimate", *grid, "model=lr,mlp_s", "data=digits", "rounds=1")
@@ -137,12 +140,14 @@ def test_a_grid_has_methods_and_clients_and_counts_all_else(here: Path, fscost: 
     assert data.startswith("lr, digits  3 clients\nfedavg      1 missing\n\nlr, toy  3 clients\n")
 
 
+@pytest.mark.pipeline
 def test_hundreds_of_missing_cells_are_counted_at_once(here: Path, fscost: Callable[..., Result]) -> None:
     done = fscost("status", *FAST, "seed=range(0,50)", "clients=range(2,12)")
     assert "fedavg" + 10 * "  50 missing" in done.out
     assert done.out.endswith("500 cells, 500 missing\n")
 
 
+@pytest.mark.pipeline
 def test_a_narrow_terminal_gets_a_grid_in_parts() -> None:
     look = Look([Seen("", cell(federate__client_num=n), Status.MISSING) for n in range(1, 21)], [], 0)
     console = Console(file=(file := io.StringIO()), width=60)
@@ -185,6 +190,7 @@ def test_long_names_leave_counts_whole_on_a_narrow_terminal() -> None:
     assert sum("1 missing" in line for line in lines) == 2
 
 
+@pytest.mark.pipeline
 def test_a_pipe_gets_no_colours_even_where_they_are_forced(here: Path) -> None:
     done = in_process("status", *FAST, cwd=here, env={"FORCE_COLOR": "1"})
     assert done.out.splitlines()[-1] == "1 cells, 1 missing"
@@ -205,6 +211,7 @@ def test_a_folder_is_every_run_below_it(here: Path, fscost: Callable[..., Result
     assert fscost("status", f"a/runs/{one.name}").out.splitlines()[-1] == "1 cells, 1 done"
 
 
+@pytest.mark.pipeline
 def test_watching_a_terminal_draws_over_itself_and_leaves_the_last_look(here: Path) -> None:
     done = in_process(*FAST, "clients=2,3", cwd=here)
     assert done.code == 0
@@ -246,6 +253,7 @@ def test_mistakes_get_one_line(here: Path, fscost: Callable[..., Result], words:
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.pipeline
 def test_a_selection_may_follow_watch(here: Path, fscost: Callable[..., Result]) -> None:
     one = cell_of(*FAST)
     finish(one, Outcome(status=Status.DONE))
@@ -254,6 +262,7 @@ def test_a_selection_may_follow_watch(here: Path, fscost: Callable[..., Result])
     assert fscost("status", "--watch", "runs").out == "1 cells, 1 done\n"
 
 
+@pytest.mark.pipeline
 def test_looking_imports_neither_torch_nor_pandas(here: Path) -> None:
     look = f"import sys; from fscost.__main__ import main; main(['status', *{FAST!r}])"
     words = [sys.executable, "-c", f"{look}; print(*{{'torch', 'pandas', 'pyarrow'}} & sys.modules.keys())"]

@@ -51,6 +51,7 @@ def test_a_holder_that_is_killed_holds_no_more(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.pipeline
 def test_many_processes_take_turns(tmp_path: Path) -> None:
     (tmp_path / "number").write_text("0")
     words = [sys.executable, "-c", COUNT, tmp_path / "lock", tmp_path / "number"]

@@ -198,6 +198,7 @@ class TestLayout:
         first = next(csv.DictReader(io.StringIO(texts["csv"])))
         assert float(first["computed"]) == 26_416_392 / MIB
 
+    @pytest.mark.pipeline
     def test_the_command_line_prints_it(self, store: Store, fscost: Callable[..., Result]) -> None:
         words = ["engine=estimate", "model=mcmahan_cnn,mcmahan_2nn", "data=samples", "clients=1", "rounds=1"]
         result = fscost("table", *words, f"store={store.path}", "table=published", "--format", "markdown")

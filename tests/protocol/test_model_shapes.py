@@ -63,6 +63,7 @@ def shapes_file(folder: Path, *model: str) -> str:
     return file_of(folder, yaml.safe_dump({"tensors": tensors}))
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("protocol", ["master", "v0.3.0", "v0.2.0"])
 @pytest.mark.parametrize("model", ["lr", "mlp_s", "convnet2"])
 @pytest.mark.parametrize("others", [[], ["fs.quantization.method=uniform", "fs.personalization.local_param=[bn]"]])
@@ -91,6 +92,7 @@ def test_seven_billion_parameters_need_no_memory(tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 200_000
 
 
+@pytest.mark.pipeline
 def test_lora_sends_the_adapters_alone(tmp_path: Path) -> None:
     shapes = file_of(tmp_path, MISTRAL)
     for rank in (8, 32):
@@ -120,6 +122,7 @@ def test_a_star_is_the_number_of_the_layer() -> None:
     assert [(s.name, s.trainable) for s in found] == [("h.0.w", True), ("h.1.w", True), ("end", False)]
 
 
+@pytest.mark.pipeline
 def test_a_number_of_parameters_tells_payload_and_messages_alone(tmp_path: Path) -> None:
     common = ["model=spec", "data=samples", "clients=3", "rounds=2"]
     known = estimated(tmp_path / "shapes", *common, file_of(tmp_path, "{w: [1000]}"))
@@ -131,6 +134,7 @@ def test_a_number_of_parameters_tells_payload_and_messages_alone(tmp_path: Path)
             assert row[key] == (None if carries and key in ("reported_bytes", "wire_bytes") else other[key]), row
 
 
+@pytest.mark.pipeline
 def test_buffers_travel_down_alone_on_master(tmp_path: Path) -> None:
     shapes = file_of(tmp_path, "tensors: {w: [10], mean: {shape: [7], trainable: false}}")
     for protocol, entries in (("master", 10), ("v0.3.0", 17)):
@@ -147,6 +151,7 @@ def test_integers_without_values_have_no_wire_size_where_they_travel_as_numbers(
     assert rows(ledger, "evaluate", "downlink")[0]["payload_bytes"] == 10**9
 
 
+@pytest.mark.pipeline
 def test_samples_decide_sample_size_and_totals_alone(tmp_path: Path) -> None:
     common = ["model=spec", "parameters=9", "data=samples", "rounds=1", "clients=1"]
     answers = {}
@@ -167,6 +172,7 @@ def test_any_data_will_do(tmp_path: Path) -> None:
 
 
 class TestCells:
+    @pytest.mark.pipeline
     def test_the_id_is_that_of_the_content_not_of_the_path(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").mkdir()
         words = ["model=spec", "engine=estimate"]
@@ -175,6 +181,7 @@ class TestCells:
         c = cell_of(*words, file_of(tmp_path, MISTRAL.replace("1024", "1025"), "other.yaml"))
         assert a.id == b.id != c.id
 
+    @pytest.mark.pipeline
     def test_the_model_is_called_what_the_spec_is_called(self, tmp_path: Path) -> None:
         words = ["model=spec", "engine=estimate"]
         shapes = file_of(tmp_path, MISTRAL)
@@ -183,6 +190,7 @@ class TestCells:
         assert cell_of(*words, file_of(tmp_path, "{a: [3]}", "two.layers.json")).axes["model"] == "two.layers"
         assert cell_of(*words, "parameters=7000").axes["model"] == "params_7000"
 
+    @pytest.mark.pipeline
     def test_a_plain_mapping_of_names_to_shapes_is_a_spec_too(self, tmp_path: Path) -> None:
         plain = {"conv.1.weight": [8, 3, 5, 5], "bn.num_batches_tracked": []}
         as_json = cell_of("model=spec", "engine=estimate", file_of(tmp_path, json.dumps(plain), "m.json"))
@@ -190,6 +198,7 @@ class TestCells:
         assert as_json.get("model.spec") == {"name": "m", "tensors": plain}
         assert as_json.id == as_yaml.id
 
+    @pytest.mark.pipeline
     def test_a_model_option_of_the_users_own_carries_its_spec(self, tmp_path: Path) -> None:
         (tmp_path / "model").mkdir()
         spec = {"name": "mine", "repeat": 2, "tensors": {"h.*.fc.weight": [5, 4]}, "lora_rank": "${lora_rank}"}
@@ -213,6 +222,7 @@ class TestCells:
             engines.of(cell, DEFAULTS).check(cell)
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("content", "words"),
     [

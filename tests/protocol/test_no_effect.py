@@ -143,6 +143,7 @@ def test_a_combined_method_names_only_the_part_that_did_nothing(here: Path, fsco
     assert f"{MARK}: without effect: 8-bit weights: quantised nothing in MLP-64\n" in text
 
 
+@pytest.mark.pipeline
 def test_runs_written_before_are_read_by_their_warnings(swept: Callable[..., Result]) -> None:
     """A model that nobody knows: only the outcome of its run tells."""
     Path("shapes.yaml").write_text("head.weight: [10, 5]\nhead.bias: [10]\n")
@@ -176,6 +177,7 @@ def test_a_plan_tells_it_before_anything_runs(here: Path, fscost: Callable[..., 
     assert all(line.startswith("missing") for line in lines)
 
 
+@pytest.mark.pipeline
 def test_status_counts_the_cells(here: Path, fscost: Callable[..., Result]) -> None:
     words = [word.replace("clients=3", "clients=3,4") for word in GRID]
     assert "\n\nwithout effect: quant8 quantised nothing in mlp_m (2 cells)\n" in fscost("status", *words).out
@@ -183,6 +185,7 @@ def test_status_counts_the_cells(here: Path, fscost: Callable[..., Result]) -> N
     assert "without effect: fedbn kept nothing local in lr (1 cell)\n" in fscost("status", *GRID).out
 
 
+@pytest.mark.pipeline
 def test_a_report_says_it_in_table_list_cell_and_legend(swept: Callable[..., Result]) -> None:
     from fscost.commands.selection import select
     from fscost.commands.show import subject_of

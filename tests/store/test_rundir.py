@@ -16,7 +16,7 @@ from fscost.files import write_whole
 from fscost.metering import Ledger
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
-from tests.test_cell import cell
+from tests.cells.test_cell import cell
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from fscost.cells.outcome import Status
 from fscost.cells.provenance_options import is_host, is_provenance, is_read
 from fscost.protocol import fs_options
 from fscost.store.store import Store, _by_id
-from tests.conftest import Result
+from tests.cells.test_cell import cell
+from tests.conftest import DATA, Result
+from tests.store.test_rundir import run
 from tests.tables.recorded import rows_of
-from tests.test_cell import cell
-from tests.test_rundir import run
 
 HOST = """device use_gpu outdir expname federate.save_to federate.save_freq dataloader.num_workers data.num_workers
 federate.process_num wandb.use wandb.name_user llm.cache.model data.cache_dir eval_device distribute.server_port verbose
@@ -124,7 +124,7 @@ def test_a_sweep_of_before_computes_nothing_again(here: Path, fscost: Callable[.
     assert sorted(path.name for path in (here / "runs").glob("*-s*")) == [path.name for path in runs]
 
 
-CASES = Path(__file__).parent / "data" / "cases"
+CASES = DATA / "cases"
 
 
 def test_seeds_of_two_devices_are_one_row(here: Path, fscost: Callable[..., Result]) -> None:

@@ -19,9 +19,9 @@ from fscost.commands.selection import select
 from fscost.commands.serve import Served
 from fscost.errors import TableError
 from fscost.report import Subject
+from tests.commands.test_status import finish
 from tests.conftest import Result, cells_of, in_process
 from tests.served import Server, serving, squares
-from tests.test_status import finish
 
 FAST = ("engine=estimate", "model=lr", "rounds=2", "clients=2,3")
 TRAINED = ("engine=builtin", "model=convnet2", "rounds=1000000")
@@ -33,6 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Server:
         yield started
 
 
+@pytest.mark.pipeline
 def test_the_page_asks_nobody_else_and_knows_what_it_holds(server: Server) -> None:
     answer, page = server.ask("/")
     text = page.decode()
@@ -130,6 +131,7 @@ def test_nothing_listens_outside_loopback(server: Server) -> None:
 # --- as cells end ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_results_appear_as_cells_end(here: Path) -> None:
     with serving(*FAST, cwd=here) as server:
         first = server.told("/progress")
@@ -147,6 +149,7 @@ def test_results_appear_as_cells_end(here: Path) -> None:
         assert f'data-content="{last["content"]}"' in server.ask("/")[1].decode()
 
 
+@pytest.mark.pipeline
 def test_a_cell_that_runs_is_told_round_by_round(here: Path) -> None:
     with serving(*TRAINED, cwd=here) as server:
         sweep = Popen([executable, "-m", "fscost", *TRAINED], cwd=here, stdout=DEVNULL, stderr=DEVNULL)
@@ -166,6 +169,7 @@ def test_a_cell_that_runs_is_told_round_by_round(here: Path) -> None:
         assert (told["running"], squares(told)[0]["text"]) == ([], f"{name}, interrupted")
 
 
+@pytest.mark.pipeline
 def test_runs_of_an_empty_folder_join_as_they_come(here: Path) -> None:
     (here / "found").mkdir()
     with serving("found", cwd=here) as server:
@@ -186,6 +190,7 @@ def test_runs_of_an_empty_folder_join_as_they_come(here: Path) -> None:
         assert b"<script>alert(1)" not in server.ask("/")[1]
 
 
+@pytest.mark.pipeline
 def test_a_folder_that_is_gone_leaves_the_page_up(here: Path) -> None:
     cell = cells_of(*FAST)[0]
     finish(cell, Outcome(status=Status.FAILED), here / "found")
@@ -230,6 +235,7 @@ def asked_until(served: Served, is_it: Callable[[dict[str, object]], object]) ->
     return told
 
 
+@pytest.mark.pipeline
 def test_one_build_is_made_for_all_who_ask_and_the_last_is_served_meanwhile(here: Path) -> None:
     made = Made()
     served = Served(Selection(FAST), made)
@@ -252,6 +258,7 @@ def test_one_build_is_made_for_all_who_ask_and_the_last_is_served_meanwhile(here
     assert made.count == 2
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("error", [TableError("a and b must not be averaged"), ZeroDivisionError("x")])
 def test_a_build_that_fails_leaves_the_last_and_says_so(
     here: Path, error: Exception, capsys: pytest.CaptureFixture[str]
@@ -274,6 +281,7 @@ def test_a_build_that_fails_leaves_the_last_and_says_so(
 # --- the command ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_says_where_it_is_and_ends_well_with_ctrl_c(here: Path) -> None:
     with serving(*FAST, cwd=here) as server:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", server.url)
@@ -282,6 +290,7 @@ def test_it_says_where_it_is_and_ends_well_with_ctrl_c(here: Path) -> None:
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken(here: Path) -> None:
     with serving(*FAST, cwd=here) as first:
         done = in_process("report", *FAST, "--serve", str(first.port), cwd=here)

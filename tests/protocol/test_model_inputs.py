@@ -44,6 +44,7 @@ def test_what_does_not_fit_is_refused(engine: Engine, overrides: list[str], told
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: type(engine).__name__)
 @pytest.mark.parametrize("data", ["digits", "mnist5k"])
 @pytest.mark.parametrize("model", ["lr", "mlp_m", "convnet2", "convnet5"])

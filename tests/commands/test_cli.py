@@ -26,6 +26,7 @@ def runs(folder: Path = Path("runs")) -> dict[str, int]:
     return {p.parent.name: p.stat().st_mtime_ns for p in finished}
 
 
+@pytest.mark.pipeline
 def test_a_sweep_prints_its_table_and_writes_it(here: Path, fscost: Callable[..., Result]) -> None:
     done = fscost("-m", "method=fedavg,fedprox", "clients=2,3", *TRAINED)
     assert done.code == 0
@@ -40,6 +41,7 @@ def test_a_sweep_prints_its_table_and_writes_it(here: Path, fscost: Callable[...
     assert sorted(p.name for p in one.iterdir()) == files
 
 
+@pytest.mark.pipeline
 def test_the_same_command_again_computes_nothing(here: Path, fscost: Callable[..., Result]) -> None:
     first = fscost("-m", "clients=2,3", *FAST)
     before = runs()
@@ -49,6 +51,7 @@ def test_the_same_command_again_computes_nothing(here: Path, fscost: Callable[..
     assert sorted(again.out.splitlines()) == sorted(first.out.splitlines())
 
 
+@pytest.mark.pipeline
 def test_another_axis_value_computes_only_the_new_cells(here: Path, fscost: Callable[..., Result]) -> None:
     fscost("clients=2,3", *FAST)
     before = runs()
@@ -57,6 +60,7 @@ def test_another_axis_value_computes_only_the_new_cells(here: Path, fscost: Call
     assert before.items() < runs().items()
 
 
+@pytest.mark.pipeline
 def test_a_setting_that_matters_gives_new_cells(here: Path, fscost: Callable[..., Result]) -> None:
     fscost(*FAST)
     assert "1 cells: 0 done, 1 to run" in fscost(*FAST, "lr=0.2").err
@@ -64,6 +68,7 @@ def test_a_setting_that_matters_gives_new_cells(here: Path, fscost: Callable[...
     assert len(runs()) == 3
 
 
+@pytest.mark.pipeline
 def test_rerun_computes_exactly_the_named_cell(here: Path, fscost: Callable[..., Result]) -> None:
     fscost("method=fedavg,fedprox", "clients=2,3", *FAST)
     before = runs()
@@ -72,6 +77,7 @@ def test_rerun_computes_exactly_the_named_cell(here: Path, fscost: Callable[...,
     assert [name.rsplit("-", 1)[0] for name in changed] == ["fedprox-lr-digits-c3-s0"]
 
 
+@pytest.mark.pipeline
 def test_a_failed_cell_is_told_and_the_others_are_computed(here: Path, fscost: Callable[..., Result]) -> None:
     done = fscost("model=mlp_s", "rounds=1", "clients=2,43")  # 43 clients: a last batch of one sample
     assert done.code == 1
@@ -82,6 +88,7 @@ def test_a_failed_cell_is_told_and_the_others_are_computed(here: Path, fscost: C
     assert fscost("plan").out.splitlines()[-1] == "2 cells, 1 done, 1 failed"
 
 
+@pytest.mark.slow
 def test_rerun_failed_and_missing_restrict(here: Path, fscost: Callable[..., Result]) -> None:
     grid = ("model=mlp_s", "rounds=1", "clients=2,43,3")
     fscost("model=mlp_s", "rounds=1", "clients=2,43")
@@ -94,6 +101,7 @@ def test_rerun_failed_and_missing_restrict(here: Path, fscost: Callable[..., Res
     assert "nothing was computed" in fscost("rerun", *grid, "--missing").err
 
 
+@pytest.mark.pipeline
 def test_an_old_result_survives_a_rerun_that_fails(here: Path, fscost: Callable[..., Result]) -> None:
     assert (done := fscost(*TRAINED)).code == 0, done.err
     (old,) = Path("runs").glob("fedavg-*")
@@ -119,6 +127,7 @@ def test_plan_runs_nothing(here: Path, fscost: Callable[..., Result]) -> None:
     assert not list(here.iterdir())
 
 
+@pytest.mark.pipeline
 def test_collect_writes_the_frames_of_a_folder(here: Path, fscost: Callable[..., Result]) -> None:
     fscost("clients=2,3", *FAST)
     done = fscost("collect", "runs", "--out", "frames")
@@ -126,12 +135,14 @@ def test_collect_writes_the_frames_of_a_folder(here: Path, fscost: Callable[...,
     assert {p.name for p in Path("frames").iterdir()} >= {"messages.csv", "workers.csv", "rounds.csv", "cells.csv"}
 
 
+@pytest.mark.pipeline
 def test_a_sweep_file_names_its_table(here: Path, fscost: Callable[..., Result]) -> None:
     assert fscost("+sweeps=quickstart", *FAST, "clients=2").code == 0
     assert Path("tables/quickstart.tex").is_file()
     assert r"\label{tab:quickstart}" in Path("tables/quickstart.tex").read_text()
 
 
+@pytest.mark.pipeline
 def test_a_union_of_grids_is_run_shown_and_computed_again(here: Path, fscost: Callable[..., Result]) -> None:
     union = ("sweeps=quantization", "engine=estimate", "clients=2", "method=fedavg")
     assert "3 cells: 0 done, 3 to run" in fscost(*union).err
@@ -168,6 +179,7 @@ BAD = [
 ]
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("words", "sentence"), BAD, ids=lambda value: "_".join(value) if isinstance(value, list) else ""
 )
@@ -183,6 +195,7 @@ def test_bad_input_gets_one_line_and_nothing_is_written(
     assert not list(here.iterdir())
 
 
+@pytest.mark.pipeline
 def test_bad_input_leaves_old_results_alone(here: Path, fscost: Callable[..., Result]) -> None:
     fscost(*FAST)
     before = files_below(here)
@@ -192,6 +205,7 @@ def test_bad_input_leaves_old_results_alone(here: Path, fscost: Callable[..., Re
     assert files_below(here) == before
 
 
+@pytest.mark.pipeline
 def test_a_corrupt_cell_is_named_the_others_collected_and_a_run_mends_it(
     here: Path, fscost: Callable[..., Result]
 ) -> None:
@@ -209,6 +223,7 @@ def test_a_corrupt_cell_is_named_the_others_collected_and_a_run_mends_it(
     assert list(Path("runs").glob("*-c2-*.corrupt/ledger.jsonl"))  # set aside, not thrown away
 
 
+@pytest.mark.pipeline
 def test_data_that_are_not_installed_are_told_before_any_cell_runs(
     fscost: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +255,7 @@ def test_the_default_cell_runs_when_it_is_asked_for(here: Path, fscost: Callable
     assert list(runs()) == [default.cell.name]
 
 
+@pytest.mark.pipeline
 def test_hydras_own_flags_work(here: Path) -> None:
     shown = in_process("--cfg", "job", "method=fedprox", "clients=7", cwd=here)
     assert "mu: 0.1" in shown.out
@@ -256,6 +272,7 @@ def test_hydras_own_flags_work(here: Path) -> None:
     assert [p.name for p in here.iterdir()] == ["more"]
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_stopped(here: Path) -> None:
     words = [sys.executable, "-m", "fscost", "model=convnet2", "rounds=2", "seed=range(0,6)"]
     process = subprocess.Popen(words, cwd=here, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -270,6 +287,7 @@ def test_a_killed_sweep_goes_on_where_it_stopped(here: Path) -> None:
     assert all(json.loads(p.read_text())["status"] == "done" for p in (here / "runs").glob("*/outcome.json"))
 
 
+@pytest.mark.pipeline
 def test_an_interrupt_ends_in_one_line(here: Path) -> None:
     words = [sys.executable, "-m", "fscost", "model=convnet2", "rounds=1000000"]
     process = subprocess.Popen(words, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -7,7 +7,7 @@ import pytest
 from fscost.cells.names import shortened
 from fscost.errors import ConfigError
 from fscost.tables.varying_options import makes_a_method, varying_options
-from tests.test_cell import cell
+from tests.cells.test_cell import cell
 
 PLAIN = """general cvtrainer CVTrainer nlptrainer torch none graphminibatch_trainer nodefullbatch_trainer llmtrainer
 linkminibatch_trainer graphfullbatch mftrainer cltrainer lptrainer atc_trainer mytorchtrainer"""
