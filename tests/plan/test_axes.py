@@ -64,6 +64,7 @@ def test_what_is_shuffled_is_all_there() -> None:
     assert sorted(values("clients", "clients=shuffle(7,5,3)")) == [3, 5, 7]
 
 
+@pytest.mark.pipeline
 def test_a_sweep_file_has_such_axes_too(tmp_path: Path) -> None:
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "all.yaml").write_text(

@@ -28,6 +28,7 @@ def test_a_grid_is_the_product_of_its_axes() -> None:
         ("fedavg", 3), ("fedavg", 10), ("fedprox", 3), ("fedprox", 10)}  # fmt: skip
 
 
+@pytest.mark.pipeline
 def test_order_and_defaults_do_not_change_a_cell() -> None:
     plain = cell_of("method=fedprox", "clients=10")
     assert cell_of("clients=10", "method=fedprox").id == plain.id
@@ -96,6 +97,7 @@ def test_twins_are_refused() -> None:
     assert "are the same cell" in refusal("clients=3", "clients_per_round=-1,3")
 
 
+@pytest.mark.pipeline
 def test_a_sweep_file_is_a_grid_and_the_command_line_wins() -> None:
     from_file = cells_of("sweeps=quickstart")
     assert [c.id for c in from_file] == [c.id for c in cells_of("method=fedavg,fedprox", "clients=3,10")]
@@ -103,6 +105,7 @@ def test_a_sweep_file_is_a_grid_and_the_command_line_wins() -> None:
     assert len(cells_of("sweeps=quickstart", "seed=0,1")) == 8
 
 
+@pytest.mark.pipeline
 def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
     grid = plan(["sweeps=quickstart", "fs.eval.split=[test]", "rounds=2"], identify)
     for planned in grid.cells:
@@ -111,6 +114,7 @@ def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
         assert "'fs.eval.split=[test]'" in planned.command
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("override", "words"),
     [
@@ -205,12 +209,14 @@ class TestUnionOfGrids:
         assert (made.name, made.table["digits"]) == ("union", 2)
         assert {planned.cell.axes["rounds"] for planned in made.cells} == {4}
 
+    @pytest.mark.pipeline
     def test_the_command_line_wins_in_every_grid(self, tmp_path: Path) -> None:
         words = self.written(tmp_path, self.UNION)
         assert {c.axes["clients"] for c in cells_of(*words, "clients=7,8")} == {7, 8}
         assert len(cells_of(*words, "model=lr", "seed=3", "clients=5")) == 1
         assert {c.axes["rounds"] for c in cells_of(*words, "rounds=9")} == {9}
 
+    @pytest.mark.pipeline
     def test_every_cell_knows_the_command_that_computes_it_alone(self, tmp_path: Path) -> None:
         text = "grids: ['model=lr', 'model=lr fs.grad.grad_clip=1,2', 'model=lr lr=1']"
         made = plan(self.written(tmp_path, self.HEAD + text), identify)
@@ -218,6 +224,7 @@ class TestUnionOfGrids:
         for planned in made.cells:
             assert cell_of(*shlex.split(planned.command)[3:]).id == planned.cell.id
 
+    @pytest.mark.pipeline
     def test_one_grid_can_be_named(self, tmp_path: Path) -> None:
         words = self.written(tmp_path, self.UNION)
         assert [c.axes["seed"] for c in cells_of(*words, "grid=2")] == [0, 1]
@@ -229,6 +236,7 @@ class TestUnionOfGrids:
         words = self.written(tmp_path, self.HEAD + "grids: [\"model=lr +fs.data.args='[{resize: 16}]'\"]")
         assert cell_of(*words).axes["data"] == "digits_16px"
 
+    @pytest.mark.pipeline
     @pytest.mark.parametrize(
         ("grids", "words"),
         [

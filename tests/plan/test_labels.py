@@ -11,6 +11,7 @@ SWEEP = ("engine=estimate", "model=lr", "rounds=2")
 CONVNET = "model=convnet2 data=digits"
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("word", "grid", "shown"),
     [
@@ -40,6 +41,7 @@ def test_anything_is_called_as_it_is_told(
     assert shown in fscost("table").out  # as the last sweep
 
 
+@pytest.mark.pipeline
 def test_a_label_is_of_no_cell(here: Path, fscost: Callable[..., Result]) -> None:
     fscost("-m", *SWEEP, "method=fedavg,fedprox", "table.labels.fedavg=A, B")
     again = fscost("-m", *SWEEP, "method=fedavg,fedprox", "table.labels.fedprox=C")

@@ -65,6 +65,7 @@ class TestResources:
         assert EngineSettings.from_config(other.engine) == EngineSettings(threads=2, memory_gb=0.5, timeout_min=3)
         assert "are the same cell" in refusal("engine.threads=1,2")
 
+    @pytest.mark.pipeline
     def test_an_option_brings_its_own_and_what_is_named_wins(self, options: str) -> None:
         found = made(options, "model=lr,big")
         assert [(p.engine["threads"], p.engine["memory_gb"]) for p in found.cells] == [(1, None), (4, 16)]
@@ -95,6 +96,7 @@ class TestResources:
         assert refusal(override) == message
 
 
+@pytest.mark.pipeline
 def test_a_sweep_says_how_often_to_try_and_when_to_stop(options: str) -> None:
     assert (made().retries, made().fail_fast) == (0, False)
     found = made(*sweep(options, "retries: 2\nfail_fast: true"), "retries=3")
@@ -152,11 +154,13 @@ class TestLauncher:
         for word in words:
             assert word in message
 
+    @pytest.mark.pipeline
     def test_a_sweep_file_sets_options_and_what_is_named_wins(self, options: str) -> None:
         words = sweep(options, "defaults: [override /hydra/launcher: local]\nhydra: {launcher: {n_jobs: 2}}")
         assert made(*words).launcher["n_jobs"] == 2
         assert made(*words, "hydra.launcher.n_jobs=3").launcher["n_jobs"] == 3
 
+    @pytest.mark.pipeline
     @pytest.mark.parametrize("name", PLUGINS)
     def test_a_package_that_is_not_installed_is_named(self, options: str, name: str) -> None:
         if is_there(name):
@@ -180,6 +184,7 @@ class TestSlurm:
         assert (large["name"], large["job_name"]) == ("slurm", "fscost")
         assert large["submitit_folder"] == "here/.slurm/%j"
 
+    @pytest.mark.pipeline
     def test_a_sweep_file_chooses_it_and_sets_its_options(self, options: str) -> None:
         file = "defaults: [override /hydra/launcher: slurm]\nhydra: {launcher: {qos: low, timeout_min: 9}}"
         found = made(*sweep(options, file), "model=lr,big", "hydra.launcher.name=mine").launcher
@@ -221,6 +226,7 @@ def test_options_of_ray_itself_are_open() -> None:
     assert "did you mean ray.init" in refusal("hydra/launcher=ray", "hydra.launcher.ray.int.num_cpus=2")
 
 
+@pytest.mark.pipeline
 def test_hydras_own_flags_show_it(here: Path) -> None:
     assert "hydra/launcher=local, slurm or ray" in shown("--help", cwd=here).out
     assert "n_jobs: null" in shown("--cfg", "hydra", "-p", "hydra.launcher", cwd=here).out

@@ -13,6 +13,7 @@ from tests.conftest import cell_of, cells_of
 SWEEPS = sorted((root() / "sweeps").glob("*.yaml"))
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda f: f.stem)
 def test_every_sweep_plans_as_many_cells_as_its_comment_says(file: Path) -> None:
     planned = plan([f"sweeps={file.stem}"], identify).cells
@@ -28,6 +29,7 @@ _NO_NAMES = ("spec", "online", "sharelocal")
 """A model of any name, and ways of simulating FedAvg."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["method", "model"])
 def test_an_options_name_is_read_back_from_its_configuration(group: str) -> None:
     for option in (file.stem for file in (conf() / group).glob("*.yaml") if file.stem not in _NO_NAMES):
@@ -36,10 +38,12 @@ def test_an_options_name_is_read_back_from_its_configuration(group: str) -> None
         assert cell.axes[group] == (f"{option}_r{rank}" if rank else option)
 
 
+@pytest.mark.pipeline
 def test_how_it_is_simulated_is_no_method() -> None:
     assert [cell_of(f"method={option}").axes["method"] for option in ("online", "sharelocal")] == ["fedavg", "fedavg"]
 
 
+@pytest.mark.pipeline
 def test_data_is_read_back_too() -> None:
     assert cell_of("data=digits", "model=convnet2").axes["data"] == "digits"
     assert cell_of("data=toy", "model=lr").axes["data"] == "toy"
