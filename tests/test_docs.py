@@ -141,7 +141,7 @@ def grid_of(command: Command) -> list[str]:
     return [*words, "engine.protocol=master"] if "engine=federatedscope" in words else words
 
 
-@pytest.mark.slow
+@pytest.mark.pipeline
 @pytest.mark.parametrize("command", GRIDS, ids=name_of)
 def test_a_grid_is_planned(fscost: Callable[..., Result], here: Path, recorded_logs: Path, command: Command) -> None:
     needs(command)
@@ -157,7 +157,7 @@ RUN = [c for c in GRIDS if c.page == "README.md" and not {*c.words} & ELSEWHERE 
 """What every reader meets, and what is cheap. Methods and models are trained in the tests of engines."""
 
 
-@pytest.mark.slow
+@pytest.mark.pipeline
 @pytest.mark.parametrize("command", RUN, ids=name_of)
 def test_a_grid_runs(fscost: Callable[..., Result], here: Path, recorded_logs: Path, command: Command) -> None:
     """What is estimated runs as it stands; of what is trained, the first cell and one round of it."""
@@ -187,7 +187,7 @@ def in_demo(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.pipeline
 @pytest.mark.parametrize("command", VERBAL, ids=name_of)
 def test_a_verb_answers(in_demo: Path, capsys: pytest.CaptureFixture[str], command: Command) -> None:
     words = fscost_words(command) or []
