@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fscost.cells.cell import Cell
+from fscost.cells.engine_kinds import FEDERATEDSCOPE
 from fscost.cells.measure import SERVER
 from fscost.cells.outcome import Status
 from fscost.cells.provenance_options import is_provenance
@@ -16,8 +17,6 @@ from fscost.collect.rounds import UNKNOWN_PROTOCOL, Schedule, schedule_of
 from fscost.errors import ConfigError
 from fscost.protocol.fs_options import nested, sparse
 from fscost.protocol.release import NAMES, releases_of_dump
-
-ENGINE = "federatedscope"
 
 _CRASHED = "no system_metrics.log, which FederatedScope writes at the end: it crashed or still runs"
 _LOST = "the logs are missing: the course had finished, as eval_results.raw.gz is written at its end"
@@ -85,7 +84,7 @@ class ForeignRun:
         if flat is None:
             return None
         try:
-            return Cell(engine=ENGINE, protocol=_protocol(flat), fs=nested(sparse(flat)))
+            return Cell(engine=FEDERATEDSCOPE, protocol=_protocol(flat), fs=nested(sparse(flat)))
         except ConfigError as error:
             warn(f"{self.config_file}: {error}; the axes of this run are unknown")
             return None

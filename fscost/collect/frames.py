@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fscost.cells.cell import Cell
+from fscost.cells.engine_kinds import FEDERATEDSCOPE, engine_kind
 from fscost.cells.measure import COLUMNS, SERVER, Link, Traffic, traffic_of
 from fscost.cells.metric import Direction, direction_of
 from fscost.cells.outcome import Status
@@ -197,7 +198,8 @@ def _gather_run(cell: Cell | None, run: RunDir, rows: _Rows, warn: Callable[[str
         return row
     ledger = read_ledger(run.ledger)
     messages = _messages(ledger, cell)
-    logs = cell.engine != "estimate" and not cell.get("vertical.use")  # FederatedScope writes none of vertical runs
+    is_vertical = cell.get("vertical.use")  # FederatedScope writes no logs then
+    logs = engine_kind(cell.engine).writes_logs and not is_vertical
     workers = read_system_metrics(run.system_metrics, warn) if logs else []
     schedule, stopped = schedule_of(cell.get, cell.protocol), _stopped(workers)
     told = Evaluations()
@@ -236,7 +238,7 @@ def _gather_foreign(
     status, reason = run.ending()
     taken = {row["cell"] for row in rows.cells}
     name = _unique(cell.id if cell else run.id_without_config(), taken)
-    identity = {"cell": name, "engine": "federatedscope"} | ({"protocol": cell.protocol} | cell.axes if cell else {})
+    identity = {"cell": name, "engine": FEDERATEDSCOPE} | ({"protocol": cell.protocol} | cell.axes if cell else {})
     row: Row = identity | {"status": str(status), "reason": reason, "path": str(run.path)}
     row["no_effect"] = no_effect_of(cell) if cell else None
     for told_of_run in (reason, run.note, run.absent()):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fscost.cells.cell import Cell
+from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.outcome import Status
 from fscost.collect import runs_below
 from fscost.engine import Engines, EngineSettings, identify, unasked
@@ -85,7 +86,8 @@ def planned(overrides: Sequence[str]) -> Plan:
     with Engines() as engines:
         for_each_cell(lambda one: engines.of(one.cell, settings_of(one)).check(one.cell), made.cells)
     spec = TableSpec.from_config(made.table, made.network)
-    is_fork = any(one.cell.engine == "federatedscope" for one in made.cells)  # which may log accuracies in percent
+    # What may be a fork of FederatedScope may log accuracies in percent.
+    is_fork = any(engine_kind(one.cell.engine).has_interpreter for one in made.cells)
     for column in spec.column_specs():
         column.check_direction()
         if not is_fork:

@@ -1,39 +1,20 @@
-"""What an engine is, and which one runs a cell."""
+"""Which engine runs a cell, and what it may be asked for."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from threading import Lock
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from fscost.cells.cell import Cell
-from fscost.cells.outcome import Outcome
-from fscost.engine.settings import DEFAULTS, EngineSettings
+from fscost.cells.engine_kinds import ENGINES, FEDERATEDSCOPE, WITHOUT_FEDERATEDSCOPE, engine_kind
+from fscost.engine.base import Engine, EngineSettings
 from fscost.errors import ConfigError
-from fscost.protocol.known_options import Options
+from fscost.protocol.known_options import KnownOptions
 from fscost.protocol.release import NEWEST
-from fscost.store.rundir import RunDir
 
 
-class Engine(Protocol):
-    """Computes cells."""
-
-    def check(self, cell: Cell) -> None:
-        """Raise ConfigError for a cell this engine cannot run; computes and writes nothing."""
-
-    def prepare(self, cell: Cell) -> None:
-        """Get ready to run the cell; raises ConfigError for what is missing on this machine."""
-
-    def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
-        """Run one cell to its end and write its ledger and logs; never raise for a run that failed.
-
-        Raises WorkerDied where the process that was to run cells is gone, and WorkerClosed after `close`.
-        """
-
-    def close(self) -> None:
-        """End what runs, and let go of processes; the engine is of no more use."""
-
-
-def identify(config: Mapping[str, Any]) -> tuple[str, str, Options]:
+def identify(config: Mapping[str, Any]) -> tuple[str, str, KnownOptions]:
     """Return the engine and the message protocol that an ``engine`` section means, with ``auto`` resolved, and what
     the engine can be asked for.
 
@@ -41,32 +22,27 @@ def identify(config: Mapping[str, Any]) -> tuple[str, str, Options]:
     own. Where a protocol is named, for results that are there already, it is not asked. Raises ConfigError for an
     interpreter that has no FederatedScope.
     """
-    from fscost.engine.federatedscope import interpreter, is_within_reach, options_of
-
     python = EngineSettings.from_config(config).python
     name, protocol = str(config["name"]), str(config["protocol"])
     if name == "auto":
-        name = "federatedscope" if is_within_reach(python) else "builtin"
-    if name != "federatedscope":
-        return name, NEWEST.protocol if protocol == "auto" else protocol, Options.of_engine(name)
+        name = FEDERATEDSCOPE if _room(FEDERATEDSCOPE).is_within_reach(python) else WITHOUT_FEDERATEDSCOPE
+    if not engine_kind(name).has_interpreter:
+        return name, NEWEST.protocol if protocol == "auto" else protocol, KnownOptions.of_engine(name)
     if protocol != "auto":
-        return name, protocol, Options.of_any()
-    found = interpreter(python)
-    return name, found.protocol, options_of(found)
+        return name, protocol, KnownOptions.of_any()
+    return name, *_room(name).identify(python)
 
 
-def unasked(config: Mapping[str, Any]) -> tuple[str, str, Options]:
+def unasked(config: Mapping[str, Any]) -> tuple[str, str, KnownOptions]:
     """Return an engine for a plan whose cells nobody runs, as of settings beside a folder: no interpreter is needed."""
-    return str(config["name"]), NEWEST.protocol, Options.of_any()
+    return str(config["name"]), NEWEST.protocol, KnownOptions.of_any()
 
 
 def described(name: str, settings: EngineSettings) -> str:
     """Return an engine with what it found on this machine, in words."""
-    if name != "federatedscope":
+    if not engine_kind(name).has_interpreter:
         return f"{name}, as there is no FederatedScope; FSCOST_FS_PYTHON names an interpreter that has it"
-    from fscost.engine.federatedscope import interpreter
-
-    return f"{name}, {interpreter(settings.python).description}"
+    return f"{name}, {_room(name).described(settings.python)}"
 
 
 class Engines:
@@ -77,11 +53,11 @@ class Engines:
         self._made: dict[tuple[str, str | None], Engine] = {}
 
     def of(self, cell: Cell, settings: EngineSettings) -> Engine:
-        """Return the engine of a cell; imports it only now, as engines import torch."""
+        """Return the engine of a cell, imported only now; raises ConfigError where there is none of its name."""
         with self._lock:
-            key = cell.engine, settings.python if cell.engine == "federatedscope" else None
+            key = cell.engine, settings.python if engine_kind(cell.engine).has_interpreter else None
             if key not in self._made:
-                self._made[key] = _make(*key)
+                self._made[key] = _room(cell.engine).make_engine(key[1])
             return self._made[key]
 
     def close(self) -> None:
@@ -96,17 +72,8 @@ class Engines:
         self.close()
 
 
-def _make(name: str, python: str | None) -> Engine:
-    if name == "builtin":
-        from fscost.engine.builtin import ServedBuiltinEngine
-
-        return ServedBuiltinEngine()
-    if name == "estimate":
-        from fscost.engine.estimate import EstimateEngine
-
-        return EstimateEngine()
-    if name == "federatedscope":
-        from fscost.engine.federatedscope import FederatedScopeEngine
-
-        return FederatedScopeEngine(python)
-    raise ConfigError(f"engine={name}: there is no such engine; there are builtin, estimate, federatedscope")
+def _room(name: str) -> Any:
+    """Return the package of an engine; raises ConfigError where there is none."""
+    if name not in ENGINES:
+        raise ConfigError(f"engine={name}: there is no such engine; there are {', '.join(ENGINES)}")
+    return import_module(f"fscost.engine.{name}")

@@ -14,10 +14,10 @@ from fscost.plan.hydra_config import GROUPS, raw_file
 from fscost.plan.plain_config import Tree, read_yaml, resolved
 from fscost.protocol import fs_options
 from fscost.protocol.datasets import are_of_one_source, type_of
-from fscost.protocol.known_options import Options
+from fscost.protocol.known_options import KnownOptions
 
 
-def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, options: Options) -> Cell:
+def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, options: KnownOptions) -> Cell:
     """Return the cell of one configuration; `parsed` are the overrides that made it, `options` what may be asked.
 
     With ``fs_config`` that file is the base, and only the options that the overrides name are laid over it.
@@ -37,7 +37,7 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
     return Cell(engine=engine, protocol=protocol, fs=fs_options.nested(fs_options.sparse(flat)))
 
 
-def _file_leaves(path: str, options: Options) -> dict[str, Any]:
+def _file_leaves(path: str, options: KnownOptions) -> dict[str, Any]:
     """Read a FederatedScope YAML; raises ConfigError naming the file for one that is none."""
     tree = read_yaml("fs_config", path)
     if not isinstance(tree, dict):

@@ -18,9 +18,9 @@ from fscost.plan.cell_from import cell_from, resolvers
 from fscost.plan.hydra_config import OWN_LAYOUT, config_of, configuration, grids_of, parse
 from fscost.plan.name_checks import check_file_of, check_name, completions, launcher_of, name_of
 from fscost.plan.plain_config import resolved
-from fscost.protocol.known_options import Options
+from fscost.protocol.known_options import KnownOptions
 
-Identify = Callable[[Mapping[str, Any]], tuple[str, str, Options]]
+Identify = Callable[[Mapping[str, Any]], tuple[str, str, KnownOptions]]
 """Turns the ``engine`` section of a configuration into the engine's name, its message protocol and its options."""
 
 Labels = dict[str, str | None]

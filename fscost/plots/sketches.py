@@ -6,6 +6,7 @@ from dataclasses import replace
 from statistics import fmean, linear_regression
 from typing import Any
 
+from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.measure import Link, Traffic
 from fscost.cells.metric import metric_title
 from fscost.errors import TableError
@@ -34,19 +35,11 @@ def audit(view: View) -> Sketch:
     records = recorded(panels, "audit")
     unit = view.unit([size for r in records for size in (r[LOGGED], r[f"{measure}_bytes"]) if size])
     whose = "per worker" if len(view.lines) == 1 else f"per worker, {_MEAN}"
-    counted = _COUNTED.get(view.engine, "log")
+    counted = engine_kind(view.engine).counted
     first = f"{title(counted)} beside the {messages_of(measure, [ALL])}, {whose}"
     caption = [*view.caption(first, unit, [ALL]), *_reading(view, records, measure)]
     x = f"{'Bytes' if unit == 'B' else unit} per worker" + (f", {_MEAN}" if len(view.lines) > 1 else "")
     return Sketch(panels, unit, x, counted, caption, view.names(panels), view.over(), view.column)
-
-
-_COUNTED = {
-    "federatedscope": "FederatedScope's log",
-    "builtin": "log of the builtin engine",
-    "estimate": "asizeof, closed form",
-}
-"""Engine → what counted the bytes that are no payload."""
 
 
 def _reading(view: View, records: Sequence[Record], measure: str) -> Iterator[str]:

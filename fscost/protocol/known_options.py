@@ -22,7 +22,7 @@ _PLAIN = ("bool", "int", "float", "list", "str", "NoneType")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class KnownOptions:
     """The options that somebody knows, `whose` says in words.
 
     `defaults` are by dotted name; below the sections `open` anything can be set. `takes` says for each kind of default

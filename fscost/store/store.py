@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fscost.cells.cell import Cell
+from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.outcome import Status
 from fscost.errors import StoreError
 from fscost.store.lock import held, holder
@@ -95,7 +96,7 @@ class Store:
         with self._claimed(cell.name) as is_held:
             if is_held and (place := self.place_of(cell)).name != cell.name:
                 place.rename(self.path / cell.name)  # what replaces it has this name
-            yield Claim(self, cell.name, waits=cell.engine != "estimate") if is_held else None
+            yield Claim(self, cell.name, waits=engine_kind(cell.engine).waits_for_disk) if is_held else None
 
     def running(self) -> dict[str, RunDir]:
         """Return the run directories that are being written, by the names of their cells."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from fscost.cells.engine_kinds import untrained
 from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
 from fscost.tables import without_effect
@@ -98,7 +99,7 @@ def _is_told(column: ColumnSpec, cells: pd.DataFrame, spec: TableSpec) -> bool:
     if quantity.needs_network:
         return spec.connection is not None
     if quantity.kind is Kind.METRIC:
-        return not cells["engine"].eq("estimate").all()
+        return not cells["engine"].isin([*untrained()]).all()
     sent = [cells[name].dropna().gt(0).any() for t in column.traffics if (name := f"{t}_peer_messages") in cells]
     return column.measure != NETWORK and any(sent)
 

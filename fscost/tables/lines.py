@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.measure import MEASURES, Link, Traffic, total_column
 from fscost.cells.outcome import Status
 from fscost.errors import TableError
@@ -58,7 +59,7 @@ class Line:
     @property
     def is_estimate(self) -> bool:
         """Whether nothing was trained: the bytes come from a closed form."""
-        return any(run.get("engine") == "estimate" for run in self.runs)
+        return not all(engine_kind(str(run.get("engine"))).trains for run in self.runs)
 
     @property
     def is_derived(self) -> bool:

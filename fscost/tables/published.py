@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fscost.cells.cell import AXES, Cell
+from fscost.cells.engine_kinds import untrained
 from fscost.cells.measure import MEASURES, UNITS, total_column
 from fscost.cells.outcome import Status
 from fscost.errors import TableError, nearest
@@ -147,5 +148,5 @@ def _reading(figures: Sequence[Figure], cells: pd.DataFrame) -> Iterator[str]:
     units = dict.fromkeys(f.unit for f in figures if f.measure != PARAMETERS)
     yield f"Units, whatever a source calls them: {', '.join(f'{u} = {power(u)} bytes' for u in units if power(u))}."
     yield "Difference: computed relative to published."
-    if "engine" in cells and cells["engine"].eq("estimate").any():
+    if "engine" in cells and cells["engine"].isin([*untrained()]).any():
         yield "Estimated in closed form from the protocol and the models' shapes: nothing was trained."

@@ -20,9 +20,9 @@ import pytest
 
 from fscost.cells.outcome import Outcome, Status
 from fscost.collect import Frames, gather
+from fscost.engine.base import EngineSettings
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.federatedscope import FederatedScopeEngine, interpreter
-from fscost.engine.settings import EngineSettings
 from fscost.errors import ConfigError
 from fscost.resources import conf
 from fscost.store.rundir import RunDir

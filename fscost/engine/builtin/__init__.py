@@ -7,8 +7,8 @@ from typing import Any
 
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
+from fscost.engine.base import DEFAULTS, EngineSettings
 from fscost.engine.process import WarmWorker
-from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.errors import ConfigError
 from fscost.protocol.course_options import Options, contradictions, not_understood
 from fscost.protocol.datasets import DATA_TYPES
@@ -61,6 +61,11 @@ class ServedBuiltinEngine(BuiltinEngine):
     def close(self) -> None:
         """End the worker."""
         self._worker.close()
+
+
+def make_engine(_python: str | None) -> ServedBuiltinEngine:
+    """Return the engine, whose worker runs under this interpreter."""
+    return ServedBuiltinEngine()
 
 
 def _outcome(reply: dict[str, Any]) -> Outcome:

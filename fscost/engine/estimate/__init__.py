@@ -4,9 +4,9 @@ from threading import Lock
 
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome
+from fscost.engine.base import DEFAULTS, EngineSettings
 from fscost.engine.estimate.closed_form import run_cell
 from fscost.engine.estimate.closed_form_conditions import check_options
-from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.store.rundir import RunDir
 
 
@@ -30,3 +30,8 @@ class EstimateEngine:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def make_engine(_python: str | None) -> EstimateEngine:
+    """Return the engine, which needs no interpreter but this one."""
+    return EstimateEngine()

@@ -9,18 +9,27 @@ from typing import Any
 import fscost
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Provenance, Status
+from fscost.engine.base import DEFAULTS, EngineSettings
 from fscost.engine.federatedscope.effective_options import broken_claims, own_choices
 from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach
 from fscost.engine.federatedscope.option_query import options_of
 from fscost.engine.process import WarmWorker, Worker
-from fscost.engine.settings import DEFAULTS, EngineSettings
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options, model_inputs
 from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
+from fscost.protocol.known_options import KnownOptions
 from fscost.protocol.release import release_of
 from fscost.store.rundir import RunDir
 
-__all__ = ["FederatedScopeEngine", "interpreter", "is_within_reach", "options_of"]
+__all__ = [
+    "FederatedScopeEngine",
+    "described",
+    "identify",
+    "interpreter",
+    "is_within_reach",
+    "make_engine",
+    "options_of",
+]
 
 _LONGEST_WORDS = 200
 
@@ -73,6 +82,25 @@ class FederatedScopeEngine:
 
     def _started(self, found: Interpreter) -> Worker:
         return self._worker.started(found.python, f"engine.python={found.python}: FederatedScope cannot be imported")
+
+
+def make_engine(python: str | None) -> FederatedScopeEngine:
+    """Return the engine that runs under an interpreter, None for this one."""
+    return FederatedScopeEngine(python)
+
+
+def identify(python: str | None) -> tuple[str, KnownOptions]:
+    """Return the message protocol of an interpreter's FederatedScope, and its options.
+
+    Raises ConfigError where there is none.
+    """
+    found = interpreter(python)
+    return found.protocol, options_of(found)
+
+
+def described(python: str | None) -> str:
+    """Return which FederatedScope an interpreter has, in words; raises ConfigError where it has none."""
+    return interpreter(python).description
 
 
 def _check_unheard_of(cell: Cell, found: Interpreter) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from fscost.engine.federatedscope.interpreter import Interpreter, asked
 from fscost.files import write_whole
 from fscost.protocol import fs_options
-from fscost.protocol.known_options import Options, kind_of
+from fscost.protocol.known_options import KnownOptions, kind_of
 from fscost.worker.release_options import in_cell, older_names
 
 _FORMAT = 1
@@ -23,14 +23,14 @@ _PARTS = ("defaults", "open", "takes")
 
 
 @cache
-def options_of(found: Interpreter) -> Options:
+def options_of(found: Interpreter) -> KnownOptions:
     """Return the options of an interpreter's FederatedScope, by the names that cells use.
 
     Raises ConfigError with its last words where it cannot tell.
     """
     answer = _answer(found)
     defaults = in_cell(answer["defaults"])
-    return Options(
+    return KnownOptions(
         whose=found.description,
         defaults={**fs_options.OWN, **defaults},  # the engine says what is to be done with these
         open=answer["open"],

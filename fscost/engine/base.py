@@ -1,11 +1,14 @@
-"""How engines run a cell, whatever the cell is."""
+"""What an engine is, and the settings of all of them."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome
 from fscost.errors import ConfigError
+from fscost.store.rundir import RunDir
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,3 +58,22 @@ def _is_above_0(value: Any) -> bool:
 
 
 DEFAULTS = EngineSettings()
+
+
+class Engine(Protocol):
+    """Computes cells. Its room offers it as ``make_engine(python)``, with the interpreter that settings name."""
+
+    def check(self, cell: Cell) -> None:
+        """Raise ConfigError for a cell this engine cannot run; computes and writes nothing."""
+
+    def prepare(self, cell: Cell) -> None:
+        """Get ready to run the cell; raises ConfigError for what is missing on this machine."""
+
+    def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
+        """Run one cell to its end and write its ledger and logs; never raise for a run that failed.
+
+        Raises WorkerDied where the process that was to run cells is gone, and WorkerClosed after `close`.
+        """
+
+    def close(self) -> None:
+        """End what runs, and let go of processes; the engine is of no more use."""

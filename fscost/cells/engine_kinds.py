@@ -1,0 +1,45 @@
+"""What kinds of engines there are: all that other rooms ask of one. A new engine is a room and a line here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """What an engine is.
+
+    `counted` says in figures what counted the bytes that are no payload. `trains` is whether models learn, so that
+    there are evaluations; `writes_logs` whether it writes FederatedScope's logs; `waits_for_disk` whether a result is
+    worth to be on the disk before the next one begins. `has_interpreter` is whether it runs under ``engine.python``,
+    whose options are then its own: its room has ``identify(python, protocol)`` too.
+    """
+
+    name: str
+    counted: str = "log"
+    trains: bool = True
+    writes_logs: bool = True
+    waits_for_disk: bool = True
+    has_interpreter: bool = False
+
+
+_KINDS = (
+    EngineKind("builtin", "log of the builtin engine"),
+    EngineKind("estimate", "asizeof, closed form", trains=False, writes_logs=False, waits_for_disk=False),
+    EngineKind("federatedscope", "FederatedScope's log", has_interpreter=True),
+)
+
+ENGINES = {kind.name: kind for kind in _KINDS}
+"""Every engine by its name, which is that of its room in ``fscost/engine`` and of its file in ``conf/engine``."""
+
+FEDERATEDSCOPE, WITHOUT_FEDERATEDSCOPE = "federatedscope", "builtin"
+"""What ``engine=auto`` means where there is a FederatedScope, and where there is none."""
+
+
+def engine_kind(engine: str) -> EngineKind:
+    """Return what an engine is; of one that is not here, whose runs are, one that trains and writes logs."""
+    return ENGINES.get(engine, EngineKind(engine))
+
+
+def untrained() -> Iterator[str]:
+    """Yield the names of the engines that train nothing."""
+    return (kind.name for kind in _KINDS if not kind.trains)
