@@ -158,7 +158,7 @@ def says(room: str, files: Mapping[str, list[Path]]) -> list[str]:
     (first, *_) = [file for file in files[room.split(", ")[0]] if file.parent == PACKAGE or file.name == "__init__.py"]
     text = (ast.get_docstring(ast.parse(first.read_text())) or "").replace("`", "")
     sentence = text.partition("\n\n")[0].replace("\n", " ").removesuffix(".")
-    return textwrap.wrap(sentence, 28, max_lines=4, placeholder=" …")
+    return textwrap.wrap(sentence, 27, max_lines=4, placeholder=" …")
 
 
 def drawn() -> str:

@@ -70,6 +70,12 @@ def test_every_command_is_of_a_kind_that_is_tested() -> None:
     assert {c.page for c in COMMANDS} >= {"README.md", "CONTRIBUTING.md", "tables.md", "figures.md", "clusters.md"}
 
 
+def test_the_demo_is_what_the_readme_says() -> None:
+    said = f"python -m fscost {' '.join(DEMO)}"
+    assert said in (root() / "README.md").read_text()
+    assert said.removeprefix("python") in (root() / "Makefile").read_text()
+
+
 def test_every_block_says_its_language() -> None:
     assert {block.language for block in BLOCKS} <= LANGUAGES
 
@@ -102,13 +108,16 @@ def test_benchmarks_have_the_parts() -> None:
 # Commands of fscost
 
 
+DEMO = ("-m", "method=fedavg,fedprox", "clients=3,10")
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory, recorded_logs: Path) -> Path:
     """The folder of a reader who ran the demo, has the files that docs show, and somebody's logs."""
     folder = tmp_path_factory.mktemp("demo")
     write_files(folder, recorded_logs)
     with contextlib.chdir(folder):
-        assert main(["-m", "method=fedavg,fedprox", "clients=3,10"]) == 0
+        assert main(DEMO) == 0
     return folder
 
 
@@ -153,7 +162,9 @@ def test_a_grid_is_planned(fscost: Callable[..., Result], here: Path, recorded_l
 
 ELSEWHERE = {"engine=federatedscope", "hydra/launcher=slurm", "hydra/launcher=ray"}
 """Of these, what runs has tests of its own."""
-RUN = [c for c in GRIDS if c.page == "README.md" and not {*c.words} & ELSEWHERE or "engine=estimate" in c.words]
+ESTIMATED = [c for c in GRIDS if "engine=estimate" in c.words]
+TRAINED = [c for c in GRIDS if c.page == "README.md" and c not in ESTIMATED and c.words[-2:] != DEMO[-2:]]
+RUN = [*ESTIMATED, *(c for c in TRAINED if not {*c.words} & ELSEWHERE)]
 """What every reader meets, and what is cheap. Methods and models are trained in the tests of engines."""
 
 
