@@ -11,7 +11,10 @@ WORKER = fscost/worker fscost/metering fscost/__init__.py fscost/errors.py fscos
          fscost/cells/measure.py fscost/protocol/__init__.py fscost/protocol/datasets.py fscost/protocol/fs_options.py \
          fscost/protocol/no_effect.py fscost/protocol/release.py
 
-.PHONY: demo check pipelines test lint bench pictures clean
+# The next Hydra and OmegaConf, beside those of constraints.txt.
+HYDRA14 = hydra-core==1.4.0rc3 omegaconf==2.4.1rc1
+
+.PHONY: demo check pipelines test test-hydra14 lint bench pictures clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m fscost -m method=fedavg,fedprox clients=3,10
@@ -25,6 +28,9 @@ pipelines: $(VENV)/installed
 test: $(VENV)/installed
 	$(PYTEST)
 
+test-hydra14: $(VENV)/hydra14/installed  # what touches Hydra, with the next one
+	$(VENV)/hydra14/bin/python -m pytest -n $(WORKERS) -m 'not slow' tests/plan tests/commands/test_c*.py
+
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,6 +41,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("fscost needs Python 3.11 or newer; name one with make PYTHON=…" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(VENV)/hydra14/installed: $(VENV)/installed  # all else is taken from the first environment
+	$(BIN)/python -m venv $(VENV)/hydra14
+	echo "import site; site.addsitedir('$$(echo $(abspath $(VENV))/lib/python3*/site-packages)')" \
+	  >$$(echo $(VENV)/hydra14/lib/python3*/site-packages)/first_environment.pth
+	$(VENV)/hydra14/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --ignore-installed --no-deps $(HYDRA14) || \
+	  { echo "test-hydra14: the package index has no $(HYDRA14): nothing was tested with them"; exit 1; }
 	touch $@
 
 bench: $(VENV)/bench  # into benchmarks/RESULTS.md; FSCOST_FS_PYTHON names the interpreter that has FederatedScope

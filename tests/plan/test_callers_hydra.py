@@ -125,6 +125,7 @@ def test_options_of_ones_own_call_ones_own_resolvers(theirs: None, tmp_path: Pat
     assert one.cell.get("model.task") == "their theirs, their type_of"
 
 
+@pytest.mark.pipeline
 def test_threads_plan_at_once(tmp_path: Path) -> None:
     def planned(number: int) -> tuple[int, Any]:
         folder = tmp_path / str(number) / "model"
@@ -162,6 +163,7 @@ JOB = """
 """
 
 
+@pytest.mark.pipeline
 def test_within_a_job_of_hydra(tmp_path: Path) -> None:
     """A sweep of jobs: each plans, the next is composed after it, and the last one's mistake is its own."""
     (tmp_path / "mine.yaml").write_text("n: 1\ntext: ${type_of:${n}}\n")

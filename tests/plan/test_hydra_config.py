@@ -86,6 +86,7 @@ def combinations(count: int) -> Iterator[tuple[str, ...]]:
         yield tuple(f"{group}={option}" for group, option in zip(options, chosen, strict=True))
 
 
+@pytest.mark.pipeline
 def test_every_option_of_every_group(both: str) -> None:
     largest = max(len(group_options(group)) for group in GROUPS)
     for choices in combinations(largest):
@@ -98,6 +99,7 @@ def test_combinations_of_options(both: str) -> None:
         check(both, choices)
 
 
+@pytest.mark.pipeline
 def test_the_defaults_and_each_group_alone(both: str) -> None:
     check(both, ())
     for choices in combinations(2):
