@@ -104,10 +104,11 @@ def _own_words(verb: str) -> list[str]:
 def _hydra(words: list[str]) -> int:
     if any(word in ("--help", "-h") for word in words):
         print(_usage(), end="\n\n", flush=True)
+    from fscost.plan.cell_from import resolvers
     from fscost.plan.hydra_config import answer_flags
 
     sys.argv[1:] = [_plain(word) for word in words]
-    answer_flags()
+    answer_flags(resolvers())
     return 0
 
 

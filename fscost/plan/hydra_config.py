@@ -136,14 +136,25 @@ def register(name: str, resolver: Callable[..., Any]) -> None:
     cast(Any, OmegaConf.register_new_resolver if is_old else newest)(name, resolver, replace=True)
 
 
-def answer_flags() -> None:
-    """Answer Hydra's own flags, --help, --cfg job, --info, …, as ``sys.argv`` has them; cells never run through it."""
+def answer_flags(resolvers: Resolvers) -> None:
+    """Answer Hydra's own flags, --help, --cfg job, --info, …, as ``sys.argv`` has them; cells never run this way."""
 
     def nothing(_config: DictConfig) -> None:
         pass
 
     base = {} if _BASE is None else {"version_base": _BASE}
-    cast(Any, hydra.main)(config_path=str(conf()), config_name="config", **base)(nothing)()
+    with _version_base(), _resolving({name: _in_place(resolver) for name, resolver in resolvers.items()}):
+        cast(Any, hydra.main)(config_path=str(conf()), config_name="config", **base)(nothing)()
+
+
+def _in_place(resolver: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a resolver whose lists can stand in a configuration, where ``--resolve`` puts them."""
+
+    def resolved(*values: Any) -> Any:
+        found = resolver(*values)
+        return OmegaConf.create(found) if isinstance(found, list | dict) else found
+
+    return resolved
 
 
 HOW = "an axis is KEY=a,b or KEY=range(0,10), of a group KEY=glob(a*) too"

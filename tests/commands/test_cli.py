@@ -260,6 +260,9 @@ def test_hydras_own_flags_work(here: Path) -> None:
     shown = in_process("--cfg", "job", "method=fedprox", "clients=7", cwd=here)
     assert "mu: 0.1" in shown.out
     assert "clients: 7" in shown.out
+    resolved = in_process("--cfg", "job", "--resolve", "alpha=0.5", cwd=here, env={"PYTHONWARNINGS": "error"})
+    assert "splitter: lda" in resolved.out
+    assert resolved.err == ""
     (here / "more" / "model").mkdir(parents=True)
     (here / "more" / "model" / "wide.yaml").write_text(
         "# @package _global_\nform: flat\nresize: null\nfs: {model: {type: mlp, hidden: 99}}\n"
