@@ -31,6 +31,10 @@ def _grouped(problems: Iterable[str]) -> list[str]:
     return sorted((f"{', '.join(whose)}: {why}" if whose[0] else why for why, whose in groups.items()), key=len)
 
 
+class FscostWarning(UserWarning):
+    """What is odd about results that can be shown all the same; the command line prints it as a line."""
+
+
 class ConfigError(FscostError):
     """A cell that cannot be: an unknown name, a value out of its range, an option nobody implements."""
 

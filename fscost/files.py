@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from fscost.errors import StoreError
+
 
 def write_whole(path: Path, lines: Iterable[str], *, synced: bool = True) -> None:
     """Write a text file of `lines`: write beside it, fsync, rename.
@@ -19,6 +21,16 @@ def write_whole(path: Path, lines: Iterable[str], *, synced: bool = True) -> Non
             file.flush()
             os.fsync(file.fileno())
     part.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that a user asked for, and the folders around it; raises StoreError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.splitlines())
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise StoreError(f"out={path}: cannot be written: {why}; choose another with out=PATH") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from fscost import __version__
-from fscost.__main__ import VERBS, main
+from fscost.commands.command_line import VERBS, main
 from fscost.engine import identify
 from fscost.plan import plan
 from fscost.resources import root

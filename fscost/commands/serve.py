@@ -17,9 +17,10 @@ from threading import Lock, Thread
 from typing import Any
 
 from fscost import __version__
+from fscost.api.cell_states import CellState
+from fscost.api.watch import Look, Watch
 from fscost.cells.metric import percent
 from fscost.cells.outcome import Status
-from fscost.commands.look import Look, Seen, Selection
 from fscost.errors import FscostError, one_line
 from fscost.launch.console import duration, facts
 from fscost.launch.under_way import Running, seconds_left
@@ -40,14 +41,14 @@ _IDLE_S = 60
 """After so long without a request a connection is closed."""
 
 
-def serve(selection: Selection, subject_of: Callable[[], Subject], ports: Sequence[int]) -> int:
+def serve(watch: Watch, subject_of: Callable[[], Subject], ports: Sequence[int]) -> int:
     """Serve the page of a selection until Ctrl-C, on the first of these ports that is free; return the exit code.
 
     `subject_of` collects what the selection is about anew. Raises FscostError where no port can be had, and what
     `subject_of` raises the first time.
     """
     with suppress(KeyboardInterrupt), _listening(ports) as server:
-        server.served = Served(selection, subject_of)
+        server.served = Served(watch, subject_of)
         print(f"http://{ADDRESS}:{server.server_port}/", flush=True)
         server.serve_forever()
     return 0
@@ -101,10 +102,10 @@ class _Shown:
 class Served:
     """What is known of a selection, brought up to date when it is asked for."""
 
-    def __init__(self, selection: Selection, subject_of: Callable[[], Subject]) -> None:
-        self._selection, self._subject_of = selection, subject_of
+    def __init__(self, watch: Watch, subject_of: Callable[[], Subject]) -> None:
+        self._watch, self._subject_of = watch, subject_of
         self._lock = Lock()
-        self._look = selection.look()
+        self._look = watch.look()
         self._looked_s = self._built_s = time.monotonic()
         self._rest_s = 0.0
         self._made_of = self._look.stamps
@@ -132,7 +133,7 @@ class Served:
         if now_s < self._looked_s + _LOOK_S:
             return
         try:
-            self._look, self._unseen = self._selection.look(), ""
+            self._look, self._unseen = self._watch.look(), ""
         except (FscostError, OSError) as error:
             self._unseen = _said(error)
         self._looked_s = time.monotonic()
@@ -192,7 +193,7 @@ def progress(look: Look) -> dict[str, Any]:
     }
 
 
-def _grids(cells: Sequence[Seen], running: dict[str, Running]) -> Iterator[dict[str, Any]]:
+def _grids(cells: Sequence[CellState], running: dict[str, Running]) -> Iterator[dict[str, Any]]:
     """Yield the grids; runs of which the cell is not known are one of their own."""
     axes = [seen.cell.axes if seen.cell else {} for seen in cells]
     is_one = len({own["data"] for own in axes if own}) == 1
@@ -210,15 +211,15 @@ def _grids(cells: Sequence[Seen], running: dict[str, Running]) -> Iterator[dict[
         yield {"title": title, "clients": clients, "rows": rows}
 
 
-def _square(seen: Seen, running: dict[str, Running]) -> dict[str, Any]:
+def _square(seen: CellState, running: dict[str, Running]) -> dict[str, Any]:
     """Return the state of a cell, what there is to say of it, and which part of its rounds is done."""
     one = running.get(seen.cell.id) if seen.cell and seen.status is Status.RUNNING else None
     told = {"state": str(seen.status), "text": ", ".join([seen.name, str(seen.status), *_details(seen, one)])}
     return told | {"part": one.rounds_done / one.rounds} if one else told
 
 
-def _details(seen: Seen, one: Running | None) -> Iterator[str]:
-    if seen.reason and seen.status in (Status.FAILED, Status.TIMEOUT, Status.CORRUPT):
+def _details(seen: CellState, one: Running | None) -> Iterator[str]:
+    if seen.reason and seen.has_failed:
         yield seen.reason
     if one is None:
         if seen.wall_s:

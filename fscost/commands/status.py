@@ -14,13 +14,13 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from fscost.api.cell_states import CellState
+from fscost.api.selection import select
+from fscost.api.watch import Look, Watch
 from fscost.cells.outcome import Status
-from fscost.commands.look import Look, Seen, Selection
 from fscost.launch.console import running_lines
 from fscost.printable import clean
 from fscost.terminal import HANG, STYLES, wrapped
-
-_FAILED = (Status.FAILED, Status.TIMEOUT, Status.CORRUPT)
 
 Grid = dict[tuple[str, int], list[Status]]
 """The states of the cells of each method and number of clients."""
@@ -29,7 +29,7 @@ Grid = dict[tuple[str, int], list[Status]]
 def view(look: Look, console: Console, most: int | None = None) -> list[RenderableType]:
     """Return grids, running cells, failed cells and totals; of running and failed ones the last `most`."""
     running = look.running[-(most or 0) :]
-    failed = [seen for seen in look.cells if seen.status in _FAILED or (seen.status is Status.DONE and seen.reason)]
+    failed = [seen for seen in look.cells if seen.has_failed or (seen.status is Status.DONE and seen.reason)]
     grids: list[list[RenderableType]] = [[table] for table in _grids(look.cells, console.width)]
     blocks: list[list[RenderableType]] = [
         *grids,
@@ -45,7 +45,7 @@ def view(look: Look, console: Console, most: int | None = None) -> list[Renderab
     return [*first, *(part for block in rest for part in (Text(), *block))]
 
 
-def _without_effect(cells: Sequence[Seen]) -> Iterator[Text]:
+def _without_effect(cells: Sequence[CellState]) -> Iterator[Text]:
     """Yield which methods change nothing, and in how many of the cells."""
     for told, number in Counter(told for seen in cells for told in seen.no_effect).items():
         yield Text(clean(f"without effect: {told} ({number} {'cell' if number == 1 else 'cells'})"))
@@ -66,7 +66,7 @@ def _more(cells: Sequence[object], most: int | None) -> list[Text]:
     return [Text(f"and {len(cells) - most} more:")] if most and len(cells) > most else []
 
 
-def _failures(cells: Sequence[Seen], width: int) -> Iterator[Text]:
+def _failures(cells: Sequence[CellState], width: int) -> Iterator[Text]:
     """Yield what is told of failed cells; a path stands in one line, so that it can be copied."""
     for seen in cells:
         style = STYLES[seen.status]
@@ -80,7 +80,7 @@ def _failures(cells: Sequence[Seen], width: int) -> Iterator[Text]:
             yield from [*lines, last.append(";"), Text(" " * HANG + log, style)]
 
 
-def _grids(cells: Sequence[Seen], width: int) -> Iterator[Table]:
+def _grids(cells: Sequence[CellState], width: int) -> Iterator[Table]:
     """Yield a grid of methods and clients for each model, and for each of its data if there are several."""
     known = [(seen, seen.cell.axes) for seen in cells if seen.cell]
     is_one = len({axes["data"] for _, axes in known}) == 1
@@ -144,13 +144,13 @@ def status(words: Sequence[str], watch_s: float | None) -> int:
 
     What is no terminal gets the totals alone while it watches, whenever they are others.
     """
-    selection = Selection(words)
+    watch = Watch(select(words, checked=False))
     if watch_s is None:
-        _show(selection.look())
+        _show(watch.look())
     elif sys.stdout.isatty():
-        _show(_watched(selection, watch_s))
+        _show(_watched(watch, watch_s))
     else:
-        _tell(selection, watch_s)
+        _tell(watch, watch_s)
     return 0
 
 
@@ -167,11 +167,11 @@ def _show(look: Look) -> None:
     print("\n".join(line.rstrip() for line in plain.get().splitlines()))  # a table fills its lines up
 
 
-def _watched(selection: Selection, every_s: float) -> Look:
+def _watched(watch: Watch, every_s: float) -> Look:
     """Draw each look over the one before; returns the last."""
-    look, console = selection.look(), Console(highlight=False)
+    look, console = watch.look(), Console(highlight=False)
     with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=True) as live:
-        for look in _looks(selection, every_s):
+        for look in _looks(watch, every_s):
             live.update(_Fitting(Group(*view(look, console, most=_MOST_LINES))), refresh=True)
     return look
 
@@ -189,20 +189,20 @@ class _Fitting:
             yield Segment.line()
 
 
-def _tell(selection: Selection, every_s: float) -> None:
+def _tell(watch: Watch, every_s: float) -> None:
     before = ""
     with suppress(KeyboardInterrupt):
-        for look in _looks(selection, every_s):
+        for look in _looks(watch, every_s):
             if look.counts != before:
                 print(look.totals, flush=True)
             before = look.counts
 
 
-def _looks(selection: Selection, every_s: float) -> Iterator[Look]:
+def _looks(watch: Watch, every_s: float) -> Iterator[Look]:
     """Yield looks until all cells ended or, for some time, none is computed."""
     idle, before = 0, ""
     while True:
-        yield (look := selection.look())
+        yield (look := watch.look())
         idle = 0 if look.is_running or look.counts != before else idle + 1
         if look.is_over or idle >= _IDLE_LOOKS:
             return

@@ -41,8 +41,13 @@ def launcher(tasks: Sequence[Task], store: Store) -> Launcher:
     raise ConfigError(f"hydra/launcher={name}: there is no such launcher; there are local, slurm, ray")
 
 
-def report_for(cells: Sequence[Cell], store: Store, say: Callable[[str], None]) -> PlainReport:
-    """Return what tells the user of a sweep of these cells: live on a terminal, lines for files and for CI."""
+def report_for(cells: Sequence[Cell], store: Store, say: Callable[[str], None] | None) -> PlainReport:
+    """Return what tells the user of a sweep of these cells: live on a terminal, lines for files and for CI.
+
+    Without `say` nothing is told.
+    """
+    if say is None:
+        return PlainReport(len(cells), lambda line: None)
     if not sys.stderr.isatty() or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
         return PlainReport(len(cells), say)
     from fscost.launch.live_progress import LiveReport  # rich takes its time, which only a terminal is worth

@@ -3,12 +3,16 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from shutil import which
 from typing import Any
 
 import matplotlib
+import pandas as pd
 from matplotlib.figure import Figure
 
 from fscost.cells.cell import AXES
@@ -23,33 +27,86 @@ _DRAWN = {"accuracy": accuracy, "size": size, "traffic": traffic, "audit": audit
 _EXACT = 2**53
 
 
-def width_of(setting: str) -> float:
+def width_of(setting: str | float) -> float:
     """Return the width of a figure: ``column``, ``page``, or a number of inches; raises TableError for another."""
-    if setting in WIDTHS_IN:
-        return WIDTHS_IN[setting]
-    if not re.fullmatch(r"\d+(\.\d+)?", setting) or not 2 <= float(setting) <= 20:
-        raise TableError(f"--width {setting}: must be column, page or a number of inches from 2 to 20")
-    return float(setting)
+    text = str(setting)
+    if text in WIDTHS_IN:
+        return WIDTHS_IN[text]
+    if not re.fullmatch(r"\d+(\.\d+)?", text) or not 2 <= float(text) <= 20:
+        raise TableError(f"--width {text}: must be column, page or a number of inches from 2 to 20")
+    return float(text)
 
 
-def write(
-    sketch: Sketch, figure: str, stem: Path, width_in: float, *, provenance: Sequence[str], pgf: bool
-) -> list[Path]:
-    """Write the figure beside `stem` in each format and return the paths; `provenance` goes into the files.
+@dataclass(frozen=True, repr=False)
+class Plot:
+    """A figure, ready to be drawn; it is shown in notebooks.
 
-    Raises TableError for PGF without LaTeX, which measures its text, and StoreError for a folder that cannot be
-    written.
+    kind: which figure it is. name: what its files are called. provenance: lines that go into the files.
     """
-    if pgf and not which("pdflatex"):
-        raise TableError("--pgf: needs pdflatex, which measures the text; install it or leave --pgf out")
-    made = {".csv": table(sketch).encode(errors="replace")}
-    with matplotlib.rc_context(matplotlib.rcParamsDefault | RC):  # whatever style a user has
-        made |= _drawn(sketch, figure, width_in, provenance, pgf=pgf)
-    try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        return [_write(stem.with_name(stem.name + suffix), content) for suffix, content in made.items()]
-    except OSError as error:
-        raise StoreError(f"out={stem.parent}: cannot be written: {error.strerror}; choose another folder") from error
+
+    kind: str
+    sketch: Sketch
+    name: str
+    width_in: float
+    provenance: Sequence[str]
+
+    @property
+    def caption(self) -> str:
+        """What is drawn, in sentences."""
+        return "\n".join(self.sketch.caption)
+
+    @property
+    def untold(self) -> list[str]:
+        """What is not drawn, or not all of it, in words."""
+        return self.sketch.untold
+
+    @property
+    def figure(self) -> Figure:
+        """Matplotlib's figure, to be changed or put elsewhere; pyplot does not know it."""
+        with _own_style():
+            return _DRAWN[self.kind](self.sketch, Page(self.width_in, printable))
+
+    def to_csv(self) -> str:
+        """Return all numbers that are drawn, in base units; a row without numbers says why."""
+        return table(self.sketch)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all numbers that are drawn, typed and in base units: the rows of `to_csv`, NA where there is none."""
+        return pd.read_csv(io.StringIO(self.to_csv()), dtype_backend="numpy_nullable")
+
+    def save(self, folder: "str | PathLike[str]" = ".", *, pgf: bool = False) -> list[Path]:
+        """Write PDF, PNG and CSV, and PGF if asked, into a folder; return the paths.
+
+        Raises TableError for PGF without LaTeX, which measures its text, and StoreError for a folder that cannot be
+        written.
+        """
+        if pgf and not which("pdflatex"):
+            raise TableError("--pgf: needs pdflatex, which measures the text; install it or leave --pgf out")
+        made = {".csv": self.to_csv().encode(errors="replace")}
+        with _own_style():
+            made |= _drawn(self.sketch, self.kind, self.width_in, self.provenance, pgf=pgf)
+        stem = Path(folder) / self.name
+        try:
+            stem.parent.mkdir(parents=True, exist_ok=True)
+            return [_write(stem.with_name(stem.name + suffix), content) for suffix, content in made.items()]
+        except OSError as error:
+            raise StoreError(
+                f"out={stem.parent}: cannot be written: {error.strerror}; choose another folder"
+            ) from error
+
+    def __repr__(self) -> str:
+        return "\n".join([f"figure {self.kind}: {self.caption}", *(f"not drawn: {line}" for line in self.untold)])
+
+    def _repr_png_(self) -> bytes:
+        with _own_style():
+            return _saved(self.figure, "png")
+
+
+@contextmanager
+def _own_style() -> Iterator[None]:
+    """Draw as papers have it, whatever style a user has, and leave that as it was."""
+    with matplotlib.rc_context(matplotlib.rcParamsDefault | RC):
+        yield
 
 
 def _drawn(sketch: Sketch, figure: str, width_in: float, provenance: Sequence[str], *, pgf: bool) -> dict[str, bytes]:

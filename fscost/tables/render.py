@@ -8,6 +8,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateNotF
 from jinja2.sandbox import SandboxedEnvironment
 
 from fscost.errors import TableError
+from fscost.files import write_text
 from fscost.resources import templates
 from fscost.tables.formats import TEMPLATED, Format, Raw, csv
 from fscost.tables.table import Table
@@ -41,6 +42,20 @@ def render(table: Table, format: str, template: Path | None = None, *, standalon
     except Exception as error:  # whatever a user's template does is the user's mistake
         known = ", ".join(["table", *context])
         raise TableError(f"{folder / name}:{_line_of(error, name)}: {error}; it has {known}") from error
+
+
+def format_of(path: Path) -> str | None:
+    """Return the format that a file or a template is called after, as ``table.tex`` or ``mine.md.j2``, if any."""
+    name = path.name.removesuffix(".j2")
+    return next((format for format, suffix in FORMATS.items() if name.endswith(suffix)), None)
+
+
+def save(table: Table, path: Path, *, standalone: bool = False) -> Path:
+    """Write the table in the format that the file is called after and return its path; raises TableError for none."""
+    if (format := format_of(path)) is None:
+        raise TableError(f"{path}: no format is called so; name a file that ends with {', '.join(FORMATS.values())}")
+    write_text(path, render(table, format, standalone=standalone))
+    return path
 
 
 def _line_of(error: Exception, name: str) -> int:

@@ -2,7 +2,12 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Emphasis = Literal["", "best", "second"]
 Page = Literal["auto", "column", "page", "landscape", "long"]
@@ -117,9 +122,11 @@ class Note:
     meaning: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
-    """All that a template needs. `label` names the table, `template` is the stem of its templates.
+    """All that a template needs, and its text in each format.
+
+    `label` names the table, `template` is the stem of its templates.
 
     `reading` are sentences that say how to read it, `to_do` commands that would compute what is missing, `provenance`
     lines for a comment in the file. `whole` is the table with the columns that left as they are the same in all rows,
@@ -173,3 +180,53 @@ class Table:
     def column(self, number: int) -> Iterator[Entry]:
         """Yield the entries of one column, from the top; counted from 0."""
         return (row.entries[number] for row in self.rows)
+
+    def to_text(self) -> str:
+        """Return the table as plain text, aligned with blanks, numbers with their unit and digits."""
+        return self._rendered("text")
+
+    def to_markdown(self) -> str:
+        """Return the table as a pipe table with its notes, as GitHub renders them."""
+        return self._rendered("markdown")
+
+    def to_latex(self, *, standalone: bool = False) -> str:
+        """Return the table for a paper (booktabs, siunitx), or with `standalone` a document that can be compiled."""
+        return self._rendered("latex", standalone=standalone)
+
+    def to_html(self, *, standalone: bool = False) -> str:
+        """Return the table as an element, or with `standalone` as a page."""
+        return self._rendered("html", standalone=standalone)
+
+    def to_csv(self) -> str:
+        """Return the raw numbers, unrounded and in base units (bytes, seconds, metrics as logged)."""
+        return self._rendered("csv")
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the raw numbers, typed and in base units, a row per row of the table; what is missing is NA.
+
+        Columns are named as in CSV, ``total_bytes``; one whose numbers are means has ``total_bytes_std`` behind it. The
+        last, ``marks``, says what stands where a number is missing: ``failed``, or by column ``total_bytes: failed``.
+        """
+        from fscost.tables.table_frame import frame_of
+
+        return frame_of(self)
+
+    def save(self, path: "str | PathLike[str]", *, standalone: bool = False) -> Path:
+        """Write the table in the format that the file's suffix names (.tex, .md, .html, .csv, .txt); return the path.
+
+        Raises TableError for another suffix, StoreError where the file cannot be written.
+        """
+        from fscost.tables.render import save
+
+        return save(self, Path(path), standalone=standalone)
+
+    def __repr__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def _rendered(self, format: str, *, standalone: bool = False) -> str:
+        from fscost.tables.render import render  # which needs to know what a table is
+
+        return render(self, format, standalone=standalone)

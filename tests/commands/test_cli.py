@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fscost.__main__ import VERBS
+from fscost.commands.command_line import VERBS
 from fscost.engine import identify
 from fscost.plan import plan
 from tests.conftest import Result, cell_of, files_below, in_process

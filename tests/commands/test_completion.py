@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fscost.__main__ import VERBS
+from fscost.commands.command_line import VERBS
 from tests.conftest import Result, in_process
 
 TAB = """

@@ -12,10 +12,10 @@ from sys import executable
 
 import pytest
 
+from fscost.api.results import Results
+from fscost.api.selection import select
+from fscost.api.watch import Watch
 from fscost.cells.outcome import Outcome, Status
-from fscost.commands import show
-from fscost.commands.look import Selection
-from fscost.commands.selection import select
 from fscost.commands.serve import Served
 from fscost.errors import TableError
 from fscost.report import Subject
@@ -219,8 +219,7 @@ class Made:
         self.go.wait()
         if self.error:
             raise self.error
-        selection = select(FAST)
-        return show.subject_of(selection)
+        return Results(select(FAST)).subject()
 
     error: Exception | None
 
@@ -238,7 +237,7 @@ def asked_until(served: Served, is_it: Callable[[dict[str, object]], object]) ->
 @pytest.mark.pipeline
 def test_one_build_is_made_for_all_who_ask_and_the_last_is_served_meanwhile(here: Path) -> None:
     made = Made()
-    served = Served(Selection(FAST), made)
+    served = Served(Watch(select(FAST)), made)
     before = served.answer("/content")
     assert asked_until(served, lambda told: True)["totals"] == "2 cells, 2 missing"
     made.go.clear()
@@ -264,7 +263,7 @@ def test_a_build_that_fails_leaves_the_last_and_says_so(
     here: Path, error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = Made()
-    served = Served(Selection(FAST), made)
+    served = Served(Watch(select(FAST)), made)
     before, made.error = served.answer("/content"), error
     cells = cells_of(*FAST)
     finish(cells[0], Outcome(status=Status.FAILED))

@@ -13,9 +13,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from fscost.api.cell_states import CellState
+from fscost.api.watch import Look
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
-from fscost.commands.look import Look, Seen
 from fscost.commands.status import view
 from fscost.files import write_whole
 from fscost.metering import Ledger
@@ -149,7 +150,7 @@ def test_hundreds_of_missing_cells_are_counted_at_once(here: Path, fscost: Calla
 
 @pytest.mark.pipeline
 def test_a_narrow_terminal_gets_a_grid_in_parts() -> None:
-    look = Look([Seen("", cell(federate__client_num=n), Status.MISSING) for n in range(1, 21)], [], 0)
+    look = Look([CellState("", cell(federate__client_num=n), Status.MISSING) for n in range(1, 21)], [], 0)
     console = Console(file=(file := io.StringIO()), width=60)
     for part in view(look, console):
         console.print(part)
@@ -161,7 +162,7 @@ def test_a_narrow_terminal_gets_a_grid_in_parts() -> None:
 
 
 def test_of_many_failures_a_watch_shows_the_last() -> None:
-    look = Look([Seen(f"<{n}>", None, Status.FAILED, "why") for n in range(30)], [], 0)
+    look = Look([CellState(f"<{n}>", None, Status.FAILED, "why") for n in range(30)], [], 0)
     shown = [str(part) for part in view(look, Console(file=io.StringIO()), most=10)]
     assert shown == ["and 20 more:", *(f"failed: <{n}>: why" for n in range(20, 30)), "", "30 cells, 30 failed"]
 
@@ -170,7 +171,7 @@ def test_of_many_failures_a_watch_shows_the_last() -> None:
 def test_a_failure_is_broken_at_blanks_but_for_the_path_of_its_log(width: int) -> None:
     log = Path("/a folder/with a long name/and a longer name below it/engine.log")
     why = "out of memory, \x1b[31m模型模型 was\nnamed [red]model[/red]"
-    look = Look([Seen("fedavg-mlp", None, Status.FAILED, why, log)], [], 0)
+    look = Look([CellState("fedavg-mlp", None, Status.FAILED, why, log)], [], 0)
     *told, _, totals = map(str, view(look, Console(file=io.StringIO(), width=width)))
     assert f"log: {log}" in told[-1]
     assert told[-1].startswith("  log: ") == (width < 200)
@@ -181,7 +182,7 @@ def test_a_failure_is_broken_at_blanks_but_for_the_path_of_its_log(width: int) -
 
 def test_long_names_leave_counts_whole_on_a_narrow_terminal() -> None:
     named = [cell(federate__method=f"{'n' * 60}\r[red]{n}", federate__client_num=n) for n in (3, 10)]
-    look = Look([Seen("", one, Status.MISSING) for one in named], [], 0)
+    look = Look([CellState("", one, Status.MISSING) for one in named], [], 0)
     console = Console(file=(file := io.StringIO()), width=40)
     for part in view(look, console):
         console.print(part)

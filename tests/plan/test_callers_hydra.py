@@ -146,16 +146,15 @@ JOB = """
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    import fscost.plan
-    from fscost.engine import identify
+    import fscost
 
     @hydra.main(config_path=".", config_name="mine"{base})
     def job(config):
         own, folder = GlobalHydra.instance().hydra, HydraConfig.get().runtime.output_dir
-        cells = fscost.plan.plan(["method=fedavg,fedprox", f"clients={{config.n}}"], identify).cells
+        cells = fscost.plan("method=fedavg,fedprox", f"clients={{config.n}}")
         assert GlobalHydra.instance().hydra is own and HydraConfig.get().runtime.output_dir == folder
         print("planned", len(cells), config.n, config.text, HydraConfig.get().job.num, flush=True)
-        fscost.plan.plan([f"clients={{config.n}}", "method=nope"][: config.n], identify)
+        fscost.plan(*[f"clients={{config.n}}", "method=nope"][: config.n])
 
     register = "replace" in OmegaConf.register_resolver.__code__.co_varnames
     (OmegaConf.register_resolver if register else OmegaConf.register_new_resolver)("type_of", lambda x: f"theirs {{x}}")

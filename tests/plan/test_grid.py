@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fscost.commands import selection
+from fscost.api import selection
 from fscost.engine import identify
 from fscost.errors import ConfigError
 from fscost.plan import plan

@@ -7,9 +7,8 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from fscost import plots
-from fscost.commands import show
-from fscost.commands.selection import select
+from fscost.api.results import Results
+from fscost.api.selection import select
 from fscost.plots import Sketch, bar_figures, line_figures
 from fscost.plots.style import RC, Page, printable
 from tests.tables.recorded import unpacked
@@ -36,9 +35,7 @@ def sketched(paper: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sket
 
     def run(figure: str, *words: str) -> Sketch:
         monkeypatch.chdir(paper)
-        selection = select(words or ["runs"])
-        frames = show._frames(selection)
-        return plots.sketch(figure, frames, show._spec_of(selection), show._options_of(selection, frames))
+        return Results(select(words or ["runs"])).sketch(figure)
 
     return run
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from fscost.__main__ import _FIGURES
+from fscost.commands.command_line import _FIGURES
 from fscost.plots import FIGURES, Sketch
 from tests.conftest import DATA, Result
 

@@ -187,11 +187,11 @@ def test_status_counts_the_cells(here: Path, fscost: Callable[..., Result]) -> N
 
 @pytest.mark.pipeline
 def test_a_report_says_it_in_table_list_cell_and_legend(swept: Callable[..., Result]) -> None:
-    from fscost.commands.selection import select
-    from fscost.commands.show import subject_of
+    from fscost.api.results import Results
+    from fscost.api.selection import select
     from fscost.report import content
 
-    shown = content(subject_of(select(GRID)))
+    shown = content(Results(select(GRID)).subject())
     table = shown["tables"]["payload training auto"]
     assert [
         MARK,

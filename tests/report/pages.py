@@ -10,8 +10,8 @@ from typing import Any
 from playwright.sync_api import Locator, Page
 
 from fscost.__main__ import main
-from fscost.commands import show
-from fscost.commands.selection import Selection, select
+from fscost.api.results import Results
+from fscost.api.selection import Selection, select
 from fscost.report import Subject, content, page
 from fscost.tables import Table
 from tests.tables import recorded
@@ -43,7 +43,7 @@ def report(folder: Path, *words: str, name: str = "report.html") -> Path:
 def subject_of(folder: Path, *words: str, **changed: Any) -> Subject:
     """What a report about the runs that these words select gets, with some of it changed."""
     with chdir(folder):
-        return replace(show.subject_of(select(words)), **changed)
+        return replace(Results(select(words)).subject(), **changed)
 
 
 def written(subject: Subject, file: Path) -> Path:
@@ -112,9 +112,9 @@ class Tables:
     """The tables of a selection, however it is counted."""
 
     def __init__(self, selection: Selection) -> None:
-        frames = show._frames(selection)
-        self.spec = show._spec_of(selection)
-        self.of = show._tables_of(selection, frames, selection.to_do(frames), selection.command)
+        results = Results(selection)
+        self.spec = results.spec
+        self.of = results.tables_of(results.frames, to_do=results.to_do, command=selection.command)
 
     def counted(self, **settings: str) -> Table:
         return self.of(replace(self.spec, **settings))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from fscost.api.results import Results
+from fscost.api.selection import select
 from fscost.cells.cell import Cell
-from fscost.commands import show
-from fscost.commands.selection import select
 from fscost.report import content, page
 from fscost.store.rundir import RunDir
 from fscost.tables.formats.format import clean
@@ -142,6 +142,6 @@ def unhurt(page: Page) -> None:
 def test_what_has_no_shape_is_shown(named: Path) -> None:
     """No character of a name turns, hides or breaks other text, wherever the page puts it."""
     with chdir(named):
-        subject = show.subject_of(select(["runs"]))
+        subject = Results(select(["runs"])).subject()
     text = page(subject, told := content(subject)) + json.dumps(told, ensure_ascii=False)
     assert not {c for c in text if not c.isprintable()} - {"\n"}

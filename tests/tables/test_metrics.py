@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from fscost.api.results import Results
+from fscost.api.selection import select
 from fscost.collect import gather, runs_below
-from fscost.commands.selection import select
-from fscost.commands.show import subject_of
 from fscost.errors import TableError
 from fscost.plots import sketch
 from fscost.report.page_views import figures
@@ -353,7 +353,7 @@ def renamed(paper: Path, store: Path, metric: str, factor: float = 1) -> Path:
 @pytest.mark.parametrize(("metric", "factor"), [("val_accuracy", 1), ("test_acc", 100), ("test_foo", 1)])
 def test_figures_and_report_know_what_tables_know(paper: Path, tmp_path: Path, metric: str, factor: float) -> None:
     values = evaluated(renamed(paper, tmp_path / "runs", metric, factor), metric)
-    subject = subject_of(select([str(tmp_path / "runs"), f"table.metric={metric}"]))
+    subject = Results(select([str(tmp_path / "runs"), f"table.metric={metric}"])).subject()
     made = sketch("accuracy", subject.frames, subject.spec, subject.extra)
     assert [record[metric] for record in made.records] == values
     shown = figures(subject)["accuracy payload training"]
@@ -366,6 +366,6 @@ def test_figures_and_report_know_what_tables_know(paper: Path, tmp_path: Path, m
 @pytest.mark.pipeline
 def test_a_figure_of_a_metric_that_no_run_logs_names_those_there_are(paper: Path, tmp_path: Path) -> None:
     renamed(paper, tmp_path / "runs", "val_accuracy")
-    subject = subject_of(select([str(tmp_path / "runs")]))
+    subject = Results(select([str(tmp_path / "runs")])).subject()
     refused = figures(subject)["accuracy payload training"]["refused"]
     assert refused.startswith("table.metric=test_acc: is not logged by these runs; there are test_avg_loss")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fscost.api.selection import select
 from fscost.collect import gather
-from fscost.commands.selection import select
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.estimate import EstimateEngine
 from fscost.errors import TableError

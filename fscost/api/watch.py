@@ -1,4 +1,4 @@
-"""What is known of the cells of a selection at one moment."""
+"""A selection that is looked at again and again while its cells are computed, by whatever command and wherever."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -6,43 +6,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fscost.api.cell_states import CellState, state_of
+from fscost.api.selection import Selection
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
 from fscost.collect import runs_below
-from fscost.commands.selection import named
-from fscost.engine import identify
 from fscost.errors import CollectError
 from fscost.launch.console import counted, duration
 from fscost.launch.under_way import Running, seconds_left, under_way
-from fscost.plan import plan
-from fscost.protocol.no_effect import in_words
-from fscost.store.run import Run, warnings_in
+from fscost.store.run import Run
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store, is_named_after
 
 _TO_GO = (Status.MISSING, Status.INTERRUPTED, Status.CORRUPT)
 """What the sweep that runs will compute: cells that failed had their turn, or will have it, but nobody can tell."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A selected cell, None where its run does not tell it, and how far it is; failures have a `reason` and a `log`.
-
-    `warnings` is what was said when it ended.
-    """
-
-    name: str
-    cell: Cell | None
-    status: Status
-    reason: str = ""
-    log: Path | None = None
-    wall_s: float = 0.0
-    warnings: Sequence[str] = ()
-
-    @property
-    def no_effect(self) -> list[str]:
-        """What of its method changes nothing, in words; of models that are known, before it ran."""
-        return in_words(self.cell, self.warnings) if self.cell else []
 
 
 @dataclass(frozen=True)
@@ -52,7 +29,7 @@ class Look:
     `stamps` are others once results appeared, were computed again or removed.
     """
 
-    cells: Sequence[Seen]
+    cells: Sequence[CellState]
     running: Sequence[Running]
     others: int
     stamps: Sequence[tuple[Path, int | None]] = ()
@@ -85,24 +62,24 @@ class Look:
         return seconds_left(waiting, self.running, measured, len(self.running)) if self.running else None
 
 
-class Selection:
-    """The selected runs, looked at as often as need be; what begins in a selected folder joins them."""
+class Watch:
+    """A selection that is looked at as often as need be; what begins in a selected folder joins it."""
 
-    def __init__(self, words: Sequence[str]) -> None:
-        overrides, self._folders = named(words)
-        self._runs, self._stores = _below(self._folders) if self._folders else _planned(overrides)
-        self._ended: dict[Path, tuple[int, Seen]] = {}
+    def __init__(self, selection: Selection) -> None:
+        self._selection, self._folders = selection, selection.folders
+        self._runs, self._stores = _found(selection)
+        self._ended: dict[Path, tuple[int, CellState]] = {}
         self._names = self._listed()
 
     def look(self) -> Look:
         """Return how far each cell is; of those that ended, only new files are read."""
         if self._folders and (names := self._listed()) != self._names:
-            self._runs, self._stores = _below(self._folders)
+            self._runs, self._stores = _found(self._selection)
             self._names = names
         running = {(store.path, one.cell.name): one for store in self._stores for one in under_way(store)}
         stamps = [(run.path, _newest_ns(run)) for _, run in self._runs]  # first: what ends meanwhile is new next time
         keys = [(run.path.parent, cell.name if cell else "") for cell, run in self._runs]
-        cells = [self._seen(*pair, key in running) for pair, key in zip(self._runs, keys, strict=True)]
+        cells = [self._state(*pair, key in running) for pair, key in zip(self._runs, keys, strict=True)]
         own = [running[key] for key in keys if key in running]
         return Look(cells, own, len(running) - len(own), stamps)
 
@@ -110,25 +87,26 @@ class Selection:
         """Return what lies below the folders, down to the runs."""
         return [*_listed(self._folders)]
 
-    def _seen(self, cell: Cell | None, run: Run, is_running: bool) -> Seen:
+    def _state(self, cell: Cell | None, run: Run, is_running: bool) -> CellState:
         if cell is None or not run.can_be_rerun or not is_named_after(run.path, cell):
-            return _read(run, cell, run.status())
+            return state_of(cell, run)
         if is_running:
-            return Seen(cell.name, cell, Status.RUNNING)
+            return CellState(cell.name, cell, Status.RUNNING, path=run.path)
         stamp = _stamp(run)
         if stamp is None or self._ended.get(run.path, (None,))[0] != stamp:
-            store = Store(run.path.parent)
-            seen = _read(store.of(cell), cell, store.status(cell))
-            if stamp is None or seen.status is Status.RUNNING:
-                return seen
-            self._ended[run.path] = stamp, seen
+            now = state_of(cell, run)
+            if stamp is None or now.status is Status.RUNNING:
+                return now
+            self._ended[run.path] = stamp, now
         return self._ended[run.path][1]
 
 
-def _planned(overrides: Sequence[str]) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:
-    made = plan(overrides, identify)
-    store = Store(made.store)
-    return [(one.cell, RunDir(store.place_of(one.cell))) for one in made.cells], [store]
+def _found(selection: Selection) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:
+    """Return the runs of a selection, and the stores in which they are computed."""
+    if selection.folders:
+        return _below(selection.folders)
+    store = Store(selection.plan.store)
+    return [(one.cell, RunDir(store.place_of(one.cell))) for one in selection.plan.cells], [store]
 
 
 def _below(folders: Sequence[Path]) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:
@@ -169,13 +147,3 @@ def _written_ns(path: Path) -> int | None:
 def _stamp(run: Run) -> int | None:
     """Return what is another once the cell was computed again, None where no end was written."""
     return _written_ns(run.files[0])
-
-
-def _read(run: Run, cell: Cell | None, status: Status) -> Seen:
-    """Return what the files of a run say that ended."""
-    name = cell.name if cell and run.can_be_rerun else str(run.path)
-    if status is Status.CORRUPT:
-        return Seen(name, cell, status, "its files cannot be believed; rerun the cell")
-    outcome = run.outcome()  # nothing where it was removed meanwhile
-    log = run.engine_log if run.engine_log and run.engine_log.exists() else None
-    return Seen(name, cell, status, outcome.get("reason", ""), log, outcome.get("wall_s", 0.0), warnings_in(outcome))

@@ -3,7 +3,8 @@
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ from fscost.tables import TableSpec
 if TYPE_CHECKING:
     from fscost.collect import Frames  # with pandas, which nothing here needs
 
+Word = str | PathLike[str]
+"""An override, as ``clients=3,10``, or a folder."""
+
 _NOT_ABOUT_CELLS = ("store=", "out=", "table", "network", "hydra", "retries=", "fail_fast=", "engine.python=",
                     "engine.threads=", "engine.timeout_min=", "engine.memory_gb=")  # fmt: skip
 """Overrides that say how cells are run and shown, and not which."""
@@ -35,19 +39,62 @@ _OF_FOREIGN = ("shapes=", "parameters=", "lora_rank=", _RELEASE)
 _MOST_TO_DO = 5
 
 
-@dataclass(frozen=True)
 class Selection:
-    """The runs that a verb is about, and the plan they come from.
+    """The runs that a verb is about, and the plan they come from; each is looked up when it is first asked for.
 
-    `model` (a spec, as ``fs.model.spec``) and `release` are told of runs in folders that fscost did not launch.
+    `words` name them again: folders, or the overrides of a grid. A grid's cells are checked by the engines that would
+    run them, unless it is not `checked`.
     """
 
-    runs: tuple[tuple[Cell | None, Run], ...]
-    plan: Plan
-    planned: dict[str, Planned]
-    words: tuple[str, ...]
-    model: Mapping[str, Any] | None = None
-    release: str | None = None
+    def __init__(self, overrides: Sequence[str], folders: Sequence[Path] = (), *, checked: bool = True) -> None:
+        self.overrides, self.folders, self._checked = (*overrides,), (*folders,), checked
+        self.words = (*map(str, folders), *overrides)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The cells of the grid; of folders, how their cells would be run again, and how they are shown."""
+        if self.folders:
+            return plan([o for o in self.overrides if not o.startswith(_OF_FOREIGN)], unasked)
+        return planned(self.overrides) if self._checked else plan(self.overrides, identify)
+
+    @cached_property
+    def planned(self) -> dict[str, Planned]:
+        """The cells of a grid by their ids, none where folders are selected."""
+        return {} if self.folders else {one.cell.id: one for one in self.plan.cells}
+
+    @cached_property
+    def runs(self) -> tuple[tuple[Cell | None, Run], ...]:
+        """The runs, each with its cell, None where the run does not tell it; those of a grid in its order."""
+        if self.folders:
+            return tuple(runs_below(*self.folders))
+        store = Store(self.plan.store)
+        return tuple((one.cell, store.of(one.cell)) for one in self.plan.cells)
+
+    @cached_property
+    def model(self) -> Mapping[str, Any] | None:
+        """The spec of the model (as ``fs.model.spec``) of runs that fscost did not launch, None where none is given."""
+        return _model_told(self.overrides) if self.folders else None
+
+    @cached_property
+    def release(self) -> str | None:
+        """The release that runs which fscost did not launch are said to have run on."""
+        return _release_told(self.overrides) if self.folders else None
+
+    def look_up(self) -> None:
+        """Look up all of it now: what cannot be is refused before anything is done."""
+        _ = self.runs, self.plan, self.model, self.release
+
+    def renewed(self) -> "Selection":
+        """Return the same folders or cells; which runs there are is looked up anew, and planned is nothing twice."""
+        again = Selection(self.overrides, self.folders, checked=self._checked)
+        again.__dict__.update({name: self.__dict__[name] for name in ("plan", "planned") if name in self.__dict__})
+        return again
+
+    def shown(self, settings: Sequence[str]) -> "Selection":
+        """Return the same runs with other settings of how they are shown."""
+        if not settings:
+            return self
+        return Selection([*self.overrides, *settings], self.folders, checked=self._checked)
 
     @property
     def command(self) -> str:
@@ -96,15 +143,12 @@ def planned(overrides: Sequence[str]) -> Plan:
     return made
 
 
-def select(words: Sequence[str]) -> Selection:
+def select(words: Sequence[Word], *, checked: bool = True) -> Selection:
     """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
-    overrides, folders = named(words)
-    if folders:
-        runs = runs_below(*folders)
-        made = plan([o for o in overrides if not o.startswith(_OF_FOREIGN)], unasked)
-        words = (*map(str, folders), *overrides)
-        return Selection(tuple(runs), made, {}, words, _model_told(overrides), _release_told(overrides))
-    return selection_of(planned(overrides), overrides)
+    selection = Selection(*named(words), checked=checked)
+    if checked:
+        selection.look_up()
+    return selection
 
 
 def _model_told(overrides: Sequence[str]) -> Mapping[str, Any] | None:
@@ -128,24 +172,18 @@ def _release_told(overrides: Sequence[str]) -> str | None:
     return told[-1] if told else None
 
 
-def selection_of(made: Plan, overrides: Sequence[str]) -> Selection:
-    """Return the runs of all cells of a plan, which these overrides made."""
-    store = Store(made.store)
-    runs = [(p.cell, store.of(p.cell)) for p in made.cells]
-    return Selection(tuple(runs), made, {p.cell.id: p for p in made.cells}, tuple(overrides))
-
-
 def settings_of(one: Planned) -> EngineSettings:
     """Return how a cell's engine is to run it."""
     return EngineSettings.from_config(one.engine)
 
 
-def named(words: Sequence[str]) -> tuple[list[str], list[Path]]:
+def named(words: Sequence[Word]) -> tuple[list[str], list[Path]]:
     """Return the overrides and the folders of a selection, of the last sweep where no cell is named.
 
     Raises ConfigError for overrides that name cells beside a folder, and where there was no last sweep.
     """
-    overrides, folders = [w for w in words if "=" in w], [Path(w) for w in words if "=" not in w]
+    overrides = [w for w in words if isinstance(w, str) and "=" in w]
+    folders = [Path(w) for w in words if not isinstance(w, str) or "=" not in w]
     if folders:
         allowed = (*_NOT_ABOUT_CELLS, *_OF_FOREIGN)
         if lost := [o for o in overrides if not o.startswith(allowed) or o.startswith("store=")]:

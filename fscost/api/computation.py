@@ -1,0 +1,116 @@
+"""Cells into the store: computing what is missing, or again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fscost.api.cell_states import Cells, CellState, state_of
+from fscost.api.selection import Selection, remember, settings_of
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome, Status
+from fscost.engine import EngineSettings, described
+from fscost.errors import ConfigError
+from fscost.launch import Ended, Sweep, Task, launcher, report_for
+from fscost.plan import Plan, Planned
+from fscost.store.run import Run
+from fscost.store.rundir import RunDir
+from fscost.store.store import Store, is_named_after
+
+Say = Callable[[str], None]
+"""Tells the user a line of what happens."""
+
+
+def compute_missing(selection: Selection, say: Say | None) -> Cells:
+    """Compute the cells of a grid that are not done; return all of them as they are then.
+
+    Without `say` nothing is told. An interrupt ends what runs, and is raised again; what is done stays.
+    """
+    made = selection.plan
+    store = Store(made.store)
+    _open(store)
+    states = [store.status(one.cell) for one in made.cells]
+    pending = [one for one, status in zip(made.cells, states, strict=True) if status is not Status.DONE]
+    if say:
+        _say_engine(made, say)
+        done = len(made.cells) - len(pending)
+        say(f"{len(made.cells)} cells: {done} done, {len(pending)} to run, store {store.path}")
+    remember(store, selection.overrides)
+    ended = _compute(pending, store, made, say)
+    again = selection.renewed()
+    return Cells([_after(state_of(cell, run), ended) for cell, run in again.runs], again)
+
+
+def compute_again(selection: Selection, say: Say | None, *, failed: bool, missing: bool) -> Cells:
+    """Compute selected cells again, all or only those in the given states; return these as they are then."""
+    runs = [*_own_runs(selection, say or _nothing)]
+    if failed or missing:
+        runs = [(cell, run) for cell, run in runs if _is_wanted(state_of(cell, run).status, failed, missing)]
+    ended: dict[str, Ended] = {}
+    for folder in dict.fromkeys(run.path.parent for _, run in runs):
+        _open(store := Store(folder))
+        cells = [cell for cell, run in runs if run.path.parent == folder]
+        here = [selection.planned.get(cell.id) or selection.plan.as_planned(cell) for cell in cells]
+        ended |= _compute(here, store, selection.plan, say)
+    now = [(cell, RunDir(run.path.with_name(cell.name))) for cell, run in runs]
+    return Cells([_after(state_of(cell, run), ended) for cell, run in now], selection.renewed())
+
+
+def _nothing(line: str) -> None:
+    """Tell nothing."""
+
+
+def _own_runs(selection: Selection, say: Say) -> list[tuple[Cell, Run]]:
+    """Return the runs that fscost launched and can compute again."""
+    found = []
+    for cell, run in selection.runs:
+        if cell is None:
+            say(f"{run.path}: its cell cannot be read; name it by overrides to compute it again")
+        elif run.can_be_rerun:
+            if not is_named_after(run.path, cell):
+                raise ConfigError(f"{run.path}: was renamed; rename it back to {cell.name} to compute it again")
+            found.append((cell, run))
+    return found
+
+
+def _is_wanted(status: Status, failed: bool, missing: bool) -> bool:
+    if failed and status in (Status.FAILED, Status.TIMEOUT, Status.CORRUPT):
+        return True
+    return missing and status in (Status.MISSING, Status.INTERRUPTED)
+
+
+def _after(state: CellState, ended: Mapping[str, Ended]) -> CellState:
+    """Return the state of a cell, how it ended here if it did; a rerun that failed has left the old result in place."""
+    if state.id not in ended:
+        return state
+    end = ended[state.id]
+    outcome = end.outcome or Outcome(status=Status.FAILED, reason=end.reason)
+    if outcome.status is Status.DONE:
+        return replace(state, is_new=True)
+    log = Path(end.log) if end.log else None
+    return replace(state, status=outcome.status, reason=outcome.reason, log=log, wall_s=outcome.wall_s, is_new=True)
+
+
+def _compute(cells: Sequence[Planned], store: Store, made: Plan, say: Say | None) -> Mapping[str, Ended]:
+    """Compute cells into the store and return how those ended that did; one that fails does not stop the others."""
+    if not cells:
+        return {}
+    tasks = [Task(one.cell, settings_of(one), one.launcher, store.stamp(one.cell)) for one in cells]
+    told = report_for([task.cell for task in tasks], store, say)
+    sweep = Sweep(store, launcher(tasks, store), told, retries=made.retries, fail_fast=made.fail_fast)
+    try:
+        sweep.run(tasks)
+    finally:
+        if sweep.has_begun:
+            told.summary()
+    return sweep.results
+
+
+def _open(store: Store) -> None:
+    """Make the store ready to be written to."""
+    store.check_writable()
+    store.tidy()
+
+
+def _say_engine(made: Plan, say: Say) -> None:
+    if made.engine["name"] == "auto":
+        say(f"engine=auto: {described(made.cells[0].cell.engine, EngineSettings.from_config(made.engine))}")

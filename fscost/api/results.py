@@ -1,0 +1,186 @@
+"""What selected runs come to: frames, tables, figures, and what a report is about."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fscost.api.selection import Selection
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Status
+from fscost.collect import Frames, gather
+from fscost.files import write_text
+from fscost.store.ledger_file import LedgerFile
+from fscost.store.run import Run
+from fscost.tables import Table, TableSpec
+from fscost.tables.audit import audit
+from fscost.tables.build import build
+from fscost.tables.captions import provenance
+from fscost.tables.origins import explain, heading, trace
+from fscost.tables.published import published
+from fscost.tables.varying_options import options_of, varying_options
+
+if TYPE_CHECKING:
+    from fscost.plots import Sketch
+    from fscost.plots.draw import Plot
+    from fscost.report import Subject
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Where the numbers of one cell come from: in `lines`, and in a table what each worker sent beside what was logged.
+
+    A cell that is not done has a `heading` alone.
+    """
+
+    heading: Sequence[str]
+    lines: Sequence[str] = ()
+    workers: Table | None = None
+
+    def __str__(self) -> str:
+        table = [self.workers.to_text()] if self.workers else []
+        return "\n".join([*self.heading, *self.lines, *table])
+
+
+class Explanation(tuple[Explained, ...]):
+    """Where the numbers of cells come from, cell by cell; as text, all of it."""
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self))
+
+    __repr__ = __str__
+
+
+class Results:
+    """The results of a selection, collected once, when they are first asked for."""
+
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
+
+    @cached_property
+    def frames(self) -> Frames:
+        """What was collected from the runs."""
+        return gather(self.selection.runs, self._derive)
+
+    @cached_property
+    def spec(self) -> TableSpec:
+        """What tables show."""
+        plan = self.selection.plan
+        spec = TableSpec.from_config(plan.table, plan.network)
+        spec.check_options([cell for cell, _ in self.selection.runs if cell is not None])
+        if self.selection.folders and spec.order == "named":  # a folder names nothing in any order
+            return replace(spec, order="sorted")
+        return spec
+
+    @cached_property
+    def extra(self) -> dict[str, dict[str, Any]]:
+        """Options that vary beyond the axes, or were asked for, by cell."""
+        return options_of(self._cells, self.spec.options) | varying_options(self._cells)
+
+    @cached_property
+    def to_do(self) -> list[str]:
+        """The commands that would compute what is not done."""
+        return self.selection.to_do(self.frames)
+
+    def table(self) -> Table:
+        """Return the table of the selection's settings; raises TableError."""
+        return self.tables_of(self.frames, to_do=self.to_do, command=self.selection.command)(self.spec)
+
+    def traced(self) -> list[str]:
+        """Return for each number of the table in a line of text which runs it comes from."""
+        cells = self.frames.cells["cell"]
+        paths = {cell: run.path for (_, run), cell in zip(self.selection.runs, cells, strict=True)}
+        return [*trace(self.table(), paths)]
+
+    def sketch(self, figure: str) -> "Sketch":
+        """Return what a figure shows."""
+        from fscost import plots
+
+        return plots.sketch(figure, self.frames, self.spec, self.extra)
+
+    def plot(self, figure: str, width: str | float) -> "Plot":
+        """Return a figure, ready to be drawn; raises TableError."""
+        from fscost.plots.draw import Plot, width_of  # here: matplotlib takes longer to import than a table to make
+
+        width_in, plan = width_of(width), self.selection.plan
+        sketch = self.sketch(figure)
+        name = figure if plan.name == plan.table["name"] else f"{plan.name}_{figure}"
+        told = [*provenance(self.frames.cells, self.selection.command_of("plot", figure))]
+        return Plot(figure, sketch, name, width_in, told)
+
+    def subject(self) -> "Subject":
+        """Return what a report is about."""
+        from fscost.report import Subject  # here, as above: no table needs a template of a page
+
+        return Subject(
+            name=self.selection.plan.name,
+            runs=self.selection.runs,
+            frames=self.frames,
+            spec=self.spec,
+            extra=self.extra,
+            table_of=self.tables_of(self.frames),
+            commands=self.selection.commands(self.frames),
+            to_do=self.to_do,
+            command=self.selection.command_of("report"),
+        )
+
+    def write_report(self, out: Path | None) -> Path:
+        """Write the page about the runs, beside tables where nothing else is said, and return its path."""
+        from fscost.report import content, page
+
+        subject = self.subject()
+        path = out or self.selection.plan.out / f"{subject.name}_report.html"
+        write_text(path, page(subject, content(subject)))
+        return path
+
+    def explained(self) -> Iterator[Explained]:
+        """Yield for each cell where its numbers come from."""
+        rows = self.frames.cells.to_dict("records")
+        for (_, run), row in zip(self.selection.runs, rows, strict=True):
+            yield self._explained(run, row)
+
+    def _explained(self, run: Run, row: Mapping[Any, Any]) -> Explained:
+        if row["status"] != Status.DONE:
+            return Explained([*heading(row)])
+        own = self.frames.of(row["cell"])
+        lines = [*(f"warning: {warning}" for warning in run.warnings()), *explain(own.messages, own.workers)]
+        make = self.tables_of(own, to_do=self.selection.to_do(own), command=self.selection.command)
+        return Explained([*heading(row)], lines, make(self.spec) if len(own.workers) else None)
+
+    @cached_property
+    def _cells(self) -> list[Cell]:
+        return self._cells_in(self.frames)
+
+    def _cells_in(self, frames: Frames) -> list[Cell]:
+        """Return the cells that are told; runs of one cell have its id with a number behind it."""
+        told = {str(cell).split("-")[0] for cell in frames.cells.get("cell", ())}
+        return [cell for cell, _ in self.selection.runs if cell is not None and cell.id in told]
+
+    def tables_of(
+        self, frames: Frames, *, to_do: Sequence[str] = (), command: str = ""
+    ) -> Callable[[TableSpec], Table]:
+        """Return what makes tables of frames; without a command they do not tell how they were made."""
+        cells, label = self._cells_in(frames), self.selection.plan.name
+        extra = options_of(cells, self.spec.options) | varying_options(cells)
+
+        def table_of(spec: TableSpec) -> Table:
+            shared: dict[str, Any] = {"label": label, "to_do": to_do, "command": command}
+            if spec.layout == "published":
+                return published(frames.cells, cells, spec, **shared)
+            if spec.layout == "audit":
+                return audit(frames.cells, frames.workers, frames.messages, spec, extra=extra, **shared)
+            return build(frames.cells, spec, rounds=frames.rounds, extra=extra, **shared)
+
+        return table_of
+
+    def _derive(
+        self, cell: Cell, releases: Sequence[str], workers: Sequence[Row], evaluations: Sequence[Row]
+    ) -> LedgerFile:
+        """Make the ledger of a run that nobody metered, with what the selection tells of it."""
+        from fscost.engine.estimate.derived_ledger import derive
+
+        told = [self.selection.release] if self.selection.release else releases
+        return derive(cell, workers, evaluations, told, self.selection.model)

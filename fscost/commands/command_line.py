@@ -1,0 +1,254 @@
+"""The command line: ``python -m fscost [VERB] OVERRIDE…``."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from fscost import __version__
+from fscost.commands.completion import answer, is_ours
+from fscost.errors import FscostError
+from fscost.printable import clean
+
+VERBS = {
+    "plan": "list the cells of a grid, their ids and what is done, missing or failed; runs nothing",
+    "status": "show how far the cells are while they are computed, by whatever command and on whatever machine",
+    "rerun": "compute cells again; an old result stays until the new one is done",
+    "collect": "merge runs into frames: messages, workers, rounds, cells (CSV and Parquet)",
+    "explain": "show where the numbers of cells come from: what was sent, and what FederatedScope logged of it",
+    "table": "print the table of a grid or of folders with runs",
+    "report": "write one page of a grid or of folders with runs: tables and figures to play with, and every cell",
+    "plot": "draw a figure of a grid or of folders with runs: PDF, PNG and its numbers as CSV",
+}
+_ABOUT = """fscost: communication-cost tables of federated-learning sweeps
+
+  python -m fscost -m method=fedavg,fedprox clients=3,10   run what is missing, print the table
+  python -m fscost VERB …                                  show or recompute: a grid, folders, or the last sweep"""
+_MORE = """python -m fscost VERB --help lists the options of a verb, python -m fscost --help what a grid is made from.
+fscost is short for python -m fscost; eval "$(fscost -sc install=bash)" completes both on Tab."""
+_FIGURES = {
+    "accuracy": "accuracy against the bytes until then",
+    "size": "bytes against the size of the model",
+    "traffic": "bytes by traffic class",
+    "audit": "what FederatedScope counts beside what travels",
+}
+_FORMATS = {"latex": ".tex", "markdown": ".md", "html": ".html", "csv": ".csv", "text": ".txt"}
+_HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p",
+                "--shell-completion", "-sc")  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 all done, 1 some cell failed, 2 the user's mistake."""
+    words = _with_config_dir(list(sys.argv[1:] if argv is None else argv))
+    try:
+        return _dispatch(words)
+    except FscostError as error:
+        print("\n".join(map(clean, f"fscost: {error}".split("\n"))), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fscost: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words:
+        print(_usage())
+        return 0
+    if words == ["--version"]:
+        print(f"fscost {__version__}")
+        return 0
+    if words and words[0] in VERBS:
+        return _verb(words[0], [_plain(word) for word in words[1:]])
+    if words[0] in ("-sc", "--shell-completion") and is_ours(words[1:]):
+        print(answer(words[1], {verb: _own_words(verb) for verb in VERBS}), end="")
+        return 0
+    if any(word.split("=")[0] in _HYDRA_FLAGS for word in words):
+        return _hydra(words)
+    unknown = [w for w in words if "=" not in w and w not in ("-m", "--multirun") and not w.startswith("~")]
+    if unknown:
+        raise FscostError(f"{unknown[0]}: no such verb; there are {', '.join(VERBS)}, and overrides like clients=3,10")
+    from fscost.commands import run
+
+    return run.run_sweep([_plain(word) for word in words if "=" in word or word.startswith("~")])
+
+
+def _with_config_dir(words: list[str]) -> list[str]:
+    """Turn Hydra's ``--config-dir DIR`` into an override, unless one of Hydra's own flags wants it as it is."""
+    if any(word in _HYDRA_FLAGS for word in words):
+        return words
+    turned = re.sub(r"(?:^|(?<=\0))(?:--config-dir|-cd)[\0=]([^\0]+)", r"config_dir=\1", "\0".join(words))
+    return turned.split("\0") if words else words
+
+
+def _plain(word: str) -> str:
+    """Return an override without its leading +: every name is known here, so nothing is ever appended."""
+    return word.lstrip("+") if "=" in word else word
+
+
+def _usage() -> str:
+    verbs = (f"    {verb:9}{meaning}" for verb, meaning in VERBS.items())
+    return "\n".join([_ABOUT, "", *verbs, "", _MORE])
+
+
+def _own_words(verb: str) -> list[str]:
+    """Return the words that a verb has of its own: its options, and the names of figures."""
+    options = re.findall(r"--[a-z]+", _parser(verb).format_usage())
+    return ["--help", *options, *(_FIGURES if verb == "plot" else ())]
+
+
+def _hydra(words: list[str]) -> int:
+    if any(word in ("--help", "-h") for word in words):
+        print(_usage(), end="\n\n", flush=True)
+    from fscost.plan.cell_from import resolvers
+    from fscost.plan.hydra_config import answer_flags
+
+    sys.argv[1:] = [_plain(word) for word in words]
+    answer_flags(resolvers())
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise FscostError(f"{message}; see {self.prog} --help")
+
+
+def _verb(verb: str, words: list[str]) -> int:
+    given = _parser(verb).parse_intermixed_args(_read_first(verb, words))
+    if verb == "status":
+        from fscost.commands.status import status  # alone: what tables need takes longer to import than to look
+
+        return status(given.selection, given.watch)
+    if verb in ("plan", "rerun"):
+        return _of_cells(given, verb)
+    return _of_results(given, verb)
+
+
+def _of_cells(given: argparse.Namespace, verb: str) -> int:
+    from fscost.commands import run
+
+    if verb == "plan":
+        return run.show_plan(given.selection)
+    return run.rerun(given.selection, failed=given.failed, missing=given.missing)
+
+
+def _of_results(given: argparse.Namespace, verb: str) -> int:
+    from fscost.commands import show  # alone: pandas takes longer to import than most plans to make
+
+    match verb:
+        case "explain":
+            return show.explain_cells(given.selection)
+        case "collect":
+            return show.collect(given.selection, given.out)
+        case "report" if given.serve:
+            return show.serve_report(given.selection, given.serve)
+        case "report":
+            return show.report(given.selection, given.out)
+        case "plot":
+            return show.plot(given.selection, given.figure, given.out, given.width, pgf=given.pgf)
+        case _:
+            return _table(given)
+
+
+def _table(given: argparse.Namespace) -> int:
+    from fscost.commands import show
+
+    if given.cells:
+        _refuse_beside_cells(given)
+        return show.trace_cells(given.selection, given.out)
+    format = given.format or _format_of(given.template) or _format_of(given.out)
+    if format is None and given.out and given.out.suffix:
+        raise FscostError(f"--out {given.out}: no format is called so; name one with --format")
+    format = format or "text"
+    return show.table(given.selection, format, given.template, given.out, standalone=given.standalone)
+
+
+def _parser(verb: str) -> _Parser:
+    parser = _Parser(prog=f"fscost {verb}", description=VERBS[verb], allow_abbrev=False)
+    if verb == "plot":
+        figures = "; ".join(f"{name}: {meaning}" for name, meaning in _FIGURES.items())
+        parser.add_argument("figure", choices=_FIGURES, help=figures)
+    parser.add_argument("selection", nargs="*", help="overrides that name a grid, or folders; nothing = the last sweep")
+    if verb == "status":
+        watch = "look again every second, or every so many, until nothing runs any more"
+        parser.add_argument("--watch", type=_seconds, nargs="?", metavar="SECONDS", help=watch)
+    if verb == "rerun":
+        parser.add_argument("--failed", action="store_true", help="only cells that failed or cannot be believed")
+        parser.add_argument("--missing", action="store_true", help="only cells that were never finished")
+    if verb == "collect":
+        parser.add_argument("--out", type=Path, help="folder for the frames")
+    if verb == "report":
+        either = parser.add_mutually_exclusive_group()
+        either.add_argument("--out", type=Path, metavar="FILE.html", help="the page; default: beside the tables")
+        serve = "write nothing, but serve the page at http://127.0.0.1:PORT/, where it follows the sweep until Ctrl-C; "
+        serve += f"only this machine can reach it; default: {_PORTS[0]}, or if it is taken one of the next or any"
+        either.add_argument("--serve", type=_ports, nargs="?", metavar="PORT", help=serve)
+    if verb == "plot":
+        parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for the figure; default: that of tables")
+        width = "column (3.25 in, the default), page (6.75 in) or a number of inches"
+        parser.add_argument("--width", default="column", help=width)
+        parser.add_argument("--pgf", action="store_true", help="write PGF too, which has the fonts of your document")
+    if verb == "table":
+        formats = "default: what the template or the file is called, else text"
+        parser.add_argument("--format", choices=[*_FORMATS], help=formats)
+        parser.add_argument("--standalone", action="store_true", help="a whole document: LaTeX to compile, or a page")
+        parser.add_argument("--cells", action="store_true", help="print for each number the runs it comes from")
+        parser.add_argument("--template", type=Path, metavar="FILE", help="your own Jinja2 template")
+        parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
+    return parser
+
+
+def _format_of(path: Path | None) -> str | None:
+    """Return the format that a file or a template is called after, as ``table.tex`` or ``mine.md.j2``."""
+    name = path.name.removesuffix(".j2") if path else ""
+    return next((format for format, suffix in _FORMATS.items() if name.endswith(suffix)), None)
+
+
+def _read_first(verb: str, words: list[str]) -> list[str]:
+    """Return a verb's words as argparse can read them; raises FscostError for a plot that names no figure first."""
+    if verb == "plot" and (not words or words[0] not in (*_FIGURES, "-h", "--help")):
+        *most, last = _FIGURES
+        raise FscostError(f"{' '.join(['plot', *words[:1]])}: name the figure first: {', '.join(most)} or {last}")
+    return _with_values(words)
+
+
+def _refuse_beside_cells(given: argparse.Namespace) -> None:
+    for name in ("format", "template", "standalone"):
+        if getattr(given, name):
+            raise FscostError(f"--{name}: is of tables, and --cells prints the runs behind one; leave one of them out")
+
+
+def _with_values(words: list[str]) -> list[str]:
+    """Let a selection follow ``--watch`` and ``--serve``, which would take its first word for their number."""
+    followed = zip(words, [*words, ""][1:], strict=True)
+    return [
+        f"{word}={_UNLESS_SAID[word]}" if word in _UNLESS_SAID and not _NUMBER.fullmatch(after) else word
+        for word, after in followed
+    ]
+
+
+def _seconds(word: str) -> float:
+    if not _NUMBER.fullmatch(word) or not _LEAST_S <= float(word) <= _MOST_S:
+        raise argparse.ArgumentTypeError(f"{word}: must be a number of seconds from {_LEAST_S} to {_MOST_S}")
+    return float(word)
+
+
+def _ports(word: str) -> Sequence[int]:
+    """Return which ports to try."""
+    if word == _UNLESS_SAID["--serve"]:
+        return _PORTS
+    if not word.isdecimal() or int(word) > _MOST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{word}: must be a port, a whole number from 0 (any free one) to {_MOST_PORT}"
+        )
+    return [int(word)]
+
+
+_UNLESS_SAID = {"--watch": "1", "--serve": "auto"}
+_PORTS, _MOST_PORT = (*range(8470, 8480), 0), 65535
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_LEAST_S, _MOST_S = 0.1, 86400
