@@ -12,8 +12,9 @@ from fscost.cells.measure import UNITS
 from fscost.plots.figure_view import Panel, Record, Series, Sketch
 from fscost.plots.panels import arranged, grid, label_outer, legend, shared
 from fscost.plots.sketches import LOGGED, row_name
-from fscost.plots.style import CLASSES, GREY, Page, linear, logarithmic, short, width_em
-from fscost.tables.marks import PARTLY, Mark
+from fscost.plots.style import CLASSES, GREY, Page, linear, logarithmic, width_em
+from fscost.tables.marks import PARTLY, UNKNOWN
+from fscost.tables.numbers import significant
 
 _SQUEEZED = 5
 _SMALL: dict[str, Any] = {"fontsize": 6, "va": "center_baseline"}
@@ -93,7 +94,7 @@ def _bar(own: Axes, place: int, row: _Row, scale: float) -> None:
         own.barh(place, size, left=end, height=0.66, label=record["traffic"], **_class(record["traffic"]))
         end += size
     if row.records:
-        _beside(own, place, end, short(end) + PARTLY * bool(row.series.parts[0].note), 2)
+        _beside(own, place, end, significant(end) + PARTLY.sign * bool(row.series.parts[0].note), 2)
 
 
 def _class(traffic: str) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def _dots(own: Axes, place: int, record: Record, true: str, scale: float) -> Non
     logged, size = record[LOGGED], record[true]
     if logged and size:
         own.plot([logged / scale, size / scale], [place] * 2, color=GREY, linewidth=0.7, zorder=1)
-        factor = f"×{short(size / logged)}{PARTLY * record['partly']}"
+        factor = f"×{significant(size / logged)}{PARTLY.sign * record['partly']}"
         _beside(own, place, max(size, logged) / scale, factor, 4)
     for value, style, name in ((logged, _LOG, LOGGED), (size, _TRUE, true)):
         if value:
@@ -150,5 +151,5 @@ def _dots(own: Axes, place: int, record: Record, true: str, scale: float) -> Non
         elif value == 0:
             _at_left(own, place, "0", style["color"])
         else:
-            unknown = f"{'log' if name == LOGGED else name.removesuffix('_bytes')} {Mark.UNKNOWN}"
+            unknown = f"{'log' if name == LOGGED else name.removesuffix('_bytes')} {UNKNOWN}"
             own.text(0.98, place, unknown, transform=own.get_yaxis_transform(), color=GREY, ha="right", **_SMALL)

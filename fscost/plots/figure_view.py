@@ -14,10 +14,11 @@ from fscost.errors import TableError
 from fscost.tables import TableSpec, without_effect
 from fscost.tables.captions import notes, power, unseen_of
 from fscost.tables.column import ColumnSpec
+from fscost.tables.column_style import Datum, unit_for
 from fscost.tables.comparison import Keys, Options, compared, readable
 from fscost.tables.lines import Line
-from fscost.tables.marks import ESTIMATED, Mark, mark_of
-from fscost.tables.numbers import Datum, unit_for
+from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
+from fscost.tables.numbers import whole
 from fscost.tables.same_in_all import constants_of, in_words
 from fscost.tables.seeds import counts_of, number_of, told
 from fscost.tables.table import Column
@@ -199,8 +200,8 @@ class View:
         return Series(name, parts, without_effect.words((run for part in parts for run in part.line.runs), self.spec))
 
     def _part(self, line: Line, numbers_of: NumbersOf) -> Part:
-        records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status))
-        mark = "" if records else lack or Mark.UNKNOWN
+        records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status).sign)
+        mark = "" if records else lack or UNKNOWN.sign
         return Part(line, self.where(line), records, mark, note=lack if records else "")
 
     @cached_property
@@ -226,9 +227,9 @@ class View:
 
     def _axis_text(self, key: str, value: Any) -> str:
         if value is None:
-            return f"{key} n/a"
+            return f"{key} {UNKNOWN}"
         if key in ("clients", "rounds") and isinstance(value, int):
-            return f"{value:,} {key.removesuffix('s') if value == 1 else key}"
+            return f"{whole(value)} {key.removesuffix('s') if value == 1 else key}"
         return f"{key} {value}" if key == "seed" else self.spec.label(value)
 
     # --- numbers ------------------------------------------------------------------------------------
@@ -287,7 +288,7 @@ class View:
             f"{text}." for text in without_effect.said((run for line in self.lines for run in line.runs), self.spec)
         ]
         is_estimate = self.is_estimate or self.column.measure == "network"
-        columns = [Column("", "", note=ESTIMATED)] if is_estimate else []
+        columns = [Column("", "", mark=ESTIMATED)] if is_estimate else []
         return said + [f"{title(note.meaning)}." for note in notes([], columns, self.lines, [self.column])]
 
 

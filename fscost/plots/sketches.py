@@ -16,7 +16,7 @@ from fscost.tables.captions import messages_of
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.lines import Line, Run, bytes_columns, course_of, is_unknown
 from fscost.tables.logged_metrics import logged_as, metrics_of, refuse_unlogged
-from fscost.tables.marks import PARTLY, Mark
+from fscost.tables.marks import PARTLY, UNKNOWN, Mark
 from fscost.tables.quantities import QUANTITIES
 
 LOGGED = "logged_bytes"
@@ -50,7 +50,7 @@ def _reading(view: View, records: Sequence[Record], measure: str) -> Iterator[st
     if any(record[LOGGED] == 0 for record in records):
         yield "0: no byte was logged."
     if any(record["partly"] for record in records):
-        yield f"{PARTLY}: without messages that FederatedScope cannot encode."
+        yield f"{PARTLY}: {PARTLY.meaning}."
     if any(line.is_estimate for line in view.lines):
         yield "Nothing was logged: asizeof of all messages, and each is sent by one worker and received by another."
 
@@ -73,7 +73,7 @@ def _audited(view: View, line: Line) -> tuple[list[Record], str]:
     records = [record for figures in found for record in _records(figures, measure)]
     numbers = [(record[LOGGED], record[f"{measure}_bytes"]) for record in records]
     some = [record for record, pair in zip(records, numbers, strict=True) if pair != (None, None)]
-    return some, "" if all(None not in pair for pair in numbers) else f"{measure} or log {Mark.UNKNOWN}"
+    return some, "" if all(None not in pair for pair in numbers) else f"{measure} or log {UNKNOWN}"
 
 
 def _over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ def _in_closed_form(view: View, line: Line) -> list[Record]:
     measure, every = view.column.measure, replace(view.column, traffic=ALL)
     counted = (replace(every, measure=name) for name in ("reported", measure))
     reported, true = (line.sums([name for link in Link for name in bytes_columns(c, link)]) for c in counted)
-    if isinstance(reported, str) or isinstance(true, str):
+    if isinstance(reported, Mark) or isinstance(true, Mark):
         return []
     workers = int(line.runs[0]["clients"]) + 1
     record = {LOGGED: view.middle(reported) / workers, f"{measure}_bytes": view.middle(true) / workers}
@@ -130,7 +130,7 @@ def what(view: View, column: ColumnSpec) -> str:
     return f"{text}, estimated" if view.is_estimate and not text.startswith("estimated") else text
 
 
-def _total(line: Line, column: ColumnSpec) -> list[float] | str:
+def _total(line: Line, column: ColumnSpec) -> list[float] | Mark:
     of = QUANTITIES["total"].of
     assert of is not None
     return of(line, column)
@@ -227,7 +227,7 @@ THOUSANDS = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
 
 def _sized(view: View, line: Line) -> tuple[list[Record], str]:
     params, sizes = line.values("params"), _total(line, view.column)
-    if isinstance(params, str) or isinstance(sizes, str):
+    if isinstance(params, Mark) or isinstance(sizes, Mark):
         return [], ""
     if not all(sizes):
         return [], "nothing sent"  # 0 has no place on a logarithmic axis
@@ -269,8 +269,8 @@ def _classes(view: View, line: Line) -> tuple[list[Record], str]:
     records, unknown = [], []
     for traffic in Traffic:
         sizes = _total(line, replace(view.column, traffic=traffic))
-        if isinstance(sizes, str):
-            unknown.append(f"{traffic} {Mark.UNKNOWN}")
+        if isinstance(sizes, Mark):
+            unknown.append(f"{traffic} {UNKNOWN}")
         else:
             records.append({"traffic": str(traffic), "measure": view.column.measure} | view.told("bytes", sizes))
     return records, ", ".join(unknown) if records else ""

@@ -144,12 +144,6 @@ def for_latex(text: str) -> str:
 _COMMAS = "{x:,.10g}"
 
 
-def short(value: float) -> str:
-    """Return a number with three significant digits and commas between thousands."""
-    rounded = float(f"{value:.3g}")
-    return f"{rounded:,.0f}" if rounded >= 100 or rounded == 0 else f"{rounded:#.3g}"
-
-
 def linear(axis: Axis, most: int = 5) -> None:
     """Make an axis of round numbers."""
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))

@@ -12,8 +12,8 @@ from fscost.cells.outcome import Status
 from fscost.report.page_views import Subject
 from fscost.store.run import Run
 from fscost.tables.lines import is_unknown
-from fscost.tables.marks import Mark
-from fscost.tables.numbers import printed
+from fscost.tables.marks import UNKNOWN
+from fscost.tables.numbers import printed, whole
 from fscost.tables.origins import explain
 from fscost.tables.without_effect import said
 
@@ -68,7 +68,7 @@ def _facts(row: Mapping[Any, Any], outcome: Mapping[str, Any]) -> Iterator[tuple
         yield "FederatedScope's git commit", told["fs_commit"]
     yield from ((name, str(told[name])) for name in ("host", "device", "seed") if name in told)
     if not is_unknown(row.get("params")):
-        yield "parameters", f"{int(row['params']):,}"
+        yield "parameters", whole(int(row["params"]))
     if outcome.get("wall_s"):
         yield "wall time", f"{printed(outcome['wall_s'], 2)} s"
     if outcome.get("peak_rss_bytes"):
@@ -86,12 +86,12 @@ def _ledgers(messages: pd.DataFrame) -> dict[str, list[list[str]]]:
     for (key, *totals), (_, *known) in zip(sums, counts, strict=True):
         cell, *names = key
         texts = (_text(total, is_known=number == rows[key]) for total, number in zip(totals, known, strict=True))
-        found.setdefault(cell, []).append([*map(str, names), f"{rounds[key]:,}", *texts])
+        found.setdefault(cell, []).append([*map(str, names), whole(rounds[key]), *texts])
     return found
 
 
 def _text(size: float, *, is_known: bool) -> str:
-    return f"{int(size):,}" if is_known else str(Mark.UNKNOWN)
+    return whole(int(size)) if is_known else UNKNOWN.sign
 
 
 def _tail(run: Run) -> list[str]:

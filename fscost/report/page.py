@@ -20,7 +20,8 @@ from fscost.report.page_views import TRAFFICS, Subject, figures, tables, units_o
 from fscost.resources import templates
 from fscost.tables.captions import provenance
 from fscost.tables.lines import is_unknown, plain
-from fscost.tables.numbers import printed
+from fscost.tables.marks import UNKNOWN
+from fscost.tables.numbers import printed, whole
 from fscost.tables.render import environment
 from fscost.tables.written_values import Given, given, number_of
 
@@ -109,9 +110,9 @@ def _environment() -> SandboxedEnvironment:
 def _summary(subject: Subject) -> str:
     """Return how many cells are in which state."""
     states = Counter(subject.frames.cells.get("status", ()))
-    counts = (f"{states[status]:,} {status}" for status in Status if states[status])
+    counts = (f"{whole(states[status])} {status}" for status in Status if states[status])
     number = len(subject.frames.cells)
-    return ", ".join([f"{subject.name}: {number:,} cell{'' if number == 1 else 's'}", *counts])
+    return ", ".join([f"{subject.name}: {whole(number)} cell{'' if number == 1 else 's'}", *counts])
 
 
 def _index(subject: Subject) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def _index_row(
         number = number_of(value)
         told = [WORDS[option] for option in options_in(row.get("no_effect")) if axis == "method"]
         text = f"{value} ({', '.join(told)})" if told else str(value)
-        yield "n/a" if value is None else text if number is None else [text, number]
+        yield UNKNOWN.sign if value is None else text if number is None else [text, number]
     yield str(row["status"])
     sent = [row.get(f"training_{link}_payload_bytes") for link in ("uplink", "downlink", "peer")]
     yield _number(None if any(map(is_unknown, sent)) else sum(sent), 0)
@@ -150,4 +151,4 @@ def _index_row(
 
 
 def _number(value: Any, decimals: int) -> Any:
-    return ["n/a", None, "mark"] if is_unknown(value) else [printed(value, decimals), value]
+    return [UNKNOWN.sign, None, "mark"] if is_unknown(value) else [printed(value, decimals), value]

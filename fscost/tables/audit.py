@@ -1,5 +1,6 @@
 """The audit: what FederatedScope logged of each worker, beside what it really sent and received."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -17,8 +18,8 @@ from fscost.tables.captions import notes, provenance, unseen
 from fscost.tables.headings import label_of
 from fscost.tables.lines import is_derived
 from fscost.tables.log_gaps import reasons
-from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, Mark, mark_of
-from fscost.tables.numbers import printed
+from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, UNKNOWN, Mark, mark_of
+from fscost.tables.numbers import Number
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
 from fscost.tables.written_values import given
@@ -185,14 +186,14 @@ def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], s
         entries.append(_means(cell, own, spec.measure))
         names.append("sys_avg")
     else:
-        entries.append([Entry(_mark(cell), mark=True)] * len(FIGURES))
+        entries.append([Entry(mark=_mark(cell))] * len(FIGURES))
         names.append("all")
     axes = [_plain(cell[key]) for key in keys[:-1]]
     for number, (name, figures) in enumerate(zip(names, entries, strict=True)):
         span = len(names) if number == 0 else 0
         labels = [replace(label_of(key, value, spec), span=span) for key, value in zip(keys, axes, strict=False)]
         if options_in(cell.get("no_effect")):
-            labels[-1] = replace(labels[-1], note=NO_EFFECT)
+            labels[-1] = replace(labels[-1], notes=(NO_EFFECT,))
         numbers = (replace(entry, runs=(cell["cell"],)) for entry in _marked(figures, is_derived=is_derived(cell)))
         yield Row((*labels, Entry(name, name), *numbers), rule=None if number else 0)
 
@@ -201,11 +202,11 @@ def _marked(figures: Sequence[Entry], *, is_derived: bool) -> Iterator[Entry]:
     """Yield the figures of a worker, what travelled marked where nobody metered it."""
     for (column, _, _), entry in zip(FIGURES, figures, strict=True):
         is_closed_form = is_derived and not column.startswith("total_") and not entry.mark
-        yield replace(entry, note=ESTIMATED + entry.note) if is_closed_form else entry
+        yield replace(entry, notes=(ESTIMATED, *entry.notes)) if is_closed_form else entry
 
 
-def _mark(cell: Mapping[Any, Any]) -> str:
-    return Mark.UNKNOWN if cell["status"] == Status.DONE else mark_of(cell["status"])
+def _mark(cell: Mapping[Any, Any]) -> Mark:
+    return UNKNOWN if cell["status"] == Status.DONE else mark_of(cell["status"])
 
 
 def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]], measure: str) -> list[Entry]:
@@ -213,8 +214,7 @@ def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]], measur
     entries = []
     for column, _, _ in figures_of(measure):
         if column.startswith("total_"):
-            printed = cell.get(f"sys_avg_{column}")
-            entries.append(Entry(printed, printed) if isinstance(printed, str) else Entry(Mark.UNKNOWN, mark=True))
+            entries.append(_as_logged(cell.get(f"sys_avg_{column}")))
             continue
         known = [value for worker in workers if (value := _value(worker, column)) is not None]
         mean = fmean(known) if known and len(known) == len(workers) else None
@@ -224,8 +224,20 @@ def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]], measur
 
 def _figure(value: float | None, partly: bool = False) -> Entry:
     if value is None:
-        return Entry(Mark.UNKNOWN, mark=True)
-    return Entry(printed(value, 0), value, note=PARTLY if partly else "")
+        return Entry(mark=UNKNOWN)
+    return Entry("", value, Number(value), notes=(PARTLY,) if partly else ())
+
+
+def _as_logged(text: Any) -> Entry:
+    """Return an average as FederatedScope prints it: ``38.58K``, or a number of bytes where it is below 1 K."""
+    if not isinstance(text, str):
+        return Entry(mark=UNKNOWN)
+    if _BYTES.fullmatch(text):
+        return Entry("", text, Number(float(text), len(text.partition(".")[2])))
+    return Entry(text, text)
+
+
+_BYTES = re.compile(r"\d{1,3}(\.\d+)?", re.ASCII)
 
 
 def _plain(value: Any) -> Any:

@@ -12,14 +12,13 @@ from fscost.errors import TableError
 from fscost.tables import without_effect
 from fscost.tables.captions import counted, notes, provenance, reading
 from fscost.tables.column import ColumnSpec
+from fscost.tables.column_style import Datum, Style, emphasised, style_of, unit_for
 from fscost.tables.comparison import Keys, baseline_of, compared, readable
-from fscost.tables.emphasis import emphasised
 from fscost.tables.fallback_columns import columns_of
 from fscost.tables.headings import Heads, label_of
 from fscost.tables.lines import Line, Run, Values, sizes_of
 from fscost.tables.logged_metrics import as_logged
-from fscost.tables.marks import DOUBTED, NO_EFFECT, SO_FAR, Mark, is_unreached, unknown
-from fscost.tables.numbers import Datum, Style, style_of, unit_for
+from fscost.tables.marks import DOUBTED, NO_EFFECT, NOT_REACHED, OUTSIDE, SO_FAR, UNKNOWN, Mark, MarkKind, unknown
 from fscost.tables.quantities import QUANTITIES, Kind, Quantity
 from fscost.tables.same_in_all import leaving, size_of_all
 from fscost.tables.seeds import counts_of, groups_of, sentences, with_counts
@@ -153,16 +152,16 @@ def _datum(column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpe
     is_estimate = quantity.kind is Kind.SECONDS or column.measure == NETWORK or _is_closed_form(quantity, line)
     is_estimate = is_estimate and quantity.kind not in (Kind.METRIC, Kind.COUNT)
     if quantity.of is not None:
-        return Datum(quantity.of(line, column), line.ids, is_estimate, _note(quantity, line))
+        return Datum(quantity.of(line, column), line.ids, is_estimate, _notes(quantity, line))
     runs = line.ids + tuple(run for run in (baseline.ids if baseline else ()) if run not in line.ids)
     return Datum(_relative(quantity, column, line, baseline, spec), runs, is_estimate)
 
 
-def _note(quantity: Quantity, line: Line) -> str:
+def _notes(quantity: Quantity, line: Line) -> tuple[Mark, ...]:
     """Return what stands behind a number that is not all that its heading says."""
     if quantity.is_logged:
-        return DOUBTED if line.known("implausible") else ""
-    return SO_FAR if quantity.key == "best" and line.known("best_of") else ""
+        return (DOUBTED,) if line.known("implausible") else ()
+    return (SO_FAR,) if quantity.key == "best" and line.known("best_of") else ()
 
 
 def _is_closed_form(quantity: Quantity, line: Line) -> bool:
@@ -175,24 +174,24 @@ def _relative(quantity: Quantity, column: ColumnSpec, line: Line, baseline: Line
     of, relative = QUANTITIES[quantity.against].of, quantity.relative
     assert of is not None and relative is not None
     own = of(line, column)
-    if isinstance(own, str):
-        return own if own in list(Mark) else Mark.NOT_REACHED
+    if isinstance(own, Mark):
+        return NOT_REACHED if own.kind is MarkKind.NOT_REACHED else own
     base = of(baseline, column) if baseline else unknown("no row of the same seeds is the baseline")
-    if isinstance(base, str):
+    if isinstance(base, Mark):
         return _without_baseline(base)
     middles = [Datum(values).middle(spec.aggregate) for values in (own, base)]
     known = [middle for middle in middles if middle is not None]
     try:
-        return [relative(*known)] if len(known) == len(middles) else Mark.UNKNOWN
+        return [relative(*known)] if len(known) == len(middles) else UNKNOWN
     except ZeroDivisionError:
         return unknown("nothing can be relative to 0")
 
 
-def _without_baseline(mark: str) -> str:
+def _without_baseline(mark: Mark) -> Mark:
     """Return what stands where a line is relative to one that has no number, with the reason."""
-    if is_unreached(mark):
+    if mark.kind is MarkKind.NOT_REACHED:
         return unknown("the baseline did not reach the target")
-    return mark if mark == Mark.UNKNOWN else unknown(f"the baseline is {mark}")
+    return mark if mark.kind is MarkKind.UNKNOWN else unknown(f"the baseline is {mark}")
 
 
 # --- rows and columns -----------------------------------------------------------------------------
@@ -246,12 +245,12 @@ def _marked(row: Row, lines: Sequence[Line | None], keys: Keys) -> Row:
     if all(is_marked or line is None for is_marked, line in zip(useless, lines, strict=True)):
         places = [keys.inner]
     for place in places:
-        entries[place] = replace(entries[place], note=entries[place].note + NO_EFFECT)
+        entries[place] = replace(entries[place], notes=(*entries[place].notes, NO_EFFECT))
     options = dict.fromkeys(option for line in lines if line for option in line.no_effect)
     return replace(row, entries=tuple(entries), no_effect="; ".join(options))
 
 
-_OUTSIDE = Entry(Mark.OUTSIDE, mark=True)
+_OUTSIDE = Entry(mark=OUTSIDE)
 
 
 def _ordered(rows: list[Row], grid: _Grid, keys: Keys, parts: Sequence[_Part], spec: TableSpec) -> list[Row]:

@@ -12,11 +12,12 @@ from fscost import __version__
 from fscost.cells.measure import BACK, FORTH, MEASURES, NETWORK, Link, Traffic
 from fscost.cells.outcome import Status
 from fscost.tables.column import ALL, ColumnSpec
+from fscost.tables.column_style import Style
 from fscost.tables.comparison import Keys
 from fscost.tables.headings import Heads, per, target_name
 from fscost.tables.lines import Line, bytes_columns
-from fscost.tables.marks import DOUBTED, ESTIMATED, SO_FAR, ZERO, meaning
-from fscost.tables.numbers import Style
+from fscost.tables.marks import DOUBTED, ESTIMATED, SO_FAR, Mark
+from fscost.tables.numbers import whole
 from fscost.tables.quantities import QUANTITIES, Kind
 from fscost.tables.same_in_all import constants_of, in_words
 from fscost.tables.seeds import counts_of, number_of
@@ -192,26 +193,33 @@ def notes(
 ) -> Iterator[Note]:
     """Yield what each mark in the table means, and what is emphasised; `closed_form` tells why where no lines do."""
     entries = [entry for row in rows for entry in row.entries]
-    for mark in dict.fromkeys(entry.text for entry in entries if entry.mark):
-        yield Note(mark, "; ".join([meaning(mark), *_reasons(mark, entries)]))
-    if lines and any(entry.text == ZERO and isinstance(entry.value, float) for entry in entries):
-        yield Note(ZERO, meaning(ZERO))
-    if any(SO_FAR in entry.note for entry in entries):
+    marks = {entry.mark.sign: entry.mark for entry in entries if entry.mark}
+    for mark in marks.values():
+        yield Note(mark.sign, "; ".join([mark.meaning, *_reasons(mark, entries)]), mark.status)
+    if lines and any(map(_is_counted_zero, entries)):
+        yield Note("0", "counted: exactly 0 bytes")
+    behind = {mark for entry in entries for mark in entry.notes} | {column.mark for column in columns}
+    if SO_FAR in behind:
         told = dict.fromkeys(run.get("best_of") for line in lines for run in line.runs)
         known = ", ".join(text for text in told if isinstance(text, str))
-        yield Note(SO_FAR, f"best of {known}; the model at the end was not evaluated")
-    if any(DOUBTED in entry.note for entry in entries):
+        yield Note(SO_FAR.sign, f"best of {known}; the model at the end was not evaluated")
+    if DOUBTED in behind:
         told = dict.fromkeys(run.get("implausible") for line in lines for run in line.runs)
         doubts = dict.fromkeys(doubt for text in told if isinstance(text, str) for doubt in text.split("; "))
-        yield Note(DOUBTED, f"implausible: {'; '.join(doubts)}")
-    if any(ESTIMATED in note for note in (*(entry.note for entry in entries), *(column.note for column in columns))):
+        yield Note(DOUBTED.sign, f"{DOUBTED.meaning}: {'; '.join(doubts)}")
+    if ESTIMATED in behind:
         why = [*(_ESTIMATES[form] for form in closed_form), *_estimates(lines, specs)]
-        yield Note(ESTIMATED, f"estimated: {'; '.join(why)}")
+        yield Note(ESTIMATED.sign, f"{ESTIMATED.meaning}: {'; '.join(why)}")
 
 
-def _reasons(mark: str, entries: Sequence[Entry]) -> Iterator[str]:
-    """Yield why a mark stands there, for those of its entries that tell it."""
-    return iter(dict.fromkeys(entry.why for entry in entries if entry.mark and entry.text == mark and entry.why))
+def _is_counted_zero(entry: Entry) -> bool:
+    return entry.number is not None and entry.text == "0" and isinstance(entry.value, float)
+
+
+def _reasons(mark: Mark, entries: Sequence[Entry]) -> Iterator[str]:
+    """Yield why a mark stands there, for those of its entries that say it."""
+    alike = (entry.mark for entry in entries if entry.mark and entry.mark.sign == mark.sign)
+    return iter(dict.fromkeys(own.why for own in alike if own.why))
 
 
 def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
@@ -278,8 +286,8 @@ def unseen(pairs: Iterable[Pair]) -> Iterator[str]:
     if found:
         _, scalar, payload = max(found)
         yield (
-            f"Payload leaves out numbers and texts beside the tensors, up to {scalar:,.0f} B beside {payload:,.0f} B; "
-            "table.measure=content counts both."
+            f"Payload leaves out numbers and texts beside the tensors, up to {whole(scalar)} B beside "
+            f"{whole(payload)} B; table.measure=content counts both."
         )
 
 
@@ -295,5 +303,5 @@ def _pairs(line: Line, traffic: str) -> Iterator[Pair]:
         line.sums([name for link in Link for name in bytes_columns(replace(total, measure=measure), link)])
         for measure in ("payload", "scalar")
     ]
-    payload, scalar = ([] if isinstance(values, str) else values for values in sizes)
+    payload, scalar = ([] if isinstance(values, Mark) else values for values in sizes)
     yield from zip(payload, scalar, strict=False)  # none, where one of them is not known

@@ -7,10 +7,11 @@ from typing import Any
 from fscost.cells.measure import NETWORK, Traffic
 from fscost.cells.metric import metric_text, metric_title
 from fscost.tables.column import AT_TARGET, ColumnSpec
+from fscost.tables.column_style import Style
 from fscost.tables.comparison import Keys
 from fscost.tables.lines import Line
-from fscost.tables.marks import ESTIMATED, Mark
-from fscost.tables.numbers import Style
+from fscost.tables.marks import ESTIMATED, UNKNOWN
+from fscost.tables.numbers import Number, as_set, whole
 from fscost.tables.quantities import QUANTITIES, Kind
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry
@@ -40,7 +41,8 @@ class Heads:
 
     def number(self, column: ColumnSpec, style: Style, value: Any, parts: int, *, is_estimate: bool) -> Column:
         """Return the column of a quantity; `value` is that of the axis across, and `parts` how many share it."""
-        note = ESTIMATED if is_estimate else ""
+        mark = ESTIMATED if is_estimate else None
+        note = mark.sign if mark else ""
         name, raw = self.name(column), self._raw(column, style)
         unit = _unit(column, style)
         group, head, unit = _in_group(column, name, unit)
@@ -49,13 +51,13 @@ class Heads:
         long = f"{line} {arrow}" if arrow else line
         if self.keys.across is None:
             own = "" if group else unit
-            return Column(raw, head, group, own, raw=raw, note=note, better=arrow, long=long + note)
+            return Column(raw, head, group, own, raw=raw, mark=mark, better=arrow, long=long + note)
         axis = self.keys.across
         where = _value(axis, value, self.spec)
         raw = f"{raw}_{axis}_{value}"
         if parts > 1:
-            return Column(raw, line, where, raw=raw, note=note, better=arrow, long=f"{where}: {long}{note}")
-        return Column(raw, where, long, raw=raw, note=note, long=f"{long}, {where}{note}")
+            return Column(raw, line, where, raw=raw, mark=mark, better=arrow, long=f"{where}: {long}{note}")
+        return Column(raw, where, long, raw=raw, mark=mark, long=f"{long}, {where}{note}")
 
     def _arrow(self, column: ColumnSpec) -> str:
         """Return which way a metric is better; of bytes and times nobody asks."""
@@ -111,13 +113,13 @@ class Heads:
 def of_axis(axis: str, value: Any, label: str) -> str:
     """Return an axis with its value in words: ``3 clients``, ``seed 0``, ``model MLP-16``."""
     if axis in ("clients", "rounds") and value is not None:
-        return f"{value:,} {axis.removesuffix('s') if value == 1 else axis}"
+        return f"{whole(value)} {axis.removesuffix('s') if value == 1 else axis}"
     return f"{axis} {label}"
 
 
 def _value(axis: str, value: Any, spec: TableSpec) -> str:
     """Return what a value of an axis is called where no heading names the axis."""
-    label = Mark.UNKNOWN if value is None else spec.label(value)
+    label = UNKNOWN.sign if value is None else spec.label(value)
     if axis in _NUMERIC or value is None:
         return of_axis(axis, value, label)
     return f"{spec.label(axis)}={label}" if isinstance(value, Given) else label
@@ -125,7 +127,7 @@ def _value(axis: str, value: Any, spec: TableSpec) -> str:
 
 def target_name(column: ColumnSpec) -> str:
     """Return what a target is called, as ``90 % accuracy``."""
-    value = f"{column.factor * column.target:g}"
+    value = as_set(column.factor * column.target)
     return f"{value}{' %' if column.is_rate else ''} {metric_text(column.metric)}"
 
 
@@ -191,6 +193,8 @@ def label_of(key: str, value: Any, spec: TableSpec) -> Entry:
     Counts have commas between thousands; a seed is a name.
     """
     if value is None:
-        return Entry(Mark.UNKNOWN, mark=True)
-    is_count = isinstance(value, Integral) and key != "seed" and not spec.has_label(value)
-    return Entry(f"{value:,}" if is_count else spec.label(value), value)
+        return Entry(mark=UNKNOWN)
+    if not isinstance(value, Integral) or spec.has_label(value):
+        return Entry(spec.label(value), value)
+    is_name = key == "seed" and abs(int(value)) >= 1000
+    return Entry(str(value), value) if is_name else Entry(value=value, number=Number(value))

@@ -12,7 +12,7 @@ from fscost.cells.outcome import Status
 from fscost.errors import TableError
 from fscost.protocol.no_effect import options_in
 from fscost.tables.column import ColumnSpec
-from fscost.tables.marks import Mark, mark_of, unknown
+from fscost.tables.marks import UNKNOWN, Mark, mark_of, unknown
 from fscost.tables.network_model import Course, Sent
 from fscost.tables.written_values import number_of
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Run = Mapping[str, Any]
 """One row of the frame of cells."""
 
-Values = list[float] | Mark | str
+Values = list[float] | Mark
 """A number for each seed, in base units, or the mark that stands for them."""
 
 
@@ -82,14 +82,14 @@ class Line:
             return mark_of(self.status)
         values = [run.get(column) for run in self.runs]
         if any(map(is_unknown, values)):
-            return self._unmetered if column.endswith("_bytes") else Mark.UNKNOWN
+            return self._unmetered if column.endswith("_bytes") else UNKNOWN
         return [float(value) for value in values if value is not None]
 
     @property
-    def _unmetered(self) -> str:
+    def _unmetered(self) -> Mark:
         """What stands for bytes that are not known, with the reason where a run was not metered."""
         if (underived := self.known("underived")) is None:
-            return Mark.UNKNOWN
+            return UNKNOWN
         return unknown(f"no message was metered, and {underived}; table.measure=reported shows what was logged")
 
     def known(self, column: str) -> Any:
@@ -99,10 +99,11 @@ class Line:
     def sums(self, columns: Sequence[str]) -> Values:
         """Return the sum of several columns for each run, or the first mark among them."""
         parts = [self.values(column) for column in columns]
-        marks = [values for values in parts if isinstance(values, str)]
-        return marks[0] if marks else [sum(numbers) for numbers in zip(*parts, strict=True)]
+        numbers = [values for values in parts if not isinstance(values, Mark)]
+        marks = [values for values in parts if isinstance(values, Mark)]
+        return marks[0] if marks else [sum(of_run) for of_run in zip(*numbers, strict=True)]
 
-    def courses(self, column: ColumnSpec) -> list[Course] | Mark | str:
+    def courses(self, column: ColumnSpec) -> list[Course] | Mark:
         """Return what each run sent, or the mark that stands for it where a part of it is not known."""
         if self.status is not Status.DONE:
             return mark_of(self.status)

@@ -1,81 +1,78 @@
-"""What stands where there is no number, and behind a number that was not counted; each with its meaning."""
+"""What stands where there is no number, and behind a number that must not be read alone; each with its meaning."""
 
-import re
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from fscost.cells.outcome import Status
+from fscost.tables.numbers import whole
 
 
-class Mark(StrEnum):
-    """A word or sign instead of a number."""
+class MarkKind(Enum):
+    """What a mark says: up to `OUTSIDE` instead of a number, the others behind one."""
 
-    MISSING = "missing"
-    FAILED = "failed"
-    TIMEOUT = "timed out"
-    INTERRUPTED = "interrupted"
-    CORRUPT = "corrupt"
-    RUNNING = "running"
-    UNKNOWN = "n/a"
-    NOT_REACHED = "—"
-    OUTSIDE = "·"
-
-
-class _Unknown(str):
-    """`Mark.UNKNOWN` with the reason for it."""
-
-    why: str
-
-
-def unknown(why: str) -> str:
-    """Return the mark of a number that is not known, with the reason."""
-    mark = _Unknown(Mark.UNKNOWN)
-    mark.why = why
-    return mark
+    MISSING = auto()
+    FAILED = auto()
+    TIMEOUT = auto()
+    INTERRUPTED = auto()
+    CORRUPT = auto()
+    RUNNING = auto()
+    UNKNOWN = auto()
+    NOT_REACHED = auto()
+    OUTSIDE = auto()
+    ESTIMATED = auto()
+    PARTLY = auto()
+    DOUBTED = auto()
+    SO_FAR = auto()
+    NO_EFFECT = auto()
 
 
-def why(mark: str) -> str:
-    """Return the reason that a mark has, if any."""
-    return mark.why if isinstance(mark, _Unknown) else ""
+@dataclass(frozen=True)
+class Mark:
+    """A word or sign: `sign` is printed, `meaning` is its note, and `why` is the reason at this place, if any."""
+
+    kind: MarkKind
+    sign: str
+    meaning: str
+    why: str = ""
+
+    @property
+    def status(self) -> Status | None:
+        """The state of the run that it stands for, None where it stands for something else."""
+        return next((status for status, mark in _OF_STATUS.items() if mark.kind is self.kind), None)
+
+    def __str__(self) -> str:
+        return self.sign
 
 
-ESTIMATED = "†"
+MISSING = Mark(MarkKind.MISSING, "missing", "not computed yet")
+FAILED = Mark(MarkKind.FAILED, "failed", "the run failed")
+TIMEOUT = Mark(MarkKind.TIMEOUT, "timed out", "the run took longer than it may")
+INTERRUPTED = Mark(MarkKind.INTERRUPTED, "interrupted", "the run was cut off")
+CORRUPT = Mark(MarkKind.CORRUPT, "corrupt", "the run's files cannot be believed")
+RUNNING = Mark(MarkKind.RUNNING, "running", "being computed")
+UNKNOWN = Mark(MarkKind.UNKNOWN, "n/a", "not known")
+NOT_REACHED = Mark(MarkKind.NOT_REACHED, "—", "the target was not reached, by one seed at least")
+"""Worse than any number."""
+OUTSIDE = Mark(MarkKind.OUTSIDE, "·", "not in this sweep")
+
+ESTIMATED = Mark(MarkKind.ESTIMATED, "†", "estimated")
 """Behind a number, or a heading if it holds for the whole column: not counted from messages that were sent."""
-
-ZERO = "0"
-"""Bytes that were counted and of which there were none; any other number that rounds to 0 is printed as ``<0.01``."""
-
-PARTLY = "+"
-"""Behind a number: some messages are not in it, as FederatedScope cannot encode them."""
-
-DOUBTED = "¶"
+PARTLY = Mark(MarkKind.PARTLY, "+", "without messages that FederatedScope cannot encode")
+"""Behind a number: some messages are not in it."""
+DOUBTED = Mark(MarkKind.DOUBTED, "¶", "implausible")
 """Behind what FederatedScope logged where its log cannot be right."""
-
-SO_FAR = "‡"
+SO_FAR = Mark(MarkKind.SO_FAR, "‡", "best of the evaluated rounds")
 """Behind the best of a metric: the model that the course ended with was not evaluated."""
-
-NO_EFFECT = "§"
+NO_EFFECT = Mark(MarkKind.NO_EFFECT, "§", "without effect")
 """Behind a label, or a number of a row with others: a method that did nothing with the model."""
 
 _OF_STATUS = {
-    Status.MISSING: Mark.MISSING,
-    Status.FAILED: Mark.FAILED,
-    Status.TIMEOUT: Mark.TIMEOUT,
-    Status.INTERRUPTED: Mark.INTERRUPTED,
-    Status.CORRUPT: Mark.CORRUPT,
-    Status.RUNNING: Mark.RUNNING,
-}
-
-_MEANINGS = {
-    Mark.MISSING: "not computed yet",
-    Mark.FAILED: "the run failed",
-    Mark.TIMEOUT: "the run took longer than it may",
-    Mark.INTERRUPTED: "the run was cut off",
-    Mark.CORRUPT: "the run's files cannot be believed",
-    Mark.RUNNING: "being computed",
-    Mark.UNKNOWN: "not known",
-    Mark.NOT_REACHED: "the target was not reached, by one seed at least",
-    Mark.OUTSIDE: "not in this sweep",
-    ZERO: "counted: exactly 0 bytes",
+    Status.MISSING: MISSING,
+    Status.FAILED: FAILED,
+    Status.TIMEOUT: TIMEOUT,
+    Status.INTERRUPTED: INTERRUPTED,
+    Status.CORRUPT: CORRUPT,
+    Status.RUNNING: RUNNING,
 }
 
 
@@ -84,23 +81,12 @@ def mark_of(status: str) -> Mark:
     return _OF_STATUS[Status(status)]
 
 
-def status_of(mark: str) -> Status | None:
-    """Return the state of the run that a mark stands for, None where it stands for something else."""
-    return next((status for status, known in _OF_STATUS.items() if known == mark), None)
+def unknown(why: str) -> Mark:
+    """Return the mark of a number that is not known, with the reason."""
+    return replace(UNKNOWN, why=why)
 
 
-def not_reached(rounds: float) -> str:
-    """Return the mark of a target that was not reached in so many rounds."""
-    return f"{rounds:,.0f}+"
-
-
-def is_unreached(mark: str) -> bool:
-    """Return whether a mark stands for a number that is worse than any other: a target that was not reached."""
-    return mark == Mark.NOT_REACHED or mark.endswith("+")
-
-
-def meaning(mark: str) -> str:
-    """Return what a mark means, in words."""
-    if re.fullmatch(r"[\d,]+\+", mark):
-        return f"not reached within {mark[:-1]} rounds, by one seed at least"
-    return _MEANINGS[Mark(mark)] if mark != ZERO else _MEANINGS[ZERO]
+def not_reached(rounds: float) -> Mark:
+    """Return the mark of a target that was not reached in so many rounds, ``8+``."""
+    meaning = f"not reached within {whole(rounds)} rounds, by one seed at least"
+    return Mark(MarkKind.NOT_REACHED, f"{whole(rounds)}+", meaning)

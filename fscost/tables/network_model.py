@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from fscost.cells.measure import BACK, BOTH_WAYS, FORTH, NETWORK, Link
 from fscost.errors import TableError, nearest
+from fscost.tables.numbers import as_set
 
 _RATES = ("uplink_mbps", "downlink_mbps")
 _RATE = 1e-6, 1e9, "Mbit/s above 0, from 0.000001 to 10^9"
@@ -132,8 +133,8 @@ class Connection:
 
     def sums(self, measure: str) -> str:
         """Return the sum that a round's time is, for bytes of `measure`."""
-        latency = f" + {self.latency_ms:g} ms per link in use" if self.latency_ms else ""
-        down, up = (f"{rate:g} Mbit/s" for rate in (self.downlink_mbps, self.uplink_mbps))
+        latency = f" + {as_set(self.latency_ms)} ms per link in use" if self.latency_ms else ""
+        down, up = (f"{as_set(rate)} Mbit/s" for rate in (self.downlink_mbps, self.uplink_mbps))
         return f"{measure} bytes of the downlink at {down} + of the uplink at {up}{latency}"
 
 

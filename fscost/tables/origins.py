@@ -8,7 +8,7 @@ import pandas as pd
 
 from fscost.cells.measure import BOTH_WAYS, SERVER, Link, binary_text
 from fscost.tables.log_gaps import Count, Gap, counts, finish_bytes_of, gap_of
-from fscost.tables.numbers import printed
+from fscost.tables.numbers import printed, whole
 from fscost.tables.table import Row, Table
 
 _WHY = {
@@ -44,23 +44,23 @@ def _products(messages: pd.DataFrame) -> Iterator[str]:
     for (traffic, link, kind), group in messages.groupby(["traffic", "link", "type"], sort=False):
         name = f"{traffic} {link} {kind}:"
         if group["payload_bytes"].isna().any():
-            yield f"{name:32} {group['messages'].sum():,} messages of unknown payload"
+            yield f"{name:32} {whole(group['messages'].sum())} messages of unknown payload"
             continue
-        yield f"{name:32} {_product(group)} = {group['payload_bytes'].sum():,} B{_beside(group)}"
+        yield f"{name:32} {_product(group)} = {whole(group['payload_bytes'].sum())} B{_beside(group)}"
 
 
 def _beside(group: pd.DataFrame) -> str:
     """Return what stands beside the tensors, and what both are together."""
     payload, scalar = group["payload_bytes"].sum(), group["scalar_bytes"].sum()
-    return f"; with {scalar:,} B of numbers and text, content = {payload + scalar:,} B" if scalar else ""
+    return f"; with {whole(scalar)} B of numbers and text, content = {whole(payload + scalar)} B" if scalar else ""
 
 
 def _product(group: pd.DataFrame) -> str:
     per_round, each = group["messages"], group["payload_bytes"] / group["messages"]
     if per_round.nunique() > 1 or each.nunique() > 1:
-        return " + ".join(f"{n:,} × {_bytes(size)}" for n, size in zip(per_round, each, strict=True))
-    rounds = f"{len(group):,} rounds × " if len(group) > 1 else ""
-    return f"{rounds}{per_round.iloc[0]:,} messages × {_bytes(each.iloc[0])}"
+        return " + ".join(f"{whole(n)} × {_bytes(size)}" for n, size in zip(per_round, each, strict=True))
+    rounds = f"{whole(len(group))} rounds × " if len(group) > 1 else ""
+    return f"{rounds}{whole(per_round.iloc[0])} messages × {_bytes(each.iloc[0])}"
 
 
 def _bytes(mean: float) -> str:
@@ -78,8 +78,9 @@ def _network(messages: pd.DataFrame) -> Iterator[str]:
         on_links = group["link"].map(lambda link: 2 if link == Link.PEER else 1)
         wire, count = (int((group[column] * on_links).sum()) for column in ("wire_bytes", "messages"))
         twice = ", those between clients twice" if on_links.eq(2).any() else ""
-        factors = f"{BOTH_WAYS.factor} × {wire:,} B wire + {BOTH_WAYS.message_bytes:,} B × {count:,} messages{twice}"
-        yield f"{name:32} {factors} = {printed(BOTH_WAYS.of(wire, count), 0)} B"
+        total = printed(BOTH_WAYS.of(wire, count), 0)
+        per_message = f"{whole(BOTH_WAYS.message_bytes)} B × {whole(count)} messages{twice}"
+        yield f"{name:32} {BOTH_WAYS.factor} × {whole(wire)} B wire + {per_message} = {total} B"
 
 
 def _differences(known: list[Count], messages: pd.DataFrame) -> Iterator[str]:
@@ -89,10 +90,10 @@ def _differences(known: list[Count], messages: pd.DataFrame) -> Iterator[str]:
     for count in known:
         who = "server" if count.worker == SERVER else "client"
         gap = gap_of(count, finish_bytes, clients)
-        missed = f" + {count.missed_bytes:,} B {_WHY[gap]}" if gap else ""
+        missed = f" + {whole(count.missed_bytes)} B {_WHY[gap]}" if gap else ""
         alike = [c.worker for c in known if (c.link, c.logged_bytes, c.true_bytes) == _same(count) and c.worker]
         name = who if who == "server" else f"client{'s' * (len(alike) > 1)} {_span(alike)}"
-        yield f"{f'{name} {count.link}:':32} {count.true_bytes:,} B = {count.logged_bytes:,} B logged{missed}"
+        yield f"{f'{name} {count.link}:':32} {whole(count.true_bytes)} B = {whole(count.logged_bytes)} B logged{missed}"
 
 
 def _same(count: Count) -> tuple[str, int, int]:
@@ -117,13 +118,14 @@ def _averages(workers: pd.DataFrame) -> Iterator[str]:
             yield f"sys_avg {link}: not known"
             continue
         mean = float(values.astype(float).mean())
-        yield f"sys_avg {link}: {_sum(values)} = {values.sum():,} B over {len(values)} workers = {binary_text(mean)}"
+        total = f"{whole(values.sum())} B over {len(values)} workers"
+        yield f"sys_avg {link}: {_sum(values)} = {total} = {binary_text(mean)}"
 
 
 def _sum(values: pd.Series) -> str:
     """Return the sum of figures with equal ones counted together."""
     together: dict[Any, int] = values.value_counts(sort=False).to_dict()
-    return " + ".join(f"{n} × {value:,}" if n > 1 else f"{value:,}" for value, n in together.items())
+    return " + ".join(f"{n} × {whole(value)}" if n > 1 else f"{whole(value)}" for value, n in together.items())
 
 
 def heading(cell: Mapping[Any, Any]) -> Iterator[str]:

@@ -14,8 +14,8 @@ from fscost.errors import TableError, nearest
 from fscost.protocol.no_effect import options_in
 from fscost.tables import without_effect
 from fscost.tables.captions import Pair, notes, power, provenance, unseen
-from fscost.tables.marks import NO_EFFECT, Mark, mark_of
-from fscost.tables.numbers import printed
+from fscost.tables.marks import NO_EFFECT, UNKNOWN, mark_of
+from fscost.tables.numbers import Number, counted
 from fscost.tables.published_figure import PARAMETERS, Figure
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
@@ -86,10 +86,10 @@ def _axis(cell: Cell, name: str) -> Any:
 def _row(figure: Figure, cell: Cell | None, found: Mapping[str, Mapping[Any, Any]], spec: TableSpec) -> Row:
     unit = PARAMETERS if figure.measure == PARAMETERS else figure.unit
     row = found.get(cell.id, {}) if cell else {}
-    numbers = (Entry(printed(figure.value, figure.decimals), figure.value), *_computed(figure, row))
+    numbers = (Entry("", figure.value, Number(figure.value, figure.decimals)), *_computed(figure, row))
     runs = (cell.id,) if cell else ()
     if options_in(row.get("no_effect")):
-        numbers = (numbers[0], replace(numbers[1], note=NO_EFFECT), *numbers[2:])
+        numbers = (numbers[0], replace(numbers[1], notes=(NO_EFFECT,)), *numbers[2:])
     return Row(
         (
             Entry(spec.label(figure.source), figure.source),
@@ -104,12 +104,12 @@ def _computed(figure: Figure, row: Mapping[Any, Any]) -> tuple[Entry, Entry]:
     status = row.get("status", Status.MISSING)
     value = _value(figure, row) if status == Status.DONE else None
     if value is None:
-        mark = Entry(Mark.UNKNOWN if status == Status.DONE else mark_of(status), mark=True)
+        mark = Entry(mark=UNKNOWN if status == Status.DONE else mark_of(status))
         return mark, mark
     decimals = figure.decimals + 1 if figure.decimals else 0
     percent = 100 * (value / figure.value - 1)
-    text = printed(value, decimals, is_bytes=figure.measure != PARAMETERS)
-    return Entry(text, value), Entry(printed(percent, 2, is_signed=True), percent)
+    number = Number(value, decimals) if figure.measure == PARAMETERS else counted(value, decimals)
+    return Entry("", value, number), Entry("", percent, Number(percent, 2, has_plus=True))
 
 
 def _value(figure: Figure, row: Mapping[Any, Any]) -> float | None:

@@ -18,7 +18,7 @@ from fscost.tables.lines import (
     is_unknown,
     message_columns,
 )
-from fscost.tables.marks import Mark, not_reached, unknown
+from fscost.tables.marks import NOT_REACHED, UNKNOWN, Mark, MarkKind, not_reached, unknown
 from fscost.tables.network_model import Connection, Course
 
 Of = Callable[[Line, ColumnSpec], Values]
@@ -76,7 +76,7 @@ def _of_courses(value: Callable[[Course], float | None]) -> Of:
 
     def of(line: Line, column: ColumnSpec) -> Values:
         courses = line.courses(column)
-        if isinstance(courses, str):
+        if isinstance(courses, Mark):
             return courses
         values = [value(course) for course in courses]
         is_spread = all(sent.share is not None for course in courses for sent in course.links)
@@ -93,7 +93,7 @@ _NOT_SPREAD = unknown(
 def _told(values: list[float | None]) -> Values:
     """Return the values, unknown where one of them is."""
     known = [value for value in values if value is not None]
-    return known if len(known) == len(values) else Mark.UNKNOWN
+    return known if len(known) == len(values) else UNKNOWN
 
 
 def _share(link: Link) -> Of:
@@ -109,10 +109,10 @@ def _share(link: Link) -> Of:
         is_training = column.traffic == Traffic.TRAINING
         spread = [client_rounds_column(column, link)] if is_training else message_columns(column, link)
         size, number = line.sums(bytes_columns(column, link)), line.sums(spread)
-        if isinstance(size, str):
+        if isinstance(size, Mark):
             return size
-        if isinstance(number, str):
-            return _NOT_SPREAD if number == Mark.UNKNOWN and is_training else number
+        if isinstance(number, Mark):
+            return _NOT_SPREAD if number.kind is MarkKind.UNKNOWN and is_training else number
         return _told([_each(b, n, column) for b, n in zip(size, number, strict=True)])
 
     return of
@@ -140,7 +140,7 @@ def _sum_of(*links: Link) -> Of:
 
     def of(line: Line, column: ColumnSpec) -> Values:
         if column.measure == NETWORK:
-            return Mark.UNKNOWN  # each direction carries what answers the other
+            return UNKNOWN  # each direction carries what answers the other
         return line.sums([name for link in links for name in bytes_columns(column, link)])
 
     return of
@@ -153,9 +153,9 @@ def _total(line: Line, column: ColumnSpec) -> Values:
 def _per_parameter(line: Line, column: ColumnSpec) -> Values:
     """Return the bytes of a mean message per parameter of the model."""
     params, courses = line.values("params"), line.courses(column)
-    if isinstance(params, str):
+    if isinstance(params, Mark):
         return params
-    if isinstance(courses, str):
+    if isinstance(courses, Mark):
         return courses
     return _told(
         [c.total_bytes / c.messages / n if n and c.messages else None for n, c in zip(params, courses, strict=True)]
@@ -165,8 +165,8 @@ def _per_parameter(line: Line, column: ColumnSpec) -> Values:
 def _traffic_share(line: Line, column: ColumnSpec) -> Values:
     """Return this traffic's share of all bytes, in percent."""
     own, every = _total(line, column), _total(line, replace(column, traffic=ALL))
-    if isinstance(own, str) or isinstance(every, str):
-        return own if isinstance(own, str) else every
+    if isinstance(own, Mark) or isinstance(every, Mark):
+        return own if isinstance(own, Mark) else every
     return _told([100 * part / whole if whole else None for part, whole in zip(own, every, strict=True)])
 
 
@@ -186,7 +186,7 @@ def _evaluated(line: Line, column: ColumnSpec) -> list[list[float]]:
 
 def _final(line: Line, column: ColumnSpec) -> Values:
     values = line.values(f"final_{column.metric}")
-    if values != Mark.UNKNOWN:
+    if not isinstance(values, Mark) or values.kind is not MarkKind.UNKNOWN:
         return values
     if not all(_evaluated(line, column)):
         return _unlogged(line, column)
@@ -206,11 +206,11 @@ def _best(line: Line, column: ColumnSpec) -> Values:
     return [best(values) for values in courses] if all(courses) else _unlogged(line, column)
 
 
-def _unlogged(line: Line, column: ColumnSpec) -> str:
+def _unlogged(line: Line, column: ColumnSpec) -> Mark:
     return unknown("nothing was trained" if line.is_estimate else f"no number of {column.metric} was logged")
 
 
-def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Callable[[float], str]) -> Of:
+def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Callable[[float], Mark]) -> Of:
     """Return what computes a value at the first evaluation that reached the target.
 
     Where one seed did not reach it there is no mean, and the mark says so.
@@ -227,7 +227,7 @@ def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Call
         if missed:
             return unreached(min(missed))
         values = _told([value(row, column) for row in reached if row is not None])
-        return unknown("how many bytes were sent until the target") if isinstance(values, str) else values
+        return unknown("how many bytes were sent until the target") if isinstance(values, Mark) else values
 
     return of
 
@@ -250,7 +250,7 @@ def _time(value: Callable[[Connection, Course], float | None]) -> Of:
     def of(line: Line, column: ColumnSpec) -> Values:
         connection = column.connection
         if connection is None or (line.status is Status.DONE and not line.is_synchronous):
-            return Mark.UNKNOWN
+            return UNKNOWN
         return _of_courses(lambda course: value(connection, course))(line, column)
 
     return of
@@ -264,7 +264,7 @@ def _logged(way: str, who: str, *, per: Callable[[Run], float] = lambda run: 1) 
 
     def of(line: Line, column: ColumnSpec) -> Values:
         sums = line.sums([f"logged_{one}_{way}_bytes" for one in who.split("+")])
-        return sums if isinstance(sums, str) else [size / per(run) for size, run in zip(sums, line.runs, strict=True)]
+        return sums if isinstance(sums, Mark) else [size / per(run) for size, run in zip(sums, line.runs, strict=True)]
 
     return of
 
@@ -304,7 +304,7 @@ _LIST = (
     Quantity("best", "Best", Kind.METRIC, _best, optional=True),
     Quantity("rounds_to", "Rounds", Kind.COUNT,
              _at_target(lambda row, column: float(row["round"]), not_reached)),
-    Quantity("bytes_to", "Bytes", Kind.BYTES, _at_target(_bytes_until, lambda rounds: Mark.NOT_REACHED)),
+    Quantity("bytes_to", "Bytes", Kind.BYTES, _at_target(_bytes_until, lambda rounds: NOT_REACHED)),
     Quantity("speedup", "Speed-up", Kind.FACTOR, better="higher", against="rounds_to",
              relative=lambda own, base: base / own),
     Quantity("bytes_ratio", "Ratio", Kind.FACTOR, against="bytes_to", relative=lambda own, base: own / base),

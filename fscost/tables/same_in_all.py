@@ -8,6 +8,7 @@ from fscost.tables.column import ColumnSpec
 from fscost.tables.comparison import Keys
 from fscost.tables.headings import of_axis
 from fscost.tables.lines import Line, Run, is_unknown, sizes_of
+from fscost.tables.numbers import whole
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.spec import TableSpec
 
@@ -69,4 +70,4 @@ def rounds_of(lines: Sequence[Line]) -> int | None:
 def in_words(constants: Mapping[str, Any], spec: TableSpec) -> Iterator[str]:
     """Yield constants as a note tells them: ``model MLP-64``, ``4,958 parameters``, ``8 rounds``."""
     for key, value in constants.items():
-        yield f"{value:,} parameters" if key == "params" else of_axis(key, value, spec.label(value))
+        yield f"{whole(value)} parameters" if key == "params" else of_axis(key, value, spec.label(value))

@@ -7,6 +7,7 @@ from typing import Any
 from fscost.tables.comparison import Keys, has_same_seeds
 from fscost.tables.headings import of_axis
 from fscost.tables.lines import Line
+from fscost.tables.numbers import Number
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Table
 
@@ -40,7 +41,9 @@ def with_counts(table: Table, lines: Sequence[Line]) -> Table:
     """Return the table with a column of how many seeds each row has, where that is not the same and one number each."""
     if not _have_column([row.seeds for row in table.rows], lines):
         return table
-    rows = (replace(row, entries=(*row.entries, Entry(str(row.seeds), row.seeds))) for row in table.rows)
+    rows = (
+        replace(row, entries=(*row.entries, Entry(value=row.seeds, number=Number(row.seeds)))) for row in table.rows
+    )
     return replace(table, columns=(*table.columns, _COLUMN), rows=tuple(rows), whole=table.whole or table)
 
 

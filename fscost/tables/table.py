@@ -1,4 +1,4 @@
-"""The table itself: strings with the numbers and runs they come from. Templates loop over it and decide nothing."""
+"""The table itself: labels, numbers and marks, with the runs they come from. Templates loop over it, decide nothing."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
+
+from fscost.cells.outcome import Status
+from fscost.tables.marks import Mark
+from fscost.tables.numbers import Number
 
 Emphasis = Literal["", "best", "second"]
 Page = Literal["auto", "column", "page", "landscape", "long"]
@@ -20,9 +24,9 @@ PAGES = ("auto", "column", "page", "landscape", "long")
 class Column:
     """A column: `group` is the heading with unit that it shares with its neighbours.
 
-    `raw` names its raw numbers in CSV, with their base unit (``total_bytes``). `note` is a mark that holds for all its
-    numbers. Not `numeric` are labels, which stand at the left. `better` is an arrow that says which way is. `long` is
-    the whole heading in one line, with all marks, where it is not made of the others.
+    `raw` names its raw numbers in CSV, with their base unit (``total_bytes``). A `mark` holds for all its numbers. Not
+    `numeric` are labels, which stand at the left. `better` is an arrow that says which way is. `long` is the whole
+    heading in one line, with all marks, where it is not made of the others.
     """
 
     key: str
@@ -31,9 +35,14 @@ class Column:
     unit: str = ""
     numeric: bool = True
     raw: str = ""
-    note: str = ""
+    mark: Mark | None = None
     better: str = ""
     long: str = ""
+
+    @property
+    def note(self) -> str:
+        """The sign of its mark, nothing without one."""
+        return self.mark.sign if self.mark else ""
 
     @property
     def is_number(self) -> bool:
@@ -65,30 +74,51 @@ class Column:
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands in a table: a label, a number or a mark.
+    """What stands in one place of a table: a label, a number or a mark.
 
-    text: the label, the number with thousands separators (the mean over seeds), or the mark; spread: the number behind
-    ±, if any; value, deviation: the same two, unrounded and in base units (bytes, seconds, the metric as logged), None
-    where there is none. `span` is over how many rows it stands (0 = covered from above). A `mark` stands for a number
-    that is not there: missing, failed, …; `why` says more. A `note` is a mark behind a number. `runs` are the cells it
-    comes from.
+    label: the text of a label. value: what a label stands for, or the number, unrounded and in base units (bytes,
+    seconds, the metric as logged); None where there is none. number: how the value is printed, and the deviation behind
+    ±; of a label that is a count too. mark: what stands instead of a number that is not there: missing, failed, …
+    span: over how many rows it stands (0 = covered from above). deviation: what is behind ±, like `value`. notes: marks
+    behind the number. runs: the cells that it comes from.
     """
 
-    text: str
+    label: str = ""
     value: Any = None
+    number: Number | None = None
+    mark: Mark | None = None
     span: int = 1
-    mark: bool = False
-    spread: str = ""
     deviation: float | None = None
     emphasis: Emphasis = ""
-    note: str = ""
+    notes: tuple[Mark, ...] = ()
     runs: tuple[str, ...] = ()
-    why: str = ""
+
+    @property
+    def text(self) -> str:
+        """The label, the number without ±, or the sign of the mark."""
+        if self.mark:
+            return self.mark.sign
+        return self.number.text if self.number else self.label
+
+    @property
+    def spread(self) -> str:
+        """The number behind ±, nothing where there is none."""
+        return self.number.spread_text if self.number and not self.mark else ""
+
+    @property
+    def note(self) -> str:
+        """The signs behind the number."""
+        return "".join(mark.sign for mark in self.notes)
+
+    @property
+    def without_notes(self) -> str:
+        """The entry in one line, without emphasis and what stands behind it: ``91.2 ± 0.4``."""
+        return self.text + (f" ± {self.spread}" if self.spread else "")
 
     @property
     def full(self) -> str:
         """All of it in one line, without emphasis: ``91.2 ± 0.4†``."""
-        return self.text + (f" ± {self.spread}" if self.spread else "") + self.note
+        return self.without_notes + self.note
 
 
 @dataclass(frozen=True)
@@ -116,10 +146,11 @@ class Heading:
 
 @dataclass(frozen=True)
 class Note:
-    """What a mark in the table means."""
+    """What a sign in the table means; `status` is the state of the runs that it stands for, if it is one of these."""
 
     mark: str
     meaning: str
+    status: Status | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -27,7 +27,7 @@ def _found(runs: Iterable[Run]) -> Mapping[tuple[str, str], list[str]]:
 def note(runs: Iterable[Run], spec: TableSpec) -> Iterator[Note]:
     """Yield what the mark means, nothing where no run has one."""
     if texts := [*said(runs, spec)]:
-        yield Note(NO_EFFECT, f"without effect: {'; '.join(texts)}")
+        yield Note(NO_EFFECT.sign, f"{NO_EFFECT.meaning}: {'; '.join(texts)}")
 
 
 def words(runs: Iterable[Run], spec: TableSpec) -> dict[str, list[str]]:

@@ -16,7 +16,8 @@ from matplotlib.text import Text
 from fscost.plots import FIGURES, Sketch
 from fscost.plots.figure_view import Panel
 from fscost.plots.panels import arranged, shared
-from fscost.plots.style import Page, look, printable, short
+from fscost.plots.style import Page, look, printable
+from fscost.tables.numbers import significant
 from tests.conftest import Result, in_process
 from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled, text_of
 
@@ -92,7 +93,7 @@ def test_grids_keep_their_rows_and_columns(
     [(0, "0"), (1234.5, "1,230"), (0.01234, "0.0123"), (52.25, "52.2"), (9.999, "10.0"), (999.9, "1,000")],
 )
 def test_numbers_beside_bars(value: float, text: str) -> None:
-    assert short(value) == text
+    assert significant(value) == text
 
 
 @pytest.mark.parametrize(

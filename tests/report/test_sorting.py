@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page
 
+from fscost.tables.marks import FAILED, MISSING, UNKNOWN
 from fscost.tables.table import Column, Entry, Row, Table
 from tests.report.conftest import Opened
 from tests.report.pages import chosen, column, head_of, recorded, shown, soon, subject_of, tables_of, written
+from tests.tables.samples import number
 
 COLUMNS = (
     Column("m", "Method", numeric=False),
@@ -15,13 +17,13 @@ COLUMNS = (
     Column("a", "Accuracy", raw="acc"),
 )
 ROWS = (
-    ("a", Entry("10.2", 10_200_000, spread="0.1"), Entry("0.91", 0.91)),
-    ("b", Entry("9.5", 9_500_000, spread="12.0"), Entry("missing", mark=True)),
-    ("c", Entry("missing", mark=True), Entry("n/a", mark=True)),
-    ("d", Entry("1,000.0", 1e9, note="†"), Entry("0.1", 0.1)),
-    ("e", Entry("0", 0), Entry("-3", -3)),
-    ("f", Entry("9.5", 9_499_999), Entry("1e-05", 1e-5)),
-    ("g", Entry("failed", mark=True), Entry("0.2", 0.2)),
+    ("a", number("10.2", 10_200_000, spread="0.1"), number("0.91", 0.91)),
+    ("b", number("9.5", 9_500_000, spread="12.0"), Entry(mark=MISSING)),
+    ("c", Entry(mark=MISSING), Entry(mark=UNKNOWN)),
+    ("d", number("1,000.0", 1e9, note="†"), number("0.1", 0.1)),
+    ("e", number("0", 0), number("-3", -3)),
+    ("f", number("9.5", 9_499_999), Entry("1e-05", 1e-5)),
+    ("g", Entry(mark=FAILED), number("0.2", 0.2)),
 )
 
 

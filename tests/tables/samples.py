@@ -2,19 +2,35 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
+from fscost.tables.marks import MISSING, NOT_REACHED, Mark, MarkKind, not_reached
+from fscost.tables.numbers import Number
 from fscost.tables.table import Column, Entry, Note, Page, Row, Table
 
 METHODS = ("FedAvg", "FedProx", "FedBN", "pFedMe")
 
 
-def _bytes(value: float, emphasis: str = "", note: str = "") -> Entry:
-    return Entry(f"{value:,.2f}", value, emphasis=emphasis, note=note)  # type: ignore[arg-type]
+def sign(text: str) -> Mark:
+    """A mark behind a number, or instead of one."""
+    return Mark(MarkKind.ESTIMATED, text, "")
+
+
+def number(text: str, value: Any = None, *, spread: str = "", note: str = "", **more: Any) -> Entry:
+    """The entry of a number that is printed as this text."""
+    digits = text.replace(",", "")
+    has_plus = text.startswith("+")
+    made = Number(float(digits), len(digits.partition(".")[2]), float(spread) if spread else None, has_plus=has_plus)
+    return Entry("", value, made, notes=(sign(note),) if note else (), **more)
+
+
+def _bytes(value: float, emphasis: str = "") -> Entry:
+    return number(f"{value:,.2f}", value, emphasis=emphasis)
 
 
 def _accuracy(mean: float, std: float | None, emphasis: str = "") -> Entry:
     spread = "" if std is None else f"{std:.1f}"
-    return Entry(f"{mean:.1f}", mean, spread=spread, deviation=std, emphasis=emphasis)  # type: ignore[arg-type]
+    return number(f"{mean:.1f}", mean, spread=spread, deviation=std, emphasis=emphasis)
 
 
 def _four(clients: int, scale: float) -> Iterable[tuple[Entry, ...]]:
@@ -30,8 +46,8 @@ def _four(clients: int, scale: float) -> Iterable[tuple[Entry, ...]]:
         _accuracy(8.9, 1.2),
         _accuracy(88.1, None),
     ]
-    last = [Entry("12"), Entry("10+", mark=True), Entry("8", emphasis="best", note="†"), Entry("—", mark=True)]
-    total.append(Entry("missing", mark=True))
+    last = [number("12"), Entry(mark=not_reached(10)), number("8", emphasis="best", note="†"), Entry(mark=NOT_REACHED)]
+    total.append(Entry(mark=MISSING))
     return list(zip(up, up[::-1], total, [*accuracy[:3], accuracy[3]], last, strict=True))
 
 
@@ -39,8 +55,8 @@ def comm_cost(page: Page = "auto") -> Table:
     columns = (
         Column("model", "Model", numeric=False), Column("params", "Params"), Column("clients", "Clients"),
         Column("method", "Method", numeric=False), Column("up", "Uplink", "Per client and round (kB)", "kB"),
-        Column("down", "Downlink", "Per client and round (kB)", "kB", note="‡"), Column("total", "Total", "", "MB"),
-        Column("acc", "Accuracy", "", "%"), Column("rounds", "Rounds to 90 %"),
+        Column("down", "Downlink", "Per client and round (kB)", "kB", mark=sign("‡")),
+        Column("total", "Total", "", "MB"), Column("acc", "Accuracy", "", "%"), Column("rounds", "Rounds to 90 %"),
     )  # fmt: skip
     rows = []
     for model, params, scale in (("MLP-64", 4_958, 1.0), ("ConvNet-2", 1_663_370, 140.0)):
@@ -49,8 +65,8 @@ def comm_cost(page: Page = "auto") -> Table:
                 rule = None if i else 0 if clients == 3 else 2
                 spans = [8 if i == 0 and clients == 3 else 0, 4 if i == 0 else 0]
                 labels = (
-                    Entry(model, span=spans[0]), Entry(f"{params:,}", params, span=spans[0]),
-                    Entry(str(clients), clients, span=spans[1]), Entry(METHODS[i]),
+                    Entry(model, span=spans[0]), number(f"{params:,}", params, span=spans[0]),
+                    number(str(clients), clients, span=spans[1]), Entry(METHODS[i]),
                 )  # fmt: skip
                 rows.append(Row((*labels, *numbers), rule=rule if rows else None))
     return Table(
@@ -70,7 +86,7 @@ def wide(page: Page = "auto", options: int = 8) -> Table:
     more = tuple(
         Column(f"o{i}", f"federate.option_{i}", "Options, one column each" if i < 2 else "") for i in range(options)
     )
-    rows = tuple(replace(r, entries=(*r.entries, *(Entry(f"{n * i + 0.5:.1f}") for i in range(options))))
+    rows = tuple(replace(r, entries=(*r.entries, *(number(f"{n * i + 0.5:.1f}") for i in range(options))))
                  for n, r in enumerate(table.rows))  # fmt: skip
     return replace(table, columns=(*table.columns, *more), rows=rows)
 
@@ -84,7 +100,7 @@ def long(table: Table, times: int = 8) -> Table:
 def narrow(page: Page = "auto") -> Table:
     columns = (Column("method", "Method", numeric=False), Column("total", "Total", "", "GB"))
     rows = tuple(
-        Row((Entry(m), Entry(f"{v:.3f}", emphasis=e)))
+        Row((Entry(m), number(f"{v:.3f}", emphasis=e)))
         for m, v, e in zip(METHODS, (1.5, -12.25, 3.0, 1.0), ("second", "", "", "best"), strict=True)
     )  # type: ignore[arg-type]
     return Table("narrow", "Total cost", "", columns, rows, page=page,
@@ -96,5 +112,5 @@ def long_names(page: Page = "auto") -> Table:
     table = comm_cost(page)
     name = "federate.method=FedAvg+personalization.local_param=[bn,classifier]_" + "x" * 300
     row = table.rows[1]
-    entries = (*row.entries[:3], replace(row.entries[3], text=name), *row.entries[4:])
+    entries = (*row.entries[:3], replace(row.entries[3], label=name), *row.entries[4:])
     return replace(table, rows=(table.rows[0], replace(row, entries=entries), *table.rows[2:]), title="y" * 300)

@@ -10,9 +10,8 @@ from fscost.engine.estimate import EstimateEngine
 from fscost.store.store import Store
 from fscost.tables import Table
 from fscost.tables.column import ColumnSpec
-from fscost.tables.emphasis import emphasised
-from fscost.tables.marks import Mark
-from fscost.tables.numbers import Datum, style_of
+from fscost.tables.column_style import Datum, emphasised, style_of
+from fscost.tables.marks import FAILED, MISSING, NOT_REACHED, TIMEOUT, UNKNOWN, Mark, not_reached
 from fscost.tables.quantities import QUANTITIES
 from tests.conftest import cells_of, execute
 from tests.tables.recorded import METHODS, entries, evaluated, runs_of, table_of, unpacked
@@ -23,11 +22,11 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpacked(tmp_path_factory.mktemp("paper"))
 
 
-def chosen(values: list[float | str], groups: str, better: str = "lower", measure: str = "payload") -> str:
+def chosen(values: list[float | Mark], groups: str, better: str = "lower", measure: str = "payload") -> str:
     """Emphasise bytes that are printed without decimals: B for best, s for second, - for neither."""
     column = ColumnSpec(quantity="total", unit="B", decimals=0, measure=measure)
     style = style_of(column, QUANTITIES["total"], "B", [], "mean_std", [])
-    data = [Datum(value if isinstance(value, str) else [value]) for value in values]
+    data = [Datum(value if isinstance(value, Mark) else [value]) for value in values]
     shown = emphasised([style.entry(d, is_marked=False) for d in data], groups, style, better, with_second=True)
     return "".join({"best": "B", "second": "s", "": "-"}[entry.emphasis] for entry in shown)
 
@@ -42,18 +41,18 @@ def chosen(values: list[float | str], groups: str, better: str = "lower", measur
         ([1, 1, 1], "aaa", "---"),
         ([1.1, 0.9], "aa", "--"),
         ([1, 2], "ab", "--"),  # nothing to compare with
-        ([1, Mark.MISSING, 2], "aaa", "---"),
-        ([1, Mark.FAILED, 2], "aaa", "---"),
-        ([1, Mark.UNKNOWN, 2], "aaa", "---"),
-        ([1, Mark.MISSING, 1, 2], "abbb", "----"),
-        ([1, Mark.NOT_REACHED, 2], "aaa", "B-s"),  # worse than any other
-        ([1, "8+"], "aa", "B-"),
-        ([1, "8+", Mark.TIMEOUT], "aaa", "---"),
-        (["8+", Mark.NOT_REACHED], "aa", "--"),
+        ([1, MISSING, 2], "aaa", "---"),
+        ([1, FAILED, 2], "aaa", "---"),
+        ([1, UNKNOWN, 2], "aaa", "---"),
+        ([1, MISSING, 1, 2], "abbb", "----"),
+        ([1, NOT_REACHED, 2], "aaa", "B-s"),  # worse than any other
+        ([1, not_reached(8)], "aa", "B-"),
+        ([1, not_reached(8), TIMEOUT], "aaa", "---"),
+        ([not_reached(8), NOT_REACHED], "aa", "--"),
         ([0, 5], "aa", "Bs"),
     ],
 )
-def test_best_and_second(values: list[float | str], groups: str, expected: str) -> None:
+def test_best_and_second(values: list[float | Mark], groups: str, expected: str) -> None:
     assert chosen(values, groups) == expected
 
 
@@ -66,7 +65,7 @@ def test_best_and_second(values: list[float | str], groups: str, expected: str) 
         ([1000, 1011], "network", "Bs"),
     ],
 )
-def test_estimates_within_their_error_tie(values: list[float | str], measure: str, expected: str) -> None:
+def test_estimates_within_their_error_tie(values: list[float | Mark], measure: str, expected: str) -> None:
     assert chosen(values, "a" * len(values), measure=measure) == expected
 
 

@@ -19,14 +19,16 @@ from rich.cells import cell_len
 from fscost.errors import TableError
 from fscost.tables.formats import html, markdown
 from fscost.tables.formats.format import clean, comment
+from fscost.tables.marks import MISSING
 from fscost.tables.render import render
 from fscost.tables.table import Column, Entry, Note, Row, Table
+from tests.tables.samples import number, sign
 
 COLUMNS = (
     Column("model", "Model", numeric=False),
     Column("method", "Method", numeric=False),
     Column("up", "Uplink", "MB/round", raw="uplink_bytes"),
-    Column("down", "Downlink", "MB/round", raw="downlink_bytes", note="‡"),
+    Column("down", "Downlink", "MB/round", raw="downlink_bytes", mark=sign("‡")),
     Column("acc", "Accuracy", unit="%", raw="test_acc"),
 )
 
@@ -35,20 +37,20 @@ def row(model: Entry, method: str, *numbers: Entry, rule: int | None = None, see
     return Row((model, Entry(method), *numbers), rule, seeds)
 
 
-BEST = Entry("0.65", 650_000.0, emphasis="best")
-MISSING = Entry("missing", mark=True)
+BEST = number("0.65", 650_000.0, emphasis="best")
+ABSENT = Entry(mark=MISSING)
 TABLE = Table(
     "tab:cost",
     "Cost",
     "payload",
     COLUMNS,
     (
-        row(Entry("模型", "net", span=2), "FedAvg", Entry("2.60", 2_600_000), Entry("10.00", 1e7),
-            Entry("91.2", 0.912, spread="0.4", deviation=0.004, emphasis="second")),
-        row(Entry("模型", "net", span=0), "8-bit weights", BEST, Entry("10.00", 1e7),
-            Entry("9.7", 0.097, spread="10.4", deviation=0.104, note="†")),
-        row(Entry("LR", "lr"), "FedAvg", MISSING, MISSING,
-            Entry("93.1", 0.931, emphasis="best", note="†"), rule=0, seeds=1),
+        row(Entry("模型", "net", span=2), "FedAvg", number("2.60", 2_600_000), number("10.00", 1e7),
+            number("91.2", 0.912, spread="0.4", deviation=0.004, emphasis="second")),
+        row(Entry("模型", "net", span=0), "8-bit weights", BEST, number("10.00", 1e7),
+            number("9.7", 0.097, spread="10.4", deviation=0.104, note="†")),
+        row(Entry("LR", "lr"), "FedAvg", ABSENT, ABSENT,
+            number("93.1", 0.931, emphasis="best", note="†"), rule=0, seeds=1),
     ),
     ("Payload: tensors only.", "1. MB = 10⁶ bytes."),
     (Note("missing", "not computed yet"), Note("†", "one seed failed")),
@@ -234,17 +236,17 @@ def test_a_comment_cannot_be_ended() -> None:
 
 
 def test_an_entry_of_html_keeps_its_column_aligned() -> None:
-    assert html.FORMAT.filters["entry"](Entry("1", spread="0.4"), "10.4") == "1 ± \u20070.4"
-    bare = html.FORMAT.filters["entry"](Entry("1", note="<"), "10.4")
+    assert html.FORMAT.filters["entry"](number("1.0", spread="0.4"), "10.4") == "1.0 ± \u20070.4"
+    bare = html.FORMAT.filters["entry"](number("1", note="<"), "10.4")
     assert bare == '<span class="bare" data-spread=" ± 10.4">1<span class="note">&lt;</span></span>'
 
 
 def test_a_column_makes_room_for_its_heading() -> None:
     columns = (Column("a", "A", group="a wide heading"), Column("b", "B", group="a wide heading"))
-    narrow = Table("t", "t", "", columns, (Row((Entry("1"), Entry("2"))),))
+    narrow = Table("t", "t", "", columns, (Row((number("1"), number("2"))),))
     assert render(narrow, "text").splitlines()[2:] == ["- a wide heading -", "A                B", "-  ---------------",
                                                        "1                2"]  # fmt: skip
-    lone = Table("t", "t", "", (Column("a", "A"), Column("b", "B", unit="MB")), (Row((Entry("1"), Entry("2"))),))
+    lone = Table("t", "t", "", (Column("a", "A"), Column("b", "B", unit="MB")), (Row((number("1"), number("2"))),))
     assert render(lone, "text").splitlines()[2:] == ["      B", "A  (MB)", "-  ----", "1     2"]
 
 
@@ -284,22 +286,21 @@ NAMES = st.one_of(
 )  # fmt: skip
 EMPHASES = st.sampled_from(["", "best", "second"])
 NUMBERS = st.builds(
-    lambda number, *parts: Entry(f"{number:,}", number, 1, False, *parts),
+    lambda value, spread, emphasis, note: number(f"{value:,}", value, spread=spread, emphasis=emphasis, note=note),
     st.integers(-(10**6), 10**6),
-    st.sampled_from(["", "0.4", "10.4"]),
-    st.just(None),
+    st.sampled_from(["", "4", "10"]),
     EMPHASES,
     st.sampled_from(["", "†", "*", "_b_"]),
 )
 SIGNS = {"best": "*", "second": "°", "": ""}
-MARKS = st.builds(Entry, NAMES, mark=st.just(True))
+MARKS = st.builds(lambda name: Entry(mark=sign(name)), NAMES)
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> Table:
     columns = (
         Column("label", draw(NAMES), numeric=False),
-        Column("number", draw(NAMES), group=draw(NAMES), note=draw(NAMES)),
+        Column("number", draw(NAMES), group=draw(NAMES), mark=sign(draw(NAMES))),
         Column("lone", draw(NAMES), unit=draw(NAMES)),
     )
     rows = tuple(

@@ -12,7 +12,7 @@ from fscost.collect import gather, runs_below
 from fscost.errors import TableError
 from fscost.tables.build import build
 from fscost.tables.headings import label_of
-from fscost.tables.marks import Mark
+from fscost.tables.marks import MISSING, UNKNOWN
 from fscost.tables.render import render
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Table
@@ -91,7 +91,7 @@ def test_counts_have_commas_and_names_have_none(key: str, value: Any, text: str)
 def test_what_is_not_known_is_a_mark_and_null_is_not() -> None:
     assert label_of("clients", None, TableSpec()).mark
     null = label_of("train.optimizer.lr", given({"a": None})["a"], TableSpec())
-    assert (null.text, null.mark) == ("null", False)
+    assert (null.text, null.mark) == ("null", None)
 
 
 def test_labels_are_found_by_what_is_printed() -> None:
@@ -129,7 +129,7 @@ def test_every_value_of_an_option_has_its_row_and_its_label(tmp_path: Path) -> N
     table = with_values(tmp_path, VALUES)
     assert sorted(options_in(table)) == sorted(LABELS)
     assert not any(entry.mark for row in table.rows for entry in row.entries)
-    assert not [note for note in table.notes if note.mark in (Mark.UNKNOWN, Mark.MISSING, "0")]
+    assert not [note for note in table.notes if note.mark in (UNKNOWN.sign, MISSING.sign, "0")]
 
 
 def test_rows_in_order_have_numbers_by_size_and_then_the_rest(tmp_path: Path) -> None:

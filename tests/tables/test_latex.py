@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from fscost.errors import TableError
+from fscost.tables.numbers import Number
 from fscost.tables.render import render
 from fscost.tables.table import PAGES, Column, Emphasis, Entry, Note, Page, Row, Table
 from tests.tables import samples
+from tests.tables.samples import number, sign
 from tests.tables.tex import ENGINES, NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled, right_edges_pt
 
 TABLES = {
@@ -70,8 +72,8 @@ def test_what_siunitx_cannot_read_is_as_wide_as_a_number(row: int, column: int, 
 
 def test_a_number_without_spread_keeps_the_place_of_one() -> None:
     columns = (Column("acc", "Accuracy"), Column("x", "x"))
-    entries = [Entry("91.2", spread="0.4"), Entry("8.1", emphasis="second"), Entry("-3.0", spread="10.4")]
-    table = Table("t", "T", "", columns, tuple(Row((entry, Entry("1"))) for entry in entries))
+    entries = [number("91.2", spread="0.4"), number("8.1", emphasis="second"), number("-3.0", spread="10.4")]
+    table = Table("t", "T", "", columns, tuple(Row((entry, number("1"))) for entry in entries))
     padding = r"\phantom{${}\pm{}$00.0}"
     assert row_of(table, 1)[0] == rf"{{\phantom{{$-$0}}\secondbest{{8.1}}{padding}}}"
 
@@ -79,7 +81,7 @@ def test_a_number_without_spread_keeps_the_place_of_one() -> None:
 @pytest.mark.parametrize("text", ["1e-5", "nan", "1,2", "007", "12.", "1.5x", "10+", "1234", "1234,567"])
 def test_what_is_not_printed_as_it_is_by_siunitx_is_text(text: str) -> None:
     table = Table(
-        "t", "T", "", (Column("a", "A"), Column("b", "B")), (Row((Entry(text), Entry("1"))), Row((Entry("2"),) * 2))
+        "t", "T", "", (Column("a", "A"), Column("b", "B")), (Row((Entry(text), number("1"))), Row((number("2"),) * 2))
     )
     assert row_of(table, 0)[0] == f"{{{text}}}"
 
@@ -87,19 +89,20 @@ def test_what_is_not_printed_as_it_is_by_siunitx_is_text(text: str) -> None:
 @pytest.mark.parametrize("text", ["-1", "0.1", "5", "1,000", "1e-3", "2.50"])
 def test_a_label_is_no_number_whatever_it_looks_like(text: str) -> None:
     columns = (Column("a", "0.5", numeric=False), Column("b", "5", raw="b"))
-    table = Table("t", "T", "", columns, (Row((Entry(text), Entry("1.5"))), Row((Entry("3"), Entry("2.0")))))
+    table = Table("t", "T", "", columns, (Row((Entry(text), number("1.5"))), Row((Entry("3"), number("2.0")))))
     assert row_of(table, 0) == [text, "1.5"]
     lines = lines_of(table)
     assert r"\begin{tabular}{@{}lS[table-format=1.1]@{}}" in lines and r"0.5 & {5} \\" in lines
     over_rows = replace(
-        table, rows=(Row((Entry(text, span=2), Entry("1.5"))), Row((Entry(text, span=0), Entry("2.0"))))
+        table, rows=(Row((Entry(text, span=2), number("1.5"))), Row((Entry(text, span=0), number("2.0"))))
     )
     assert row_of(over_rows, 0)[0] == rf"\multirow{{2}}{{*}}{{{text}}}"
 
 
 def test_a_plus_is_kept() -> None:
-    texts = ("+0.25", "-12.50", "0.00", "<0.01", ">-0.01")
-    table = Table("t", "T", "", (Column("a", "A"), Column("b", "B")), tuple(Row((Entry(t), Entry("1"))) for t in texts))
+    values = (0.25, -12.5, 0, 1e-9, -1e-9)
+    rows = tuple(Row((Entry(number=Number(value, 2, has_plus=True)), number("1"))) for value in values)
+    table = Table("t", "T", "", (Column("a", "A"), Column("b", "B")), rows)
     assert "S[table-format=+2.2,retain-explicit-plus=true]" in render(table, "latex")
     assert [row_of(table, i)[0] for i in range(5)] == [
         "+0.25", "-12.50", "0.00", r"{\textless{}0.01}", r"{\textgreater{}-0.01}"
@@ -116,7 +119,7 @@ def test_heads_share_a_rule_and_units_stand_below() -> None:
 
 
 def test_one_line_of_heads_is_enough_without_units() -> None:
-    table = Table("t", "T", "", (Column("a", "A", numeric=False), Column("b", "B")), (Row((Entry("x"), Entry("1"))),))
+    table = Table("t", "T", "", (Column("a", "A", numeric=False), Column("b", "B")), (Row((Entry("x"), number("1"))),))
     lines = lines_of(table)
     assert lines[lines.index(r"\toprule") + 1 : lines.index(r"\midrule")] == [r"A & {B} \\"]
 
@@ -263,13 +266,13 @@ def tables(draw: st.DrawFn) -> Table:
     """A table whose every text is hostile."""
     names = draw(st.lists(NAMES, min_size=18, max_size=18))
     columns = (
-        Column("a", names[0], numeric=False), Column("b", names[1]), Column("c", names[2], names[3], note=names[4][:3]),
-        Column("d", names[5], names[3]),
+        Column("a", names[0], numeric=False), Column("b", names[1]),
+        Column("c", names[2], names[3], mark=sign(names[4][:3])), Column("d", names[5], names[3]),
     )  # fmt: skip
     rows = tuple(
         Row((
-            Entry(names[6 + i], span=draw(st.sampled_from([1, 1, 2, 0]))), Entry(f"{10**i}.5", note=names[9][:2]),
-            Entry(names[10], mark=True), Entry("1.0", spread="0.1", emphasis=draw(EMPHASES)),
+            Entry(names[6 + i], span=draw(st.sampled_from([1, 1, 2, 0]))), number(f"{10**i}.5", note=names[9][:2]),
+            Entry(mark=sign(names[10])), number("1.0", spread="0.1", emphasis=draw(EMPHASES)),
         ), rule=draw(st.sampled_from([None, 0, 1])))
         for i in range(3)
     )  # fmt: skip

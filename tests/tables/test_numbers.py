@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fscost.cells.measure import UNITS
-from fscost.tables.emphasis import emphasised
-from fscost.tables.numbers import Style, printed
+from fscost.tables.column_style import Style, emphasised
+from fscost.tables.numbers import printed
 from fscost.tables.origins import explain
 from fscost.tables.published_figure import Figure
 from fscost.tables.quantities import QUANTITIES
@@ -40,12 +40,12 @@ def test_what_is_printed_as_zero_is_zero(number: float, decimals: int, is_bytes:
 @pytest.mark.parametrize("key", QUANTITIES)
 def test_no_quantity_prints_a_small_number_as_zero(key: str) -> None:
     style = Style(QUANTITIES[key], "GB", UNITS["GB"], 2, "mean", with_deviation=False)
-    assert style.text(1e-6) == "<0.01" and not style.text(0.0).strip("0.")
+    assert style.number(1e-6).text == "<0.01" and not style.number(0.0).text.strip("0.")
 
 
 def test_numbers_below_the_last_decimal_are_in_their_order() -> None:
     style = Style(QUANTITIES["saving"], "", 1, 1, "mean", with_deviation=False)
-    entries = [Entry(style.text(value), value) for value in (-0.001, 0.0, 0.001)]
+    entries = [Entry("", value, style.number(value)) for value in (-0.001, 0.0, 0.001)]
     found = emphasised(entries, [0, 0, 0], style, "higher", with_second=True)
     assert [(entry.text, entry.emphasis) for entry in found] == [(">-0.1", ""), ("0.0", "second"), ("<0.1", "best")]
 

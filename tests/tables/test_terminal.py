@@ -18,6 +18,7 @@ from rich.text import Text
 
 from fscost.cells.outcome import Outcome, Status
 from fscost.tables.formats.terminal_table import show
+from fscost.tables.marks import FAILED, INTERRUPTED, not_reached
 from fscost.tables.render import render
 from fscost.tables.table import Column, Entry, Row, Table
 from fscost.terminal import wrapped
@@ -26,7 +27,7 @@ from tests.commands.test_status import finish
 from tests.conftest import DATA, Result, in_process
 from tests.launch.test_live import SHOW, Terminal, plain
 from tests.tables.recorded import unpacked
-from tests.tables.samples import comm_cost, long_names, wide
+from tests.tables.samples import comm_cost, long_names, number, wide
 from tests.tables.test_formats import NAMES, TABLE, hostile, inked, tables
 from tests.tables.test_layouts import LAYOUTS
 
@@ -203,7 +204,9 @@ def test_a_wide_table_is_split_with_its_labels_before_each_block() -> None:
 
 def test_long_labels_are_folded_and_their_numbers_stand_at_the_first_line() -> None:
     columns = (Column("m", "Method", numeric=False), Column("n", "Total", unit="MB", raw="n"))
-    table = Table("t", "T", "", columns, (Row((Entry("FedAvg with layers kept local, and quantised"), Entry("1.50"))),))
+    table = Table(
+        "t", "T", "", columns, (Row((Entry("FedAvg with layers kept local, and quantised"), number("1.50"))),)
+    )
     assert lines_of(table, 30)[2:] == [
         "                         Total",
         "Method                    (MB)",
@@ -233,7 +236,7 @@ def test_labels_take_no_more_than_their_share_of_a_line() -> None:
 
 def test_a_number_is_not_broken_where_it_is_wider_than_the_terminal() -> None:
     columns = (Column("m", "M", numeric=False), Column("n", "Total", raw="n"))
-    table = Table("t", "T", "", columns, (Row((Entry("FedAvg"), Entry("1,234,567,890", spread="123,456"))),))
+    table = Table("t", "T", "", columns, (Row((Entry("FedAvg"), number("1,234,567,890", spread="123456"))),))
     assert any("1,234,567,890 ± 123,456" in line for line in lines_of(table, 12))
 
 
@@ -255,8 +258,8 @@ def test_sentences_are_broken_at_blanks_and_numbers_keep_their_unit() -> None:
 
 
 def test_marks_have_the_colours_of_states_and_the_second_best_a_line() -> None:
-    row = Row((Entry("m"), Entry("failed", mark=True), Entry("interrupted", mark=True), Entry("3", emphasis="second"),
-               Entry("8+", mark=True)))  # fmt: skip
+    row = Row((Entry("m"), Entry(mark=FAILED), Entry(mark=INTERRUPTED), number("3", emphasis="second"),
+               Entry(mark=not_reached(8))))  # fmt: skip
     columns = (Column("m", "M", numeric=False), *(Column(n, n, raw=n) for n in "abcd"))
     seen = shown(Table("t", "T", "", columns, (row, replace(row, rule=0))), 80)
     for code, text in (("31", "failed"), ("35", "interrupted"), ("4", "3°"), ("2", "8+")):
@@ -282,7 +285,7 @@ def test_no_name_is_obeyed(table: Table, width: int) -> None:
 @given(NAMES)
 def test_names_are_shown(name: str) -> None:
     columns = (Column("m", "M", numeric=False), Column("n", "N", raw="n"))
-    seen = shown(Table("t", "T", "", columns, (Row((Entry(f"<{name}>"), Entry("1"))),)), 3000)
+    seen = shown(Table("t", "T", "", columns, (Row((Entry(f"<{name}>"), number("1"))),)), 3000)
     assert inked(f"<{name}>") in inked(plain(seen))
 
 

@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from fscost.cells.outcome import Status
 from fscost.printable import clean
 from fscost.tables.formats.text import (
     GAP,
@@ -29,7 +30,6 @@ from fscost.tables.formats.text import (
     width_over,
     widths_of,
 )
-from fscost.tables.marks import status_of
 from fscost.tables.table import Column, Entry, Heading, Row, Table
 from fscost.terminal import HANG, STYLES, wrapped
 
@@ -163,11 +163,10 @@ def _styled(text: str, entry: Entry) -> Text:
 
 
 def _style(entry: Entry) -> str:
-    return _of_mark(entry.text) if entry.mark else _EMPHASIS[entry.emphasis]
+    return _of_status(entry.mark.status) if entry.mark else _EMPHASIS[entry.emphasis]
 
 
-def _of_mark(mark: str) -> str:
-    status = status_of(mark)
+def _of_status(status: Status | None) -> str:
     return STYLES[status] if status else "dim"
 
 
@@ -220,6 +219,6 @@ def _remarks(table: Table, width: int) -> Iterator[Text]:
         yield from wrapped(Text(clean(sentence).strip(), "dim"), width)
     for note in table.notes:
         mark, meaning = clean(note.mark).strip(), clean(f": {note.meaning}").rstrip()
-        yield from wrapped(Text.assemble((mark, _of_mark(note.mark)), (meaning, "dim")), width)
+        yield from wrapped(Text.assemble((mark, _of_status(note.status)), (meaning, "dim")), width)
     for command in table.to_do:
         yield Text.assemble(("to do: ", "dim"), clean(command).strip())

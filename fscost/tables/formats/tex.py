@@ -8,7 +8,7 @@ from typing import Any
 from fscost.tables.formats.format import Format, Raw, legend
 from fscost.tables.formats.tex_escape import breakable, comment, escape, lines_of, width_em
 from fscost.tables.formats.tex_layout import Layout, layout_of, packages
-from fscost.tables.formats.tex_numbers import Number, number_of, options, padded, widest_of
+from fscost.tables.formats.tex_numbers import Digits, digits_of, options, padded, widest_of
 from fscost.tables.table import Column, Entry, Heading, Table
 
 _RULE_PT = 2.4
@@ -36,7 +36,7 @@ class _Writer:
     column: Column
     number: int
     layout: Layout
-    widest: Number | None
+    widest: Digits | None
     has_notes: bool
 
     @property
@@ -51,13 +51,13 @@ class _Writer:
 
     def cell(self, entry: Entry, rules_within: int) -> Raw:
         """Return a cell; `rules_within` is how many rules there are between the rows that the entry spans."""
-        number = number_of(entry, self.column)
+        digits = digits_of(entry, self.column)
         note = rf"{{\smash{{\tnote{{{escape(entry.note)}}}}}}}" if entry.note else ""  # does not push its row down
         spans = entry.span > 1 and self.layout.has_multirows
-        is_read = number and not number.has_zero_spread and not spans and entry.emphasis != "second"
-        if number and is_read and self.widest:
-            return Raw((r"\best " if entry.emphasis == "best" else "") + number.source + note)
-        text = self._text(entry, number) + note
+        is_zero = entry.number is not None and entry.number.has_zero_spread  # siunitx leaves out a ± of 0
+        if digits and self.widest and not (is_zero or spans or entry.emphasis == "second"):
+            return Raw((r"\best " if entry.emphasis == "best" else "") + digits.source + note)
+        text = self._text(entry, digits) + note
         if spans:
             lower = f"[{-_RULE_PT * rules_within:g}pt]" if rules_within else ""
             text = rf"\multirow{{{entry.span}}}{{*}}{lower}{{{text}}}"
@@ -80,11 +80,11 @@ class _Writer:
             return self._braced(rf"\makebox[{self.layout.pt(room)}]{{{escape(text)}{mark}}}")
         return self._braced(escape(text) + mark) if text or mark else Raw("")
 
-    def _text(self, entry: Entry, number: Number | None) -> str:
+    def _text(self, entry: Entry, digits: Digits | None) -> str:
         command = _COMMANDS[entry.emphasis]
-        if number and self.widest:
-            return padded(number, self.widest, command)
-        shown = Entry(entry.text, spread=entry.spread).full
+        if digits and self.widest:
+            return padded(digits, self.widest, command)
+        shown = entry.without_notes
         text = breakable(shown, 6) if self.number in self.layout.wrapped else escape(shown)
         return f"{{{command}{{{text}}}}}" if command else text
 
@@ -103,7 +103,7 @@ def _writers(table: Table, layout: Layout) -> list[_Writer]:
             column,
             i,
             layout,
-            widest_of(n for entry in table.column(i) if (n := number_of(entry, column))),
+            widest_of(digits for entry in table.column(i) if (digits := digits_of(entry, column))),
             any(entry.note for entry in table.column(i)),
         )
         for i, column in enumerate(table.columns)

@@ -129,7 +129,7 @@ def _measured(table: Table, wrapped: Sequence[int], head_em: float) -> tuple[lis
 
 def _width_em(column: Column, entries: Sequence[Entry], head_em: float) -> float:
     heads = [column.bottom] if column.group else [column.top, column.bottom]
-    texts = (entry.full.removesuffix(entry.note) for entry in entries)
+    texts = (entry.without_notes for entry in entries)
     return max([1.0, *map(width_em, texts), *(_head_em(head, head_em) for head in heads)])
 
 

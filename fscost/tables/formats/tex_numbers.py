@@ -2,22 +2,27 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fscost.tables.table import Column, Entry
 
-_FORM = re.compile(r"([-+]?)(0|[1-9]\d{0,2}(?:,\d{3})*)(?:\.(\d+))?", re.ASCII)
 _PLUS_MINUS = r"${}\pm{}$"
 
 
 @dataclass(frozen=True)
-class Number:
+class Digits:
     """A number as printed, ``-1,234.50``: its sign, what stands before the decimal point and behind it, and a ±."""
 
     sign: str
     whole: str
     decimals: str
-    spread: "Number | None" = None
+    spread: "Digits | None" = None
+
+    @classmethod
+    def of(cls, digits: str, sign: str = "", spread: "Digits | None" = None) -> "Digits":
+        """Return the parts of a number."""
+        whole, _, decimals = digits.partition(".")
+        return cls(sign, whole, decimals, spread)
 
     @property
     def left(self) -> str:
@@ -30,29 +35,22 @@ class Number:
         return self.left + (f".{self.decimals}" if self.decimals else "")
 
     @property
-    def has_zero_spread(self) -> bool:
-        """Whether a ± of 0 stands behind it, which siunitx leaves out."""
-        return self.spread is not None and not re.search("[1-9]", self.spread.text)
-
-    @property
     def source(self) -> str:
         """The number as siunitx reads it; its commas would be decimal points."""
         spread = rf" \pm {self.spread.source}" if self.spread else ""
         return self.text.replace(",", "") + spread
 
 
-def number_of(entry: Entry, column: Column) -> Number | None:
-    """Return the number of an entry, None for a label, a mark, and what siunitx might print otherwise than it is."""
-    number = _parsed(entry.text) if column.numeric and not entry.mark else None
-    if number is None or not entry.spread:
-        return number
-    spread = _parsed(entry.spread)
-    if spread is None or spread.sign or len(spread.decimals) != len(number.decimals):
+def digits_of(entry: Entry, column: Column) -> Digits | None:
+    """Return the digits of an entry, None for a label, a mark, and what siunitx might print otherwise than it is."""
+    number = entry.number
+    if number is None or entry.mark or not column.numeric or not number.is_exact:
         return None
-    return replace(number, spread=spread)
+    spread = Digits.of(number.spread_text) if number.spread_text else None
+    return Digits.of(number.digits, number.sign, spread)
 
 
-def widest_of(numbers: Iterable[Number]) -> Number | None:
+def widest_of(numbers: Iterable[Digits]) -> Digits | None:
     """Return a number of zeros in which each of `numbers` has room, None if there are none."""
     found = list(numbers)
     if not found:
@@ -60,18 +58,18 @@ def widest_of(numbers: Iterable[Number]) -> Number | None:
     sign = next((sign for sign in "+-" if any(number.sign == sign for number in found)), "")
     whole = re.sub(r"\d", "0", max((number.whole for number in found), key=len))
     decimals = max((number.decimals for number in found), key=len)
-    return Number(sign, whole, "0" * len(decimals), widest_of(number.spread for number in found if number.spread))
+    return Digits(sign, whole, "0" * len(decimals), widest_of(number.spread for number in found if number.spread))
 
 
-def options(widest: Number) -> str:
+def options(widest: Digits) -> str:
     """Return siunitx's options for the room that a column needs, ``3.1(2)`` for ``123.4 ± 5.6``, and for a plus."""
-    spread = f"({_digits(widest.spread.whole + widest.spread.decimals)})" if widest.spread else ""
+    spread = f"({_count(widest.spread.whole + widest.spread.decimals)})" if widest.spread else ""
     point = f".{len(widest.decimals)}" if widest.decimals else ""
     kept = ",retain-explicit-plus=true" if widest.sign == "+" else ""
-    return f"table-format={widest.sign}{_digits(widest.whole)}{point}{spread}{kept}"
+    return f"table-format={widest.sign}{_count(widest.whole)}{point}{spread}{kept}"
 
 
-def padded(number: Number, widest: Number, command: str = "") -> str:
+def padded(number: Digits, widest: Digits, command: str = "") -> str:
     r"""Return a number as text of the width of `widest`: wherever both are centred, their decimal points are aligned.
 
     `command` is one that gets the number as its argument, as ``\underline``.
@@ -86,12 +84,7 @@ def padded(number: Number, widest: Number, command: str = "") -> str:
     return (before + shown + behind).replace("-", "$-$").replace("+", "$+$")
 
 
-def _parsed(text: str) -> Number | None:
-    match = _FORM.fullmatch(text.replace("−", "-"))
-    return Number(match[1], match[2], match[3] or "") if match else None
-
-
-def _digits(text: str) -> int:
+def _count(text: str) -> int:
     return len(text.replace(",", ""))
 
 

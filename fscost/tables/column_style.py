@@ -1,0 +1,185 @@
+"""How the numbers of a column are printed: unit, decimals, mean and deviation over seeds, and which are the best."""
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean, median, stdev
+
+from fscost.cells.measure import NETWORK, UNITS
+from fscost.tables.column import AUTO_UNITS, ColumnSpec
+from fscost.tables.lines import Values
+from fscost.tables.marks import ESTIMATED, UNKNOWN, Mark, MarkKind
+from fscost.tables.numbers import Number, counted
+from fscost.tables.quantities import QUANTITIES, Kind, Quantity
+from fscost.tables.table import Emphasis, Entry
+
+TIED = 0.01
+"""Estimates of network bytes, and times of them, that differ by less are alike: their error is 0.8 %."""
+
+_LEAST = 0.1
+"""An automatic unit is the largest one in which the smallest number of a column is not below this."""
+
+
+@dataclass(frozen=True)
+class Datum:
+    """What one entry is made from: a value per seed in base units, or a mark; `runs` are the cells it comes from.
+
+    `notes` are marks to stand behind the number.
+    """
+
+    values: Values
+    runs: tuple[str, ...] = ()
+    is_estimate: bool = False
+    notes: tuple[Mark, ...] = ()
+
+    @property
+    def numbers(self) -> list[float]:
+        """The values, none where a mark stands for them."""
+        return [] if isinstance(self.values, Mark) else self.values
+
+    def middle(self, aggregate: str) -> float | None:
+        """Return the mean over seeds, or the median; None where there is no number."""
+        if not self.numbers:
+            return None
+        return median(self.numbers) if aggregate == "median" else fmean(self.numbers)
+
+    @cached_property
+    def varies(self) -> bool:
+        """Whether seeds differ; rounding in a sum is no difference."""
+        numbers = self.numbers
+        return len(numbers) > 1 and stdev(numbers) > 1e-9 * abs(fmean(numbers))
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the numbers of one column are printed: `scale` is how many base units are one of `unit`.
+
+    What differs by less than `tolerance`, relative to how far the better one is from `tied_from`, is no better.
+    """
+
+    quantity: Quantity
+    unit: str
+    scale: float
+    decimals: int
+    aggregate: str
+    with_deviation: bool
+    tolerance: float = 0.0
+    tied_from: float = 0.0
+
+    def entry(self, datum: Datum, *, is_marked: bool) -> Entry:
+        """Return the entry of a datum; `is_marked` says that estimates are told apart from other numbers."""
+        if isinstance(datum.values, Mark):
+            return Entry(mark=datum.values, runs=datum.runs)
+        value, deviation = datum.middle(self.aggregate), self._deviation(datum)
+        if value is None:
+            return Entry(mark=UNKNOWN, runs=datum.runs)
+        notes = (ESTIMATED,) if is_marked and datum.is_estimate else ()
+        number = self.number(value, deviation)
+        return Entry("", value, number, deviation=deviation, notes=(*notes, *datum.notes), runs=datum.runs)
+
+    def _deviation(self, datum: Datum) -> float | None:
+        if not self.with_deviation or len(datum.numbers) < 2:
+            return None
+        deviation = stdev(datum.numbers)
+        is_invisible = round(deviation / self.scale, self.decimals) == 0
+        return None if is_invisible and self.quantity.kind in (Kind.BYTES, Kind.SECONDS) else deviation
+
+    def number(self, value: float, deviation: float | None = None) -> Number:
+        """Return a number of the column, in base units, as it is printed."""
+        make = counted if self.quantity.kind is Kind.BYTES else Number
+        spread = None if deviation is None else deviation / self.scale
+        return make(value / self.scale, self.decimals, spread, self.unit)
+
+
+def style_of(
+    column: ColumnSpec, quantity: Quantity, unit: str, data: Sequence[Datum], aggregate: str, alike: Sequence[Datum]
+) -> Style:
+    """Return how a column is printed: one unit, and one number of decimals, the same for the numbers `alike`."""
+    varies = any(datum.varies for datum in data)
+    scale = _scale(column, quantity, unit)
+    values = [abs(value / scale) for datum in alike if (value := datum.middle(aggregate))]
+    decimals = column.decimals
+    if decimals is None or (quantity.kind is Kind.COUNT and not varies and all(map(float.is_integer, values))):
+        decimals = _decimals(column, quantity, unit, values, varies=varies)
+    source = QUANTITIES[quantity.against] if quantity.against else quantity
+    is_estimate = column.measure == NETWORK and source.kind in (Kind.BYTES, Kind.SECONDS)
+    tied_from = 100.0 if quantity.kind is Kind.PERCENT else 0.0  # what is left of the bytes is the estimate
+    tolerance = TIED if is_estimate else 0.0
+    return Style(quantity, unit, scale, decimals, aggregate, varies and aggregate == "mean_std", tolerance, tied_from)
+
+
+def _scale(column: ColumnSpec, quantity: Quantity, unit: str) -> float:
+    if quantity.kind is Kind.BYTES:
+        return UNITS[unit]
+    return 1 / column.factor if quantity.kind is Kind.METRIC else 1
+
+
+def _decimals(column: ColumnSpec, quantity: Quantity, unit: str, values: Sequence[float], *, varies: bool) -> int:
+    """Return one number of decimals for a column: enough for the significant digits of its smallest number."""
+    fixed = {Kind.PERCENT: 1, Kind.FACTOR: 2, Kind.COUNT: int(varies or not all(map(float.is_integer, values)))}
+    if quantity.kind is Kind.METRIC and column.is_rate:
+        return 1 if varies else 2  # a deviation of whole percents makes more decimals noise
+    if quantity.kind in fixed:
+        return fixed[quantity.kind]
+    if not values or (quantity.kind is Kind.BYTES and unit == "B" and all(map(float.is_integer, values))):
+        return 0
+    return max(0, min(9, column.precision - 1 - math.floor(math.log10(min(values)))))
+
+
+def unit_for(setting: str, data: Iterable[Datum], aggregate: str) -> str:
+    """Return the unit of bytes that was set, or with auto, the largest in which no number is small."""
+    if setting not in AUTO_UNITS:
+        return setting
+    sizes = [value for datum in data if (value := datum.middle(aggregate))]
+    first, *larger = AUTO_UNITS[setting]
+    fitting = [unit for unit in larger if sizes and min(sizes) / UNITS[unit] >= _LEAST]
+    return fitting[-1] if fitting else first
+
+
+# --- the best -------------------------------------------------------------------------------------
+
+
+def emphasised(
+    entries: Sequence[Entry], groups: Sequence[Hashable], style: Style, better: str, *, with_second: bool
+) -> list[Entry]:
+    """Return the entries, the best of each group emphasised; `better` is ``lower``, ``higher`` or nothing.
+
+    What is printed alike ties, and so do estimates that differ by less than their error. Where all are alike none is
+    the best, nor where a number is not known or still to come.
+    """
+    if not better:
+        return [*entries]
+    members: dict[Hashable, list[int]] = {}
+    for number, group in enumerate(groups):
+        members.setdefault(group, []).append(number)
+    found: dict[int, Emphasis] = {}
+    for own in members.values():
+        found |= _of_group({n: entries[n] for n in own}, style, better, with_second=with_second)
+    return [replace(entry, emphasis=found.get(number, "")) for number, entry in enumerate(entries)]
+
+
+def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_second: bool) -> dict[int, Emphasis]:
+    if any(entry.mark and entry.mark.kind is not MarkKind.NOT_REACHED for entry in group.values()):
+        return {}
+    numbers = {n: entry.number for n, entry in group.items() if entry.number}
+    values = _with_ties(numbers, style, better)
+    ranks = sorted(set(values.values()), reverse=better == "higher")
+    if len(ranks) + (len(numbers) < len(group)) < 2:
+        return {}
+    names: dict[float, Emphasis] = {ranks[0]: "best"} if ranks else {}
+    if with_second and len(ranks) > 1:
+        names[ranks[1]] = "second"
+    return {n: names[value] for n, value in values.items() if value in names}
+
+
+def _with_ties(numbers: Mapping[int, Number], style: Style, better: str) -> dict[int, float]:
+    """Return the numbers as they are printed; what differs from the best by no more than the tolerance is the best."""
+    values = {n: number.rounded for n, number in numbers.items()}
+    if not values or not style.tolerance:
+        return values
+    best = max if better == "higher" else min
+    first = best(values.values())
+    top = best(number.value for number in numbers.values())  # with two decimals, 1 % is a matter of rounding
+    alike = style.tolerance * abs(top - style.tied_from)
+    return {n: first if abs(numbers[n].value - top) <= alike else value for n, value in values.items()}
