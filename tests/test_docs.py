@@ -7,6 +7,7 @@ import re
 import runpy
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -246,6 +247,19 @@ def compile_there(file: str) -> None:
     if shutil.which("pdflatex"):
         done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", file], capture_output=True)
         assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+
+
+@pytest.mark.pipeline
+def test_the_code_for_python_runs(here: Path) -> None:
+    """All blocks in order, as a notebook has them, in a process where warnings are errors."""
+    code = "\n".join(block.text for block in BLOCKS if block.page == "python.md" and block.language == "python")
+    (here / "page.py").write_text(code)
+    done = subprocess.run([sys.executable, "-W", "error", "page.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "6 cells, 4 done, 2 missing" in done.stdout
+    assert "did you mean fedavg" in done.stdout
+    assert (here / "paper" / "cost.tex").is_file()
+    assert (here / "cost.html").is_file()
 
 
 # Pages
