@@ -23,6 +23,7 @@ from fscost.plan import plan
 from fscost.resources import root
 from tests.conftest import Result, in_process
 from tests.pages import PAGES, Command, anchors, blocks, commands, inline, links
+from tests.test_architecture import LAYERS
 
 COMMANDS = [*{command.words: command for page in PAGES[::-1] for command in commands(page)}.values()][::-1]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -98,6 +99,12 @@ def test_the_extras_exist() -> None:
 def test_the_picture_of_the_rooms_is_of_this_code() -> None:
     script = runpy.run_path(str(root() / "docs" / "architecture.py"))
     assert script["PICTURE"].read_text() == script["drawn"](), "draw it again: python docs/architecture.py"
+
+
+def test_contributing_names_the_layers() -> None:
+    named = re.search(r"imports point down: (.*?)\.\s", (root() / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert named
+    assert [set(re.split(r",\s", layer.strip(" `\n"))) for layer in named[1].split("→")] == LAYERS
 
 
 def test_benchmarks_have_the_parts() -> None:
