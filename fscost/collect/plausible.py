@@ -8,6 +8,7 @@ from fscost.cells.measure import SERVER
 from fscost.cells.provenance_options import is_provenance
 from fscost.collect.fs_logs import are_counts, is_count
 from fscost.protocol.fs_options import default, is_open, known
+from fscost.protocol.methods import ALSO_NAMED, BY_FEDERATE_METHOD, WITHOUT_MODEL
 from fscost.protocol.release import RELEASES
 
 Row = dict[str, Any]
@@ -176,9 +177,8 @@ _MOST = 5
 
 _HALF = re.compile(r"(.*_)?(half|fp16|bf16|amp)(_.*)?")
 _PART = re.compile(r".*(adapter|lora|peft|compress|top_?k|spars|prun|sketch|mask|codec|freez|frozen|partial|distill).*")
-_METHODS = {"fedavg", "fedopt", "fedprox", "fedbn", "fedrep", "pfedme", "ditto", "fedem", "fedswa"}
-_NO_MODEL = {"local", "global"}
-"""Methods that FederatedScope has, by what they send: a whole model, or none until the end."""
+_METHODS = {*BY_FEDERATE_METHOD, *ALSO_NAMED} - {*WITHOUT_MODEL}
+"""Methods that FederatedScope has and that send a whole model."""
 
 _FORMER = frozenset[str]().union(*(release.former_options for release in RELEASES))
 """Options of former releases."""
@@ -196,7 +196,7 @@ class Least(NamedTuple):
 
 def parameters_sent(size: float, options: Options) -> float:
     """Return how many parameters a message with the model has, of ``total_model_size``; 0 where none has a model."""
-    if _method(options) in _NO_MODEL or options.get("vertical.use"):
+    if _method(options) in WITHOUT_MODEL or options.get("vertical.use"):
         return 0
     is_ditto = options.get("ditto.use") or _method(options) == "ditto"
     return size / 2 if is_ditto else size  # Ditto counts the personal model too, which stays

@@ -1,122 +1,58 @@
-"""The part of FederatedScope's options that the builtin engine understands."""
+"""A cell's options as a course needs them: typed, and FederatedScope's default where the cell leaves one out."""
 
+import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fscost.cells import provenance_options
 from fscost.cells.cell import Cell
-from fscost.protocol import datasets, fs_options, model_inputs
-from fscost.protocol.local_steps import Schedule
-from fscost.protocol.release import PROTOCOLS, Release, release_of
+from fscost.protocol import datasets, fs_options
+from fscost.protocol.methods import BY_FEDERATE_METHOD, METHODS, Method
+from fscost.protocol.release import NEWEST, Release, release_of
 
-DATA_TYPES = (*datasets.DATA_TYPES, "toy")
 
-METRICS = ("loss", "avg_loss", "total", "acc", "correct", "f1", "mse", "rmse", "loss_regular")
-"""What an evaluation can tell; the first three always are, as in FederatedScope."""
+@dataclass(frozen=True)
+class LocalSteps:
+    """A local update of `steps` epochs or batches (`unit`).
 
-METHODS = ("FedAvg", "FedOpt", "FedRep", "Ditto", "pFedMe", "FedEM", "local", "global")
-"""``federate.method``; FedBN and FedPer are FedAvg with ``personalization.local_param``."""
+    `passes` replaces the number of passes where a method has its own (FedRep), and each batch is used `repeats` times
+    in a row (pFedMe); both as FederatedScope counts them.
+    """
 
-ROBUST_RULES = ("krum", "median", "trimmedmean", "normbounding", "bulyan")
-"""``aggregator.robust_rule`` other than plain averaging; clients then upload differences to the model they received."""
+    steps: int
+    unit: str
+    batch_size: int
+    drop_last: bool
+    passes: int | None = None
+    repeats: int = 1
 
-_OPTIMIZERS = ("SGD", "Adam", "AdamW", "Adagrad", "RMSprop")
+    def per_pass(self, samples: int) -> int:
+        """Return how many batches one whole pass over `samples` has."""
+        return samples // self.batch_size if self.drop_last else math.ceil(samples / self.batch_size)
 
-_ANY = None
-_UNDERSTOOD: dict[str, tuple[Any, ...] | None] = {
-    "seed": _ANY,
-    "backend": ("torch",),
-    "federate.client_num": _ANY,
-    "federate.sample_client_num": _ANY,
-    "federate.sample_client_rate": _ANY,
-    "federate.total_round_num": _ANY,
-    "federate.mode": ("standalone",),
-    "federate.method": METHODS,
-    "federate.use_ss": _ANY,
-    "federate.online_aggr": _ANY,
-    "federate.share_local_model": _ANY,
-    "federate.join_in_info": _ANY,
-    "federate.unseen_clients_rate": _ANY,
-    "federate.make_global_eval": _ANY,
-    "federate.merge_test_data": _ANY,
-    "federate.ignore_weight": _ANY,
-    "data.type": DATA_TYPES,
-    "data.args": _ANY,
-    "data.root": _ANY,
-    "data.splits": _ANY,
-    "data.splitter": (*datasets.SPLITTERS, ""),
-    "data.splitter_args": _ANY,
-    "data.consistent_label_distribution": _ANY,
-    "dataloader.type": ("base",),
-    "dataloader.batch_size": _ANY,
-    "dataloader.shuffle": _ANY,
-    "dataloader.drop_last": _ANY,
-    "model.type": tuple(model_inputs.MODELS),
-    "model.in_channels": _ANY,
-    "model.embed_size": _ANY,
-    "model.hidden": _ANY,
-    "model.layer": _ANY,
-    "model.dropout": _ANY,
-    "model.out_channels": _ANY,
-    "model.use_bias": _ANY,
-    "model.task": _ANY,
-    "criterion.type": ("CrossEntropyLoss", "MSELoss"),
-    "trainer.type": ("general", "cvtrainer"),
-    "train.local_update_steps": _ANY,
-    "train.batch_or_epoch": ("batch", "epoch"),
-    "train.optimizer.type": _OPTIMIZERS,
-    "grad.grad_clip": _ANY,
-    "fedprox.use": _ANY,
-    "fedprox.mu": _ANY,
-    "fedopt.use": _ANY,
-    "fedopt.optimizer.type": _OPTIMIZERS,
-    "fedswa.use": _ANY,
-    "fedswa.start_rnd": _ANY,
-    "fedswa.freq": _ANY,
-    "nbafl.use": _ANY,
-    "nbafl.mu": _ANY,
-    "nbafl.epsilon": _ANY,
-    "nbafl.w_clip": _ANY,
-    "nbafl.constant": _ANY,
-    "aggregator.robust_rule": ("fedavg", *ROBUST_RULES),
-    "aggregator.byzantine_node_num": _ANY,
-    "asyn.use": _ANY,
-    "asyn.min_received_num": _ANY,
-    "asyn.min_received_rate": _ANY,
-    "asyn.staleness_toleration": _ANY,
-    "asyn.staleness_discount_factor": _ANY,
-    "asyn.aggregator": ("goal_achieved",),
-    "asyn.broadcast_manner": ("after_aggregating", "after_receiving"),
-    "quantization.method": ("none", "uniform"),
-    "quantization.nbits": (8, 16),
-    "finetune.before_eval": _ANY,
-    "finetune.local_update_steps": _ANY,
-    "finetune.batch_or_epoch": ("batch", "epoch"),
-    "finetune.optimizer.type": _OPTIMIZERS,
-    "model.model_num_per_trainer": _ANY,
-    "personalization.local_param": _ANY,
-    "personalization.share_non_trainable_para": _ANY,
-    "personalization.local_update_steps": _ANY,
-    "personalization.lr": _ANY,
-    "personalization.regular_weight": _ANY,
-    "personalization.K": _ANY,
-    "personalization.beta": _ANY,
-    "personalization.epoch_feature": _ANY,
-    "personalization.epoch_linear": _ANY,
-    "personalization.lr_feature": _ANY,
-    "personalization.lr_linear": _ANY,
-    "personalization.weight_decay": _ANY,
-    "early_stop.patience": _ANY,
-    "early_stop.delta": _ANY,
-    "early_stop.improve_indicator_mode": ("best",),
-    "eval.freq": _ANY,
-    "eval.metrics": _ANY,
-    "eval.split": _ANY,
-    "eval.count_flops": _ANY,
-    "eval.best_res_update_round_wise_key": _ANY,
-}
-_OPEN = ("train.optimizer.", "fedopt.optimizer.", "finetune.optimizer.", "aggregator.BFT_args.")
+    def batches(self, samples: int) -> list[int]:
+        """Return how many batches each pass takes; raises ValueError where a pass has none."""
+        whole = self.per_pass(samples)
+        if whole == 0:
+            raise ValueError(
+                f"a client has {samples} samples, less than a batch of {self.batch_size}, and drop_last is set"
+            )
+        if self.unit == "epoch":
+            first = last = whole
+            passes = self.steps
+        else:
+            passes = math.ceil(self.steps / whole)
+            first, last = min(self.steps, whole), self.steps % whole or whole
+        passes = self.passes or passes * self.repeats
+        return [first] * (passes - 1) + [last]
+
+    def sample_size(self, samples: int) -> int:
+        """Return the samples seen in one local update of a client that has `samples`, each as often as it is seen."""
+        whole = samples - samples % self.batch_size if self.drop_last else samples
+        batches = self.batches(samples)
+        if self.repeats > 1:  # the batches at the end of a pass are never drawn, so only the one of a single is short
+            return sum(batches) * min(self.batch_size, whole)
+        return sum(min(count * self.batch_size, whole) for count in batches)
 
 
 @dataclass(frozen=True)
@@ -139,14 +75,24 @@ class Options:
         return str(self["federate.method"]).lower()
 
     @property
+    def used_methods(self) -> list[Method]:
+        """The methods that it asks for: that of ``federate.method`` and what is switched on beside it."""
+        return [method for method in METHODS if method.is_used(self)]
+
+    @property
+    def _base(self) -> Method | None:
+        """The method of ``federate.method``, None where that is not known."""
+        return BY_FEDERATE_METHOD.get(self.method)
+
+    @property
     def is_alone(self) -> bool:
         """Whether clients train without each other (``local``) or there is only one (``global``): nothing is shared."""
-        return self.method in ("local", "global")
+        return self._base is not None and not self._base.shares
 
     @property
     def models(self) -> int:
         """How many models are learned at once: several with FedEM."""
-        return int(self["model.model_num_per_trainer"]) if self.method == "fedem" else 1
+        return int(self[self._base.models]) if self._base and self._base.models else 1
 
     @property
     def clients(self) -> int:
@@ -198,7 +144,7 @@ class Options:
     @property
     def uploads_differences(self) -> bool:
         """Whether clients upload the difference to the model they received, as robust and asynchronous rules need."""
-        return bool(self["asyn.use"]) or self["aggregator.robust_rule"] in ROBUST_RULES
+        return any(method.uploads_differences for method in self.used_methods)
 
     @property
     def updates_per_aggregation(self) -> int:
@@ -211,30 +157,31 @@ class Options:
         return number if 0 < number <= self.clients_per_round else self.clients_per_round
 
     @property
-    def schedule(self) -> Schedule:
+    def local_steps(self) -> LocalSteps:
         """How long a local update is."""
-        method = {"fedrep": {"passes": self["personalization.epoch_linear"] + self["personalization.epoch_feature"]}}
-        method["pfedme"] = {"repeats": self["personalization.K"]}
-        return replace(self._schedule("train"), **method.get(self.method, {}))
+        steps, base = self._steps("train"), self._base
+        if base and base.passes:
+            return replace(steps, passes=sum(self[name] for name in base.passes))
+        return replace(steps, repeats=self[base.repeats]) if base and base.repeats else steps
 
-    def samples_told(self, samples: int) -> int:
-        """Return what a client with `samples` tells as ``num_sample`` when it is asked on joining."""
+    def joining_samples(self, samples: int) -> int:
+        """Return the ``num_sample`` that a client with `samples` answers when it is asked on joining."""
         steps = int(self["train.local_update_steps"])
         return steps * (samples if self["train.batch_or_epoch"] == "epoch" else int(self["dataloader.batch_size"]))
 
     @property
-    def personal_schedule(self) -> Schedule:
-        """How long the training of Ditto's personal model is; as long as the local update unless it is told."""
+    def personal_steps(self) -> LocalSteps:
+        """How long the training of Ditto's personal model is; as long as the local update unless an option says."""
         steps = self["personalization.local_update_steps"]
-        return self._schedule("train", steps if steps > 0 else None)
+        return self._steps("train", steps if steps > 0 else None)
 
     @property
-    def finetune_schedule(self) -> Schedule:
+    def finetune_steps(self) -> LocalSteps:
         """How long a client fine-tunes the model before it evaluates it."""
-        return self._schedule("finetune")
+        return self._steps("finetune")
 
-    def _schedule(self, section: str, steps: int | None = None) -> Schedule:
-        return Schedule(
+    def _steps(self, section: str, steps: int | None = None) -> LocalSteps:
+        return LocalSteps(
             steps=steps or self[f"{section}.local_update_steps"],
             unit=self[f"{section}.batch_or_epoch"],
             batch_size=self["dataloader.batch_size"],
@@ -243,18 +190,21 @@ class Options:
 
     @property
     def personal_lr(self) -> float:
-        """The learning rate of pFedMe's personal model; that of the local update unless it is told."""
+        """The learning rate of pFedMe's personal model; that of the local update unless an option says."""
         return float(self["personalization.lr"] if self["personalization.lr"] > 0 else self["train.optimizer.lr"])
 
     def uploaded(self, names: Iterable[str], trainable: Collection[str]) -> list[str]:
         """Return which entries of a state_dict clients upload, and accept from the server.
 
-        Parameters, on releases before master running statistics too, without those that
-        ``personalization.local_param`` names by a part of their name. The server sends everything all the same.
+        Parameters, on releases before master running statistics too, without those that a method keeps to the client
+        and those that ``personalization.local_param`` names by a part of their name. The server sends all the same.
         """
-        local: list[str] = self["personalization.local_param"]
+        if self.is_alone:
+            return []
+        local, used = self["personalization.local_param"], self.used_methods
         sent = (name for name in names if self.uploads_buffers or name in trainable)
-        return [name for name in sent if not self.is_alone and not any(word in name for word in local)]
+        sent = (name for name in sent if all(method.uploads(name) for method in used))
+        return [name for name in sent if not any(word in name for word in local)]
 
     @property
     def server_optimizer(self) -> dict[str, Any] | None:
@@ -293,80 +243,12 @@ class Options:
             seed=self["seed"],
         )
 
-
-def not_understood(cell: Cell) -> Iterator[str]:
-    """Yield a line for each option the builtin engine does not implement, naming the engine that does."""
-    if cell.protocol not in PROTOCOLS:
-        yield f"engine.protocol={cell.protocol}: must be one of {', '.join(PROTOCOLS)}"
-    for name, value in fs_options.leaves(cell.fs):
-        if name not in _UNDERSTOOD and (name.startswith(_OPEN) or provenance_options.is_host(name)):
-            continue
-        if name not in _UNDERSTOOD:
-            yield f"fs.{name}={value}: engine=builtin does not implement that; engine=federatedscope does"
-        elif (allowed := _UNDERSTOOD[name]) is not None and value not in allowed:
-            known = ", ".join(str(a) for a in allowed if a != "")
-            yield f"fs.{name}={value}: engine=builtin knows {known}; engine=federatedscope has the others"
-
-
-def contradictions(options: Options) -> Iterator[str]:
-    """Yield a line for each pair of options that does not fit, whatever the method."""
-    data, model, criterion = options["data.type"], options["model.type"], options["criterion.type"]
-    yield from model_inputs.problems(options.cell)
-    if data == "toy" and model == "mlp":
-        yield f"data=toy is a linear regression; model={model} does not fit it, take model=lr"
-    if (criterion == "MSELoss") != (data == "toy"):
-        yield f"fs.criterion.type={criterion} does not fit data {data}"
-    if data != "toy" and not options["data.splitter"]:
-        yield f"fs.data.splitter is not set; data {data} is split over clients by iid_fixed or lda"
-    if options["finetune.before_eval"] and options.method in ("ditto", "fedem"):
-        yield f"fs.finetune.before_eval: engine=builtin does not fine-tune the models of {options.method}; leave it out"
-    yield from _number_problems(options)
-    yield from _unseen_problems(options)
-    yield from _metric_problems(options)
-    yield from _sample_problems(options)
-
-
-def _number_problems(options: Options) -> Iterator[str]:
-    alpha = options.argument("data.splitter_args", "alpha", 0.5)
-    if not isinstance(alpha, int | float) or alpha <= 0:
-        yield f"alpha={alpha}: must be a number above 0"
-    for name in ("train.optimizer.lr", "fedopt.optimizer.lr"):
-        if not options[name] > 0:
-            yield f"fs.{name}={options[name]}: must be above 0"
-
-
-def _unseen_problems(options: Options) -> Iterator[str]:
-    if not 0 <= (rate := options["federate.unseen_clients_rate"]) < 1:
-        yield f"fs.federate.unseen_clients_rate={rate}: must be in [0, 1)"
-    elif options.clients_per_round > (seen := options.clients - options.unseen_clients):
-        yield f"clients_per_round={options.clients_per_round}: must not exceed the {seen} clients that are not unseen"
-
-
-def _metric_problems(options: Options) -> Iterator[str]:
-    names = [*METRICS[:3], *options["eval.metrics"]]
-    for name in names:
-        if name not in METRICS:
-            yield f"fs.eval.metrics: engine=builtin has no {name}; it has {', '.join(METRICS)}"
-    for split in options["eval.split"]:
-        if split not in ("train", "val", "test"):
-            yield f"fs.eval.split: no split {split}; there are train, val, test"
-    key = options["eval.best_res_update_round_wise_key"]
-    if not any(key == f"{split}_{name}" for split in options["eval.split"] for name in names):
-        yield f"fs.eval.best_res_update_round_wise_key={key}: no evaluation tells it; take test_loss"
-
-
-def _sample_problems(options: Options) -> Iterator[str]:
-    shares = options["data.splits"]
-    if len(shares) != 3 or not all(isinstance(s, int | float) and s >= 0 for s in shares) or sum(shares[:2]) >= 1:
-        yield f"fs.data.splits={shares}: must be three shares, train and val together below 1"
-        return
-    if options["data.type"] == "toy":  # every client makes its own
-        return
-    sizes = datasets.split_sizes(shares, datasets.DATA_TYPES[options["data.type"]].source.samples)
-    needed = {"train"} | (set() if options.global_evaluation else set(options["eval.split"]))
-    split = min(needed & sizes.keys(), key=lambda name: (sizes[name], name))
-    if sizes[split] < options.clients:
-        yield (
-            f"clients={options.clients}: {options['data.type']} has {sizes[split]} {split} samples "
-            f"and every client needs one; take at most {sizes[split]} clients"
-        )
+    def absent(self) -> Iterator[str]:
+        """Yield a line for each option of the cell that its release does not have."""
+        protocol, newest = self.cell.protocol, NEWEST.protocol
+        absent = fs_options.absent(protocol)
+        for name, value in fs_options.leaves(self.cell.fs):
+            if name in absent and value != fs_options.default(name):
+                yield (
+                    f"fs.{name}={value}: FederatedScope {protocol} has no such option; take engine.protocol={newest}"
+                )

@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+from fscost.protocol.methods import BY_FEDERATE_METHOD
+
 IRRELEVANT = {
     "outdir", "expname", "expname_tag", "verbose", "print_decimal_digits", "cfg_file",
     "federate.process_num", "federate.master_addr", "federate.master_port",
@@ -24,10 +26,6 @@ OWN: Mapping[str, Any] = {
 """Options that FederatedScope does not have, with their defaults: only engine=estimate knows what they mean."""
 
 _OWN_VALUES = {"model.type": "spec", "data.type": "samples"}
-
-_METHODS = {
-    name.lower(): name for name in ("FedAvg", "FedOpt", "FedRep", "Ditto", "pFedMe", "FedEM", "local", "global")
-}
 
 _COPIES = {
     "personalization.local_update_steps": "train.local_update_steps",
@@ -140,8 +138,8 @@ def _has_unseen(used: Mapping[str, Any]) -> bool:
 def asked(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options somebody asked for: without those FederatedScope adds when it dumps what it used."""
     used = {name: value for name, value in flat.items() if name not in IRRELEVANT}
-    if str(method := used.get("federate.method")).lower() in _METHODS:  # FederatedScope does not mind the case
-        used["federate.method"] = _METHODS[str(method).lower()]
+    if method := BY_FEDERATE_METHOD.get(str(used.get("federate.method")).lower()):  # in whatever case it is written
+        used["federate.method"] = method.federate_method
     if used.get("federate.sample_client_rate") == 1 and used.get("aggregator.robust_rule") != "bulyan":
         del used["federate.sample_client_rate"]  # all clients, as without; Bulyan alone computes with the rate itself
     if used.get("data.splitter") == "lda" and not used.get("data.splitter_args"):

@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fscost.protocol.methods import WITHOUT_MODEL
+
 if TYPE_CHECKING:
     from fscost.cells.cell import Cell  # which no Python 3.8 can import
 
 QUANTIZATION, LOCAL_PARAM = "quantization.method", "personalization.local_param"
-
-_ALONE = ("local", "global")
-"""Methods that send no model for training."""
 
 
 def is_quantised(name: str) -> bool:
@@ -31,7 +30,7 @@ def without_effect(
     names = list(names)
     if not names:
         return
-    if quantization != "none" and method.lower() in _ALONE:
+    if quantization != "none" and method.lower() in WITHOUT_MODEL:
         yield f"{QUANTIZATION}={quantization} quantised nothing: with federate.method={method} no model is sent"
     elif quantization != "none" and not any(is_quantised(name) for name in names):
         yield (

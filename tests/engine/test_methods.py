@@ -269,7 +269,7 @@ def test_prox_pulls_by_half_of_its_strength_times_the_squared_distance() -> None
     ],
 )
 def test_sample_size_is_federatedscopes(overrides: list[str], samples: int, sample_size: int) -> None:
-    assert Options(cell_of(*overrides)).schedule.sample_size(samples) == sample_size
+    assert Options(cell_of(*overrides)).local_steps.sample_size(samples) == sample_size
 
 
 @pytest.mark.pipeline

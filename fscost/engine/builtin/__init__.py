@@ -8,12 +8,10 @@ from typing import Any
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
 from fscost.engine.base import DEFAULTS, EngineSettings
+from fscost.engine.builtin.trainable_cells import refusals
 from fscost.engine.process import WarmWorker
 from fscost.errors import ConfigError
-from fscost.protocol.course_options import Options, contradictions, not_understood
 from fscost.protocol.datasets import DATA_TYPES
-from fscost.protocol.fs_options import not_federatedscopes
-from fscost.protocol.method_conditions import method_problems
 from fscost.store.rundir import RunDir
 
 
@@ -22,9 +20,7 @@ class BuiltinEngine:
 
     def check(self, cell: Cell) -> None:
         """Raise ConfigError for options this engine does not understand or that contradict each other."""
-        options = Options(cell)
-        problems = [*not_federatedscopes(cell.fs)] or [*not_understood(cell)]
-        if problems := problems or [*contradictions(options), *method_problems(options)]:
+        if problems := refusals(cell):
             raise ConfigError(*problems)
 
     def prepare(self, cell: Cell) -> None:

@@ -36,19 +36,17 @@ class Aggregator:
         self.model, self.options = model, options
         arguments = options.server_optimizer
         self.optimizer = make_optimizer(model.parameters(), arguments) if arguments else None
-        self.rule = _RULES.get(options["aggregator.robust_rule"], _mean)
+        own = [AGGREGATIONS[method.name] for method in options.used_methods if method.name in AGGREGATIONS]
+        self.combine = (own or [_mean])[0]
 
     def aggregate(self, updates: Sequence[Update]) -> None:
         """Aggregate at least one update into the global model."""
         if not updates[0].entries:
             return  # everything is local
-        if self.options["federate.use_ss"]:
-            new = _recovered(updates)
-        elif self.options.uploads_differences:
+        new = self.combine(updates, self.options)
+        if self.options.uploads_differences:
             state = self.model.state_dict()
-            new = {name: state[name] + value for name, value in self.rule(updates, self.options).items()}
-        else:
-            new = _mean(updates, self.options)
+            new = {name: state[name] + value for name, value in new.items()}
         if self.optimizer is not None:
             self._step(new)
         else:
@@ -145,15 +143,6 @@ def _argument(options: Options, name: str) -> float:
     return float(options[f"aggregator.BFT_args.{name}"])
 
 
-_RULES: dict[str, Callable[[Sequence[Update], Options], Entries]] = {
-    "krum": _krum,
-    "median": _median,
-    "trimmedmean": _trimmed_mean,
-    "normbounding": _norm_bounded,
-    "bulyan": _bulyan,
-}
-
-
 class Swa:
     """FedSWA: the running mean of the global models after some rounds (SWA, Izmailov et al., 2018).
 
@@ -204,9 +193,20 @@ def summed(shares: Sequence[Share]) -> Share:
     return {name: np.sum([share[name] for share in shares], axis=0) % _MODULUS for name in shares[0]}
 
 
-def _recovered(updates: Sequence[Update]) -> Entries:
+def _recovered(updates: Sequence[Update], _options: Options) -> Entries:
     """Return the mean of which the server has all shares, each already times its sample_size."""
     total = summed([cast(Share, update.entries) for update in updates])
     size = sum(update.sample_size for update in updates)
     signed = {name: np.where(value >= _MODULUS / 2, value - _MODULUS, value) for name, value in total.items()}
     return {name: torch.from_numpy(np.asarray(value / _FIXED_POINT / size)).float() for name, value in signed.items()}
+
+
+AGGREGATIONS: dict[str, Callable[[Sequence[Update], Options], Entries]] = {
+    "krum": _krum,
+    "median": _median,
+    "trimmedmean": _trimmed_mean,
+    "normbounding": _norm_bounded,
+    "bulyan": _bulyan,
+    "ss": _recovered,
+}
+"""Methods, by their name in `fscost.protocol.methods`, whose server combines updates otherwise than by their mean."""

@@ -55,7 +55,7 @@ class Clients:
             self.network.send("join_in", client, [SERVER], 0, None)
 
     def _tell_samples(self, client: int, _message: Message) -> None:
-        samples = self.options.samples_told(len(self.splits[client]["train"]))
+        samples = self.options.joining_samples(len(self.splits[client]["train"]))
         self.network.send("join_in_info", client, [SERVER], -1, {"num_sample": samples})
 
     def _train(self, client: int, message: Message) -> None:

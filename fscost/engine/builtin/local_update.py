@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fscost.engine.builtin.client_data import Samples
 from fscost.engine.builtin.payloads import Entries
 from fscost.engine.builtin.training import Metrics, Pull, Trainer, anchored, batches, evaluate, make_optimizer, passes
-from fscost.protocol.course_options import Options
+from fscost.protocol.course_options import LocalSteps, Options
 
 Splits = Mapping[str, Samples]
 
@@ -26,14 +26,6 @@ class Local(Protocol):
 
     def evaluate(self, client: int, received: Sequence[Entries], splits: Splits) -> Metrics:
         """Return the metrics of what this client would use, on its own samples."""
-
-
-def make_local(options: Options, models: Sequence[nn.Module], shared: Sequence[str]) -> Local:
-    """Return the client side of a cell's method; clients start with copies of `models`."""
-    if options.method == "fedem":
-        return Mixture(options, models, shared)
-    methods = {"fedrep": Representation, "ditto": Ditto, "pfedme": Envelope}
-    return methods.get(options.method, Average)(options, models[0], shared)
 
 
 class Average:
@@ -83,10 +75,15 @@ class Average:
     def _batches(self, client: int, samples: Samples) -> Iterator[Tensor]:
         return batches(len(samples), self.options, self.generator[client])
 
+    def _passes(self, client: int, samples: Samples, steps: LocalSteps) -> Iterator[list[Tensor]]:
+        """Yield the batches of each pass over the client's samples."""
+        shuffle = self.options["dataloader.shuffle"]
+        return passes(len(samples), steps, shuffle=shuffle, generator=self.generator[client])
+
     def _finetune(self, client: int, samples: Samples) -> None:
         """Train a little before an evaluation; nothing of it is kept but what the client keeps anyway."""
         optimizer = make_optimizer(self.model.parameters(), self.options.finetune_optimizer)
-        drawn = passes(len(samples), self.options.finetune_schedule, shuffle=True, generator=self.generator[client])
+        drawn = passes(len(samples), self.options.finetune_steps, shuffle=True, generator=self.generator[client])
         self.trainer.fit(self.model, samples, (batch for one in drawn for batch in one), optimizer)
         self.kept[client] = self._own()
 
@@ -122,7 +119,7 @@ class Representation(Average):
             make_optimizer(part, {"type": "SGD", "lr": o[f"personalization.lr_{name}"], "weight_decay": decay})
             for name, part in (("linear", head), ("feature", body))
         ]
-        drawn = passes(len(samples), o.schedule, shuffle=o["dataloader.shuffle"], generator=self.generator[client])
+        drawn = self._passes(client, samples, o.local_steps)
         for number, one in enumerate(drawn):
             optimizer = steps[number >= o["personalization.epoch_linear"]]
             seen += self.trainer.fit(self.model, samples, one, optimizer)
@@ -145,8 +142,7 @@ class Ditto(Average):
         pull = anchored(self.model, self.options["personalization.regular_weight"])
         _load(self.state, self.personal[client])
         optimizer = make_optimizer(self.model.parameters(), self.options.optimizer)
-        shuffle = self.options["dataloader.shuffle"]
-        drawn = passes(len(samples), self.options.personal_schedule, shuffle=shuffle, generator=self.generator[client])
+        drawn = self._passes(client, samples, self.options.personal_steps)
         self.trainer.fit(self.model, samples, (batch for one in drawn for batch in one), optimizer, pull)
         self.personal[client] = _copied(self.state, self.state)
         return super().update(client, received, samples)
@@ -185,7 +181,7 @@ class Envelope(Average):
         """Yield each batch K times in a row; a pass ends after as many steps as it has batches."""
         o, step = self.options, 0
         batch = torch.empty(0, dtype=torch.int64)
-        for one in passes(len(samples), o.schedule, shuffle=o["dataloader.shuffle"], generator=self.generator[client]):
+        for one in self._passes(client, samples, o.local_steps):
             fresh = iter(one)
             for _ in one:
                 if step % o["personalization.K"] == 0:
@@ -230,6 +226,18 @@ class Mixture:
     def _receive(self, client: int, received: Sequence[Entries]) -> None:
         for part, entries in zip(self.parts, received, strict=True):
             part._receive(client, entries)
+
+
+LOCAL_UPDATES: Mapping[str, type[Average]] = {"fedrep": Representation, "ditto": Ditto, "pfedme": Envelope}
+"""Methods, by their name in `fscost.protocol.methods`, whose clients do something else than FedAvg's."""
+
+
+def make_local(options: Options, models: Sequence[nn.Module], shared: Sequence[str]) -> Local:
+    """Return the client side of a cell's methods; clients start with copies of `models`."""
+    if len(models) > 1:
+        return Mixture(options, models, shared)
+    own = [LOCAL_UPDATES[method.name] for method in options.used_methods if method.name in LOCAL_UPDATES]
+    return (own or [Average])[0](options, models[0], shared)
 
 
 def _copied(state: Entries, names: Collection[str]) -> Entries:

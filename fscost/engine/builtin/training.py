@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fscost.engine.builtin.client_data import Samples
-from fscost.protocol.course_options import Options
-from fscost.protocol.local_steps import Schedule
+from fscost.protocol.course_options import LocalSteps, Options
 
 Metrics = dict[str, float | int]
 
@@ -99,16 +98,16 @@ def make_optimizer(parameters: Iterable[Tensor], arguments: Mapping[str, Any]) -
     return optimizer
 
 
-def passes(samples: int, schedule: Schedule, *, shuffle: bool, generator: torch.Generator) -> Iterator[list[Tensor]]:
+def passes(samples: int, steps: LocalSteps, *, shuffle: bool, generator: torch.Generator) -> Iterator[list[Tensor]]:
     """Yield the indices of the batches of each pass over the samples, drawn anew for every pass."""
-    for count in schedule.batches(samples):
+    for count in steps.batches(samples):
         order = torch.randperm(samples, generator=generator) if shuffle else torch.arange(samples)
-        yield list(torch.split(order, schedule.batch_size))[:count]
+        yield list(torch.split(order, steps.batch_size))[:count]
 
 
 def batches(samples: int, options: Options, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield the indices of each batch of a local update."""
-    for one in passes(samples, options.schedule, shuffle=options["dataloader.shuffle"], generator=generator):
+    for one in passes(samples, options.local_steps, shuffle=options["dataloader.shuffle"], generator=generator):
         yield from one
 
 

@@ -139,7 +139,7 @@ class Estimate:
         self._from_clients("join_in", [0], lambda _: Made(_nothing))
         if asked := self.options["federate.join_in_info"].copy():
             self._to_each("ask_for_join_in_info", [0], asked)
-            told = self.options.samples_told
+            told = self.options.joining_samples
             self._from_clients("join_in_info", [-1], lambda one: {"num_sample": told(one.samples["train"])})
         if self.options["federate.use_ss"]:
             self._broadcast("address", [0], self.clients, dict.fromkeys(range(1, self.clients + 1)))
@@ -162,7 +162,7 @@ class Estimate:
 
     def _uploads(self, state: int) -> Parts:
         def upload(one: Alike) -> Sizes:
-            sample_size = self.options.schedule.sample_size(one.samples["train"])
+            sample_size = self.options.local_steps.sample_size(one.samples["train"])
             content = Made(self.contents.uploaded, (sample_size,))
             return self._sizes("model_para", one.one, [SERVER], state, content)
 
@@ -183,7 +183,7 @@ class Estimate:
 
     def _totals(self, one: Alike) -> dict[str, int]:
         """Return the samples that an evaluation of each split sees: of train, those of one local update."""
-        return one.samples | {"train": self.options.schedule.sample_size(one.samples["train"])}
+        return one.samples | {"train": self.options.local_steps.sample_size(one.samples["train"])}
 
     # --- many messages at once ---------------------------------------------------------------------
 
@@ -245,7 +245,7 @@ class Estimate:
             return False
         most = max(one.samples["train"] for one in self.groups)
         rounds = min(state, self.trained) + 1
-        return rounds * sum(self.options.schedule.batches(most)) > _ONE_BYTE
+        return rounds * sum(self.options.local_steps.batches(most)) > _ONE_BYTE
 
     def _add(
         self, msg_type: str, link: Link, states: Iterable[int], parts: Callable[[int], Parts], clients: int

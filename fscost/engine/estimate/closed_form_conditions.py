@@ -7,42 +7,43 @@ from fscost.cells.cell import Cell
 from fscost.cells.names import trains_otherwise_alone
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options, model_inputs
-from fscost.protocol.course_options import DATA_TYPES, Options
-from fscost.protocol.datasets import SPLITTERS
-from fscost.protocol.method_conditions import method_problems
+from fscost.protocol.course_options import Options
+from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
+from fscost.protocol.methods import BY_FEDERATE_METHOD, METHODS, method_problems
 from fscost.protocol.model_shapes import is_count, shapes_of
 from fscost.protocol.release import PROTOCOLS
 
-METHODS = ("fedavg", "fedopt", "fedprox", "ditto", "pfedme", "fedem", "fedrep", "local", "global")
+_DATA = (*DATA_TYPES, "toy", "samples")
+_METHODS = (*BY_FEDERATE_METHOD, "fedprox")
+
+_OF_METHODS = tuple(name for method in METHODS if not method.no_closed_form for name in (*method.when, *method.options))
+"""Options of methods; what of them is sent, the methods say."""
 
 _WITHOUT_INFLUENCE = (
     "seed", "backend", "data.root", "data.splitter_args",
     "data.consistent_label_distribution", "data.server_holds_all", "dataloader.", "criterion.", "trainer.type",
-    "train.", "grad.", "finetune.", "regularizer.", "fedprox.", "fedopt.", "nbafl.", "aggregator.",
-    "federate.mode", "federate.ignore_weight", "federate.share_local_model", "federate.online_aggr",
-    "federate.data_weighted_aggr", "federate.restore_from", "federate.merge_val_data",
-    "personalization.regular_weight", "personalization.lr", "personalization.K", "personalization.beta",
-    "personalization.local_update_steps", "personalization.epoch_", "model.task", "model.dropout", "eval.count_flops",
-    "eval.best_res_update_round_wise_key", "eval.monitoring", "eval.report", "early_stop.delta",
-    "early_stop.improve_indicator_mode", "fedswa.freq", "fedswa.start_rnd",
+    "train.", "grad.", "finetune.", "regularizer.", "fedopt.", "aggregator.", "federate.mode", "federate.ignore_weight",
+    "federate.data_weighted_aggr", "federate.restore_from", "federate.merge_val_data", "model.task", "model.dropout",
+    "eval.count_flops", "eval.best_res_update_round_wise_key", "eval.monitoring", "eval.report", "early_stop.delta",
+    "early_stop.improve_indicator_mode",
 )  # fmt: skip
 """Options, or their first letters, that change neither how many messages are sent nor what is in them."""
 
+_SECTIONS = (*_WITHOUT_INFLUENCE, *(name for name in _OF_METHODS if name.endswith(".")))
+
 _COUNTED = (
     "federate.client_num", "federate.sample_client_num", "federate.sample_client_rate", "federate.total_round_num",
-    "federate.method", "federate.unseen_clients_rate", "federate.make_global_eval", "federate.merge_test_data",
-    "federate.use_ss", "federate.join_in_info", "data.type", "data.args", "data.splits", "data.splitter", "model.type",
+    "federate.unseen_clients_rate", "federate.make_global_eval", "federate.merge_test_data",
+    "federate.join_in_info", "data.type", "data.args", "data.splits", "data.splitter", "model.type",
     "model.hidden", "model.layer", "model.in_channels", "model.embed_size", "model.out_channels", "model.use_bias",
-    "model.model_num_per_trainer",
-    "personalization.local_param", "personalization.share_non_trainable_para", "quantization.method",
-    "quantization.nbits", "fedswa.use", "eval.freq", "eval.metrics", "eval.split", "early_stop.patience",
+    "eval.freq", "eval.metrics", "eval.split", "early_stop.patience",
     *fs_options.OWN,
 )  # fmt: skip
 
-_TIMING = {
-    "asyn.use": "in asynchronous courses the number of messages depends on timing",
+_TIMING = {name: method.no_closed_form for method in METHODS if method.no_closed_form for name in method.when} | {
     "vertical.use": "messages of vertical and tree learning depend on the data",
 }
+"""Options that are on or off, and why nobody knows beforehand what is sent where they are on."""
 
 
 def check_options(cell: Cell) -> None:
@@ -76,18 +77,20 @@ def _not_understood(cell: Cell) -> Iterator[str]:
     if cell.protocol not in PROTOCOLS:
         yield f"engine.protocol={cell.protocol}: must be one of {', '.join(PROTOCOLS)}"
     for name, value in fs_options.leaves(cell.fs):
-        if name not in _COUNTED and not provenance_options.is_host(name) and not name.startswith(_WITHOUT_INFLUENCE):
+        is_known = name in (*_COUNTED, *_OF_METHODS) or name.startswith(_SECTIONS)
+        if not is_known and not provenance_options.is_host(name):
             yield f"fs.{name}={value}: engine=estimate does not know what that sends; engine=federatedscope does"
 
 
 def _contradictions(options: Options) -> Iterator[str]:
     data, model = options["data.type"], options["model.type"]
-    if not trains_otherwise_alone(str(options["trainer.type"])):
+    trainers = {method.when.get("trainer.type") for method in METHODS}
+    if options["trainer.type"] not in trainers and not trains_otherwise_alone(str(options["trainer.type"])):
         yield f"fs.trainer.type={options['trainer.type']}: engine=estimate does not know what it sends"
-    if str(options["federate.method"]).lower() not in METHODS:
-        yield f"fs.federate.method={options['federate.method']}: {_knows(METHODS)}"
-    if data not in (*DATA_TYPES, "samples"):
-        yield f"fs.data.type={data}: {_knows((*DATA_TYPES, 'samples'))}"
+    if options.method not in _METHODS:
+        yield f"fs.federate.method={options['federate.method']}: {_knows(_METHODS)}"
+    if data not in _DATA:
+        yield f"fs.data.type={data}: {_knows(_DATA)}"
     elif data not in ("toy", "samples") and options["data.splitter"] not in SPLITTERS:
         yield f"fs.data.splitter={options['data.splitter']}: {_knows(SPLITTERS)}"
     yield from _own_problems(options)
