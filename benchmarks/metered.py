@@ -49,7 +49,7 @@ def builtin(content: dict[str, Any], _data: str, watch: Stopwatch) -> Course:
     """Return a course of the builtin engine; asizeof, which FederatedScope counts too, is not metering."""
     import torch
 
-    from fscost.engine.builtin import in_worker, links
+    from fscost.engine.builtin import links, training_run
     from fscost.metering import Ledger, message
 
     torch.set_num_threads(1)
@@ -57,7 +57,7 @@ def builtin(content: dict[str, Any], _data: str, watch: Stopwatch) -> Course:
     watch.on(message, "reported_bytes", sign=-1)
     watch.on(Ledger, "record")
     cell = {"engine": "builtin", "protocol": content["protocol"], "fs": content["fs"]}
-    return lambda into: in_worker.run_cell({"cell": cell, "into": into})
+    return lambda into: training_run.run_cell({"cell": cell, "into": into})
 
 
 def federatedscope(content: dict[str, Any], data: str, watch: Stopwatch) -> Course:

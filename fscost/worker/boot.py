@@ -37,9 +37,9 @@ def main(task: str, *arguments: str) -> None:
 
         print(json.dumps(probe()))
     elif task == "options":
-        from fscost.worker.option_dump import main as tell
+        from fscost.worker.release_options import print_options
 
-        tell()
+        print_options()
     else:
         from fscost.worker.fork_server import main as serve
 

@@ -32,10 +32,10 @@ class BuiltinEngine:
         """Run one cell in this process, unbounded; what goes wrong becomes the outcome's reason."""
         import torch  # takes seconds, and a plan needs none
 
-        from fscost.engine.builtin.training_run import run_cell
+        from fscost.engine.builtin.training_run import train_cell
 
         torch.set_num_threads(settings.threads)
-        return run_cell(cell, into)
+        return train_cell(cell, into)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -45,7 +45,7 @@ class ServedBuiltinEngine(BuiltinEngine):
     """Trains each cell in a fork of a worker that has imported torch once: a crash or a hang costs that cell alone."""
 
     def __init__(self) -> None:
-        self._worker = WarmWorker("fscost.engine.builtin.in_worker")
+        self._worker = WarmWorker("fscost.engine.builtin.training_run")
 
     def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
         """Run one cell; what ends its process is the outcome's reason."""

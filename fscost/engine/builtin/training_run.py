@@ -1,4 +1,4 @@
-"""From a cell to a run directory."""
+"""A run of the builtin engine, from a cell to the files of its run directory; a worker's forks call `run_cell`."""
 
 import logging
 import platform
@@ -6,26 +6,41 @@ import resource
 import sys
 import time
 import traceback
+from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
 
 import fscost
 from fscost.cells.cell import Cell
+from fscost.cells.measure import SERVER
 from fscost.cells.outcome import Outcome, Provenance, Status
-from fscost.engine.builtin.client_data import load_federation
-from fscost.engine.builtin.course import model_header, run_course
+from fscost.engine.builtin.client_data import Federation, load_federation
+from fscost.engine.builtin.clients import Clients
 from fscost.engine.builtin.fs_log_writer import CourseLogs
-from fscost.engine.builtin.links import Network
+from fscost.engine.builtin.links import Handler, Network
 from fscost.engine.builtin.modules import build_model, forward_flops
+from fscost.engine.builtin.payloads import Exchange
+from fscost.engine.builtin.server import Server
 from fscost.errors import one_line
 from fscost.files import write_whole
-from fscost.metering import Ledger
+from fscost.metering import Ledger, Message
 from fscost.protocol.course_options import Options
 from fscost.protocol.no_effect import without_effect
 from fscost.store.rundir import RunDir
 from fscost.worker.round_file import Progress
 
+for _lazily in ("torch._dynamo", "torch.profiler._cupti_monitor"):  # what torch imports in the first local update
+    try:
+        import_module(_lazily)
+    except ImportError:  # a torch that does without
+        continue
 
-def run_cell(cell: Cell, into: RunDir) -> Outcome:
+
+def train_cell(cell: Cell, into: RunDir) -> Outcome:
     """Train one cell and write its ledger and logs; never raises for a run that failed."""
     begin_s = time.monotonic()
     status, reason, warnings = Status.DONE, "", tuple[str, ...]()
@@ -84,3 +99,53 @@ def _provenance(cell: Cell) -> Provenance:
         device="cpu",
         seed=cell.get("seed"),
     )
+
+
+# --- the course -----------------------------------------------------------------------------------
+
+
+def run_course(options: Options, federation: Federation, network: Network, logs: CourseLogs) -> None:
+    """Run a course from join_in to finish; the messages are in `network`'s ledger then, the results in `logs`."""
+    torch.manual_seed(options["seed"])
+    sample = federation.clients[1]["train"].x[0]
+    models, copies = ([build_model(options, sample) for _ in range(options.models)] for _ in range(2))
+    for copy, model in zip(copies, models, strict=True):
+        copy.load_state_dict(model.state_dict())
+    exchange = Exchange(models[0], options)
+    server = Server(options, federation, network, logs, models, exchange)
+    clients = Clients(options, federation, network, logs, copies, exchange)
+    clients.join()
+    network.run(_by_receiver(server.handlers, clients.handlers))
+
+
+def _by_receiver(of_server: dict[str, Handler], of_clients: dict[str, Handler]) -> dict[str, Handler]:
+    """Return one handler per type of message; ``model_para`` goes both ways."""
+
+    def handle(worker: int, message: Message) -> None:
+        (of_server if worker == SERVER else of_clients)[message.msg_type](worker, message)
+
+    return dict.fromkeys(of_server | of_clients, handle)
+
+
+def model_header(model: nn.Module) -> dict[str, int]:
+    """Return the model's size as the ledger's header tells it."""
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    return {
+        "params": sum(p.numel() for p in trainable),
+        "trainable_bytes": sum(p.numel() * p.element_size() for p in trainable),
+        "state_dict_bytes": sum(v.numel() * v.element_size() for v in model.state_dict().values()),
+    }
+
+
+# --- in a worker process --------------------------------------------------------------------------
+
+
+def run_cell(request: dict[str, Any]) -> dict[str, Any]:
+    """Run the cell of a request and return its outcome as JSON values."""
+    outcome = train_cell(Cell(**request["cell"]), RunDir(Path(request["into"])))
+    return {"outcome": outcome.as_dict()}
+
+
+def versions() -> dict[str, str]:
+    """Return the version of this Python; every outcome has the others."""
+    return {"python": sys.version.split()[0]}

@@ -11,8 +11,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Provenance, Status
 from fscost.engine.base import DEFAULTS, EngineSettings
 from fscost.engine.federatedscope.effective_options import broken_claims, own_choices
-from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach
-from fscost.engine.federatedscope.option_query import options_of
+from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach, options_of
 from fscost.engine.process import WarmWorker, Worker
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options, model_inputs
