@@ -116,6 +116,10 @@ def test_distributed_mode_writes_the_server_twice(tmp_path: Path) -> None:
     assert len(frames.warnings) == 1
     assert list(frames.workers["run"]) == [1, 2]
     assert frames.cells["final_test_acc"][0] == 0.6077348066298343
+    assert frames.cells["logged_server_download_bytes"][0] == json.loads(server)["total_download_bytes"]
+    more = json.dumps(json.loads(server) | {"total_download_bytes": 1 + json.loads(server)["total_download_bytes"]})
+    (run / "system_metrics.log").write_text(f"{server}\n{more}\n")
+    assert pd.isna(gather(runs_below(tmp_path)).cells["logged_server_download_bytes"][0])
 
 
 @pytest.mark.parametrize(

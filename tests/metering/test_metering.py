@@ -114,6 +114,12 @@ def test_a_message_to_k_receivers_counts_k_times(tmp_path: Path) -> None:
     assert found.header["params"] == 25
 
 
+def test_bytes_that_are_known_count_for_each_receiver_beside_messages_that_have_no_encoding(tmp_path: Path) -> None:
+    server = read_ledger(write(tmp_path / "ledger.jsonl", ledger())).workers[0]
+    assert (server["sent"]["wire_bytes"], server["sent"]["wire_known_bytes"]) == (450, 450)
+    assert (server["received"]["wire_bytes"], server["received"]["wire_known_bytes"]) == (None, 150)
+
+
 def test_what_is_sent_is_received(tmp_path: Path) -> None:
     found = read_ledger(write(tmp_path / "ledger.jsonl", ledger()))
     sent = sum(w["sent"]["payload_bytes"] for w in found.workers)

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fscost.cells.outcome import Outcome, Status
 from fscost.errors import CollectError, StoreError
 from fscost.files import write_whole
 from fscost.metering import Ledger
+from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
 from tests.cells.test_cell import cell
@@ -47,9 +49,10 @@ def test_without_an_outcome_a_run_was_interrupted(store: Store) -> None:
     assert run(store, cell(), None).status() is Status.INTERRUPTED
 
 
-def test_a_failed_rerun_does_not_lose_the_old_result(store: Store) -> None:
+@pytest.mark.parametrize("ending", [Status.FAILED, Status.TIMEOUT, None])
+def test_a_failed_rerun_does_not_lose_the_old_result(store: Store, ending: Status | None) -> None:
     run(store, cell(), Status.DONE, log="first")
-    failed = run(store, cell(), Status.FAILED, log="second")
+    failed = run(store, cell(), ending, log="second")
     assert store.of(cell()).status() is Status.DONE
     assert store.of(cell()).engine_log.read_text() == "first"
     assert failed.engine_log.read_text() == "second"
@@ -139,6 +142,34 @@ def test_each_file_tells_that_it_was_cut(store: Store, name: str, kept: int, fil
     text = (made.path / name).read_text()
     (made.path / name).write_text(text[:kept].ljust(len(filler) * len(text), filler or " "))
     assert made.status() is Status.CORRUPT
+
+
+def test_a_ledger_that_ends_with_a_whole_line_before_its_digest_was_cut(store: Store) -> None:
+    made = run(store, cell(), Status.DONE)
+    *lines, _ = made.ledger.read_text().splitlines(keepends=True)
+    made.ledger.write_text("".join(lines))
+    with pytest.raises(CollectError, match=r"ledger\.jsonl:1: the file ends too early"):
+        read_ledger(made.ledger)
+
+
+def test_an_estimate_waits_for_the_disk_only_where_it_replaces_a_result(store: Store) -> None:
+    """A file that cannot get onto the disk tells whether anybody waited for it."""
+    one = replace(cell(), engine="estimate")
+
+    def publish() -> None:
+        with store.claim(one) as claim:
+            assert claim is not None
+            fresh = claim.begin(one)
+            (fresh.path / "lost").symlink_to("nowhere")
+            write_whole(fresh.ledger, Ledger({}).lines())
+            fresh.write_outcome(Outcome(status=Status.DONE))
+            claim.publish(fresh)
+
+    publish()
+    first = store.stamp(one)
+    with pytest.raises(StoreError, match="cannot be written: No such file"):
+        publish()
+    assert store.of(one).status() is Status.DONE and store.stamp(one) == first
 
 
 def test_a_corrupt_run_is_set_aside_when_its_cell_is_computed_again(store: Store) -> None:
