@@ -34,7 +34,6 @@ _FIGURES = {
     "traffic": "bytes by traffic class",
     "audit": "what FederatedScope counts beside what travels",
 }
-_FORMATS = {"latex": ".tex", "markdown": ".md", "html": ".html", "csv": ".csv", "text": ".txt"}
 _HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p",
                 "--shell-completion", "-sc")  # fmt: skip
 
@@ -156,11 +155,12 @@ def _of_results(given: argparse.Namespace, verb: str) -> int:
 
 def _table(given: argparse.Namespace) -> int:
     from fscost.commands import show
+    from fscost.tables.render import format_of
 
     if given.cells:
         _refuse_beside_cells(given)
         return show.trace_cells(given.selection, given.out)
-    format = given.format or _format_of(given.template) or _format_of(given.out)
+    format = given.format or format_of(given.template) or format_of(given.out)
     if format is None and given.out and given.out.suffix:
         raise FscostError(f"--out {given.out}: no format is called so; name one with --format")
     format = format or "text"
@@ -193,19 +193,15 @@ def _parser(verb: str) -> _Parser:
         parser.add_argument("--width", default="column", help=width)
         parser.add_argument("--pgf", action="store_true", help="write PGF too, which has the fonts of your document")
     if verb == "table":
+        from fscost.tables.formats import FORMATS  # alone: no other verb needs to know them
+
         formats = "default: what the template or the file is called, else text"
-        parser.add_argument("--format", choices=[*_FORMATS], help=formats)
+        parser.add_argument("--format", choices=[*FORMATS], help=formats)
         parser.add_argument("--standalone", action="store_true", help="a whole document: LaTeX to compile, or a page")
         parser.add_argument("--cells", action="store_true", help="print for each number the runs it comes from")
         parser.add_argument("--template", type=Path, metavar="FILE", help="your own Jinja2 template")
         parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     return parser
-
-
-def _format_of(path: Path | None) -> str | None:
-    """Return the format that a file or a template is called after, as ``table.tex`` or ``mine.md.j2``."""
-    name = path.name.removesuffix(".j2") if path else ""
-    return next((format for format, suffix in _FORMATS.items() if name.endswith(suffix)), None)
 
 
 def _read_first(verb: str, words: list[str]) -> list[str]:

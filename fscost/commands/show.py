@@ -11,7 +11,8 @@ from fscost.collect import write_frames
 from fscost.files import write_text
 from fscost.printable import clean, say
 from fscost.tables import Table
-from fscost.tables.render import FORMATS, render
+from fscost.tables.formats import FORMATS
+from fscost.tables.render import render
 
 
 def show_and_write(selection: Selection) -> None:
@@ -21,7 +22,7 @@ def show_and_write(selection: Selection) -> None:
     _show_table(table)
     print()
     folder, name = selection.plan.out, selection.plan.name
-    tables = [table.save(folder / f"{name}{suffix}") for suffix in FORMATS.values()]
+    tables = [table.save(folder / f"{name}{format.suffix}") for format in FORMATS.values()]
     frames = write_frames(results.frames, _frames_folder(selection))
     for path in [*tables, *(path for path in frames if path.suffix == ".csv")]:
         print(f"wrote {path}")
@@ -109,7 +110,7 @@ def _frames_folder(selection: Selection) -> Path:
 def _show_table(table: Table) -> None:
     """Print a table: on a terminal in colour and as wide as that, else as it is written to files."""
     if _is_terminal() and table.template == "table":
-        from fscost.tables.formats.terminal_table import show
+        from fscost.tables.terminal_table import show
 
         show(table)
     else:

@@ -10,11 +10,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from fscost.errors import TableError
 from fscost.files import write_text
 from fscost.resources import templates
-from fscost.tables.formats import TEMPLATED, Format, Raw, csv
+from fscost.tables.formats import FORMATS, Format, Raw
 from fscost.tables.table import Table
-
-FORMATS = {"latex": ".tex", "markdown": ".md", "html": ".html", "csv": ".csv", "text": ".txt"}
-"""Format → the suffix of its files and templates."""
 
 
 def render(table: Table, format: str, template: Path | None = None, *, standalone: bool = False) -> str:
@@ -23,18 +20,24 @@ def render(table: Table, format: str, template: Path | None = None, *, standalon
     `standalone` makes a document of its own of it. Raises TableError for a format that has none, and naming the
     template and its line for a template that cannot be rendered.
     """
-    if standalone and not (format in TEMPLATED and TEMPLATED[format].has_document):
-        raise TableError(f"--standalone: {format} has no documents of its own; use --format latex or html")
-    if format == "csv":
+    made = FORMATS[format]
+    if standalone and not made.has_document:
+        with_documents = " or ".join(other.name for other in FORMATS.values() if other.has_document)
+        raise TableError(f"--standalone: {format} has no documents of its own; use --format {with_documents}")
+    if made.write:
         if template:
-            raise TableError(f"--template {template}: CSV holds raw numbers and has no template; use another --format")
-        return csv.render(table)
-    made = TEMPLATED[format]
+            raise TableError(f"--template {template}: {format} has no templates; use another --format")
+        return made.write(table)
+    return _filled(table, made, template, standalone=standalone)
+
+
+def _filled(table: Table, made: Format, template: Path | None, *, standalone: bool) -> str:
+    """Return what a template makes of a table."""
     folder, name = (template.parent, template.name) if template else (templates(), f"{table.template}{made.suffix}.j2")
     context = {**made.context(table), "body": name}
     try:
         page = f"document{made.suffix}.j2" if standalone else name
-        return environment(format, folder).get_template(page).render(table=table, **context)
+        return environment(made.name, folder).get_template(page).render(table=table, **context)
     except TemplateNotFound as error:
         raise TableError(f"{folder / name}: no such template; give one with --template FILE") from error
     except TemplateSyntaxError as error:
@@ -44,16 +47,17 @@ def render(table: Table, format: str, template: Path | None = None, *, standalon
         raise TableError(f"{folder / name}:{_line_of(error, name)}: {error}; it has {known}") from error
 
 
-def format_of(path: Path) -> str | None:
+def format_of(path: Path | None) -> str | None:
     """Return the format that a file or a template is called after, as ``table.tex`` or ``mine.md.j2``, if any."""
-    name = path.name.removesuffix(".j2")
-    return next((format for format, suffix in FORMATS.items() if name.endswith(suffix)), None)
+    name = path.name.removesuffix(".j2") if path else ""
+    return next((format.name for format in FORMATS.values() if name.endswith(format.suffix)), None)
 
 
 def save(table: Table, path: Path, *, standalone: bool = False) -> Path:
     """Write the table in the format that the file is called after and return its path; raises TableError for none."""
     if (format := format_of(path)) is None:
-        raise TableError(f"{path}: no format is called so; name a file that ends with {', '.join(FORMATS.values())}")
+        suffixes = ", ".join(format.suffix for format in FORMATS.values())
+        raise TableError(f"{path}: no format is called so; name a file that ends with {suffixes}")
     write_text(path, render(table, format, standalone=standalone))
     return path
 
@@ -73,7 +77,7 @@ def environment(format: str, folder: Path) -> SandboxedEnvironment:
 
     What they print is escaped for one of the formats that have templates.
     """
-    made = TEMPLATED[format]
+    made = FORMATS[format]
     environment = SandboxedEnvironment(
         loader=ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(templates())]),
         undefined=StrictUndefined,

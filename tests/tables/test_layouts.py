@@ -16,7 +16,7 @@ import pytest
 
 from fscost import __version__
 from fscost.resources import conf
-from fscost.tables.render import FORMATS
+from fscost.tables.formats import FORMATS
 from tests.conftest import DATA, Result
 from tests.tables.recorded import unpacked
 from tests.tables.tex import ENGINES, compiled
@@ -65,7 +65,7 @@ def test_every_shipped_layout_is_here() -> None:
 def test_each_format_is_as_it_was(layout: str, format: str, table: Callable[..., str]) -> None:
     """Whole tables, to be looked at when they change: FSCOST_UPDATE_GOLDEN=1 writes them anew."""
     text = table(layout, "--format", format).replace(f"fscost {__version__}", "fscost VERSION")
-    golden = DATA / "tables" / f"{layout}{FORMATS[format]}"
+    golden = DATA / "tables" / f"{layout}{FORMATS[format].suffix}"
     if os.environ.get("FSCOST_UPDATE_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()

@@ -21,8 +21,9 @@ from fscost.resources import conf, root
 from fscost.store.ledger_file import read_ledger
 from fscost.store.store import Store
 from fscost.tables import Table, TableSpec
+from fscost.tables.formats import FORMATS
 from fscost.tables.published import published
-from fscost.tables.render import FORMATS, render
+from fscost.tables.render import render
 from tests.conftest import Result, cells_of, execute
 
 GRIDS = yaml.safe_load((root() / "sweeps" / "published.yaml").read_text())["grids"]

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.text import Text
 
 from fscost.cells.outcome import Outcome, Status
-from fscost.tables.formats.terminal_table import show
 from fscost.tables.marks import FAILED, INTERRUPTED, not_reached
 from fscost.tables.render import render
 from fscost.tables.table import Column, Entry, Row, Table
+from fscost.tables.terminal_table import show
 from fscost.terminal import wrapped
 from tests.cells.test_cell import cell
 from tests.commands.test_status import finish

@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from fscost.tables.formats.format import Format
 from fscost.tables.table import Column, Entry, Table
 
 _EXACT = 2**53  # beyond it not every float is a whole number's own
 
 
-def render(table: Table) -> str:
+def _write(table: Table) -> str:
     """Return the table as CSV; a column whose numbers deviate has another behind it, ``<name>_std``."""
     table = table.whole or table
     deviates = [any(entry.deviation is not None for entry in table.column(i)) for i in range(len(table.columns))]
@@ -51,3 +52,6 @@ def _cells(entry: Entry, with_deviation: bool) -> Iterator[Any]:
 
 def _number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and abs(value) <= _EXACT and value.is_integer() else value
+
+
+FORMAT = Format("csv", ".csv", write=_write)

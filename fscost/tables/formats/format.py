@@ -19,19 +19,22 @@ class Raw(str):
 
 @dataclass(frozen=True)
 class Format:
-    """A format written by templates: ``table.<suffix>.j2``, and ``document.<suffix>.j2`` for one that stands alone.
+    """A format, by the `name` that ``--format`` takes and the `suffix` of its files.
 
-    Whatever a template prints goes through `escape`, unless it is `Raw`. `context` are names that templates get beside
-    ``table``, `filters` those of Jinja2 that they can use, `delimiters` Jinja2's own where the usual ones would clash.
+    It is written by templates: ``table.<suffix>.j2``, and ``document.<suffix>.j2`` for one that stands alone. What a
+    template prints goes through `escape`, unless it is `Raw`. `context` are names that templates get beside ``table``,
+    `filters` those of Jinja2 that they can use, `delimiters` Jinja2's own where the usual ones would clash. A format
+    without templates has a function `write` instead.
     """
 
     name: str
     suffix: str
-    escape: Callable[[str], str]
+    escape: Callable[[str], str] = str
     context: Callable[[Table], Mapping[str, Any]] = lambda table: {}
     filters: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     delimiters: Mapping[str, str] = field(default_factory=dict)
     has_document: bool = False
+    write: Callable[[Table], str] | None = None
 
 
 def comment(text: str) -> Raw:

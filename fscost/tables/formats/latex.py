@@ -1,14 +1,13 @@
 """LaTeX: numbers aligned at their decimal points by siunitx, the best bold, the second underlined."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fscost.tables.formats.format import Format, Raw, legend
 from fscost.tables.formats.tex_escape import breakable, comment, escape, lines_of, width_em
 from fscost.tables.formats.tex_layout import Layout, layout_of, packages
-from fscost.tables.formats.tex_numbers import Digits, digits_of, options, padded, widest_of
 from fscost.tables.table import Column, Entry, Heading, Table
 
 _RULE_PT = 2.4
@@ -17,7 +16,97 @@ _KEPT_LINES = 12
 """A group of as many lines is not broken over pages."""
 
 
+_PLUS_MINUS = r"${}\pm{}$"
 _COMMANDS = {"best": r"\best", "second": r"\secondbest", "": ""}
+
+
+# --- numbers: as siunitx reads them, and just as wide where it cannot: underlined, or over several rows ----
+
+
+@dataclass(frozen=True)
+class _Digits:
+    """A number as printed, ``-1,234.50``: its sign, what stands before the decimal point and behind it, and a ±."""
+
+    sign: str
+    whole: str
+    decimals: str
+    spread: "_Digits | None" = None
+
+    @classmethod
+    def of(cls, digits: str, sign: str = "", spread: "_Digits | None" = None) -> "_Digits":
+        """Return the parts of a number."""
+        whole, _, decimals = digits.partition(".")
+        return cls(sign, whole, decimals, spread)
+
+    @property
+    def left(self) -> str:
+        """What stands before the decimal point."""
+        return self.sign + self.whole
+
+    @property
+    def text(self) -> str:
+        """The number without ±."""
+        return self.left + (f".{self.decimals}" if self.decimals else "")
+
+    @property
+    def source(self) -> str:
+        """The number as siunitx reads it; its commas would be decimal points."""
+        spread = rf" \pm {self.spread.source}" if self.spread else ""
+        return self.text.replace(",", "") + spread
+
+
+def _digits_of(entry: Entry, column: Column) -> _Digits | None:
+    """Return the digits of an entry, None for a label, a mark, and what siunitx might print otherwise than it is."""
+    number = entry.number
+    if number is None or entry.mark or not column.numeric or not number.is_exact:
+        return None
+    spread = _Digits.of(number.spread_text) if number.spread_text else None
+    return _Digits.of(number.digits, number.sign, spread)
+
+
+def _widest_of(numbers: Iterable[_Digits]) -> _Digits | None:
+    """Return a number of zeros in which each of `numbers` has room, None if there are none."""
+    found = list(numbers)
+    if not found:
+        return None
+    sign = next((sign for sign in "+-" if any(number.sign == sign for number in found)), "")
+    whole = re.sub(r"\d", "0", max((number.whole for number in found), key=len))
+    decimals = max((number.decimals for number in found), key=len)
+    return _Digits(sign, whole, "0" * len(decimals), _widest_of(number.spread for number in found if number.spread))
+
+
+def _options(widest: _Digits) -> str:
+    """Return siunitx's options for the room that a column needs, ``3.1(2)`` for ``123.4 ± 5.6``, and for a plus."""
+    spread = f"({_count(widest.spread.whole + widest.spread.decimals)})" if widest.spread else ""
+    point = f".{len(widest.decimals)}" if widest.decimals else ""
+    kept = ",retain-explicit-plus=true" if widest.sign == "+" else ""
+    return f"table-format={widest.sign}{_count(widest.whole)}{point}{spread}{kept}"
+
+
+def _padded(number: _Digits, widest: _Digits, command: str = "") -> str:
+    r"""Return a number as text of the width of `widest`: wherever both are centred, their decimal points are aligned.
+
+    `command` is one that gets the number as its argument, as ``\underline``.
+    """
+    shown, behind = number.text, _phantom(widest.decimals[len(number.decimals) :])
+    if number.spread and widest.spread:
+        shown += _PLUS_MINUS + _padded(number.spread, widest.spread)
+    elif widest.spread:
+        behind += _phantom(_PLUS_MINUS + widest.spread.text)
+    shown = f"{command}{{{shown}}}" if command else shown
+    before = _phantom(widest.left[: len(widest.left) - len(number.left)])
+    return (before + shown + behind).replace("-", "$-$").replace("+", "$+$")
+
+
+def _count(text: str) -> int:
+    return len(text.replace(",", ""))
+
+
+def _phantom(text: str) -> str:
+    return rf"\phantom{{{text}}}" if text else ""
+
+
+# --- lines ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -36,7 +125,7 @@ class _Writer:
     column: Column
     number: int
     layout: Layout
-    widest: Digits | None
+    widest: _Digits | None
     has_notes: bool
 
     @property
@@ -46,12 +135,12 @@ class _Writer:
             return rf">{{\raggedright\arraybackslash}}p{{{self.layout.pt(self.layout.wrapped[self.number])}}}"
         if self.widest:
             room = r"!{\kern4pt}" if self.has_notes else ""  # notes take none of their own
-            return f"S[{options(self.widest)}]{room}"
+            return f"S[{_options(self.widest)}]{room}"
         return "c" if self.column.numeric else "l"
 
     def cell(self, entry: Entry, rules_within: int) -> Raw:
         """Return a cell; `rules_within` is how many rules there are between the rows that the entry spans."""
-        digits = digits_of(entry, self.column)
+        digits = _digits_of(entry, self.column)
         note = rf"{{\smash{{\tnote{{{escape(entry.note)}}}}}}}" if entry.note else ""  # does not push its row down
         spans = entry.span > 1 and self.layout.has_multirows
         is_zero = entry.number is not None and entry.number.has_zero_spread  # siunitx leaves out a ± of 0
@@ -80,10 +169,10 @@ class _Writer:
             return self._braced(rf"\makebox[{self.layout.pt(room)}]{{{escape(text)}{mark}}}")
         return self._braced(escape(text) + mark) if text or mark else Raw("")
 
-    def _text(self, entry: Entry, digits: Digits | None) -> str:
+    def _text(self, entry: Entry, digits: _Digits | None) -> str:
         command = _COMMANDS[entry.emphasis]
         if digits and self.widest:
-            return padded(digits, self.widest, command)
+            return _padded(digits, self.widest, command)
         shown = entry.without_notes
         text = breakable(shown, 6) if self.number in self.layout.wrapped else escape(shown)
         return f"{{{command}{{{text}}}}}" if command else text
@@ -103,7 +192,7 @@ def _writers(table: Table, layout: Layout) -> list[_Writer]:
             column,
             i,
             layout,
-            widest_of(digits for entry in table.column(i) if (digits := digits_of(entry, column))),
+            _widest_of(digits for entry in table.column(i) if (digits := _digits_of(entry, column))),
             any(entry.note for entry in table.column(i)),
         )
         for i, column in enumerate(table.columns)
