@@ -155,9 +155,9 @@ class Results:
         return self._cells_in(self.frames)
 
     def _cells_in(self, frames: Frames) -> list[Cell]:
-        """Return the cells that are told; runs of one cell have its id with a number behind it."""
-        told = {str(cell).split("-")[0] for cell in frames.cells.get("cell", ())}
-        return [cell for cell, _ in self.selection.runs if cell is not None and cell.id in told]
+        """Return the cells that frames have."""
+        ids = {*frames.cells["id"]}
+        return [cell for cell, _ in self.selection.runs if cell is not None and cell.id in ids]
 
     def tables_of(
         self, frames: Frames, *, to_do: Sequence[str] = (), command: str = ""

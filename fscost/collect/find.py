@@ -1,11 +1,14 @@
-"""Which runs lie below a folder, fscost's own and FederatedScope's."""
+"""Which runs lie below a folder: fscost's own, and FederatedScope's, which may be several folders of processes."""
 
 import math
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from fscost.cells.cell import Cell
-from fscost.collect.federation import federations
 from fscost.collect.foreign import ForeignRun, foreign_runs
 from fscost.errors import CollectError, StoreError
 from fscost.store.run import Run
@@ -60,3 +63,114 @@ def _cell_or_none(run: RunDir) -> Cell | None:
         return run.read_cell()
     except CollectError:
         return None
+
+
+# --- the processes of a distributed course, each in a folder of its own ---------------------------
+
+Group = list[ForeignRun]
+
+_NESTED = "sub_exp_"
+"""How folders begin that FederatedScope makes in an ``outdir`` that is there; the time follows."""
+
+
+def federations(runs: Sequence[ForeignRun]) -> Group:
+    """Return runs by their paths, those that are processes of one distributed course as one.
+
+    What belongs together has the same configuration, but for what says where it runs, and no worker twice: processes
+    in one ``outdir``, in neighbouring folders, or anywhere if all are there. Several courses in one place are told
+    apart where each is complete and over before the next begins. What else could belong to several stays apart, and
+    has a `note` that says so.
+    """
+    made = [run for run in runs if not run.is_process]
+    for alike in _groups((run for run in runs if run.is_process), lambda run: run.setting):
+        made += _courses(alike)
+    return sorted(made, key=lambda run: run.path)
+
+
+def _courses(left: Group) -> Iterator[ForeignRun]:
+    """Yield the courses of processes of one setting: first those that are complete, then what there is of others."""
+    for split, place in _WAYS:
+        groups = _groups(left, place)
+        left = []
+        for group in groups:
+            courses = split(group)
+            yield from map(_merged, courses)
+            left += [] if courses else group
+    for group in _groups(left, _beside):
+        note = (
+            f"{len(group)} processes of the same setting, of more than one course: which belong together is not told, "
+            "so each is shown by itself"
+        )
+        if len(group) > 1:
+            group = [replace(run, is_apart=True, note=note if run is group[0] else "") for run in group]
+        yield from group
+
+
+def _groups(runs: Iterable[ForeignRun], key: Callable[[ForeignRun], Any]) -> list[Group]:
+    groups: dict[Any, Group] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return [*groups.values()]
+
+
+def _outdir(run: ForeignRun) -> Path:
+    return run.path.parent if run.path.name.startswith(_NESTED) else run.path
+
+
+def _beside(run: ForeignRun) -> Path:
+    return _outdir(run).parent
+
+
+def _anywhere(_run: ForeignRun) -> None:
+    """Make one group of all."""
+
+
+def _whole(group: Group) -> list[Group]:
+    """Return the courses that a group is, none where one of them is not complete or began before another was over."""
+    blocks: list[Group] = [[]]
+    for run in sorted(group, key=lambda run: (_begin(run) or datetime.min, run.path)):
+        if any(run.workers_told & other.workers_told for other in blocks[-1]):
+            blocks.append([])
+        blocks[-1].append(run)
+    in_turn = all(_over_before(*pair) for pair in zip(blocks, blocks[1:], strict=False))
+    return blocks if in_turn and all(map(_is_complete, blocks)) else []
+
+
+def _part(group: Group) -> list[Group]:
+    """Return a group of several processes as one course if no worker is in it twice, else nothing."""
+    told = [worker for run in group for worker in run.workers_told]
+    return [group] if len(group) > 1 and len(told) == len(set(told)) else []
+
+
+_WAYS: tuple[tuple[Callable[[Group], list[Group]], Callable[[ForeignRun], Any]], ...] = (
+    (_whole, _outdir),
+    (_whole, _beside),
+    (_whole, _anywhere),
+    (_part, _outdir),
+    (_part, _beside),
+)
+
+
+def _is_complete(group: Group) -> bool:
+    told = sorted(worker for run in group for worker in run.workers_told)
+    return told == [*range((group[0].clients or 0) + 1)] and len(told) > 1
+
+
+def _over_before(group: Group, following: Group) -> bool:
+    """Return whether a course was over before another began, as the names of folders and the logs tell."""
+    ends = [begin + timedelta(minutes=run.minutes) for run in group if (begin := _begin(run))]
+    begins = [begin for run in following if (begin := _begin(run))]
+    return bool(ends and begins) and max(ends) <= min(begins)
+
+
+def _begin(run: ForeignRun) -> datetime | None:
+    try:
+        return datetime.strptime(run.path.name, f"{_NESTED}%Y%m%d%H%M%S")
+    except ValueError:
+        return None
+
+
+def _merged(group: Group) -> ForeignRun:
+    """Return the processes of a course as one run, which lies where the server's folder is."""
+    first, *others = sorted(group, key=lambda run: (not run.is_server, run.path))
+    return replace(first, others=tuple(others))

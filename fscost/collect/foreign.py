@@ -13,10 +13,11 @@ from fscost.cells.measure import SERVER
 from fscost.cells.outcome import Status
 from fscost.cells.provenance_options import is_provenance
 from fscost.collect.fs_logs import Row, Warn, read_config, read_system_metrics
-from fscost.collect.rounds import UNKNOWN_PROTOCOL, Schedule, schedule_of
+from fscost.collect.rounds import UNKNOWN_PROTOCOL
 from fscost.errors import ConfigError
 from fscost.protocol.fs_options import nested, sparse
 from fscost.protocol.release import NAMES, releases_of_dump
+from fscost.store.run import Reading
 
 _CRASHED = "no system_metrics.log, which FederatedScope writes at the end: it crashed or still runs"
 _LOST = "the logs are missing: the course had finished, as eval_results.raw.gz is written at its end"
@@ -101,10 +102,8 @@ class ForeignRun:
 
     @property
     def is_distributed(self) -> bool:
-        """Whether server and clients were processes of their own, as far as the configuration tells."""
-        flat = self.options
-        has_role = "distribute.role" in flat and flat.get("distribute.use") is not False
-        return flat.get("federate.mode") == "distributed" or flat.get("distribute.use") is True or has_role
+        """Whether server and clients were processes of their own, as far as the configuration says."""
+        return is_distributed(self.options)
 
     @property
     def is_process(self) -> bool:
@@ -119,13 +118,13 @@ class ForeignRun:
     @cached_property
     def workers_told(self) -> frozenset[int]:
         """The workers whose lines are in this folder; where none are, the server if its role says so."""
-        told = frozenset(row["worker"] for row in self._own_workers(_ignore))
+        told = frozenset(row["worker"] for row in self._workers())
         return told or frozenset([SERVER] if self.options.get("distribute.role") == "server" else [])
 
     @property
     def minutes(self) -> float:
         """How long this process ran, 0 where it does not tell."""
-        times = (row.get("fl_end_time_minutes") for row in self._own_workers(_ignore))
+        times = (row.get("fl_end_time_minutes") for row in self._workers())
         return max((time for time in times if isinstance(time, int | float) and 0 < time < _YEAR), default=0)
 
     @property
@@ -150,25 +149,31 @@ class ForeignRun:
         more = f" and {len(missing) - _MOST} more" if len(missing) > _MOST else ""
         return f"no folder of {names}{more} is here, so what they counted is not known" if missing else None
 
-    def workers(self, warn: Warn) -> list[Row]:
-        """Return the lines of all workers, as `read_system_metrics` does."""
-        rows = [row for process in self.processes for row in process._own_workers(warn)]
-        return sorted(rows, key=lambda row: row["worker"]) if self.others else rows
-
-    def _own_workers(self, warn: Warn) -> list[Row]:
+    def _workers(self) -> list[Row]:
         if not self.system_metrics.exists():
             return []
-        return read_system_metrics(self.system_metrics, warn, server_twice=self.is_distributed)
-
-    def schedule(self) -> Schedule:
-        """Return when it was to be evaluated, as far as its configuration tells."""
-        flat, _ = self._config
-        return Schedule() if flat is None else schedule_of(flat.get, _protocol(flat))
+        return read_system_metrics(self.system_metrics, _ignore, server_twice=self.is_distributed)
 
     def releases(self) -> Sequence[str]:
         """Return the names of the releases that it may have run on, as far as its configuration tells."""
         flat, _ = self._config
         return NAMES if flat is None else [release.name for release in releases_of_dump(flat)]
+
+    def read(self) -> Reading:
+        """Return what the configuration says, how the run ended, and what is to be noted of the folder."""
+        notes = list[str]()
+        cell = self.cell(notes.append)
+        status, reason = self.ending()
+        return Reading(
+            id=cell.id if cell else self.id_without_config(),
+            cell=cell,
+            status=status,
+            reason=reason,
+            outcome=self.outcome(),
+            options=self.options,
+            releases=self.releases(),
+            notes=(*notes, *(f"{self.path}: {note}" for note in (reason, self.note, self.absent()) if note)),
+        )
 
     def is_fs_output(self) -> bool:
         """Return whether this folder holds FederatedScope's output at all."""
@@ -202,6 +207,12 @@ class ForeignRun:
 
     def _is_over(self) -> bool:
         return self.system_metrics.exists() and self.system_metrics.stat().st_size > 0
+
+
+def is_distributed(options: Mapping[str, Any]) -> bool:
+    """Return whether server and clients were processes of their own, as far as the options say."""
+    has_role = "distribute.role" in options and options.get("distribute.use") is not False
+    return options.get("federate.mode") == "distributed" or options.get("distribute.use") is True or has_role
 
 
 _YEAR = 60 * 24 * 366

@@ -1,13 +1,26 @@
-"""The ledger of a run as frames need it: read, of an older format, or derived from configuration and logs."""
+"""The ledger of a run in frames: its messages, their sums in all and round by round; or a ledger made from logs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import isqrt
+from math import isqrt, nan
 from typing import Any
 
+import pandas as pd
+
 from fscost.cells.cell import Cell
+from fscost.cells.measure import COLUMNS, Link, Traffic, traffic_of
+from fscost.collect.fs_logs import Row
 from fscost.errors import ConfigError
+from fscost.protocol.release import release_of
 from fscost.store.ledger_file import LedgerFile
+
+COUNTS = ("messages", *COLUMNS)
+CLIENT_ROUNDS = "client_rounds"
+"""In how many rounds of how many clients a message was sent, a column of totals alone."""
+
+_IN_ROUNDS = (Traffic.TRAINING, Traffic.EVALUATION)
+_NOTHING = {f"{traffic}_{link}_{count}": 0 for traffic in Traffic for link in Link for count in COUNTS}
 
 _ONCE = ("model_para", "evaluate", "metrics")
 """What a client gets or sends once in a round of a synchronous course; any other type beside it makes the sum unknown.
@@ -16,12 +29,16 @@ An asynchronous course may send it twice, and to fewer clients.
 """
 
 
-def with_client_rounds(ledger: LedgerFile, cell: Cell) -> list[dict[str, Any]]:
-    """Return the ledger's lines of messages with ``client_rounds``: in format 1 deduced, None where it cannot be."""
-    if ledger.header["format"] > 1:
-        return ledger.messages
-    clients = 0 if cell.get("asyn.use") else ledger.header.get("clients") or 0
-    return [row | {"client_rounds": _deduced(row, clients)} for row in ledger.messages]
+def messages_of(ledger: LedgerFile, cell: Cell) -> list[Row]:
+    """Return the ledger's lines of messages with ``traffic`` and ``client_rounds``.
+
+    In format 1 client rounds are deduced, None where they cannot be.
+    """
+    rows: Iterable[Row] = ledger.messages
+    if ledger.header["format"] == 1:
+        clients = 0 if cell.get("asyn.use") else ledger.header.get("clients") or 0
+        rows = (row | {CLIENT_ROUNDS: _deduced(row, clients)} for row in ledger.messages)
+    return [{"traffic": str(traffic_of(row["type"])), **row} for row in rows]
 
 
 def _deduced(row: Mapping[str, Any], clients: int) -> int | None:
@@ -34,7 +51,55 @@ def _deduced(row: Mapping[str, Any], clients: int) -> int | None:
     return senders if is_from_each_to_each else None
 
 
-Row = dict[str, Any]
+def totals(ledger: LedgerFile, messages: Sequence[Row]) -> Row:
+    """Return the columns of the frame of cells that a ledger with these messages fills: sizes, rounds and sums."""
+    sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
+    sums: Row = dict(_NOTHING)
+    _add(sums, messages)
+    spread = {f"{traffic}_{link}_{CLIENT_ROUNDS}": 0 for traffic in _IN_ROUNDS for link in Link}
+    _add(spread, (row for row in messages if row["traffic"] in _IN_ROUNDS), [CLIENT_ROUNDS])
+    rounds = {row["round"] for row in messages if row["traffic"] == Traffic.TRAINING}
+    trained = {"rounds_trained": len([r for r in rounds if r >= 0])}  # vertical clients stay at -1
+    return sizes | trained | sums | spread
+
+
+def _add(sums: Row, messages: Iterable[Row], counts: Sequence[str] = COUNTS) -> None:
+    """Add messages and bytes to sums per traffic class and link; a sum with an unknown part is unknown.
+
+    Sums are Python's: those of large models over many clients do not fit into 64 bits.
+    """
+    for row in messages:
+        for count in counts:
+            name, value = f"{row['traffic']}_{row['link']}_{count}", row[count]
+            sums[name] = pd.NA if value is None or sums[name] is pd.NA else sums[name] + value
+
+
+def with_bytes(evaluations: Sequence[Row], messages: Sequence[Row], cell: Cell) -> Iterator[Row]:
+    """Yield one row per evaluated round: metrics, and all bytes sent up to and including that round."""
+    after = _sums_after(cell, messages, {row["round"] for row in evaluations})
+    metrics = dict.fromkeys(name for row in evaluations for name in row)
+    for row in evaluations:
+        yield {name: row.get(name, nan) for name in metrics} | after[row["round"]]
+
+
+def _sums_after(cell: Cell, messages: Sequence[Row], rounds: set[int]) -> dict[int, Row]:
+    """Return the sums after each of these rounds; control messages belong to none."""
+    is_named_from_1 = not release_of(cell.protocol).first_evaluation_is_round_0
+
+    def rounds_before(row: Row) -> int:
+        return int(row["round"]) - (row["traffic"] != Traffic.TRAINING and is_named_from_1)
+
+    counted = sorted((row for row in messages if row["traffic"] != Traffic.CONTROL), key=rounds_before)
+    sums = {name: 0 for name in _NOTHING if not name.startswith(Traffic.CONTROL)}
+    after, done = {}, 0
+    for trained in sorted(rounds):
+        until = bisect_left(counted, trained, key=rounds_before)
+        _add(sums, counted[done:until])
+        after[trained], done = dict(sums), until
+    return after
+
+
+# --- made from logs -------------------------------------------------------------------------------
 
 Derive = Callable[[Cell, Sequence[str], Sequence[Row], Sequence[Row]], LedgerFile]
 """Makes the ledger of a cell from what its workers and evaluations logged and the releases that it may have run on.

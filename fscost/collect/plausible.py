@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 from fscost.cells.measure import SERVER
 from fscost.cells.provenance_options import is_provenance
-from fscost.collect.fs_logs import are_counts, is_count
+from fscost.collect.fs_logs import Row, are_counts, is_count
 from fscost.protocol.fs_options import default, is_open, known
 from fscost.protocol.methods import ALSO_NAMED, BY_FEDERATE_METHOD, WITHOUT_MODEL
 from fscost.protocol.release import RELEASES
 
-Row = dict[str, Any]
 Options = Mapping[str, Any]
 
 _LINKS = {"upload": "total_upload_bytes", "download": "total_download_bytes"}
@@ -29,6 +28,24 @@ class Log(NamedTuple):
     workers: Sequence[Row]
     options: Options = {}
     is_distributed: bool = False
+
+
+def implausible(cells: Sequence[Row], logs: Mapping[str, Log]) -> list[str]:
+    """Complete the column ``implausible`` with what only several logs show, and return one warning about all of it.
+
+    `logs` are by the names of the cells.
+    """
+    same = same_bytes_of_other_models(logs)
+    for row in cells:
+        if row["cell"] in logs:
+            found = [text for text in (row["implausible"], same.get(row["cell"])) if text]
+            row["implausible"] = "; ".join(found) or None
+    doubted = [row for row in cells if row.get("implausible")]
+    if not doubted:
+        return []
+    first, more = doubted[0], len(doubted) - 1
+    others = f" (and {more} more logs with doubtful counts; table=audit tells all)" if more else ""
+    return [f"{first.get('path', first['cell'])}: implausible: {first['implausible']}{others}"]
 
 
 def doubts_of(log: Log) -> Iterator[str]:

@@ -137,7 +137,7 @@ _ENDS = (("state", False), ("training payload (B)", True), ("wall time (s)", Tru
 def _index_row(
     row: Mapping[Any, Any], axes: Sequence[str], options: Mapping[str, Mapping[str, Given]]
 ) -> Iterator[Any]:
-    cell = str(row["cell"]).split("-")[0]
+    cell = row["id"]
     for axis in axes:
         value = plain(options[axis].get(cell) if axis in options else row.get(axis))
         number = number_of(value)

@@ -1,10 +1,15 @@
 """What every run offers, whoever launched it: a run directory of fscost's, or output of FederatedScope alone."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
+from fscost.store.ledger_file import LedgerFile
 
 
 class Run(Protocol):
@@ -17,6 +22,10 @@ class Run(Protocol):
     @property
     def can_be_rerun(self) -> bool:
         """Whether fscost launched the run, and so can compute it again."""
+
+    @property
+    def processes(self) -> Sequence[Run]:
+        """The folders that the processes of the run wrote, each its own; the first is this one."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -42,6 +51,30 @@ class Run(Protocol):
 
     def warnings(self) -> list[str]:
         """Return the warnings of the run's own end."""
+
+    def read(self) -> Reading:
+        """Return what all files but the logs say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What the files of a run say at one moment, its logs left out.
+
+    `cell` is None where it cannot be known; `id` then stands for the cell's. `reason` says why the run ended as it
+    did, `outcome` are the JSON values of its end, and `notes` are warnings for the user. `ledger` is there for a run
+    that is done and was metered. Of FederatedScope's own output, `options` are those that it wrote down, by dotted
+    name, and `releases` are those that may have written it.
+    """
+
+    id: str
+    cell: Cell | None
+    status: Status
+    reason: str | None = None
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+    ledger: LedgerFile | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    releases: Sequence[str] = ()
+    notes: tuple[str, ...] = ()
 
 
 def warnings_in(outcome: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 # cell.json, outcome.json history: 1 - first version
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ from fscost.errors import CollectError, ConfigError, StoreError
 from fscost.files import sync_folder, write_whole
 from fscost.store.json_lines import loads
 from fscost.store.ledger_file import read_ledger
-from fscost.store.run import warnings_in
+from fscost.store.run import Reading, warnings_in
 
 FORMAT = 1
+
+Stamp = tuple[tuple[int, int, int] | None, ...]
+"""Of each file the inode, the time of writing in ns, and the size in bytes; None where it is absent."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class RunDir:
     """The files of one run."""
 
     path: Path
+    _kept: dict[Stamp, Reading] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def cell_file(self) -> Path:
@@ -63,6 +67,11 @@ class RunDir:
     def files(self) -> tuple[Path, ...]:
         """The files that are written anew when the run ends."""
         return (self.outcome_file,)
+
+    @property
+    def processes(self) -> tuple["RunDir", ...]:
+        """The run directory alone: all workers of the run write here."""
+        return (self,)
 
     @property
     def can_be_rerun(self) -> bool:
@@ -120,18 +129,46 @@ class RunDir:
         """Return the warnings of the run's own end, none where they cannot be read."""
         return warnings_in(self.outcome())
 
+    def read(self) -> Reading:
+        """Return what all files but the logs say; what `status` has read is taken where nothing was written since."""
+        kept = self._kept.pop(self._stamp(), None)
+        self._kept.clear()
+        return kept or self._read()
+
     def status(self) -> Status:
-        """Return how far the run is, CORRUPT where its files cannot be believed."""
+        """Return how far the run is, CORRUPT where its files cannot be believed; what was read is kept for `read`."""
+        stamp = self._stamp()  # before the files are read: what is written meanwhile is not in the reading
+        reading = self._read()
+        self._kept.clear()
+        self._kept[stamp] = reading
+        return reading.status
+
+    def _read(self) -> Reading:
+        name = self.path.name.rpartition("-")[2]
         if not self.path.is_dir():
-            return Status.MISSING
+            return Reading(id=name, cell=None, status=Status.MISSING, reason="not computed yet")
+        cell = None
         try:
-            self.read_cell()
-            status = Status(self.read_outcome()["status"])
-            if status is Status.DONE:
-                read_ledger(self.ledger)
-        except CollectError:
-            return Status.CORRUPT
-        return status
+            cell = self.read_cell()
+            outcome = self.read_outcome()
+            status = Status(outcome["status"])
+            ledger = read_ledger(self.ledger) if status is Status.DONE else None
+        except CollectError as error:
+            id, why = cell.id if cell else name, str(error)
+            return Reading(id=id, cell=cell, status=Status.CORRUPT, reason=why, notes=(why,))
+        reason = outcome.get("reason") or None
+        return Reading(id=cell.id, cell=cell, status=status, reason=reason, outcome=outcome, ledger=ledger)
+
+    def _stamp(self) -> Stamp:
+        return tuple(map(_stamp, (self.cell_file, self.outcome_file, self.ledger)))
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -77,9 +77,7 @@ def audit(
         raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
     cells = cells.reindex(columns=[*dict.fromkeys([*cells.columns, *AXES])])  # unknown without a configuration
     extra = extra or {}
-    cells = cells.assign(
-        **{name: cells["cell"].str.split("-").str[0].map(given(values)) for name, values in extra.items()}
-    )
+    cells = cells.assign(**{name: cells["id"].map(given(values)) for name, values in extra.items()})
     keys = [*_keys(cells), *extra, "method", "worker"]
     rows = [row for cell in cells.to_dict("records") for row in _rows(cell, workers, keys, spec)]
     rows[0] = replace(rows[0], rule=None)

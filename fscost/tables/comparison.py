@@ -151,15 +151,15 @@ Options = Mapping[str, Mapping[str, Any]]
 def readable(cells: pd.DataFrame, extra: Options) -> pd.DataFrame:
     """Return the cells of which it is known what they are, with options as columns.
 
-    Runs of one cell have its id with a number behind it. Raises TableError where none is left.
+    `extra` holds the options by their names, and their values by the id of the cell. Raises TableError where no cell
+    is left.
     """
     if cells.empty:
         raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
     known = cells[cells["model"].notna()] if "model" in cells else cells.iloc[:0]
     if known.empty:
         raise TableError("none of the selected runs can be read; see the warnings")
-    ids = known["cell"].str.split("-").str[0]
-    return known.astype(object).assign(**{name: ids.map(given(values)) for name, values in extra.items()})
+    return known.astype(object).assign(**{name: known["id"].map(given(values)) for name, values in extra.items()})
 
 
 def compared(
