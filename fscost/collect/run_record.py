@@ -57,7 +57,7 @@ def record_of(run: Run, planned: Cell | None, derive: Derive | None, warn: Warn)
     for note in reading.notes:
         warn(note)
     if run.can_be_rerun:
-        return _metered(run, replace(reading, cell=reading.cell or planned), warn)
+        return _metered(run, reading if reading.cell else replace(reading, cell=planned), warn)
     return _logged(run, reading, derive, warn)
 
 
@@ -140,7 +140,7 @@ def _with_bytes(row: Row, cell: Cell, ledger: LedgerFile, messages: Sequence[Row
     logged, counted = _side_by_side(logs.workers, ledger.workers)
     return RunRecord(
         row,
-        messages=({name: sent[name] for name in sent if name != CLIENT_ROUNDS} for sent in messages),
+        messages=({name: value for name, value in sent.items() if name != CLIENT_ROUNDS} for sent in messages),
         workers=_countable(logged),
         counted={way: [row.get(way, {}) for row in counted] for way in ("sent", "received")},
         rounds=with_bytes(logs.evaluations.rows, messages, cell),

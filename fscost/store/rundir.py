@@ -131,7 +131,7 @@ class RunDir:
 
     def read(self) -> Reading:
         """Return what all files but the logs say; what `status` has read is taken where nothing was written since."""
-        kept = self._kept.pop(self._stamp(), None)
+        kept = self._kept.pop(self._stamp(), None) if self._kept else None
         self._kept.clear()
         return kept or self._read()
 

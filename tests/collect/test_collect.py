@@ -44,6 +44,9 @@ def test_the_frames_have_the_columns_of_the_contract(frames: Frames) -> None:
     first = ["cell", "engine", "protocol", "method", "model", "data", "clients", "rounds", "seed", "status", "reason"]
     assert list(frames.cells)[: len(first)] == first
     assert {"params", "training_uplink_payload_bytes", "final_test_acc", "best_test_acc", "wall_s"} <= {*frames.cells}
+    assert list(frames.cells)[-2:] == ["id", "repeat"]
+    assert list(frames.cells["id"]) == list(frames.cells["cell"])
+    assert {*frames.cells["repeat"]} == {1}
     assert not frames.warnings
 
 

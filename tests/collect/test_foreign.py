@@ -80,8 +80,11 @@ def test_a_published_average(tmp_path: Path) -> None:
 def test_reruns_inside_a_run_are_runs_of_their_own(tmp_path: Path, fscost: Callable[..., Result]) -> None:
     output(tmp_path / "exp", **SAMPLED)
     output(tmp_path / "exp" / "sub_exp_20230401120000", **SAMPLED)
-    ids = list(gather(runs_below(tmp_path)).cells["cell"])
+    cells = gather(runs_below(tmp_path)).cells
+    ids = list(cells["cell"])
     assert ids[1] == f"{ids[0]}-2"
+    assert list(cells["id"]) == [ids[0], ids[0]]
+    assert list(cells["repeat"]) == [1, 2]
     refused = fscost("table", str(tmp_path))
     assert refused.code == 2
     assert f"{ids[0]} and {ids[0]}-2 are runs of the same cell" in refused.err

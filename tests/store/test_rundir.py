@@ -113,6 +113,31 @@ def test_one_process_at_a_time_holds_a_cell(store: Store) -> None:
     assert store.holder(cell()) is None
 
 
+def test_what_status_has_read_is_not_read_again(store: Store) -> None:
+    made = run(store, cell(), Status.DONE)
+    assert made.status() is Status.DONE
+    written = made.ledger.stat()
+    made.ledger.write_text("x" * written.st_size)  # which reading it again would refuse
+    os.utime(made.ledger, ns=(written.st_atime_ns, written.st_mtime_ns))
+    reading = made.read()
+    assert (reading.cell, reading.status) == (cell(), Status.DONE)
+    assert reading.ledger is not None
+    assert made.read().status is Status.CORRUPT  # once
+
+
+@pytest.mark.parametrize("name", ["cell_file", "outcome_file", "ledger"])
+def test_what_was_written_after_status_has_read_is_read_again(store: Store, name: str) -> None:
+    made = run(store, cell(), Status.DONE)
+    assert made.status() is Status.DONE
+    file: Path = getattr(made, name)
+    file.write_text("spoilt")
+    assert made.read().status is Status.CORRUPT
+    file.unlink()
+    gone = made.read()
+    assert gone.status is (Status.INTERRUPTED if name == "outcome_file" else Status.CORRUPT)
+    assert gone.ledger is None
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
