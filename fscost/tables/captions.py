@@ -269,7 +269,7 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, float) and value.is_integer()
 
 
-_NOT_RESULTS = ("wall_s", "reason", "path", "no_effect")
+_NOT_RESULTS = ("wall_s", "reason", "path", "no_effect", "id", "repeat")  # the last two are in ``cell``
 
 
 _TRIFLE = 0.01
