@@ -158,12 +158,15 @@ def cells_of(selection: Selection) -> Cells:
     return Cells([state_of(cell, run) for cell, run in selection.runs], selection)
 
 
-def state_of(cell: Cell | None, run: Run) -> CellState:
-    """Return how far a cell is, here or anywhere."""
+def state_of(cell: Cell | None, run: Run, *, keep: bool = False) -> CellState:
+    """Return how far a cell is, here or anywhere; with `keep`, what was read of the run need not be read again."""
     if cell is None or not run.can_be_rerun or not is_named_after(run.path, cell):
-        return _read(run, cell, run.status())
+        return _read(run, cell, run.status(keep=keep))
     store = Store(run.path.parent)
-    return _read(store.of(cell), cell, store.status(cell))
+    current = store.of(cell)
+    if current.path != run.path:  # a swap is under way
+        return _read(current, cell, store.status(cell))
+    return _read(run, cell, store.status(cell, run if keep else None))
 
 
 def _read(run: Run, cell: Cell | None, status: Status) -> CellState:

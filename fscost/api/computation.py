@@ -28,8 +28,8 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
     made = selection.plan
     store = Store(made.store)
     _open(store)
-    states = [store.status(one.cell) for one in made.cells]
-    pending = [one for one, status in zip(made.cells, states, strict=True) if status is not Status.DONE]
+    before = [state_of(cell, run, keep=True) for cell, run in selection.runs]
+    pending = [one for one, state in zip(made.cells, before, strict=True) if state.status is not Status.DONE]
     if say:
         _say_engine(made, say)
         done = len(made.cells) - len(pending)
@@ -37,7 +37,11 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
     remember(store, selection.overrides)
     ended = _compute(pending, store, made, say)
     again = selection.renewed()
-    return Cells([_after(state_of(cell, run), ended) for cell, run in again.runs], again)
+    states = [
+        state if state.status is Status.DONE else _after(state_of(cell, run, keep=True), ended)
+        for state, (cell, run) in zip(before, again.runs, strict=True)
+    ]
+    return Cells(states, again)
 
 
 def compute_again(selection: Selection, say: Say | None, *, failed: bool, missing: bool) -> Cells:

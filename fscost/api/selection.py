@@ -49,6 +49,7 @@ class Selection:
     def __init__(self, overrides: Sequence[str], folders: Sequence[Path] = (), *, checked: bool = True) -> None:
         self.overrides, self.folders, self._checked = (*overrides,), (*folders,), checked
         self.words = (*map(str, folders), *overrides)
+        self._known: Mapping[Path, Run] = {}
 
     @cached_property
     def plan(self) -> Plan:
@@ -67,8 +68,9 @@ class Selection:
         """The runs, each with its cell, None where the run does not tell it; those of a grid in its order."""
         if self.folders:
             return tuple(runs_below(*self.folders))
-        store = Store(self.plan.store)
-        return tuple((one.cell, store.of(one.cell)) for one in self.plan.cells)
+        store, known = Store(self.plan.store), self._known
+        found = ((one.cell, store.of(one.cell)) for one in self.plan.cells)
+        return tuple((cell, known.get(run.path, run)) for cell, run in found)
 
     @cached_property
     def model(self) -> Mapping[str, Any] | None:
@@ -85,8 +87,12 @@ class Selection:
         _ = self.runs, self.plan, self.model, self.release
 
     def renewed(self) -> "Selection":
-        """Return the same folders or cells; which runs there are is looked up anew, and planned is nothing twice."""
+        """Return the same folders or cells; which runs there are is looked up anew, and nothing is planned twice.
+
+        Runs of a grid that are where they were keep what was read of them.
+        """
         again = Selection(self.overrides, self.folders, checked=self._checked)
+        again._known = {} if self.folders else {run.path: run for _, run in self.runs}
         again.__dict__.update({name: self.__dict__[name] for name in ("plan", "planned") if name in self.__dict__})
         return again
 

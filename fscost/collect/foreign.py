@@ -184,8 +184,8 @@ class ForeignRun:
         """Return an id for a run whose configuration is unknown."""
         return hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
 
-    def status(self) -> Status:
-        """Return how far the run is."""
+    def status(self, *, keep: bool = False) -> Status:
+        """Return how far the run is; what was read for it is always kept."""
         return self.ending()[0]
 
     def outcome(self) -> dict[str, Any]:

@@ -43,8 +43,11 @@ class Run(Protocol):
     def engine_log(self) -> Path | None:
         """What the engine printed; None where fscost does not know of such a file."""
 
-    def status(self) -> Status:
-        """Return how far the run is, CORRUPT where its files cannot be believed."""
+    def status(self, *, keep: bool = False) -> Status:
+        """Return how far the run is, CORRUPT where its files cannot be believed.
+
+        With `keep` the next `read` takes what was read for it, unless a file has been written since.
+        """
 
     def outcome(self) -> Mapping[str, Any]:
         """Return how the run ended, as JSON values; nothing where that cannot be read."""

@@ -130,17 +130,20 @@ class RunDir:
         return warnings_in(self.outcome())
 
     def read(self) -> Reading:
-        """Return what all files but the logs say; what `status` has read is taken where nothing was written since."""
+        """Return what all files but the logs say; what `status` has kept is taken where nothing was written since."""
         kept = self._kept.pop(self._stamp(), None) if self._kept else None
         self._kept.clear()
         return kept or self._read()
 
-    def status(self) -> Status:
-        """Return how far the run is, CORRUPT where its files cannot be believed; what was read is kept for `read`."""
-        stamp = self._stamp()  # before the files are read: what is written meanwhile is not in the reading
+    def status(self, *, keep: bool = False) -> Status:
+        """Return how far the run is, CORRUPT where its files cannot be believed; `keep` is for the next `read`."""
+        stamp = (
+            self._stamp() if keep else ()
+        )  # before the files are read: what is written meanwhile is not in the reading
         reading = self._read()
         self._kept.clear()
-        self._kept[stamp] = reading
+        if keep:
+            self._kept[stamp] = reading
         return reading.status
 
     def _read(self) -> Reading:

@@ -23,6 +23,7 @@ from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.outcome import Status
 from fscost.errors import StoreError
 from fscost.store.lock import held, holder
+from fscost.store.run import Run
 from fscost.store.rundir import RunDir
 
 
@@ -72,11 +73,11 @@ class Store:
         former = found.get(cell.id) or found.get(cell.former_id)
         return self.path / former if former and not current.exists() else current
 
-    def status(self, cell: Cell) -> Status:
-        """Return how far the cell is, here or anywhere."""
+    def status(self, cell: Cell, run: Run | None = None) -> Status:
+        """Return how far the cell is, here or anywhere; what is read of its `run` is kept there for the next `read`."""
         if self.holder(cell) is not None:
             return Status.RUNNING
-        status = self.of(cell).status()
+        status = run.status(keep=True) if run else self.of(cell).status()
         return Status.INTERRUPTED if status is Status.MISSING and self._left(cell.name) else status
 
     def stamp(self, cell: Cell) -> str:

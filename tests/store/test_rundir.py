@@ -115,7 +115,7 @@ def test_one_process_at_a_time_holds_a_cell(store: Store) -> None:
 
 def test_what_status_has_read_is_not_read_again(store: Store) -> None:
     made = run(store, cell(), Status.DONE)
-    assert made.status() is Status.DONE
+    assert made.status(keep=True) is Status.DONE
     written = made.ledger.stat()
     made.ledger.write_text("x" * written.st_size)  # which reading it again would refuse
     os.utime(made.ledger, ns=(written.st_atime_ns, written.st_mtime_ns))
@@ -128,7 +128,7 @@ def test_what_status_has_read_is_not_read_again(store: Store) -> None:
 @pytest.mark.parametrize("name", ["cell_file", "outcome_file", "ledger"])
 def test_what_was_written_after_status_has_read_is_read_again(store: Store, name: str) -> None:
     made = run(store, cell(), Status.DONE)
-    assert made.status() is Status.DONE
+    assert made.status(keep=True) is Status.DONE
     file: Path = getattr(made, name)
     file.write_text("spoilt")
     assert made.read().status is Status.CORRUPT
