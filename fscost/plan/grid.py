@@ -110,7 +110,7 @@ def _in_our_words() -> Iterator[None]:
 def _plan(lines: list[str], identify: Identify) -> Plan:
     labels, lines = labels_of(lines)
     given = _last_words(lines)
-    # before all cells: a launcher that there is not, and its options, are no matter of single cells
+    # before all cells: the launcher and its options are the sweep's
     name_of(config_of([o for o in given if o.key_or_group == "sweeps" or o.key_or_group.startswith("hydra")]))
     grids = _grids(given)
     planned = iter(for_each_cell(lambda words: _planned(words, identify), [words for grid in grids for words in grid]))

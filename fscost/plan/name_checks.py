@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,6 +22,14 @@ _NULLABLE = (
     "engine.timeout_min", "engine.memory_gb", "network.uplink_mbps", "network.downlink_mbps",
     "table.across", "table.baseline", "table.decimals", "table.better",
 )  # fmt: skip
+
+LAUNCHERS = {"local": "hydra/launcher/local", "slurm": "hydra/launcher/submitit_slurm", "ray": "hydra/launcher/ray"}
+"""The launchers, each with the file that holds all of its options; those of plugins say of which types."""
+
+_PLUGINS = {"slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
+
+_OPEN = ("additional_parameters", "ray.init", "ray.remote")
+"""Options whose keys are Slurm's and Ray's own, which their files do not list."""
 
 
 def check_name(override: Override) -> None:
@@ -44,6 +52,8 @@ def _check_form(override: Override) -> None:
     key = override.key_or_group
     if override.is_delete():
         raise ConfigError(f"{override.input_line}: nothing can be deleted from the configuration; set it instead")
+    if override.type not in (OverrideType.CHANGE, OverrideType.ADD, OverrideType.FORCE_ADD):
+        raise ConfigError(f"{override.input_line}: sets no value; a list is set as a whole, KEY=[a,b]")
     if override.package is not None:
         raise ConfigError(f"{override.input_line}: options have one place each; leave @{override.package} out")
     if key == "sweeps" and override.is_sweep_override():
@@ -97,60 +107,15 @@ def _data_knobs() -> set[str]:
     return {str(key) for option in raw for key in option if key not in ("fs", "hydra", "defaults")}
 
 
-def completions(word: str, chosen: list[Override]) -> Iterator[str]:
-    """Yield what the beginning of an override may become, with the groups that are `chosen`.
-
-    Names end with the ``.`` or ``=`` that is next; values are the options of a group, or what the configuration has.
-    """
-    name, is_whole, value = word.partition("=")
-    config = config_of(chosen)
-    if not is_whole:
-        knobs = (knob for knob in _knobs() if knob in GROUPS or not isinstance(config.get(knob), dict))
-        launchers = (f"hydra.launcher.{option}" for option, _ in fs_options.leaves(config["hydra"]["launcher"]))
-        own = (option for option, _ in fs_options.leaves(config) if not option.startswith("hydra"))
-        names = {f"{known}=" for known in (*knobs, *own, *launchers) if not known.endswith("_target_")}
-        yield from sorted({_next_part(known, word) for known in names if known.startswith(word)})
-        return
-    last = value.rpartition(",")[2]
-    for option in _values_of(name, config):
-        if option.startswith(last):
-            yield word.removesuffix(last) + option
-
-
-def _next_part(name: str, word: str) -> str:
-    """Return the word, completed up to the next part of this name."""
-    return word + (re.match(r"[^.]*\.?", name.removeprefix(word)) or [""])[0]
-
-
-def _values_of(name: str, config: Tree) -> list[str]:
-    if name in GROUPS:
-        return group_options(name)
-    if name == "hydra/launcher":
-        return [*LAUNCHERS]
-    default = dict(fs_options.leaves(config)).get(name)
-    if isinstance(default, bool):
-        return ["true", "false"]
-    return [str(default)] if default is not None and re.fullmatch(r"[-\w.]+", str(default)) else []
-
-
-LAUNCHERS = {"local": "hydra/launcher/local", "slurm": "hydra/launcher/submitit_slurm", "ray": "hydra/launcher/ray"}
-"""The launchers, each with the file that holds all of its options; those of plugins say of which types."""
-
-_PLUGINS = {"slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
-
-_OPEN = ("additional_parameters", "ray.init", "ray.remote")
-"""Options whose keys are Slurm's and Ray's own, which their files do not list."""
-
-
 def check_launcher(name: str) -> None:
-    """Refuse a launcher that there is not."""
+    """Refuse a name that is no launcher's."""
     if name not in LAUNCHERS:
         close = nearest(name, LAUNCHERS)
         raise ConfigError(f"hydra/launcher={name}: no such launcher{close}; there are {', '.join(LAUNCHERS)}")
 
 
 def check_file_of(error: MissingConfigException) -> None:
-    """Say which launcher there is not, or which package it needs, if it is the file of one that is missing."""
+    """Refuse the launcher whose file is missing: it is unknown, or its package is not installed."""
     file = str(error.missing_cfg_file)
     for name, package in _PLUGINS.items():
         if file == LAUNCHERS[name]:
@@ -223,3 +188,39 @@ def _local_problems(options: Mapping[str, Any]) -> Iterator[str]:
         yield f"hydra.launcher.n_jobs={n_jobs}: must be a whole number of at least 1, or null for as many as fit"
     if gpus is not None and not (isinstance(gpus, list) and all(type(gpu) in (int, str) for gpu in gpus)):
         yield f"hydra.launcher.gpus={gpus}: must be a list of devices, as [0,1], or null for those there are"
+
+
+def completions(word: str, chosen: list[Override]) -> Iterator[str]:
+    """Yield what the beginning of an override may become, with the groups that are `chosen`.
+
+    Names end with the ``.`` or ``=`` that is next; values are the options of a group, or what the configuration has.
+    """
+    name, is_whole, value = word.partition("=")
+    config = config_of(chosen)
+    if not is_whole:
+        knobs = (knob for knob in _knobs() if knob in GROUPS or not isinstance(config.get(knob), dict))
+        launchers = (f"hydra.launcher.{option}" for option, _ in fs_options.leaves(config["hydra"]["launcher"]))
+        own = (option for option, _ in fs_options.leaves(config) if not option.startswith("hydra"))
+        names = {f"{known}=" for known in (*knobs, *own, *launchers) if not known.endswith("_target_")}
+        yield from sorted({_next_part(known, word) for known in names if known.startswith(word)})
+        return
+    last = value.rpartition(",")[2]
+    for option in _values_of(name, config):
+        if option.startswith(last):
+            yield word.removesuffix(last) + option
+
+
+def _next_part(name: str, word: str) -> str:
+    """Return the word, completed up to the next part of this name."""
+    return word + (re.match(r"[^.]*\.?", name.removeprefix(word)) or [""])[0]
+
+
+def _values_of(name: str, config: Tree) -> list[str]:
+    if name in GROUPS:
+        return group_options(name)
+    if name == "hydra/launcher":
+        return [*LAUNCHERS]
+    default = dict(fs_options.leaves(config)).get(name)
+    if isinstance(default, bool):
+        return ["true", "false"]
+    return [str(default)] if default is not None and re.fullmatch(r"[-\w.]+", str(default)) else []

@@ -35,7 +35,8 @@ OWN = {
 @pytest.fixture(params=[False, True], ids=["a process", "a process with Hydra"])
 def theirs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
     """A process with resolvers of its own and, with Hydra, a configuration that is open and a job that runs."""
-    resolvers = dict(BaseContainer._resolvers)
+    resolvers = BaseContainer._resolvers
+    BaseContainer._resolvers = {name: one for name, one in resolvers.items() if name.startswith("oc.")}
     for name, resolver in OWN.items():
         register(name, resolver)
     if request.param:

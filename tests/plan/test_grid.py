@@ -153,6 +153,13 @@ def test_the_unknown_is_refused_by_name(override: str, words: list[str]) -> None
         assert word in message
 
 
+@pytest.mark.filterwarnings("ignore:extend_list")
+def test_a_list_is_set_as_a_whole() -> None:
+    """Hydra 1.4 reads ``extend_list``, which 1.3 does not know; taken for the list itself, it would be another cell."""
+    for override in ("fs.eval.metrics=extend_list(acc)", "table.rows=extend_list(seed)"):
+        assert refusal(override).startswith(f"{override}: ")
+
+
 def test_a_knob_of_another_option_is_not_silently_dropped() -> None:
     assert "alpha=0.5: has no effect" in refusal("data=toy", "model=lr", "alpha=0.5")
 
