@@ -62,6 +62,11 @@ def test_hydra_ends_in_plan(path: Path) -> None:
         assert not {name.split(".")[0] for name in imported_modules(path)} & {"hydra", "omegaconf"}
 
 
+def test_what_hydra_keeps_to_itself_is_imported_in_one_place() -> None:
+    inside = [path for path in FILES if any(name.startswith("hydra._internal") for name in imported_modules(path))]
+    assert inside == [PACKAGE / "plan" / "hydra_config.py"]
+
+
 def file_of(name: str) -> Path | None:
     """The file of a module of ours, None for what is none."""
     path = PACKAGE.parent.joinpath(*name.split("."))
