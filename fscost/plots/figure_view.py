@@ -12,14 +12,13 @@ from fscost.cells.outcome import Status
 from fscost.collect import Frames
 from fscost.errors import TableError
 from fscost.tables import TableSpec, without_effect
-from fscost.tables.captions import notes, power, unseen_of
+from fscost.tables.captions import constants_of, in_words, notes, power, unseen_of
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, unit_for
 from fscost.tables.comparison import Keys, Options, compared, readable
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
 from fscost.tables.numbers import whole
-from fscost.tables.same_in_all import constants_of, in_words
 from fscost.tables.seeds import counts_of, number_of, told
 from fscost.tables.table import Column
 

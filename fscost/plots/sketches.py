@@ -15,9 +15,9 @@ from fscost.tables.audit import Figures, figures_of, grouped, workers_of
 from fscost.tables.captions import messages_of
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.lines import Line, Run, bytes_columns, course_of, is_unknown
-from fscost.tables.logged_metrics import logged_as, metrics_of, refuse_unlogged
 from fscost.tables.marks import PARTLY, UNKNOWN, Mark
 from fscost.tables.quantities import QUANTITIES
+from fscost.tables.shown_columns import logged_as, metrics_of, refuse_unlogged
 
 LOGGED = "logged_bytes"
 _MEAN = "mean of server and clients"

@@ -14,12 +14,13 @@ from fscost.cells.outcome import Status
 from fscost.errors import TableError
 from fscost.protocol.no_effect import options_in
 from fscost.tables import without_effect
-from fscost.tables.captions import notes, provenance, unseen
+from fscost.tables.captions import notes, unseen
 from fscost.tables.headings import label_of
 from fscost.tables.lines import is_derived
 from fscost.tables.log_gaps import reasons
 from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, UNKNOWN, Mark, mark_of
 from fscost.tables.numbers import Number
+from fscost.tables.provenance import provenance
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
 from fscost.tables.written_values import given

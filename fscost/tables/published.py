@@ -13,9 +13,10 @@ from fscost.cells.outcome import Status
 from fscost.errors import TableError, nearest
 from fscost.protocol.no_effect import options_in
 from fscost.tables import without_effect
-from fscost.tables.captions import Pair, notes, power, provenance, unseen
+from fscost.tables.captions import Pair, notes, power, unseen
 from fscost.tables.marks import NO_EFFECT, UNKNOWN, mark_of
 from fscost.tables.numbers import Number, counted
+from fscost.tables.provenance import provenance
 from fscost.tables.published_figure import PARAMETERS, Figure
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table

@@ -168,7 +168,7 @@ class TableSpec:
         if QUANTITIES[name].is_logged:
             shared = {**shared, "measure": "reported", "traffic": ALL}
         is_optional = own["quantity"] != name
-        if is_optional and name != "rounds" and not QUANTITIES[name].relative:
+        if is_optional and not QUANTITIES[name].may_leave:
             may_leave = "only rounds and what is relative to a baseline can leave"
             raise TableError(f"table.columns={name}?: {may_leave}; write {name}")
         return ColumnSpec(**{**shared, **own, "quantity": name, "if_varying": is_optional})
