@@ -21,9 +21,9 @@ from fscost.resources import templates
 from fscost.tables.lines import is_unknown, plain
 from fscost.tables.marks import UNKNOWN
 from fscost.tables.numbers import printed, whole
+from fscost.tables.option_values import Given, given, number_of
 from fscost.tables.provenance import provenance
 from fscost.tables.render import environment
-from fscost.tables.written_values import Given, given, number_of
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from fscost.plots.sketches import LOGGED, THOUSANDS, bytes_name, row_name, slope
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.column import ALL
-from fscost.tables.comparison import Options
+from fscost.tables.comparison import OptionValues
+from fscost.tables.option_values import number_of
 from fscost.tables.table import Entry
-from fscost.tables.written_values import number_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Subject:
     runs: Sequence[tuple[Cell | None, Run]]
     frames: Frames
     spec: TableSpec
-    extra: Options
+    extra: OptionValues
     table_of: Callable[[TableSpec], Table]
     commands: Mapping[str, str]
     to_do: Sequence[str]
@@ -142,7 +142,7 @@ def _series(figure: str, made: Sketch, series: Series) -> dict[str, Any]:
         "traffic": {"traffic": "traffic", "bytes": "bytes"},
         "audit": {"logged": LOGGED, "bytes": f"{made.column.measure}_bytes"},
     }[figure]  # fmt: skip
-    told = {name: [_plain(record.get(column)) for record in records] for name, column in columns.items()}
+    told = {name: [_whole(record.get(column)) for record in records] for name, column in columns.items()}
     more: dict[str, Any] = {}
     if figure == "audit":
         more["row"] = [row_name(series.label, record) for record in records]
@@ -151,5 +151,5 @@ def _series(figure: str, made: Sketch, series: Series) -> dict[str, Any]:
     return {"name": made.names.index(series.name), "mark": series.mark} | told | more
 
 
-def _plain(value: Any) -> Any:
+def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value

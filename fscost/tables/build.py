@@ -8,13 +8,12 @@ import pandas as pd
 
 from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
-from fscost.tables import without_effect
-from fscost.tables.captions import counted, notes, reading, size_of_all
+from fscost.tables.captions import counted, no_effect_note, notes, reading, size_of_all
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, Style, emphasised, style_of, unit_for
 from fscost.tables.comparison import Keys, baseline_of, compared, readable
 from fscost.tables.headings import Heads, label_of
-from fscost.tables.lines import Line, Run, Values, sizes_of
+from fscost.tables.lines import Line, Record, Values, sizes_of
 from fscost.tables.marks import NO_EFFECT, NOT_REACHED, OUTSIDE, UNKNOWN, Mark, MarkKind, unknown
 from fscost.tables.provenance import provenance
 from fscost.tables.quantities import QUANTITIES
@@ -74,11 +73,11 @@ def _explained(
         table,
         counted=counted(lines, columns, table.rows, spec),
         reading=(*how, *sentences(table, lines, keys, spec), *said),
-        notes=(*notes(table.rows, table.columns, lines, columns), *without_effect.note(_runs(lines), spec)),
+        notes=(*notes(table.rows, table.columns, lines, columns), *no_effect_note(_runs(lines), spec)),
     )
 
 
-def _runs(lines: Sequence[Line]) -> Iterator[Run]:
+def _runs(lines: Sequence[Line]) -> Iterator[Record]:
     return (run for line in lines for run in line.runs)
 
 

@@ -9,12 +9,13 @@ import pandas as pd
 
 from fscost.cells.measure import MEASURES, NETWORK, Link, Traffic
 from fscost.cells.outcome import Status
+from fscost.protocol.no_effect import WORDS, options_in, part_of
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.column_style import Style
 from fscost.tables.comparison import Keys
 from fscost.tables.headings import Heads, of_axis
-from fscost.tables.lines import Line, bytes_columns, is_unknown, sizes_of
-from fscost.tables.marks import DOUBTED, ESTIMATED, SO_FAR, Mark
+from fscost.tables.lines import Line, Record, bytes_columns, is_unknown, sizes_of
+from fscost.tables.marks import DOUBTED, ESTIMATED, NO_EFFECT, SO_FAR, Mark
 from fscost.tables.numbers import whole
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.quantity import Kind
@@ -253,3 +254,35 @@ def _pairs(line: Line, traffic: str) -> Iterator[Pair]:
     ]
     payload, scalar = ([] if isinstance(values, Mark) else values for values in sizes)
     yield from zip(payload, scalar, strict=False)  # none, where one of them is not known
+
+
+# --- methods without effect -----------------------------------------------------------------------
+
+
+def no_effect_said(runs: Iterable[Record], spec: TableSpec) -> Iterator[str]:
+    """Yield what did nothing, with the models in which: ``8-bit weights: quantised nothing in MLP-16, MLP-64``."""
+    for (part, option), models in _no_effect(runs).items():
+        yield f"{spec.label(part)}: {WORDS[option]} in {', '.join(spec.label(model) for model in models)}"
+
+
+def _no_effect(runs: Iterable[Record]) -> Mapping[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for run in runs:
+        for option in options_in(run.get("no_effect")):
+            part = part_of(str(run["method"]), option)
+            found.setdefault((part, option), {})[str(run["model"])] = None
+    return {what: [*models] for what, models in found.items()}
+
+
+def no_effect_note(runs: Iterable[Record], spec: TableSpec) -> Iterator[Note]:
+    """Yield what the mark means, nothing where no run has one."""
+    if texts := [*no_effect_said(runs, spec)]:
+        yield Note(NO_EFFECT.sign, f"{NO_EFFECT.meaning}: {'; '.join(texts)}")
+
+
+def no_effect_words(runs: Iterable[Record], spec: TableSpec) -> dict[str, list[str]]:
+    """Return what did nothing in words, ``quantised nothing``, with the labels of the models in which."""
+    found: dict[str, list[str]] = {}
+    for (_, option), models in _no_effect(runs).items():
+        found.setdefault(WORDS[option], []).extend(spec.label(model) for model in models)
+    return found

@@ -12,11 +12,11 @@ from fscost.tables.comparison import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, UNKNOWN
 from fscost.tables.numbers import Number, whole
+from fscost.tables.option_values import Given
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.quantity import Kind, Wording
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry
-from fscost.tables.written_values import Given
 
 _KEYS = {
     "model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "rounds": "Rounds", "method": "Method",

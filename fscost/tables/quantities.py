@@ -8,7 +8,7 @@ from fscost.cells.outcome import Status
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.lines import (
     Line,
-    Run,
+    Record,
     Values,
     bytes_columns,
     client_rounds_column,
@@ -162,7 +162,7 @@ def _unlogged(line: Line, column: ColumnSpec) -> Mark:
     return unknown("nothing was trained" if line.is_estimate else f"no number of {column.metric} was logged")
 
 
-def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Callable[[float], Mark]) -> Of:
+def _at_target(value: Callable[[Record, ColumnSpec], float | None], unreached: Callable[[float], Mark]) -> Of:
     """Return what computes a value at the first evaluation that reached the target.
 
     Where one seed did not reach it there is no mean, and the mark says so.
@@ -184,14 +184,14 @@ def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Call
     return of
 
 
-def _is_reached(row: Run, column: ColumnSpec) -> bool:
+def _is_reached(row: Record, column: ColumnSpec) -> bool:
     value = row.get(column.metric)
     if is_unknown(value) or value is None:
         return False
     return bool(value >= column.target if column.direction == "higher" else value <= column.target)
 
 
-def _bytes_until(row: Run, column: ColumnSpec) -> float | None:
+def _bytes_until(row: Record, column: ColumnSpec) -> float | None:
     course = course_of(row, float(row["round"]), column)
     return None if course is None else course.total_bytes
 
@@ -246,7 +246,7 @@ def _logged_said(said: Wording) -> str:
 # --- what FederatedScope logged -------------------------------------------------------------------
 
 
-def _logged(way: str, who: str, *, per: Callable[[Run], float] = lambda run: 1) -> Of:
+def _logged(way: str, who: str, *, per: Callable[[Record], float] = lambda run: 1) -> Of:
     """Return what takes FederatedScope's own count of some workers, ``upload`` or ``download``, divided by `per`."""
 
     def of(line: Line, column: ColumnSpec) -> Values:
@@ -258,7 +258,7 @@ def _logged(way: str, who: str, *, per: Callable[[Run], float] = lambda run: 1) 
 
 def _logged_quantities() -> Iterator[Quantity]:
     """Yield both directions of each: a client in the mean, all clients, the server, and the mean of all workers."""
-    whose: tuple[tuple[str, str, str, Callable[[Run], float]], ...] = (
+    whose: tuple[tuple[str, str, str, Callable[[Record], float]], ...] = (
         ("", "Logged per client", "client", lambda run: float(run["logged_clients"])),
         ("total_", "Logged by all clients", "client", lambda run: 1),
         ("server_", "Logged by the server", "server", lambda run: 1),

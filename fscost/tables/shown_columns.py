@@ -11,7 +11,7 @@ from fscost.cells.metric import ROUNDING, is_accuracy
 from fscost.cells.outcome import Status
 from fscost.errors import TableError, nearest
 from fscost.tables.column import ALL, ColumnSpec, Logged
-from fscost.tables.lines import Line, Run, is_unknown
+from fscost.tables.lines import Line, Record, is_unknown
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.quantity import Kind
 from fscost.tables.spec import TableSpec
@@ -81,7 +81,7 @@ def leaving(columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Seq
     ]
 
 
-def _is_as_asked(run: Run) -> bool:
+def _is_as_asked(run: Record) -> bool:
     """Return whether a run, if it is done, was trained for the rounds that its row or the note tells."""
     asked, trained = run.get("rounds"), run.get("rounds_trained")
     return run["status"] != Status.DONE or (not is_unknown(trained) and trained == asked)
@@ -188,11 +188,11 @@ def logged_as(metric: str, lines: Iterable[Line]) -> Logged:
 _ONE = 1 + ROUNDING
 
 
-def _values(metric: str, lines: Iterable[Line]) -> Iterator[tuple[Run, list[float]]]:
+def _values(metric: str, lines: Iterable[Line]) -> Iterator[tuple[Record, list[float]]]:
     for run, course in _courses(lines):
         told = [run.get(f"final_{metric}"), *(row.get(metric) for row in course)]
         yield run, [float(value) for value in told if isinstance(value, int | float) and math.isfinite(value)]
 
 
-def _courses(lines: Iterable[Line]) -> Iterator[tuple[Run, Sequence[Run]]]:
+def _courses(lines: Iterable[Line]) -> Iterator[tuple[Record, Sequence[Record]]]:
     return ((run, line.rounds.get(str(run["cell"]), ())) for line in lines for run in line.runs)
