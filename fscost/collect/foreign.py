@@ -103,7 +103,9 @@ class ForeignRun:
     @property
     def is_distributed(self) -> bool:
         """Whether server and clients were processes of their own, as far as the configuration says."""
-        return is_distributed(self.options)
+        options = self.options
+        has_role = "distribute.role" in options and options.get("distribute.use") is not False
+        return options.get("federate.mode") == "distributed" or options.get("distribute.use") is True or has_role
 
     @property
     def is_process(self) -> bool:
@@ -172,6 +174,7 @@ class ForeignRun:
             outcome=self.outcome(),
             options=self.options,
             releases=self.releases(),
+            is_distributed=self.is_distributed,
             notes=(*notes, *(f"{self.path}: {note}" for note in (reason, self.note, self.absent()) if note)),
         )
 
@@ -207,12 +210,6 @@ class ForeignRun:
 
     def _is_over(self) -> bool:
         return self.system_metrics.exists() and self.system_metrics.stat().st_size > 0
-
-
-def is_distributed(options: Mapping[str, Any]) -> bool:
-    """Return whether server and clients were processes of their own, as far as the options say."""
-    has_role = "distribute.role" in options and options.get("distribute.use") is not False
-    return options.get("federate.mode") == "distributed" or options.get("distribute.use") is True or has_role
 
 
 _YEAR = 60 * 24 * 366

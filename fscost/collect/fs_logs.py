@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import yaml
 
-from fscost.cells.measure import SERVER, binary_text
+from fscost.cells.measure import SERVER
 from fscost.collect.rounds import FROM_1, Schedule, offset_of, usual_offset
 from fscost.protocol.fs_options import leaves
 from fscost.store.json_lines import loads, loads_lines
@@ -79,18 +78,6 @@ def read_config(path: Path, warn: Warn) -> dict[str, Any] | None:
     return dict(leaves(tree))
 
 
-def merged(rows: Sequence[Row], key: str) -> str | None:
-    """Return FederatedScope's sys_avg of a counter: the mean over server and clients, 1024-based, to the character.
-
-    None where a worker is there twice, as FederatedScope then merges nothing, or where the counter is missing or is
-    no number of bytes.
-    """
-    values = [row.get(key) for row in rows]
-    if not values or not are_counts(values) or any(row["run"] > 1 for row in rows):
-        return None
-    return binary_text(float(np.mean([float(value or 0) for value in values])))
-
-
 def is_count(value: Any) -> bool:
     """Return whether a figure can be a count: a finite whole number of at least 0, as large as frames can hold."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST and value % 1 == 0
@@ -105,40 +92,6 @@ def are_counts(values: Iterable[Any]) -> bool:
 
 
 _MOST = 10**38
-
-
-_COUNTERS = {f"{way}_bytes": f"total_{way}_bytes" for way in ("upload", "download")}
-
-
-def counters(workers: Sequence[Row]) -> Row:
-    """Return the columns ``logged_…`` of the frame of cells: how many clients logged, and what they and the server did.
-
-    Nothing where a client is there twice, as of two runs in one log; a sum is None where a part of it is missing.
-    """
-    clients = [row for row in workers if row["worker"] != SERVER]
-    if not workers or any(row["run"] > 1 for row in clients):
-        return {}
-    found: Row = {"logged_clients": len(clients)}
-    for name, counter in _COUNTERS.items():
-        found[f"logged_client_{name}"] = _sum(row.get(counter) for row in clients) if clients else None
-        found[f"logged_server_{name}"] = _only(row.get(counter) for row in workers if row["worker"] == SERVER)
-    return found
-
-
-def _sum(values: Iterable[Any]) -> int | None:
-    found = [*values]
-    return sum(found) if are_counts(found) else None
-
-
-def _only(values: Iterable[Any]) -> int | None:
-    """Return what the server logged; in distributed mode it writes its line twice."""
-    found = [*values]
-    return found[0] if found and is_count(found[0]) and all(value == found[0] for value in found) else None
-
-
-def averages(workers: Sequence[Row]) -> Row:
-    """Return FederatedScope's own averages over server and clients, as it prints them, as columns ``sys_avg_…``."""
-    return {f"sys_avg_{counter}": merged(workers, counter) for counter in _COUNTERS.values()}
 
 
 @dataclass(frozen=True)
