@@ -34,7 +34,13 @@ class CourseLogs:
     def ending(self) -> Ending:
         """How the course ended."""
         lines = self.evaluations
-        return ending_of(self.schedule, _stopped(self.workers), lines.last, has_final=lines.has_final, told=lines.told)
+        return ending_of(
+            self.schedule,
+            _stopped(self.workers),
+            lines.last,
+            has_final=lines.has_final,
+            behind_final=lines.behind_final,
+        )
 
     @property
     def countable(self) -> list[Row]:
