@@ -1,4 +1,4 @@
-"""Published rows_asked beside what fscost computes for them: a row per asked, cells of any engine and protocol."""
+"""Published numbers beside what fscost computes for them: a row for each, cells of any engine and protocol."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -38,24 +38,24 @@ def published(
     to_do: Sequence[str] = (),
     command: str = "",
 ) -> Table:
-    """Return the rows_asked of `spec` beside those computed from `cells`, the frame of `fscost.collect`.
+    """Return the published numbers of `spec` beside those computed from `cells`, the frame of `fscost.collect`.
 
     `selected` are the cells behind that frame, whose options the rows choose by; `to_do` and `command` are as for
     `fscost.tables.build`. Nothing is averaged, so cells may differ in anything. Raises TableError for a row whose
     `where` names no axis or option, or more than one cell.
     """
     found = {row["cell"]: row for row in cells.to_dict("records")}
-    rows_asked = spec.published_numbers
-    chosen = [_cell_of(asked, selected) for asked in rows_asked]
-    rows = [_row(asked, cell, found, spec) for asked, cell in zip(rows_asked, chosen, strict=True)]
+    numbers = spec.published_numbers
+    chosen = [_cell_of(asked, selected) for asked in numbers]
+    rows = [_row(asked, cell, found, spec) for asked, cell in zip(numbers, chosen, strict=True)]
     runs = [{str(key): value for key, value in found[cell.id].items()} for cell in chosen if cell and cell.id in found]
-    for number, (above, below) in enumerate(zip(rows_asked, rows_asked[1:], strict=False), start=1):
+    for number, (above, below) in enumerate(zip(numbers, numbers[1:], strict=False), start=1):
         rows[number] = replace(rows[number], rule=0 if below.source != above.source else None)
     return Table(
         label=label,
         title=spec.title,
         counted="published beside computed",
-        reading=(*_reading(rows_asked, cells), *unseen(_pairs(rows_asked, selected, found))),
+        reading=(*_reading(numbers, cells), *unseen(_pairs(numbers, selected, found))),
         columns=_COLUMNS,
         rows=tuple(rows),
         notes=(*notes(rows), *no_effect_note(runs, spec)),
@@ -70,11 +70,11 @@ def _cell_of(asked: PublishedNumber, selected: Sequence[Cell]) -> Cell | None:
     """Return the one cell that a row selects, None where it is not among those selected."""
     for name in asked.where:
         if name not in AXES and not str(name).startswith("fs."):
-            raise TableError(f"table.rows_asked.where.{name}: is no axis{nearest(str(name), AXES)} and no fs.… option")
+            raise TableError(f"table.figures.where.{name}: is no axis{nearest(str(name), AXES)} and no fs.… option")
     fitting = [cell for cell in selected if all(_axis(cell, name) == value for name, value in asked.where.items())]
     if len(fitting) > 1:
         both = f"{fitting[0].name} and {fitting[1].name}"
-        raise TableError(f"table.rows_asked.where={dict(asked.where)}: {both} fit; name more of their options")
+        raise TableError(f"table.figures.where={dict(asked.where)}: {both} fit; name more of their options")
     return fitting[0] if fitting else None
 
 
@@ -99,7 +99,7 @@ def _row(asked: PublishedNumber, cell: Cell | None, found: Mapping[str, Mapping[
 
 
 def _computed(asked: PublishedNumber, row: Mapping[Any, Any]) -> tuple[Entry, Entry]:
-    """Return the computed asked, with one digit more than was published, and its difference in percent."""
+    """Return the computed number, with one digit more than was published, and its difference in percent."""
     status = row.get("status", Status.MISSING)
     value = _value(asked, row) if status == Status.DONE else None
     if value is None:
@@ -112,7 +112,7 @@ def _computed(asked: PublishedNumber, row: Mapping[Any, Any]) -> tuple[Entry, En
 
 
 def _value(asked: PublishedNumber, row: Mapping[Any, Any]) -> float | None:
-    """Return what a cell says, in the asked's unit; None where a part of it is not known."""
+    """Return what a cell says, in the unit of the published number; None where a part of it is not known."""
     if asked.measure == PARAMETERS:
         return _sum([row.get("params")])
     size = _bytes(asked, row, asked.measure)
@@ -123,10 +123,10 @@ def _value(asked: PublishedNumber, row: Mapping[Any, Any]) -> float | None:
 
 
 def _pairs(
-    rows_asked: Sequence[PublishedNumber], selected: Sequence[Cell], found: Mapping[str, Mapping[Any, Any]]
+    numbers: Sequence[PublishedNumber], selected: Sequence[Cell], found: Mapping[str, Mapping[Any, Any]]
 ) -> Iterator[Pair]:
-    """Yield payload and what stands beside it of the cells of rows_asked of payload."""
-    for asked in rows_asked:
+    """Yield payload and what stands beside it of the cells whose published numbers are of payload."""
+    for asked in numbers:
         cell = _cell_of(asked, selected) if asked.measure == "payload" else None
         if cell and found.get(cell.id, {}).get("status") == Status.DONE:
             yield _bytes(asked, found[cell.id], "payload"), _bytes(asked, found[cell.id], "scalar")
@@ -141,10 +141,10 @@ def _sum(parts: Sequence[Any]) -> float | None:
     return None if any(part is None or pd.isna(part) for part in parts) else float(sum(parts))
 
 
-def _reading(rows_asked: Sequence[PublishedNumber], cells: pd.DataFrame) -> Iterator[str]:
-    for key in dict.fromkeys(asked.measure for asked in rows_asked if asked.measure in MEASURES):
+def _reading(numbers: Sequence[PublishedNumber], cells: pd.DataFrame) -> Iterator[str]:
+    for key in dict.fromkeys(asked.measure for asked in numbers if asked.measure in MEASURES):
         yield f"{key.capitalize()}: {MEASURES[key].meaning}."
-    units = dict.fromkeys(f.unit for f in rows_asked if f.measure != PARAMETERS)
+    units = dict.fromkeys(f.unit for f in numbers if f.measure != PARAMETERS)
     yield f"Units, whatever a source calls them: {', '.join(f'{u} = {power(u)} bytes' for u in units if power(u))}."
     yield "Difference: computed relative to published."
     if "engine" in cells and cells["engine"].isin([*untrained()]).any():
