@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing takes longer to import than all of this
 if TYPE_CHECKING:
     from fscost.api import collect, explain, plan, plot, report, rerun, run, table
     from fscost.errors import FscostError, FscostWarning

@@ -10,7 +10,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
 from fscost.engine import EngineSettings, described
 from fscost.errors import ConfigError
-from fscost.launch import Ended, Sweep, Task, launcher, progress_of
+from fscost.launch import Ended, Sweep, Task, launcher, report_for
 from fscost.plan import Plan, Planned
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
@@ -99,13 +99,13 @@ def _compute(cells: Sequence[Planned], store: Store, made: Plan, say: Say | None
     if not cells:
         return {}
     tasks = [Task(one.cell, settings_of(one), one.launcher, store.stamp(one.cell)) for one in cells]
-    progress = progress_of([task.cell for task in tasks], store, say)
-    sweep = Sweep(store, launcher(tasks, store), progress, retries=made.retries, fail_fast=made.fail_fast)
+    told = report_for([task.cell for task in tasks], store, say)
+    sweep = Sweep(store, launcher(tasks, store), told, retries=made.retries, fail_fast=made.fail_fast)
     try:
         sweep.run(tasks)
     finally:
         if sweep.has_begun:
-            progress.summary()
+            told.summary()
     return sweep.results
 
 

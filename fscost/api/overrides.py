@@ -40,7 +40,6 @@ class TableSettings(TypedDict, total=False):
     template: str
     page: str
     labels: Mapping[Any, str | None]
-    figures: Sequence[Mapping[str, Any]]
 
 
 def table_overrides(
@@ -108,6 +107,6 @@ def _quoted(text: str) -> str:
 
 
 def _key(setting: str, name: Any) -> str:
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.]*", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.]*", name, re.ASCII):
         raise ConfigError(f"{setting}: {{{name!r}: …}}: a name has letters, digits, _ and dots")
     return name

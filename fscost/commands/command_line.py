@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,12 +28,6 @@ _ABOUT = """fscost: communication-cost tables of federated-learning sweeps
   python -m fscost VERB …                                  show or recompute: a grid, folders, or the last sweep"""
 _MORE = """python -m fscost VERB --help lists the options of a verb, python -m fscost --help what a grid is made from.
 fscost is short for python -m fscost; eval "$(fscost -sc install=bash)" completes both on Tab."""
-_FIGURES = {
-    "accuracy": "accuracy against the bytes until then",
-    "size": "bytes against the size of the model",
-    "traffic": "bytes by traffic class",
-    "audit": "what FederatedScope counts beside what travels",
-}
 _HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p",
                 "--shell-completion", "-sc")  # fmt: skip
 
@@ -64,7 +58,7 @@ def _dispatch(words: list[str]) -> int:
     if words and words[0] in VERBS:
         return _verb(words[0], [_plain(word) for word in words[1:]])
     if words[0] in ("-sc", "--shell-completion") and is_ours(words[1:]):
-        print(answer(words[1], {verb: _own_words(verb) for verb in VERBS}), end="")
+        print(answer(words[1], VERBS, _own_words), end="")
         return 0
     if any(word.split("=")[0] in _HYDRA_FLAGS for word in words):
         return _hydra(words)
@@ -97,7 +91,14 @@ def _usage() -> str:
 def _own_words(verb: str) -> list[str]:
     """Return the words that a verb has of its own: its options, and the names of figures."""
     options = re.findall(r"--[a-z]+", _parser(verb).format_usage())
-    return ["--help", *options, *(_FIGURES if verb == "plot" else ())]
+    return ["--help", *options, *(_figures() if verb == "plot" else ())]
+
+
+def _figures() -> Mapping[str, str]:
+    """Return the figures, each with what it shows."""
+    from fscost.plots import FIGURES  # alone: no other verb needs to know them
+
+    return {name: kind.meaning for name, kind in FIGURES.items()}
 
 
 def _hydra(words: list[str]) -> int:
@@ -170,8 +171,9 @@ def _table(given: argparse.Namespace) -> int:
 def _parser(verb: str) -> _Parser:
     parser = _Parser(prog=f"fscost {verb}", description=VERBS[verb], allow_abbrev=False)
     if verb == "plot":
-        figures = "; ".join(f"{name}: {meaning}" for name, meaning in _FIGURES.items())
-        parser.add_argument("figure", choices=_FIGURES, help=figures)
+        figures = _figures()
+        meanings = "; ".join(f"{name}: {meaning}" for name, meaning in figures.items())
+        parser.add_argument("figure", choices=figures, help=meanings)
     parser.add_argument("selection", nargs="*", help="overrides that name a grid, or folders; nothing = the last sweep")
     if verb == "status":
         watch = "look again every second, or every so many, until nothing runs any more"
@@ -206,8 +208,8 @@ def _parser(verb: str) -> _Parser:
 
 def _read_first(verb: str, words: list[str]) -> list[str]:
     """Return a verb's words as argparse can read them; raises FscostError for a plot that names no figure first."""
-    if verb == "plot" and (not words or words[0] not in (*_FIGURES, "-h", "--help")):
-        *most, last = _FIGURES
+    if verb == "plot" and (not words or words[0] not in (*_figures(), "-h", "--help")):
+        *most, last = _figures()
         raise FscostError(f"{' '.join(['plot', *words[:1]])}: name the figure first: {', '.join(most)} or {last}")
     return _with_values(words)
 

@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from fscost.errors import FscostError
 
-Verbs = Mapping[str, Sequence[str]]
-"""The verbs, each with the words of its own, as ``--out``."""
+OwnWords = Callable[[str], Sequence[str]]
+"""Returns the words that a verb has of its own, as ``--out``; for some it imports what others do not need."""
 
 _SCRIPT = r"""# Completes fscost, and python -m fscost; whatever else python runs is completed as before.
 { _comp_load python || _completion_loader python; } >/dev/null 2>&1
@@ -48,19 +48,19 @@ def is_ours(request: Sequence[str]) -> bool:
     return len(request) == 1 and request[0].startswith(("query=", "install=bash", "uninstall=bash"))
 
 
-def answer(request: str, verbs: Verbs) -> str:
+def answer(request: str, verbs: Collection[str], own_words: OwnWords) -> str:
     """Return the lines for ``install=bash``, ``uninstall=bash`` or ``query=SHELL`` of the environment's COMP_LINE."""
     if not request.startswith("query="):
         return _SCRIPT if request.startswith("install") else _NO_MORE
-    found = completions(os.environ.get("COMP_LINE", ""), verbs)
+    found = completions(os.environ.get("COMP_LINE", ""), verbs, own_words)
     return "".join(f"{one if request == 'query=bash' else one.rstrip()}\n" for one in found)
 
 
-def completions(line: str, verbs: Verbs) -> list[str]:
+def completions(line: str, verbs: Collection[str], own_words: OwnWords) -> list[str]:
     """Return what the last word of a command line may become; a blank follows a word that is complete."""
     *before, word = re.split(r"\s+", _FOLDER.sub(" config_dir=", _PROGRAM.sub("", line, count=1)))
     verb = before[0] if before and before[0] in verbs else None
-    known = verbs[verb] if verb else [*_FLAGS, *([] if before else verbs)]
+    known = own_words(verb) if verb else [*_FLAGS, *([] if before else verbs)]
     found = [f"{one} " for one in known if one.startswith(word) and (word or not one.startswith("-"))]
     return [*found, *_overrides(word, before)]
 

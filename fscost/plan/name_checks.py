@@ -45,7 +45,7 @@ def check_name(override: Override) -> None:
     elif re.match(r"hydra\b", key):
         _check_hydra(override)
     elif not _exists(key):
-        raise ConfigError(f"{override.input_line}: there is no {key}{nearest(key, _knobs())}; see fscost --help")
+        raise ConfigError(f"{override.input_line}: there is no {key}{nearest(key, _all_names())}; see fscost --help")
 
 
 def _check_form(override: Override) -> None:
@@ -99,6 +99,12 @@ def _knobs() -> list[str]:
     """Return every name that can stand before ``=``: knobs, groups and FederatedScope's options."""
     knobs = [str(key) for key in composed(()) if key not in ("fs", "hydra")]
     return [*{*knobs, *GROUPS, "hydra/launcher", *_data_knobs()}, *(f"fs.{option}" for option in fs_options.known())]
+
+
+def _all_names() -> list[str]:
+    """Return every name that can be set, those within sections too: ``table.measure``."""
+    leaves = (name for name, _ in fs_options.leaves(config_of([])))
+    return [*_knobs(), *(name for name in leaves if not name.startswith(("fs.", "hydra", "table.labels.")))]
 
 
 def _data_knobs() -> set[str]:

@@ -17,13 +17,12 @@ from matplotlib.figure import Figure
 
 from fscost.cells.cell import AXES
 from fscost.errors import StoreError, TableError
-from fscost.plots.bar_figures import audit, traffic
+from fscost.plots import bar_figures, line_figures
 from fscost.plots.figure_view import Sketch
-from fscost.plots.line_figures import accuracy, size
 from fscost.plots.style import RC, WIDTHS_IN, Page, for_latex, printable
 from fscost.tables.formats.tex_escape import comment
 
-_DRAWN = {"accuracy": accuracy, "size": size, "traffic": traffic, "audit": audit}
+_DRAWN = line_figures.DRAWN | bar_figures.DRAWN
 _EXACT = 2**53
 
 

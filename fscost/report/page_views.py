@@ -10,13 +10,13 @@ from fscost.collect import Frames
 from fscost.errors import TableError
 from fscost.plots import FIGURES, sketch
 from fscost.plots.figure_view import Series, Sketch
-from fscost.plots.sketches import LOGGED, THOUSANDS, bytes_name, row_name, slope
+from fscost.plots.sketches import THOUSANDS
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.column import ALL
-from fscost.tables.comparison import OptionValues
-from fscost.tables.option_values import number_of
+from fscost.tables.comparison import Options
 from fscost.tables.table import Entry
+from fscost.tables.written_values import number_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Subject:
     runs: Sequence[tuple[Cell | None, Run]]
     frames: Frames
     spec: TableSpec
-    extra: OptionValues
+    extra: Options
     table_of: Callable[[TableSpec], Table]
     commands: Mapping[str, str]
     to_do: Sequence[str]
@@ -40,8 +40,6 @@ class Subject:
 
 TRAFFICS = (*map(str, Traffic), ALL)
 _UNITS = {"auto": "kB, MB, GB", "auto_binary": "KiB, MiB, GiB", "B": "bytes"}
-_OF_BOTH = ("accuracy", "size")
-"""Figures that depend on the traffic class; the others show all of it."""
 
 
 def units_of(subject: Subject) -> dict[str, str]:
@@ -92,9 +90,9 @@ def figures(subject: Subject) -> dict[str, Any]:
 
 
 def _keys() -> Iterator[tuple[str, str, str, str]]:
-    for figure in FIGURES:
+    for figure, kind in FIGURES.items():
         for measure in MEASURES:
-            if figure not in _OF_BOTH:
+            if not kind.by_traffic:
                 yield f"{figure} {measure}", figure, measure, str(Traffic.TRAINING)
                 continue
             yield from ((f"{figure} {measure} {traffic}", figure, measure, traffic) for traffic in TRAFFICS)
@@ -134,22 +132,12 @@ def _partly(made: Sketch) -> Iterator[str]:
 
 
 def _series(figure: str, made: Sketch, series: Series) -> dict[str, Any]:
-    number, metric = bytes_name(made.column), made.column.metric
-    records = series.records
-    columns = {
-        "accuracy": {"round": "round", "bytes": number, "y": metric, "deviation": f"{metric}_std"},
-        "size": {"params": "params", "bytes": number},
-        "traffic": {"traffic": "traffic", "bytes": "bytes"},
-        "audit": {"logged": LOGGED, "bytes": f"{made.column.measure}_bytes"},
-    }[figure]  # fmt: skip
-    told = {name: [_whole(record.get(column)) for record in records] for name, column in columns.items()}
-    more: dict[str, Any] = {}
-    if figure == "audit":
-        more["row"] = [row_name(series.label, record) for record in records]
-    if figure == "size":
-        more["slope"] = slope(series, made.column)
-    return {"name": made.names.index(series.name), "mark": series.mark} | told | more
+    kind = FIGURES[figure]
+    told: dict[str, Any] = {"name": made.names.index(series.name), "mark": series.mark}
+    for name, column in kind.columns(made.column).items():
+        told[name] = [_plain(record.get(column)) for record in series.records]
+    return {**told, **kind.beside(made, series)}
 
 
-def _whole(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value

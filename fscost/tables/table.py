@@ -235,8 +235,9 @@ class Table:
     def to_frame(self) -> "pd.DataFrame":
         """Return the raw numbers, typed and in base units, a row per row of the table; what is missing is NA.
 
-        Columns are named as in CSV, ``total_bytes``; one whose numbers are means has ``total_bytes_std`` behind it. The
-        last, ``marks``, says what stands where a number is missing: ``failed``, or by column ``total_bytes: failed``.
+        Columns are named as in CSV, as ``total_payload_bytes``; one of means over seeds has ``total_payload_bytes_std``
+        behind it. The last, ``marks``, says what stands where numbers are missing: ``failed``, or by column
+        ``ratio: n/a``.
         """
         from fscost.tables.table_frame import frame_of
 

@@ -13,12 +13,7 @@ from fscost.plots import Sketch, bar_figures, line_figures
 from fscost.plots.style import RC, Page, printable
 from tests.tables.recorded import unpacked
 
-DRAWN = {
-    "accuracy": line_figures.accuracy,
-    "size": line_figures.size,
-    "traffic": bar_figures.traffic,
-    "audit": bar_figures.audit,
-}
+DRAWN = line_figures.DRAWN | bar_figures.DRAWN
 
 
 @pytest.fixture(scope="session")

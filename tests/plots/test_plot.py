@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from fscost.commands.command_line import _FIGURES
 from fscost.plots import FIGURES, Sketch
 from tests.conftest import DATA, Result
+from tests.plots.conftest import DRAWN
 
 Fscost = Callable[..., Result]
 ESTIMATE = ("engine=estimate", "method=fedavg,fedbn", "model=lr,mlp_m", "clients=3,10", "rounds=2")
@@ -29,8 +29,10 @@ def rows_of(path: str) -> list[dict[str, str]]:
     return list(csv.DictReader(Path(path).read_text().splitlines()))
 
 
-def test_the_parser_knows_every_figure() -> None:
-    assert [*_FIGURES] == [*FIGURES]
+def test_every_figure_is_listed_and_drawn(fscost: Fscost) -> None:
+    told = " ".join(fscost("plot", "--help").out.split())
+    assert all(f"{name}: {kind.meaning}" in told for name, kind in FIGURES.items())
+    assert DRAWN.keys() == FIGURES.keys()
 
 
 @pytest.mark.pipeline
