@@ -1,6 +1,7 @@
 """The builtin engine's methods: each learns, sends what FederatedScope's does, and computes what its paper says."""
 
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -222,14 +223,16 @@ class TestAggregation:
     def test_pfedme_goes_part_of_the_way(self) -> None:
         assert self.aggregated([2.0], "method=pfedme", "fs.personalization.beta=0.25") == pytest.approx(8.0)
 
-    def test_swa_is_the_mean_of_the_rounds_it_takes(self) -> None:
-        options = Options(cell_of("fs.fedswa.use=true", "fs.fedswa.start_rnd=2", "fs.fedswa.freq=2", "rounds=9"))
+    @pytest.mark.parametrize(("start", "every", "taken"), [(2, 2, [2, 4, 6]), (3, 2, [3, 5]), (1, 4, [1, 5])])
+    def test_swa_is_the_mean_of_the_rounds_it_takes(self, start: int, every: int, taken: list[int]) -> None:
+        words = (f"fs.fedswa.start_rnd={start}", f"fs.fedswa.freq={every}", "rounds=9")
+        options = Options(cell_of("fs.fedswa.use=true", *words))
         model = nn.Linear(1, 1, bias=False)
         swa = Swa(options, [model])
         for state in range(1, 7):
             nn.init.constant_(model.weight, float(state))
             swa.after(state, [model])
-        assert float(swa.models[0].state_dict()["weight"]) == pytest.approx((2 + 4 + 6) / 3)
+        assert float(swa.models[0].state_dict()["weight"]) == pytest.approx(fmean(taken))
 
 
 @pytest.mark.parametrize(("rounds", "is_noisy"), [(20, True), (6, False), (5, False)])
