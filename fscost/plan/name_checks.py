@@ -16,6 +16,7 @@ from fscost.plan.axes import check_within, values_of
 from fscost.plan.hydra_config import ABSENT, GROUPS, composed, config_of, group_options, parse, raw_file, typed_file
 from fscost.plan.plain_config import Tree, has, resolved
 from fscost.protocol import fs_options
+from fscost.resources import conf
 
 _NULLABLE = (
     "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
@@ -23,10 +24,14 @@ _NULLABLE = (
     "table.across", "table.baseline", "table.decimals", "table.better",
 )  # fmt: skip
 
-LAUNCHERS = {"local": "hydra/launcher/local", "slurm": "hydra/launcher/submitit_slurm", "ray": "hydra/launcher/ray"}
-"""The launchers, each with the file that holds all of its options; those of plugins say of which types."""
-
 _PLUGINS = {"slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
+"""The packages that bring the options of launchers."""
+
+LAUNCHERS = {
+    file.stem: f"hydra/launcher/{file.stem}" for file in sorted((conf() / "hydra" / "launcher").glob("*.yaml"))
+}
+LAUNCHERS |= {"slurm": "hydra/launcher/submitit_slurm", "ray": "hydra/launcher/ray"}
+"""The launchers, each with the file that holds all of its options; those of plugins say of which types."""
 
 _OPEN = ("additional_parameters", "ray.init", "ray.remote")
 """Options whose keys are Slurm's and Ray's own, which their files do not list."""
