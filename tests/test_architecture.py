@@ -20,7 +20,7 @@ LAYERS = [
     {"plan", "engine", "collect", "tables"},
     {"store", "worker"},
     {"metering"},
-    {"protocol", "terminal"},
+    {"protocol", "terminal", "extras"},
     {"cells", "files"},
     {"errors", "printable", "resources"},
 ]

@@ -8,8 +8,8 @@ from fscost.api.cell_states import Cells, CellState, state_of
 from fscost.api.selection import Selection, remember, settings_of
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
-from fscost.engine import EngineSettings, described
-from fscost.errors import ConfigError
+from fscost.engine import Engines, EngineSettings, described
+from fscost.errors import ConfigError, for_each_cell
 from fscost.launch import Ended, Sweep, Task, launcher, report_for
 from fscost.plan import Plan, Planned
 from fscost.store.run import Run
@@ -107,6 +107,17 @@ def _compute(cells: Sequence[Planned], store: Store, made: Plan, say: Say | None
         if sweep.has_begun:
             told.summary()
     return sweep.results
+
+
+def check_here(cells: Cells) -> None:
+    """Raise ConfigError for packages that this machine lacks to compute what is not done; others may have them."""
+    left = [one.id for one in cells if one.status not in (Status.DONE, Status.RUNNING)]
+    planned = [cells.selection.planned[name] for name in left if name in cells.selection.planned]
+    with Engines() as engines:
+        for_each_cell(
+            lambda one: engines.of(one.cell, settings_of(one)).check_here(one.cell),
+            [one for one in planned if one.launcher["name"] == "local"],
+        )
 
 
 def _open(store: Store) -> None:

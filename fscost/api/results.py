@@ -10,6 +10,7 @@ from fscost.api.selection import Selection
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
 from fscost.collect import Frames, gather
+from fscost.extras import check_extra
 from fscost.files import write_text
 from fscost.store.ledger_file import LedgerFile
 from fscost.store.run import Run
@@ -102,7 +103,8 @@ class Results:
         return plots.sketch(figure, self.frames, self.spec, self.extra)
 
     def plot(self, figure: str, width: str | float) -> "Plot":
-        """Return a figure, ready to be drawn; raises TableError."""
+        """Return a figure, ready to be drawn; raises TableError, and ConfigError where matplotlib is not installed."""
+        check_extra("figures", f"plot {figure}")
         from fscost.plots.draw import Plot, width_of  # here: matplotlib takes longer to import than a table to make
 
         width_in, plan = width_of(width), self.selection.plan
@@ -112,7 +114,8 @@ class Results:
         return Plot(figure, sketch, name, width_in, told)
 
     def subject(self) -> "Subject":
-        """Return what a report is about."""
+        """Return what a report is about; raises ConfigError where the libraries of its page are not installed."""
+        check_extra("report", "report")
         from fscost.report import Subject  # here, as above: no table needs a template of a page
 
         return Subject(

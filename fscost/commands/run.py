@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import current_thread, main_thread
 
 from fscost.api.cell_states import Cells, cells_of
-from fscost.api.computation import compute_again, compute_missing
+from fscost.api.computation import check_here, compute_again, compute_missing
 from fscost.api.selection import Selection, select
 from fscost.printable import say
 
@@ -32,8 +32,12 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
 
 
 def show_plan(words: Sequence[str]) -> int:
-    """List the cells with their ids and how far each is; runs nothing."""
-    print(cells_of(select(words)))
+    """List the cells with their ids and how far each is; runs nothing.
+
+    Raises ConfigError after that for packages that this machine lacks to compute what is not done.
+    """
+    print(cells := cells_of(select(words)))
+    check_here(cells)
     return 0
 
 

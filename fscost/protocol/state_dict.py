@@ -1,11 +1,21 @@
-"""The state_dicts of FederatedScope's models in closed form: names, shapes and dtypes, without torch."""
+"""The state_dicts of FederatedScope's models in closed form: names, shapes and dtypes, without torch.
 
-import math
+It keeps to Python 3.8: what has no effect is told by names in FederatedScope's interpreter too.
+"""
+
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from math import prod
+from typing import Any, Protocol
 
-from fscost.protocol.course_options import Options
+
+class ModelOptions(Protocol):
+    """FederatedScope's options by name, as ``model.hidden``."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
 
 ITEM_BYTES = {
     "float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint8": 1,
@@ -40,7 +50,7 @@ class MetaTensor:
 
     def numel(self) -> int:
         """Return the number of elements."""
-        return math.prod(self.shape)
+        return prod(self.shape)
 
     def element_size(self) -> int:
         """Return the bytes of one element."""
@@ -90,61 +100,69 @@ its messages, are these.
 """
 
 
-def state_dict_of(options: Options, sample: Sequence[int]) -> list[Shape]:
+def state_dict_of(options: ModelOptions, sample: Sequence[int]) -> list[Shape]:
     """Return the entries of a model for samples of a shape (without the batch axis), in the state_dict's order.
 
     Raises ValueError for options that torch makes no such model of.
     """
-    outputs, hidden = options["model.out_channels"], options["model.hidden"]
-    match options["model.type"]:
-        case "lr":
-            found = _linear("fc", sample[-1], outputs, bias=options["model.use_bias"])
-        case "mlp":
-            found = _mlp([sample[-1], *[hidden] * (options["model.layer"] - 1), outputs])
-        case "convnet2":
-            found = _convnet2(sample, hidden, outputs)
-        case "convnet5":
-            found = _convnet(sample, CONVNET5, [hidden, outputs])
-        case "vgg11":
-            found = _convnet(sample, VGG11, [hidden, hidden, outputs])
-        case "lstm":
-            found = _lstm(options, hidden, outputs)
-        case unknown:
-            raise ValueError(f"no model {unknown}")
-    return [*found]
+    return [*_MODELS[options["model.type"]](options, sample)]
 
 
-def _mlp(widths: Sequence[int]) -> Iterator[Shape]:
-    for number, (inputs, outputs) in enumerate(pairwise(widths)):
+def names_of(model: str, layers: Any) -> list[str]:
+    """Return the names in the state_dict of one of FederatedScope's models, none of another; `layers` are an MLP's."""
+    if model not in _MODELS or (model == "mlp" and not isinstance(layers, int)):
+        return []
+    sizes = dict.fromkeys(("hidden", "out_channels", "in_channels", "embed_size"), 1)
+    options = {"type": model, "layer": layers, "use_bias": True, "dropout": 0.0, **sizes}
+    return [one.name for one in state_dict_of({f"model.{n}": v for n, v in options.items()}, (1, 32, 32))]
+
+
+def _lr(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
+    return _linear("fc", sample[-1], options["model.out_channels"], bias=options["model.use_bias"])
+
+
+def _mlp(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
+    hidden = [options["model.hidden"]] * (options["model.layer"] - 1)
+    widths = [sample[-1], *hidden, options["model.out_channels"]]
+    for number, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
         yield from _linear(f"linears.{number}", inputs, outputs)
     for number, width in enumerate(widths[1:]):
         yield from _batch_norm(f"norms.{number}", width)
 
 
-def _convnet2(sample: Sequence[int], hidden: int, outputs: int) -> Iterator[Shape]:
+def _convnet2(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
     channels, height, width = sample
     yield from _convolution("conv1", channels, 32, kernel=5)
     yield from _convolution("conv2", 32, 64, kernel=5)
     yield from _batch_norm("bn1", 32)
     yield from _batch_norm("bn2", 64)
-    yield from _linear("fc1", 64 * (height // 4) * (width // 4), hidden)
-    yield from _linear("fc2", hidden, outputs)
+    yield from _linear("fc1", 64 * (height // 4) * (width // 4), options["model.hidden"])
+    yield from _linear("fc2", options["model.hidden"], options["model.out_channels"])
+
+
+def _convnet5(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
+    return _convnet(sample, CONVNET5, [options["model.hidden"], options["model.out_channels"]])
+
+
+def _vgg11(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
+    return _convnet(sample, VGG11, [*[options["model.hidden"]] * 2, options["model.out_channels"]])
 
 
 def _convnet(sample: Sequence[int], convolutions: Convolutions, widths: Sequence[int]) -> Iterator[Shape]:
     channels, height, width = sample
-    for number, (inputs, outputs) in enumerate(pairwise((channels, *convolutions.channels)), start=1):
+    through = [channels, *convolutions.channels]
+    for number, (inputs, outputs) in enumerate(zip(through, through[1:]), start=1):
         yield from _convolution(f"conv{number}", inputs, outputs, kernel=convolutions.kernel)
         yield from _batch_norm(f"bn{number}", outputs)
     scale: int = 2 ** len(convolutions.halved)
-    pixels = (height // scale) * (width // scale)
-    for number, (inputs, outputs) in enumerate(pairwise((convolutions.channels[-1] * pixels, *widths)), start=1):
+    through = [through[-1] * (height // scale) * (width // scale), *widths]
+    for number, (inputs, outputs) in enumerate(zip(through, through[1:]), start=1):
         yield from _linear(f"fc{number}", inputs, outputs)
 
 
-def _lstm(options: Options, hidden: int, outputs: int) -> Iterator[Shape]:
+def _lstm(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
     """Yield an embedding, two layers of four gates each, with one bias for inputs and one for states, and a linear."""
-    embedded, dropout = options["model.embed_size"], options["model.dropout"]
+    hidden, embedded, dropout = (options[f"model.{name}"] for name in ("hidden", "embed_size", "dropout"))
     if min(hidden, embedded) < 1 or not 0 <= dropout <= 1:
         raise ValueError(
             f"torch makes no LSTM with hidden={hidden}, embed_size={embedded} and dropout={dropout}: the sizes must be "
@@ -156,7 +174,11 @@ def _lstm(options: Options, hidden: int, outputs: int) -> Iterator[Shape]:
         yield Shape(f"rnn.weight_hh_l{layer}", (4 * hidden, hidden))
         yield Shape(f"rnn.bias_ih_l{layer}", (4 * hidden,))
         yield Shape(f"rnn.bias_hh_l{layer}", (4 * hidden,))
-    yield from _linear("decoder", hidden, outputs)
+    yield from _linear("decoder", hidden, options["model.out_channels"])
+
+
+_MODELS = {"lr": _lr, "mlp": _mlp, "convnet2": _convnet2, "convnet5": _convnet5, "vgg11": _vgg11, "lstm": _lstm}
+"""FederatedScope's models that are known here by ``model.type``, and what yields their entries."""
 
 
 def _linear(name: str, inputs: int, outputs: int, *, bias: bool = True) -> Iterator[Shape]:

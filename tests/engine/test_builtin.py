@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="needs torch: pip install 'fscost[train]'")
+
 import torch
 
 from fscost.cells.measure import binary_text

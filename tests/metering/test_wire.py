@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="needs torch: pip install 'fscost[train]'")
+
 import torch
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import given

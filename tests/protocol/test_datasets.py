@@ -4,6 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+
+pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'fscost[train]'")
+
 from sklearn.datasets import load_digits
 
 from fscost.errors import ConfigError

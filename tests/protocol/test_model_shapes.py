@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 
 from fscost.cells.outcome import Status
 from fscost.engine import DEFAULTS, Engines
-from fscost.engine.builtin.modules import build_model
 from fscost.engine.estimate import EstimateEngine
 from fscost.errors import ConfigError
 from fscost.protocol.course_options import Options
 from fscost.protocol.model_shapes import Shape, shapes_of
 from fscost.store.ledger_file import LedgerFile, read_ledger
 from fscost.store.rundir import RunDir
-from tests.conftest import Result, cell_of
+from tests.conftest import Result, cell_of, needs_train
 
 MISTRAL = """
 name: mistral-7b-lora
@@ -52,6 +50,10 @@ def file_of(folder: Path, content: str, name: str = "shapes.yaml") -> str:
 
 def shapes_file(folder: Path, *model: str) -> str:
     """Write the state_dict of one of the builtin engine's models as shapes."""
+    import torch
+
+    from fscost.engine.builtin.modules import build_model
+
     options = Options(cell_of("engine=estimate", *model))
     sample = torch.empty((1, 8, 8) if "model=convnet2" in model else (64,))
     module = build_model(options, sample)
@@ -64,6 +66,7 @@ def shapes_file(folder: Path, *model: str) -> str:
 
 
 @pytest.mark.pipeline
+@needs_train
 @pytest.mark.parametrize("protocol", ["master", "v0.3.0", "v0.2.0"])
 @pytest.mark.parametrize("model", ["lr", "mlp_s", "convnet2"])
 @pytest.mark.parametrize("others", [[], ["fs.quantization.method=uniform", "fs.personalization.local_param=[bn]"]])

@@ -10,11 +10,10 @@ import pytest
 
 from fscost.cells.cell import Cell
 from fscost.collect import gather, runs_below
-from fscost.engine.builtin.client_data import load_federation
-from fscost.engine.builtin.modules import build_model
 from fscost.protocol.course_options import Options
-from fscost.protocol.no_effect import names_of, no_effect_of, options_in, part_of, without_effect
-from tests.conftest import Result, cell_of
+from fscost.protocol.no_effect import no_effect_of, options_in, part_of, without_effect
+from fscost.protocol.state_dict import names_of
+from tests.conftest import Result, cell_of, needs_train
 from tests.tables.recorded import rows_of
 
 GRID = ("engine=estimate", "method=fedavg,quant8,fedbn", "model=mlp_m,lr", "clients=3")
@@ -27,10 +26,15 @@ def swept(here: Path, fscost: Callable[..., Result]) -> Callable[..., Result]:
     return fscost
 
 
+@needs_train
 @pytest.mark.parametrize("model", ["lr", "mlp_s", "mlp_l", "convnet2", "convnet5", "vgg11", "lstm"])
 def test_the_names_of_known_models_are_those_of_the_models(model: str) -> None:
     cell = cell_of("engine=builtin", f"model={model}", *(["resize=32"] if model in ("convnet5", "vgg11") else []))
     options = Options(cell)
+
+    from fscost.engine.builtin.client_data import load_federation
+    from fscost.engine.builtin.modules import build_model
+
     built = build_model(options, load_federation(options).clients[1]["train"].x[0])
     assert {*names_of(cell.get("model.type"), cell.get("model.layer", 2))} == {*built.state_dict()}
 

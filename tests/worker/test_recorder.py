@@ -5,6 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs torch: pip install 'fscost[train]'")
+
 import torch
 
 from fscost.worker.recorder import Recorder

@@ -11,6 +11,7 @@ from fscost.engine.base import DEFAULTS, EngineSettings
 from fscost.engine.builtin.trainable_cells import refusals
 from fscost.engine.process import WarmWorker
 from fscost.errors import ConfigError
+from fscost.extras import check_extra
 from fscost.protocol.datasets import DATA_TYPES
 from fscost.store.rundir import RunDir
 
@@ -23,10 +24,15 @@ class BuiltinEngine:
         if problems := refusals(cell):
             raise ConfigError(*problems)
 
-    def prepare(self, cell: Cell) -> None:
-        """Raise ConfigError where the package that ships the cell's data is not installed."""
+    def check_here(self, cell: Cell) -> None:
+        """Raise ConfigError where torch is not installed, or the package that ships the cell's data."""
+        check_extra("train", "engine=builtin", "take engine=estimate, which counts bytes without training")
         if data := DATA_TYPES.get(cell.get("data.type")):
             data.file()
+
+    def prepare(self, cell: Cell) -> None:
+        """Raise ConfigError as `check_here`; nothing else is needed."""
+        self.check_here(cell)
 
     def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
         """Run one cell in this process, unbounded; what goes wrong becomes the outcome's reason."""

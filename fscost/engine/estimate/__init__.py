@@ -20,6 +20,9 @@ class EstimateEngine:
         """Raise ConfigError for a cell whose messages depend on training."""
         check_options(cell)
 
+    def check_here(self, cell: Cell) -> None:
+        """Nothing is needed."""
+
     def prepare(self, cell: Cell) -> None:
         """Nothing is needed."""
 

@@ -3,6 +3,7 @@
 import platform
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ class FederatedScopeEngine:
         if problems := list(_problems(cell)):
             raise ConfigError(*problems)
 
+    def check_here(self, cell: Cell) -> None:
+        """Raise ConfigError where the package that ships the cell's data is not installed."""
+        _data_file(cell)
+
     def prepare(self, cell: Cell) -> None:
         """Start the worker.
 
@@ -59,7 +64,7 @@ class FederatedScopeEngine:
                 "engine.python=PATH, or leave engine.protocol out"
             )
         _check_unheard_of(cell, found)
-        _data_file(cell)  # raises where it is missing
+        self.check_here(cell)
         self._started(found)
 
     def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
@@ -120,9 +125,11 @@ def _check_unheard_of(cell: Cell, found: Interpreter) -> None:
 
 
 def _data_file(cell: Cell) -> str | None:
-    """Return where data are that FederatedScope's interpreter need not have."""
+    """Return where data are that FederatedScope's interpreter need not have, None where it has them itself."""
     data = DATA_TYPES.get(cell.get("data.type"))
-    return str(data.file()) if data else None
+    if data is None or (data.source.package == "sklearn" and find_spec("sklearn") is None):
+        return None  # FederatedScope itself needs scikit-learn
+    return str(data.file())
 
 
 def _problems(cell: Cell) -> Iterator[str]:
