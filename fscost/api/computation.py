@@ -10,7 +10,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
 from fscost.engine import Engines, EngineSettings, described
 from fscost.errors import ConfigError, for_each_cell
-from fscost.launch import Ended, Sweep, Task, launcher, report_for
+from fscost.launch import Ended, Sweep, Task, launcher, progress_of
 from fscost.plan import Plan, Planned
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
@@ -99,13 +99,13 @@ def _compute(cells: Sequence[Planned], store: Store, made: Plan, say: Say | None
     if not cells:
         return {}
     tasks = [Task(one.cell, settings_of(one), one.launcher, store.stamp(one.cell)) for one in cells]
-    told = report_for([task.cell for task in tasks], store, say)
-    sweep = Sweep(store, launcher(tasks, store), told, retries=made.retries, fail_fast=made.fail_fast)
+    progress = progress_of([task.cell for task in tasks], store, say)
+    sweep = Sweep(store, launcher(tasks, store), progress, retries=made.retries, fail_fast=made.fail_fast)
     try:
         sweep.run(tasks)
     finally:
         if sweep.has_begun:
-            told.summary()
+            progress.summary()
     return sweep.results
 
 

@@ -17,10 +17,10 @@ from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.audit import audit
 from fscost.tables.build import build
-from fscost.tables.captions import provenance
+from fscost.tables.option_values import options_of, varying_options
 from fscost.tables.origins import explain, heading, trace
+from fscost.tables.provenance import provenance
 from fscost.tables.published import published
-from fscost.tables.varying_options import options_of, varying_options
 
 if TYPE_CHECKING:
     from fscost.plots import Sketch

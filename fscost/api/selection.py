@@ -20,6 +20,7 @@ from fscost.protocol.release import NAMES
 from fscost.store.run import Run
 from fscost.store.store import Store
 from fscost.tables import TableSpec
+from fscost.tables.shown_columns import check_direction, check_target
 
 if TYPE_CHECKING:
     from fscost.collect import Frames  # with pandas, which nothing here needs
@@ -142,9 +143,9 @@ def planned(overrides: Sequence[str]) -> Plan:
     # What may be a fork of FederatedScope may log accuracies in percent.
     is_fork = any(engine_kind(one.cell.engine).has_interpreter for one in made.cells)
     for column in spec.column_specs():
-        column.check_direction()
+        check_direction(column)
         if not is_fork:
-            column.check_target()
+            check_target(column)
     spec.check_options([one.cell for one in made.cells])
     return made
 

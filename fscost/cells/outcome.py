@@ -54,12 +54,12 @@ class Outcome:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Return the outcome of which `as_dict` made these values; an older one may lack some."""
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
-        told = known.get("provenance")
+        provenance = known.get("provenance")
         return cls(
             **known
             | {
                 "status": Status(known["status"]),
                 "warnings": tuple(known.get("warnings", ())),
-                "provenance": told and Provenance(**told),
+                "provenance": provenance and Provenance(**provenance),
             }
         )

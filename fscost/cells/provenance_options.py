@@ -1,6 +1,6 @@
 """Options that say where a run happens, what it reads and where it writes: part of the run, but no factor of it.
 
-Forks of FederatedScope name theirs as they like, so they are told by the words of their names, beside a list. What is
+Forks of FederatedScope name theirs as they like, so the words of the names count, beside a list. What is
 not surely one of them is a factor: a column too many is seen, a mean over two settings is not.
 """
 
@@ -35,7 +35,7 @@ _OF_DEVICES = re.compile(r"(.*_)?(device|devices|device_id|device_ids|gpu_ids?|n
 def is_read(name: str) -> bool:
     """Return whether an option says where something is read; other data may lie there, so it is part of a cell's id."""
     last = _last(name)
-    is_place = any(told.fullmatch(last) for told in (_READ, _PLACE)) or _PLACES.fullmatch(name.lower())
+    is_place = any(form.fullmatch(last) for form in (_READ, _PLACE)) or _PLACES.fullmatch(name.lower())
     return bool(is_place) and not is_host(name)
 
 
@@ -47,7 +47,7 @@ def is_host(name: str) -> bool:
         return True
     if _PLACE.fullmatch(last) and (_OF_WRITING.fullmatch(last) or _SAVED.fullmatch(last)):
         return True
-    return any(told.fullmatch(last) for told in (_SAVED, _OF_LOGS, _OF_DEVICES))
+    return any(form.fullmatch(last) for form in (_SAVED, _OF_LOGS, _OF_DEVICES))
 
 
 def is_provenance(name: str) -> bool:

@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fscost.collect.find import runs_below
-from fscost.collect.foreign import ForeignRun
 from fscost.collect.fs_logs import newest_evaluation
 from fscost.collect.rounds import schedule_of
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Derive",
-    "ForeignRun",
     "Frames",
     "gather",
     "newest_evaluation",

@@ -77,7 +77,7 @@ def federations(runs: Sequence[ForeignRun]) -> Group:
     """Return runs by their paths, those that are processes of one distributed course as one.
 
     What belongs together has the same configuration, but for what says where it runs, and no worker twice: processes
-    in one ``outdir``, in neighbouring folders, or anywhere if all are there. Several courses in one place are told
+    in one ``outdir``, in neighbouring folders, or anywhere if all are there. Several courses in one place are kept
     apart where each is complete and over before the next begins. What else could belong to several stays apart, and
     has a `note` that says so.
     """
@@ -98,7 +98,7 @@ def _courses(left: Group) -> Iterator[ForeignRun]:
             left += [] if courses else group
     for group in _groups(left, _beside):
         note = (
-            f"{len(group)} processes of the same setting, of more than one course: which belong together is not told, "
+            f"{len(group)} processes of the same setting, of more than one course: which belong together is not known, "
             "so each is shown by itself"
         )
         if len(group) > 1:
@@ -129,7 +129,7 @@ def _whole(group: Group) -> list[Group]:
     """Return the courses that a group is, none where one of them is not complete or began before another was over."""
     blocks: list[Group] = [[]]
     for run in sorted(group, key=lambda run: (_begin(run) or datetime.min, run.path)):
-        if any(run.workers_told & other.workers_told for other in blocks[-1]):
+        if any(run.logged_workers & other.logged_workers for other in blocks[-1]):
             blocks.append([])
         blocks[-1].append(run)
     in_turn = all(_over_before(*pair) for pair in zip(blocks, blocks[1:], strict=False))
@@ -138,8 +138,8 @@ def _whole(group: Group) -> list[Group]:
 
 def _part(group: Group) -> list[Group]:
     """Return a group of several processes as one course if no worker is in it twice, else nothing."""
-    told = [worker for run in group for worker in run.workers_told]
-    return [group] if len(group) > 1 and len(told) == len(set(told)) else []
+    workers = [worker for run in group for worker in run.logged_workers]
+    return [group] if len(group) > 1 and len(workers) == len(set(workers)) else []
 
 
 _WAYS: tuple[tuple[Callable[[Group], list[Group]], Callable[[ForeignRun], Any]], ...] = (
@@ -152,12 +152,12 @@ _WAYS: tuple[tuple[Callable[[Group], list[Group]], Callable[[ForeignRun], Any]],
 
 
 def _is_complete(group: Group) -> bool:
-    told = sorted(worker for run in group for worker in run.workers_told)
-    return told == [*range((group[0].clients or 0) + 1)] and len(told) > 1
+    workers = sorted(worker for run in group for worker in run.logged_workers)
+    return workers == [*range((group[0].clients or 0) + 1)] and len(workers) > 1
 
 
 def _over_before(group: Group, following: Group) -> bool:
-    """Return whether a course was over before another began, as the names of folders and the logs tell."""
+    """Return whether a course was over before another began, by the names of folders and the logs."""
     ends = [begin + timedelta(minutes=run.minutes) for run in group if (begin := _begin(run))]
     begins = [begin for run in following if (begin := _begin(run))]
     return bool(ends and begins) and max(ends) <= min(begins)

@@ -28,7 +28,7 @@ class ForeignRun:
     """One output directory of FederatedScope.
 
     `others` are those of the other processes of a distributed course, of which this is the server's, if it is there.
-    `is_apart` is whether these may be there and are not known; `note` is what is to be told of the folder.
+    `is_apart` is whether these may be there and are not known; `note` is a warning about the folder.
     """
 
     path: Path
@@ -103,27 +103,29 @@ class ForeignRun:
     @property
     def is_distributed(self) -> bool:
         """Whether server and clients were processes of their own, as far as the configuration says."""
-        return is_distributed(self.options)
+        options = self.options
+        has_role = "distribute.role" in options and options.get("distribute.use") is not False
+        return options.get("federate.mode") == "distributed" or options.get("distribute.use") is True or has_role
 
     @property
     def is_process(self) -> bool:
         """Whether this is the folder of one process of a distributed course, and not of all its workers."""
-        return self.is_distributed and not (SERVER in self.workers_told and len(self.workers_told) > 1)
+        return self.is_distributed and not (SERVER in self.logged_workers and len(self.logged_workers) > 1)
 
     @property
     def is_server(self) -> bool:
         """Whether the server wrote this folder, alone or with its clients."""
-        return SERVER in self.workers_told
+        return SERVER in self.logged_workers
 
     @cached_property
-    def workers_told(self) -> frozenset[int]:
+    def logged_workers(self) -> frozenset[int]:
         """The workers whose lines are in this folder; where none are, the server if its role says so."""
-        told = frozenset(row["worker"] for row in self._workers())
-        return told or frozenset([SERVER] if self.options.get("distribute.role") == "server" else [])
+        workers = frozenset(row["worker"] for row in self._workers())
+        return workers or frozenset([SERVER] if self.options.get("distribute.role") == "server" else [])
 
     @property
     def minutes(self) -> float:
-        """How long this process ran, 0 where it does not tell."""
+        """How long this process ran, 0 where it does not say."""
         times = (row.get("fl_end_time_minutes") for row in self._workers())
         return max((time for time in times if isinstance(time, int | float) and 0 < time < _YEAR), default=0)
 
@@ -141,10 +143,10 @@ class ForeignRun:
 
     def absent(self) -> str | None:
         """Return of which processes of a distributed course that is over no folder is there, None where all are."""
-        told = {worker for process in self.processes for worker in process.workers_told}
+        found = {worker for process in self.processes for worker in process.logged_workers}
         if not self.is_distributed or self.clients is None or self.is_apart or self.ending()[0] is not Status.DONE:
             return None
-        missing = [worker for worker in range(self.clients + 1) if worker not in told]
+        missing = [worker for worker in range(self.clients + 1) if worker not in found]
         names = ", ".join("the server" if worker == SERVER else f"client {worker}" for worker in missing[:_MOST])
         more = f" and {len(missing) - _MOST} more" if len(missing) > _MOST else ""
         return f"no folder of {names}{more} is here, so what they counted is not known" if missing else None
@@ -155,7 +157,7 @@ class ForeignRun:
         return read_system_metrics(self.system_metrics, _ignore, server_twice=self.is_distributed)
 
     def releases(self) -> Sequence[str]:
-        """Return the names of the releases that it may have run on, as far as its configuration tells."""
+        """Return the names of the releases that it may have run on, as far as its configuration says."""
         flat, _ = self._config
         return NAMES if flat is None else [release.name for release in releases_of_dump(flat)]
 
@@ -172,6 +174,7 @@ class ForeignRun:
             outcome=self.outcome(),
             options=self.options,
             releases=self.releases(),
+            is_distributed=self.is_distributed,
             notes=(*notes, *(f"{self.path}: {note}" for note in (reason, self.note, self.absent()) if note)),
         )
 
@@ -209,12 +212,6 @@ class ForeignRun:
         return self.system_metrics.exists() and self.system_metrics.stat().st_size > 0
 
 
-def is_distributed(options: Mapping[str, Any]) -> bool:
-    """Return whether server and clients were processes of their own, as far as the options say."""
-    has_role = "distribute.role" in options and options.get("distribute.use") is not False
-    return options.get("federate.mode") == "distributed" or options.get("distribute.use") is True or has_role
-
-
 _YEAR = 60 * 24 * 366
 
 _MOST = 5
@@ -234,7 +231,7 @@ def _ignore(_warning: str) -> None:
 
 
 def _protocol(flat: dict[str, Any]) -> str:
-    """Return the release that dumped a configuration, as far as its options tell."""
+    """Return the release that dumped a configuration, as far as its options say."""
     first, *others = releases_of_dump(flat)
     return UNKNOWN_PROTOCOL if others else first.protocol
 
@@ -242,10 +239,10 @@ def _protocol(flat: dict[str, Any]) -> str:
 def foreign_runs(folder: Path, names: Mapping[Path, Set[str]]) -> Iterator[ForeignRun]:
     """Yield every output directory below `folder`, ``sub_exp_…`` of reruns included, fscost's own runs left out.
 
-    `names` tells by directory what lies in it.
+    `names` are the names in each directory.
     """
-    told = {"config.yaml", "system_metrics.log", "eval_results.log", "eval_results.raw.gz"}
-    for path in sorted(path for path in names if told & names[path] and "cell.json" not in names[path]):
+    logs = {"config.yaml", "system_metrics.log", "eval_results.log", "eval_results.raw.gz"}
+    for path in sorted(path for path in names if logs & names[path] and "cell.json" not in names[path]):
         run = ForeignRun(path)
         if not _is_hidden(path, folder) and run.is_fs_output():
             yield run

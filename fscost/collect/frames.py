@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from fscost.cells.cell import Cell
 from fscost.cells.measure import COLUMNS
+from fscost.collect.course_logs import is_count_column
 from fscost.collect.fs_logs import Row
 from fscost.collect.ledgers import Derive
 from fscost.collect.plausible import Log, implausible
-from fscost.collect.run_record import RunRecord, is_count_column, record_of
+from fscost.collect.run_record import RunRecord, record_of
 from fscost.errors import StoreError
 from fscost.store.run import Run
 

@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import yaml
 
-from fscost.cells.measure import SERVER, binary_text
+from fscost.cells.measure import SERVER
 from fscost.collect.rounds import FROM_1, Schedule, offset_of, usual_offset
 from fscost.protocol.fs_options import leaves
 from fscost.store.json_lines import loads, loads_lines
@@ -34,7 +33,7 @@ def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -
     """Return one row per worker's line: ``worker`` (0 = server), ``run``, and FederatedScope's keys as they are.
 
     ``run`` is 1, and more where a worker is there again: a second run was appended to the file. Such lines, and those
-    that are no worker's, are told to `warn` with file and line. `server_twice` says that the server writes its line a
+    that are no worker's, are warnings with file and line. `server_twice` says that the server writes its line a
     second time, as that of distributed mode does; it is left out.
     """
     rows: list[Row] = []
@@ -51,13 +50,13 @@ def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -
         run = seen[worker] = seen.get(worker, 0) + 1
         if run > 1:
             warn(f"{path}:{number}: worker {worker} is there again, so the file holds more than one run of it")
-        told = content if _OWN_NAMES.isdisjoint(content) else {k: content[k] for k in content if k not in _OWN_NAMES}
-        rows.append({"worker": worker, "run": run, **told})
+        keys = content if _OWN_NAMES.isdisjoint(content) else {k: content[k] for k in content if k not in _OWN_NAMES}
+        rows.append({"worker": worker, "run": run, **keys})
     return rows
 
 
-def _is_worker(told: Any) -> bool:
-    return 0 <= told < _MOST_WORKERS if type(told) is int else bool(_WORKER.fullmatch(str(told)))
+def _is_worker(id: Any) -> bool:
+    return 0 <= id < _MOST_WORKERS if type(id) is int else bool(_WORKER.fullmatch(str(id)))
 
 
 _WORKER, _MOST_WORKERS = re.compile(r"[0-9]{1,9}"), 10**9
@@ -79,18 +78,6 @@ def read_config(path: Path, warn: Warn) -> dict[str, Any] | None:
     return dict(leaves(tree))
 
 
-def merged(rows: Sequence[Row], key: str) -> str | None:
-    """Return FederatedScope's sys_avg of a counter: the mean over server and clients, 1024-based, to the character.
-
-    None where a worker is there twice, as FederatedScope then merges nothing, or where the counter is missing or is
-    no number of bytes.
-    """
-    values = [row.get(key) for row in rows]
-    if not values or not are_counts(values) or any(row["run"] > 1 for row in rows):
-        return None
-    return binary_text(float(np.mean([float(value or 0) for value in values])))
-
-
 def is_count(value: Any) -> bool:
     """Return whether a figure can be a count: a finite whole number of at least 0, as large as frames can hold."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST and value % 1 == 0
@@ -107,51 +94,17 @@ def are_counts(values: Iterable[Any]) -> bool:
 _MOST = 10**38
 
 
-_COUNTERS = {f"{way}_bytes": f"total_{way}_bytes" for way in ("upload", "download")}
-
-
-def counters(workers: Sequence[Row]) -> Row:
-    """Return the columns ``logged_…`` of the frame of cells: how many clients logged, and what they and the server did.
-
-    Nothing where a client is there twice, as of two runs in one log; a sum is None where a part of it is missing.
-    """
-    clients = [row for row in workers if row["worker"] != SERVER]
-    if not workers or any(row["run"] > 1 for row in clients):
-        return {}
-    found: Row = {"logged_clients": len(clients)}
-    for name, counter in _COUNTERS.items():
-        found[f"logged_client_{name}"] = _sum(row.get(counter) for row in clients) if clients else None
-        found[f"logged_server_{name}"] = _only(row.get(counter) for row in workers if row["worker"] == SERVER)
-    return found
-
-
-def _sum(values: Iterable[Any]) -> int | None:
-    found = [*values]
-    return sum(found) if are_counts(found) else None
-
-
-def _only(values: Iterable[Any]) -> int | None:
-    """Return what the server logged; in distributed mode it writes its line twice."""
-    found = [*values]
-    return found[0] if found and is_count(found[0]) and all(value == found[0] for value in found) else None
-
-
-def averages(workers: Sequence[Row]) -> Row:
-    """Return FederatedScope's own averages over server and clients, as it prints them, as columns ``sys_avg_…``."""
-    return {f"sys_avg_{counter}": merged(workers, counter) for counter in _COUNTERS.values()}
-
-
 @dataclass(frozen=True)
 class Evaluations:
     """The server's evaluations: a row each with ``round``, rounds trained, and the metrics, missing ones as nan.
 
-    `has_final` is whether the line of the best results is there, `told` the round that lines of clients behind it
-    name. `is_appended` is whether rounds begin again, as of a second run that was written to the same file.
+    `has_final` is whether the line of the best results is there, `behind_final` the round that lines of clients
+    behind it name. `is_appended` is whether rounds begin again, as of a second run that was written to the same file.
     """
 
     rows: list[Row] = field(default_factory=list)
     has_final: bool = False
-    told: int | None = None
+    behind_final: int | None = None
     is_appended: bool = False
 
     @property
@@ -181,9 +134,9 @@ def read_evaluations(path: Path, warn: Warn, schedule: Schedule, stopped: Any = 
     """Return the evaluations of the global model.
 
     `schedule` is when they were to be, `stopped` the server's ``global_convergence_round``; with the lines themselves
-    they tell from where rounds are counted. Where that is not known, rounds are as logged, and `warn` is told.
+    they show from where rounds are counted. Where that is not known, rounds are as logged, with a warning.
     """
-    logged, told, final_at = _lines(path, warn)
+    logged, behind_final, final_at = _lines(path, warn)
     ends = stopped if isinstance(stopped, int) and stopped > 0 else schedule.rounds if final_at is not None else None
     genuine = logged[:final_at] if schedule.repeats else logged
     offsets = {}
@@ -198,11 +151,11 @@ def read_evaluations(path: Path, warn: Warn, schedule: Schedule, stopped: Any = 
     for row in rows[len(genuine) :]:
         row["round"] = rows[len(genuine) - 1]["round"] if genuine else row["round"]
     rounds = [row["round"] for row in rows]
-    return Evaluations(rows, final_at is not None, told, is_appended=rounds != sorted(rounds))
+    return Evaluations(rows, final_at is not None, behind_final, is_appended=rounds != sorted(rounds))
 
 
 def _undecided(numbers: Sequence[int], schedule: Schedule) -> str:
-    """Return what rounds that were logged do not tell."""
+    """Return in words what the logged rounds leave open."""
     asked = f"with {schedule.rounds or 'unknown'} rounds and eval.freq {schedule.freq or 'unknown'}"
     return f"rounds {numbers[0]} to {numbers[-1]} do not tell whether they count from 0 or from 1 {asked}"
 
@@ -210,11 +163,11 @@ def _undecided(numbers: Sequence[int], schedule: Schedule) -> str:
 def _lines(path: Path, warn: Warn) -> tuple[list[_Logged], int | None, int | None]:
     """Return the server's lines, the round of clients' lines behind the first ``Final``, and how many are before it."""
     logged: list[_Logged] = []
-    told = final_at = None
+    behind_final = final_at = None
     for number, line in _numbered(_text(path, warn).splitlines()):
         if line.startswith(_OF_CLIENT):  # a client's own evaluation, of which there may be a hundred
-            if final_at is not None and told is None and (named := _ROUND.search(line)):
-                told = int(named[1])
+            if final_at is not None and behind_final is None and (named := _ROUND.search(line)):
+                behind_final = int(named[1])
             continue
         try:
             content = _parse(line)
@@ -226,7 +179,7 @@ def _lines(path: Path, warn: Warn) -> tuple[list[_Logged], int | None, int | Non
             logged.append(found_line)
         elif content.get("Round") == "Final" and final_at is None:
             final_at = len(logged)
-    return logged, told, final_at
+    return logged, behind_final, final_at
 
 
 def newest_evaluation(path: Path, schedule: str | Schedule) -> Row | None:
@@ -264,7 +217,7 @@ _NO_NUMBERS = (SyntaxError, ValueError, TypeError, AttributeError, OverflowError
 """What a line raises that is no Python dict of numbers."""
 
 _END_BYTES, _LONGEST_END_BYTES = 2**15, 2**20
-"""How much of a file's end is read: most lines have 1 kB; those of evaluations told client by client have more."""
+"""How much of a file's end is read: most lines have 1 kB; those of evaluations client by client have more."""
 
 
 _NO_METRICS = ("cell", "round")
@@ -276,13 +229,13 @@ def _evaluation(content: Row) -> _Logged | None:
     form = next((form for form in _FORMS if form in content), None)
     if content.get("Role") != "Server #" or not isinstance(content.get("Round"), int) or form is None:
         return None
-    told = {key: value for key, value in content[form].items() if key not in _NO_METRICS and _is_number(value)}
-    metrics = {key: _number(value) for key, value in told.items()}
+    numbers = {key: value for key, value in content[form].items() if key not in _NO_METRICS and _is_number(value)}
+    metrics = {key: _number(value) for key, value in numbers.items()}
     return _Logged(content["Round"], form == "Results_raw", metrics)
 
 
 def _values(path: Path, warn: Warn) -> Iterator[tuple[int, Any]]:
-    """Yield the JSON of each line with its number; a line that is none is told to `warn` and left out."""
+    """Yield the JSON of each line with its number; a line that is none is a warning and left out."""
     text = _text(path, warn)
     lines = text.splitlines()
     if (values := loads_lines(text, lines)) is not None:
@@ -296,7 +249,7 @@ def _values(path: Path, warn: Warn) -> Iterator[tuple[int, Any]]:
 
 
 def _text(path: Path, warn: Warn) -> str:
-    """Return a file's text; one that cannot be read is told to `warn` and empty."""
+    """Return a file's text; one that cannot be read is a warning, and empty."""
     try:
         return path.read_bytes().decode()  # not read_text: that looks at each line end, which splitlines does too
     except (OSError, UnicodeDecodeError) as error:

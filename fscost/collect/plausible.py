@@ -11,8 +11,6 @@ from fscost.protocol.fs_options import default, is_open, known
 from fscost.protocol.methods import ALSO_NAMED, BY_FEDERATE_METHOD, WITHOUT_MODEL
 from fscost.protocol.release import RELEASES
 
-Options = Mapping[str, Any]
-
 _LINKS = {"upload": "total_upload_bytes", "download": "total_download_bytes"}
 
 _NOTHING = "every figure is 0: FederatedScope counts nothing in distributed mode"
@@ -26,7 +24,7 @@ class Log(NamedTuple):
     """What FederatedScope logged of one run, and its options by dotted name, none where they are not known."""
 
     workers: Sequence[Row]
-    options: Options = {}
+    options: Mapping[str, Any] = {}
     is_distributed: bool = False
 
 
@@ -211,7 +209,7 @@ class Least(NamedTuple):
         return f"{self.size:,.0f} B {self.of}"
 
 
-def parameters_sent(size: float, options: Options) -> float:
+def parameters_sent(size: float, options: Mapping[str, Any]) -> float:
     """Return how many parameters a message with the model has, of ``total_model_size``; 0 where none has a model."""
     if _method(options) in WITHOUT_MODEL or options.get("vertical.use"):
         return 0
@@ -219,7 +217,7 @@ def parameters_sent(size: float, options: Options) -> float:
     return size / 2 if is_ditto else size  # Ditto counts the personal model too, which stays
 
 
-def least_bytes(size: float, options: Options, link: str) -> Least:
+def least_bytes(size: float, options: Mapping[str, Any], link: str) -> Least:
     """Return the bound for a model of ``total_model_size`` parameters, for upload or download."""
     number = parameters_sent(size, options)
     if _is_partial(options) or (link == "upload" and options.get("personalization.local_param")):
@@ -235,7 +233,7 @@ def least_bytes(size: float, options: Options, link: str) -> Least:
     return Least(number * 4, "with 32 bits each")
 
 
-def _is_partial(options: Options) -> bool:
+def _is_partial(options: Mapping[str, Any]) -> bool:
     return any(_PART.fullmatch(name.lower()) and _is_on(name, value) for name, value in options.items())
 
 
@@ -244,7 +242,7 @@ def _is_on(name: str, value: Any) -> bool:
     return bool(value) and value != default(name) and str(value).lower() not in ("none", "false")
 
 
-def _is_known(options: Options) -> bool:
+def _is_known(options: Mapping[str, Any]) -> bool:
     """Return whether FederatedScope has the method and every option, so that what is sent is known."""
     if not options or _method(options) not in _METHODS:
         return False
@@ -253,7 +251,7 @@ def _is_known(options: Options) -> bool:
     )
 
 
-def _method(options: Options) -> str:
+def _method(options: Mapping[str, Any]) -> str:
     return str(options.get("federate.method", "FedAvg")).lower()
 
 

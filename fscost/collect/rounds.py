@@ -1,4 +1,4 @@
-"""After how many rounds of training an evaluation was, and a course ended: told by the log's own evidence.
+"""After how many rounds of training an evaluation was, and a course ended, by the log's own evidence.
 
 FederatedScope counts the rounds of clients' evaluations from 1 until December 2022 and from 0 since; no option says
 which, but the schedule of evaluations does. Those of the server's own always count from 1.
@@ -108,32 +108,35 @@ class Ending:
     rounds_trained: int | None = None
 
 
-def ending_of(schedule: Schedule, stopped: Any, last: int | None, *, has_final: bool, told: int | None) -> Ending:
+def ending_of(
+    schedule: Schedule, stopped: Any, last: int | None, *, has_final: bool, behind_final: int | None
+) -> Ending:
     """Return how a course that is over ended.
 
     `stopped` is ``global_convergence_round`` of the server, 0 without early stopping; `last` is the round of the last
-    evaluation; `has_final` whether the ``Final`` line is there; `told` the round that clients' lines behind it name.
+    evaluation; `has_final` whether the ``Final`` line is there; `behind_final` the round that clients' lines
+    behind it name.
     """
     if schedule.rounds is None:
         return Ending(last if has_final else None)
-    stop = _stop(schedule, stopped, last, told)
+    stop = _stop(schedule, stopped, last, behind_final)
     if stop is None:
         return Ending()
     if stop:
         final = stop if stop <= schedule.rounds else last  # FedSWA logs no round, as it goes on
         trained = None if final is None or schedule.lags else min(final + 1, schedule.rounds)
         return Ending(final, trained)
-    rounds = last if last is not None and last == told else schedule.rounds  # the log knows better than a configuration
+    rounds = last if last is not None and last == behind_final else schedule.rounds  # the log is right
     is_known = not schedule.lags and (last == rounds or has_final or not schedule.is_distributed)
     return Ending(rounds, rounds if is_known else None)
 
 
-def _stop(schedule: Schedule, stopped: Any, last: int | None, told: int | None) -> int | None:
+def _stop(schedule: Schedule, stopped: Any, last: int | None, behind_final: int | None) -> int | None:
     """Return after which round a course stopped early, 0 where it did not, None where nothing tells."""
     if isinstance(stopped, int | float) and stopped >= 0:
         return int(stopped)
-    if schedule.rounds in (last, told) or (last is not None and last == told):
+    if schedule.rounds in (last, behind_final) or (last is not None and last == behind_final):
         return 0
-    if schedule.rounds is not None and told == schedule.rounds + 1:  # what the server goes on to where it stops
+    if schedule.rounds is not None and behind_final == schedule.rounds + 1:  # what the server goes on to where it stops
         return last
     return None if schedule.stops else 0

@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fscost.cells.cell import Cell
 from fscost.errors import ConfigError
 from fscost.launch.local import LocalLauncher
-from fscost.launch.progress import PlainReport, Report
+from fscost.launch.progress import LineProgress, Progress
 from fscost.launch.ray import RayLauncher
 from fscost.launch.slurm import SlurmLauncher
 from fscost.launch.sweep import Sweep
@@ -18,38 +18,42 @@ __all__ = [
     "Ended",
     "How",
     "Launcher",
-    "PlainReport",
-    "Report",
+    "LineProgress",
+    "Progress",
     "Sweep",
     "Task",
     "compute",
     "execute",
     "launcher",
-    "report_for",
+    "progress_of",
 ]
+
+
+_LAUNCHERS: Mapping[str, Callable[[Store, Sequence[Task]], Launcher]] = {
+    "local": LocalLauncher,
+    "slurm": lambda store, _tasks: SlurmLauncher(store),
+    "ray": RayLauncher,
+}
+"""The launchers, by the names of their files in ``conf/hydra/launcher``."""
 
 
 def launcher(tasks: Sequence[Task], store: Store) -> Launcher:
     """Return the launcher that these tasks were planned for, all for the same."""
     name = tasks[0].launcher["name"]
-    if name == "local":
-        return LocalLauncher(store, tasks)
-    if name == "ray":
-        return RayLauncher(store, tasks)
-    if name == "slurm":
-        return SlurmLauncher(store)
-    raise ConfigError(f"hydra/launcher={name}: there is no such launcher; there are local, slurm, ray")
+    if name not in _LAUNCHERS:
+        raise ConfigError(f"hydra/launcher={name}: no such launcher; there are {', '.join(_LAUNCHERS)}")
+    return _LAUNCHERS[name](store, tasks)
 
 
-def report_for(cells: Sequence[Cell], store: Store, say: Callable[[str], None] | None) -> PlainReport:
-    """Return what tells the user of a sweep of these cells: live on a terminal, lines for files and for CI.
+def progress_of(cells: Sequence[Cell], store: Store, say: Callable[[str], None] | None) -> LineProgress:
+    """Return what shows the progress of a sweep of these cells: live on a terminal, lines for files and for CI.
 
-    Without `say` nothing is told.
+    Without `say` nothing is shown.
     """
     if say is None:
-        return PlainReport(len(cells), lambda line: None)
+        return LineProgress(len(cells), lambda line: None)
     if not sys.stderr.isatty() or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
-        return PlainReport(len(cells), say)
-    from fscost.launch.live_progress import LiveReport  # rich takes its time, which only a terminal is worth
+        return LineProgress(len(cells), say)
+    from fscost.launch.console import LiveProgress  # rich takes its time, which only a terminal is worth
 
-    return LiveReport(cells, store)
+    return LiveProgress(cells, store)

@@ -8,20 +8,20 @@ from fscost.cells.outcome import Outcome, Status
 from fscost.launch.task import Ended, Task
 
 
-class Report(Protocol):
+class Progress(Protocol):
     """What the user sees of a sweep."""
 
     def ended(self, task: Task, ended: Ended, *, elsewhere: bool) -> None:
-        """Tell that a cell came to its end."""
+        """Show that a cell came to its end."""
 
     def say(self, line: str) -> None:
-        """Tell anything else."""
+        """Show any other line."""
 
     def look(self) -> None:
         """Show where things stand; called about every half second."""
 
 
-class PlainReport:
+class LineProgress:
     """Lines, one for each event: what a file or a continuous-integration log takes."""
 
     def __init__(self, total: int, say: Callable[[str], None]) -> None:
@@ -43,7 +43,7 @@ class PlainReport:
         """Lines stand as they are."""
 
     def ended(self, task: Task, ended: Ended, *, elsewhere: bool) -> None:
-        """Print how a cell ended, and what was said of it for the first time."""
+        """Print how a cell ended, and each of its warnings that is new."""
         self._ended += 1
         outcome = ended.outcome or Outcome(status=Status.FAILED, reason=ended.reason)
         self._statuses.append(outcome.status)
@@ -52,9 +52,9 @@ class PlainReport:
         if outcome.status is Status.DONE:
             self.say(line)
         else:
-            told = f"{outcome.reason}" + (f"; log: {ended.log}" if ended.log else "")
-            self.say_failed(f"{line}: {told}")
-            self._failed.append(f"{outcome.status}: {task.cell.name}: {told}")
+            why = f"{outcome.reason}" + (f"; log: {ended.log}" if ended.log else "")
+            self.say_failed(f"{line}: {why}")
+            self._failed.append(f"{outcome.status}: {task.cell.name}: {why}")
         for warning in outcome.warnings:
             self._warned[warning] = self._warned.get(warning, 0) + 1
             if self._warned[warning] == 1:

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from fscost.cells.outcome import Outcome, Status
 from fscost.engine.process import WorkerClosed, WorkerDied
 from fscost.errors import CollectError, StoreError
-from fscost.launch.progress import Report
+from fscost.launch.progress import Progress
 from fscost.launch.task import Ended, How, Launcher, Task, bury
 from fscost.store.store import Store
 
@@ -24,8 +24,8 @@ class Sweep:
     sweep. What another command computes at this moment is waited for, and computed here if that leaves no result.
     """
 
-    def __init__(self, store: Store, launcher: Launcher, report: Report, *, retries: int, fail_fast: bool) -> None:
-        self._store, self._launcher, self._report = store, launcher, report
+    def __init__(self, store: Store, launcher: Launcher, progress: Progress, *, retries: int, fail_fast: bool) -> None:
+        self._store, self._launcher, self._progress = store, launcher, progress
         self._retries, self._fail_fast = retries, fail_fast
         self._in_flight: dict[Future[Ended], Task] = {}
         self._landed: SimpleQueue[Future[Ended]] = SimpleQueue()
@@ -42,7 +42,7 @@ class Sweep:
             while (self._in_flight or self._elsewhere) and not self._is_over():
                 self._land()
                 self._look_elsewhere()
-                self._report.look()
+                self._progress.look()
         finally:
             self._is_ending = True
             self._launcher.close()
@@ -89,9 +89,9 @@ class Sweep:
         if ended.how is How.ELSEWHERE:
             self._elsewhere[task.cell.id] = task
             if holder := self._store.holder(task.cell):
-                self._report.say(f"{task.cell.name}: is being computed by another command ({holder})")
+                self._progress.say(f"{task.cell.name}: is being computed by another command ({holder})")
         elif ended.outcome and ended.outcome.died and not self._is_ending and self._may_retry(task):
-            self._report.say(f"{task.cell.name}: {ended.outcome.reason}; it is tried again")
+            self._progress.say(f"{task.cell.name}: {ended.outcome.reason}; it is tried again")
             self._launch([replace(task, seen=self._store.stamp(task.cell))])
         else:
             self._end(task, ended)
@@ -102,7 +102,7 @@ class Sweep:
 
     def _end(self, task: Task, ended: Ended, *, elsewhere: bool = False) -> None:
         self.results[task.cell.id] = ended
-        self._report.ended(task, ended, elsewhere=elsewhere)
+        self._progress.ended(task, ended, elsewhere=elsewhere)
 
     def _look_elsewhere(self) -> None:
         """Take the results of others, and compute what they left undone."""

@@ -21,7 +21,7 @@ class Running:
     """A cell that is being computed by `holder`.
 
     `round` is the one under way, counted from 1, and `accuracy` that of the newest evaluation on the test data; None
-    where nothing tells them yet. The cell runs for `run_s` seconds, in the last `still_s` of which nothing was written.
+    where no file says so yet. The cell runs for `run_s` seconds, in the last `still_s` of which nothing was written.
     """
 
     cell: Cell
@@ -89,10 +89,10 @@ def _newest(evaluations: Path, cell: Cell) -> tuple[int | None, float | None]:
 
 def _round(run: RunDir, evaluated: int | None, rounds: int) -> int | None:
     """Return the round under way; its file may be missing or some rounds behind, where these are fast."""
-    told = [] if evaluated is None else [evaluated + 1]
+    known = [] if evaluated is None else [evaluated + 1]
     with suppress(OSError, ValueError, KeyError, TypeError):
-        told.append(int(json.loads(run.progress.read_text())["round"]))
-    return min(max(told), rounds) if told else None
+        known.append(int(json.loads(run.progress.read_text())["round"]))
+    return min(max(known), rounds) if known else None
 
 
 def _mtimes(files: Iterable[Path]) -> Iterator[float]:

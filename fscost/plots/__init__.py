@@ -8,12 +8,12 @@ from fscost.errors import TableError, nearest
 from fscost.plots.figure_view import MOST, Sketch, View
 from fscost.plots.sketches import FIGURES
 from fscost.tables import TableSpec
-from fscost.tables.comparison import Options
+from fscost.tables.comparison import OptionValues
 
 __all__ = ["FIGURES", "Sketch", "View", "sketch"]
 
 
-def sketch(figure: str, frames: Frames, spec: TableSpec, extra: Options, *, most: int | None = MOST) -> Sketch:
+def sketch(figure: str, frames: Frames, spec: TableSpec, extra: OptionValues, *, most: int | None = MOST) -> Sketch:
     """Return what one of `FIGURES` shows of the runs in `frames`, counted as `spec` says.
 
     `extra` are options that vary beyond the axes. Where a panel would have more than `most` lines, each has one of its

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from fscost.cells.measure import UNITS
-from fscost.plots.figure_view import Panel, Record, Series, Sketch
+from fscost.plots.figure_view import Panel, Point, Series, Sketch
 from fscost.plots.panels import arranged, grid, label_outer, legend, shared
 from fscost.plots.sketches import LOGGED, row_name
 from fscost.plots.style import CLASSES, GREY, Page, linear, logarithmic, width_em
@@ -21,12 +21,12 @@ _SMALL: dict[str, Any] = {"fontsize": 6, "va": "center_baseline"}
 _ON_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
 
 
-class _Row(NamedTuple):
+class _Bar(NamedTuple):
     """One row of a panel: `records` are drawn in it, or the mark of its series is written."""
 
     name: str
     series: Series
-    records: Sequence[Record]
+    records: Sequence[Point]
 
 
 class _Panels(NamedTuple):
@@ -35,11 +35,11 @@ class _Panels(NamedTuple):
     figure: Figure
     axes: list[Axes]
     panels: list[Panel]
-    rows: list[list[_Row]]
+    rows: list[list[_Bar]]
     columns: int
 
 
-def _panels(sketch: Sketch, page: Page, rows_of: Callable[[Panel], list[_Row]]) -> _Panels:
+def _panels(sketch: Sketch, page: Page, rows_of: Callable[[Panel], list[_Bar]]) -> _Panels:
     """Return a figure whose panels have named rows, number 0 at the top."""
     panels, columns = arranged(sketch.panels, page.width_in)
     rows = [rows_of(panel) for panel in panels]
@@ -72,7 +72,7 @@ def _beside(own: Axes, place: int, x: float, text: str, off_pt: float) -> None:
 
 def traffic(sketch: Sketch, page: Page) -> Figure:
     """Return a bar for each series, stacked from its traffic classes, its sum behind it."""
-    made = _panels(sketch, page, lambda panel: [_Row(s.label, s, s.records) for s in panel.series])
+    made = _panels(sketch, page, lambda panel: [_Bar(s.label, s, s.records) for s in panel.series])
     scale = UNITS[sketch.unit]
     sums = [max(sum(r["bytes"] for r in row.records) / scale for row in rows) for rows in made.rows]
     limits = shared(made.panels, sums, _SQUEEZED)
@@ -87,7 +87,7 @@ def traffic(sketch: Sketch, page: Page) -> Figure:
     return made.figure
 
 
-def _bar(own: Axes, place: int, row: _Row, scale: float) -> None:
+def _bar(own: Axes, place: int, row: _Bar, scale: float) -> None:
     end = 0.0
     for record in row.records:
         size = record["bytes"] / scale
@@ -128,17 +128,17 @@ def audit(sketch: Sketch, page: Page) -> Figure:
     return made.figure
 
 
-def _audited(panel: Panel) -> list[_Row]:
+def _audited(panel: Panel) -> list[_Bar]:
     """Return a row for each record, and one for a series without any."""
     rows = []
     for series in panel.series:
-        rows += [_Row(row_name(series.label, record), series, [record]) for record in series.records]
+        rows += [_Bar(row_name(series.label, record), series, [record]) for record in series.records]
         if not series.records:
-            rows.append(_Row(series.label, series, []))
+            rows.append(_Bar(series.label, series, []))
     return rows
 
 
-def _dots(own: Axes, place: int, record: Record, true: str, scale: float) -> None:
+def _dots(own: Axes, place: int, record: Point, true: str, scale: float) -> None:
     """Draw one row; a 0, which has no place on a logarithmic scale, is written at the left."""
     logged, size = record[LOGGED], record[true]
     if logged and size:

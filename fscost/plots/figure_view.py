@@ -11,22 +11,21 @@ import pandas as pd
 from fscost.cells.outcome import Status
 from fscost.collect import Frames
 from fscost.errors import TableError
-from fscost.tables import TableSpec, without_effect
-from fscost.tables.captions import notes, power, unseen_of
+from fscost.tables import TableSpec
+from fscost.tables.captions import constants_of, in_words, no_effect_said, no_effect_words, notes, power, unseen_of
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, unit_for
-from fscost.tables.comparison import Keys, Options, compared, readable
+from fscost.tables.comparison import Keys, OptionValues, compared, readable
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
 from fscost.tables.numbers import whole
-from fscost.tables.same_in_all import constants_of, in_words
 from fscost.tables.seeds import counts_of, number_of, told
 from fscost.tables.table import Column
 
-Record = dict[str, Any]
+Point = dict[str, Any]
 """Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
 
-NumbersOf = Callable[[Line], tuple[Sequence[Record], str]]
+NumbersOf = Callable[[Line], tuple[Sequence[Point], str]]
 """What computes the numbers of a line that is done, and says in words what lacks; without both they are not known."""
 
 MOST = 8
@@ -39,7 +38,7 @@ class Part:
 
     line: Line
     where: str
-    records: Sequence[Record] = ()
+    records: Sequence[Point] = ()
     mark: str = ""
     note: str = ""
 
@@ -61,7 +60,7 @@ class Series:
         return f"{self.name} ({', '.join(self.no_effect)})" if self.no_effect else self.name
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[Point]:
         """The numbers of all parts."""
         return [record for part in self.parts for record in part.records]
 
@@ -128,7 +127,7 @@ class Sketch:
         return [part for panel in self.panels for series in panel.series for part in series.parts]
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[Point]:
         """The numbers of all parts."""
         return [record for part in self.parts for record in part.records]
 
@@ -156,7 +155,7 @@ class View:
         cls,
         frames: Frames,
         spec: TableSpec,
-        extra: Options,
+        extra: OptionValues,
         *,
         of_workers: bool,
         along: str = "",
@@ -197,7 +196,7 @@ class View:
         return [panel.only(series) for panel in panels for series in panel.series]
 
     def _series(self, name: str, parts: Sequence[Part]) -> Series:
-        return Series(name, parts, without_effect.words((run for part in parts for run in part.line.runs), self.spec))
+        return Series(name, parts, no_effect_words((run for part in parts for run in part.line.runs), self.spec))
 
     def _part(self, line: Line, numbers_of: NumbersOf) -> Part:
         records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status).sign)
@@ -242,7 +241,7 @@ class View:
         """Return the sample standard deviation over seeds, None where there is no mean or one seed."""
         return stdev(values) if self.spec.aggregate == "mean_std" and len(values) > 1 else None
 
-    def told(self, name: str, values: Sequence[float]) -> Record:
+    def told(self, name: str, values: Sequence[float]) -> Point:
         """Return a number over seeds, and how it deviates."""
         return {name: self.middle(values), f"{name}_std": self.spread(values)}
 
@@ -284,9 +283,7 @@ class View:
         said += unseen_of(self.lines, [replace(self.column, traffic=str(t)) for t in traffics] or [self.column])
         if same := [*in_words(constants_of(self.keys, self.lines), self.spec)]:
             said.append(f"The same everywhere: {', '.join(same)}.")
-        said += [
-            f"{text}." for text in without_effect.said((run for line in self.lines for run in line.runs), self.spec)
-        ]
+        said += [f"{text}." for text in no_effect_said((run for line in self.lines for run in line.runs), self.spec)]
         is_estimate = self.is_estimate or self.column.measure == "network"
         columns = [Column("", "", mark=ESTIMATED)] if is_estimate else []
         return said + [f"{title(note.meaning)}." for note in notes([], columns, self.lines, [self.column])]
@@ -318,7 +315,7 @@ def title(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def recorded(panels: Sequence[Panel], figure: str) -> list[Record]:
+def recorded(panels: Sequence[Panel], figure: str) -> list[Point]:
     """Return the numbers of all panels; raises TableError where there is none to draw."""
     series = [series for panel in panels for series in panel.series]
     records = [record for one in series for record in one.records]

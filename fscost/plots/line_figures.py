@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fscost.cells.measure import UNITS
-from fscost.plots.figure_view import Panel, Record, Sketch
+from fscost.plots.figure_view import Panel, Point, Sketch
 from fscost.plots.panels import arranged, grid, label_outer, legend, said, shared
 from fscost.plots.sketches import THOUSANDS, bytes_name, slope
 from fscost.plots.style import Page, linear, logarithmic, look
@@ -44,7 +44,7 @@ def accuracy(sketch: Sketch, page: Page) -> Figure:
     return _around(figure, sketch, page)
 
 
-def _course(own: Axes, records: Sequence[Record], sketch: Sketch, style: dict[str, Any], label: str) -> None:
+def _course(own: Axes, records: Sequence[Point], sketch: Sketch, style: dict[str, Any], label: str) -> None:
     """Draw one line, with a band of a standard deviation unless it is faint."""
     metric, factor = sketch.column.metric, sketch.column.factor
     x = [record[bytes_name(sketch.column)] / UNITS[sketch.unit] for record in records]
@@ -67,7 +67,7 @@ def _height_in(page: Page, columns: int) -> float:
     return min(2.0, 0.72 * page.width_in / columns)
 
 
-def _styled(panel: Panel, sketch: Sketch) -> list[tuple[str, dict[str, Any], list[Record]]]:
+def _styled(panel: Panel, sketch: Sketch) -> list[tuple[str, dict[str, Any], list[Point]]]:
     """Return the lines of a panel with their looks, those that are only to compare with first."""
     faint = [(series.name, _FAINT, series.records) for series in panel.faint if series not in panel.series]
     return [*faint, *((s.name, look(sketch.names.index(s.name)), s.records) for s in panel.series)]
@@ -119,7 +119,7 @@ def size(sketch: Sketch, page: Page) -> Figure:
     return _around(figure, sketch, page)
 
 
-def _points(records: Sequence[Record], sketch: Sketch) -> tuple[list[float], list[float]]:
+def _points(records: Sequence[Point], sketch: Sketch) -> tuple[list[float], list[float]]:
     x = [record["params"] / THOUSANDS[sketch.x_unit] for record in records]
     return x, [record[bytes_name(sketch.column)] / UNITS[sketch.unit] for record in records]
 

@@ -10,14 +10,14 @@ from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.measure import Link, Traffic
 from fscost.cells.metric import metric_title
 from fscost.errors import TableError
-from fscost.plots.figure_view import FigureKind, Record, Series, Sketch, View, recorded, title
-from fscost.tables.audit import Figures, figures_of, grouped, workers_of
+from fscost.plots.figure_view import FigureKind, Point, Series, Sketch, View, recorded, title
+from fscost.tables.audit import WorkerNumbers, grouped, worker_columns, workers_of
 from fscost.tables.captions import messages_of
 from fscost.tables.column import ALL, ColumnSpec
-from fscost.tables.lines import Line, Run, bytes_columns, course_of, is_unknown
-from fscost.tables.logged_metrics import logged_as, metrics_of, refuse_unlogged
+from fscost.tables.lines import Line, Record, bytes_columns, course_of, is_unknown
 from fscost.tables.marks import PARTLY, UNKNOWN, Mark
 from fscost.tables.quantities import QUANTITIES
+from fscost.tables.shown_columns import logged_as, metrics_of, refuse_unlogged
 
 LOGGED = "logged_bytes"
 _MEAN = "mean of server and clients"
@@ -42,7 +42,7 @@ def audit(view: View) -> Sketch:
     return Sketch(panels, unit, x, counted, caption, view.names(panels), view.over(), view.column)
 
 
-def _reading(view: View, records: Sequence[Record], measure: str) -> Iterator[str]:
+def _reading(view: View, records: Sequence[Point], measure: str) -> Iterator[str]:
     if any(record["direction"] in _ARROWS for record in records):
         yield "↑ sent, ↓ received."
     if any(record[LOGGED] and record[f"{measure}_bytes"] for record in records):
@@ -58,13 +58,13 @@ def _reading(view: View, records: Sequence[Record], measure: str) -> Iterator[st
 _ARROWS = {"sent": "↑", "received": "↓"}
 
 
-def row_name(series: str, record: Record) -> str:
+def row_name(series: str, record: Point) -> str:
     """Return what the row of a record is called beside others of its panel."""
     name = series if record["worker"] == _MEAN else record["worker"]
     return " ".join(filter(None, (name, _ARROWS.get(record["direction"]))))
 
 
-def _audited(view: View, line: Line) -> tuple[list[Record], str]:
+def _audited(view: View, line: Line) -> tuple[list[Point], str]:
     if line.is_estimate:
         return _in_closed_form(view, line), ""
     measure, workers = view.column.measure, _over_seeds(view, line)
@@ -88,18 +88,18 @@ def _over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
     return found
 
 
-def _mean(workers: Sequence[Figures]) -> list[Figures]:
+def _mean(workers: Sequence[WorkerNumbers]) -> list[WorkerNumbers]:
     """Return FederatedScope's sys_avg: the mean over the server and all clients, each with the same weight."""
     if not workers:
         return []
     columns = zip(*(worker.values for worker in workers), strict=True)
     means = [None if None in some else fmean(value for value in some if value is not None) for some in columns]
     partly = tuple(any(some) for some in zip(*(worker.partly for worker in workers), strict=True))
-    return [Figures(_MEAN, tuple(means), partly)]
+    return [WorkerNumbers(_MEAN, tuple(means), partly)]
 
 
-def _records(figures: Figures, measure: str) -> Iterator[Record]:
-    columns = [column for column, _, _ in figures_of(measure)]
+def _records(figures: WorkerNumbers, measure: str) -> Iterator[Point]:
+    columns = [column for column, _, _ in worker_columns(measure)]
     of = dict(zip(columns, zip(figures.values, figures.partly, strict=True), strict=True))
     for direction, logged in (("sent", "total_upload_bytes"), ("received", "total_download_bytes")):
         size, partly = of[f"{direction}_{measure}_bytes"]
@@ -107,7 +107,7 @@ def _records(figures: Figures, measure: str) -> Iterator[Record]:
         yield {"worker": figures.name, "direction": direction, **sizes, "partly": partly}
 
 
-def _in_closed_form(view: View, line: Line) -> list[Record]:
+def _in_closed_form(view: View, line: Line) -> list[Point]:
     """Return asizeof beside the true bytes of all messages; both directions have the same mean over workers."""
     measure, every = view.column.measure, replace(view.column, traffic=ALL)
     counted = (replace(every, measure=name) for name in ("reported", measure))
@@ -174,7 +174,7 @@ def _refuse_unmeasured(view: View) -> None:
     refuse_unlogged(column.metric, metrics_of(view.lines))
 
 
-def _course(view: View, line: Line) -> tuple[list[Record], str]:
+def _course(view: View, line: Line) -> tuple[list[Point], str]:
     runs = [{int(row["round"]): row for row in line.rounds.get(str(run["cell"]), ())} for run in line.runs]
     common = sorted(set.intersection(*map(set, runs)))
     found = [_after(view, number, [run[number] for run in runs], view.column) for number in common]
@@ -184,7 +184,7 @@ def _course(view: View, line: Line) -> tuple[list[Record], str]:
     return records, f"drawn to round {end} of {last}, which not all seeds have" * (end < last)
 
 
-def _after(view: View, number: int, rows: Sequence[Run], column: ColumnSpec) -> Record | None:
+def _after(view: View, number: int, rows: Sequence[Record], column: ColumnSpec) -> Point | None:
     """Return what is drawn for one evaluated round, None where a seed does not know it."""
     courses = [course_of(row, number, column) for row in rows]
     sizes = [course.total_bytes for course in courses if course is not None]
@@ -225,7 +225,7 @@ THOUSANDS = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
 """In what numbers of parameters are told."""
 
 
-def _sized(view: View, line: Line) -> tuple[list[Record], str]:
+def _sized(view: View, line: Line) -> tuple[list[Point], str]:
     params, sizes = line.values("params"), _total(line, view.column)
     if isinstance(params, Mark) or isinstance(sizes, Mark):
         return [], ""
@@ -265,7 +265,7 @@ def traffic(view: View) -> Sketch:
     return Sketch(panels, unit, x, "", caption, view.names(panels), view.over(), column)
 
 
-def _classes(view: View, line: Line) -> tuple[list[Record], str]:
+def _classes(view: View, line: Line) -> tuple[list[Point], str]:
     records, unknown = [], []
     for traffic in Traffic:
         sizes = _total(line, replace(view.column, traffic=traffic))

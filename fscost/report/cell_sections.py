@@ -11,11 +11,11 @@ from fscost.cells.measure import COLUMNS
 from fscost.cells.outcome import Status
 from fscost.report.page_views import Subject
 from fscost.store.run import Run
+from fscost.tables.captions import no_effect_said
 from fscost.tables.lines import is_unknown
 from fscost.tables.marks import UNKNOWN
 from fscost.tables.numbers import printed, whole
 from fscost.tables.origins import explain
-from fscost.tables.without_effect import said
 
 _COUNTS = ["messages", *COLUMNS]
 _LOG_LINES = 20
@@ -32,7 +32,7 @@ def sections(subject: Subject) -> Iterator[dict[str, Any]]:
         sent, logged = messages.get(name, frames.messages.iloc[:0]), workers.get(name, frames.workers.iloc[:0])
         section = _section(cell, run, row, sent, logged)
         section["warnings"] = [
-            *said([{str(key): value for key, value in row.items()}], subject.spec),
+            *no_effect_said([{str(key): value for key, value in row.items()}], subject.spec),
             *section["warnings"],
         ]
         yield section | {"ledger": ledgers.get(name, []), "command": subject.commands.get(name)}

@@ -18,12 +18,12 @@ from fscost.report.cell_sections import sections
 from fscost.report.javascript import datatables, datatables_style, packed, plotly
 from fscost.report.page_views import TRAFFICS, Subject, figures, tables, units_of
 from fscost.resources import templates
-from fscost.tables.captions import provenance
 from fscost.tables.lines import is_unknown, plain
 from fscost.tables.marks import UNKNOWN
 from fscost.tables.numbers import printed, whole
+from fscost.tables.option_values import Given, given, number_of
+from fscost.tables.provenance import provenance
 from fscost.tables.render import environment
-from fscost.tables.written_values import Given, given, number_of
 
 
 @dataclass(frozen=True)

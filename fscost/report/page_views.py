@@ -14,9 +14,9 @@ from fscost.plots.sketches import THOUSANDS
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.column import ALL
-from fscost.tables.comparison import Options
+from fscost.tables.comparison import OptionValues
+from fscost.tables.option_values import number_of
 from fscost.tables.table import Entry
-from fscost.tables.written_values import number_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Subject:
     runs: Sequence[tuple[Cell | None, Run]]
     frames: Frames
     spec: TableSpec
-    extra: Options
+    extra: OptionValues
     table_of: Callable[[TableSpec], Table]
     commands: Mapping[str, str]
     to_do: Sequence[str]
@@ -135,9 +135,9 @@ def _series(figure: str, made: Sketch, series: Series) -> dict[str, Any]:
     kind = FIGURES[figure]
     told: dict[str, Any] = {"name": made.names.index(series.name), "mark": series.mark}
     for name, column in kind.columns(made.column).items():
-        told[name] = [_plain(record.get(column)) for record in series.records]
+        told[name] = [_whole(record.get(column)) for record in series.records]
     return {**told, **kind.beside(made, series)}
 
 
-def _plain(value: Any) -> Any:
+def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -13,17 +13,17 @@ from fscost.errors import StoreError
 
 
 @contextmanager
-def held(path: Path, told: str) -> Iterator[bool]:
+def held(path: Path, holder_name: str) -> Iterator[bool]:
     """Hold a file as long as the context lasts; yields whether it is held, False where somebody else does.
 
-    `told` is what `holder` returns to others meanwhile. Raises StoreError on a file system without locks.
+    `holder_name` is what `holder` returns to others meanwhile. Raises StoreError on a file system without locks.
     """
     descriptor = _taken(path)
     if descriptor is None:
         yield False
         return
     try:
-        os.write(descriptor, told.encode())
+        os.write(descriptor, holder_name.encode())
         yield True
     finally:
         path.unlink(missing_ok=True)
@@ -31,7 +31,7 @@ def held(path: Path, told: str) -> Iterator[bool]:
 
 
 def holder(path: Path) -> str | None:
-    """Return what the holder of a file tells, None where nobody holds it."""
+    """Return the name that the holder of a file gave, None where nobody holds it."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

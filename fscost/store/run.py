@@ -66,7 +66,8 @@ class Reading:
     `cell` is None where it cannot be known; `id` then stands for the cell's. `reason` says why the run ended as it
     did, `outcome` are the JSON values of its end, and `notes` are warnings for the user. `ledger` is there for a run
     that is done and was metered. Of FederatedScope's own output, `options` are those that it wrote down, by dotted
-    name, and `releases` are those that may have written it.
+    name, `releases` are those that may have written it, and `is_distributed` says whether server and clients were
+    processes of their own.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Reading:
     ledger: LedgerFile | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     releases: Sequence[str] = ()
+    is_distributed: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 After a power loss no run is believed but wrong, and no result that was there is lost: before a run gets its name, its
 files are on the disk. Estimates alone do not wait for the disk, unless they replace a result, as that would take longer
-than to compute them again. Of theirs, each file that is read tells by itself whether it was cut: the cell is hashed
+than to compute them again. Of theirs, each file shows by itself whether it was cut: the cell is hashed
 again, the ledger ends with its digest, and an outcome that was cut is no JSON. A run with such a file is corrupt, and
 the next sweep computes it again.
 """
@@ -115,8 +115,8 @@ class Store:
 
     @contextmanager
     def _claimed(self, name: str) -> Iterator[bool]:
-        told = f"{os.uname().nodename}, process {os.getpid()}"
-        with held(self._lock(name), told) as is_held:
+        holder_name = f"{os.uname().nodename}, process {os.getpid()}"
+        with held(self._lock(name), holder_name) as is_held:
             if not is_held:
                 yield False
                 return

@@ -13,18 +13,18 @@ from fscost.cells.measure import MEASURES, SERVER
 from fscost.cells.outcome import Status
 from fscost.errors import TableError
 from fscost.protocol.no_effect import options_in
-from fscost.tables import without_effect
-from fscost.tables.captions import notes, provenance, unseen
+from fscost.tables.captions import no_effect_note, notes, unseen
 from fscost.tables.headings import label_of
-from fscost.tables.lines import is_derived
+from fscost.tables.lines import is_derived, plain
 from fscost.tables.log_gaps import reasons
 from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, UNKNOWN, Mark, mark_of
 from fscost.tables.numbers import Number
+from fscost.tables.option_values import given
+from fscost.tables.provenance import provenance
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
-from fscost.tables.written_values import given
 
-FIGURES = (
+WORKER_COLUMNS = (
     ("total_upload_bytes", "Upload", "Reported (B)"),
     ("total_download_bytes", "Download", "Reported (B)"),
     ("sent_payload_bytes", "Sent", "Payload (B)"),
@@ -35,19 +35,19 @@ FIGURES = (
 """Column of the frame of workers, head and shared head."""
 
 
-def figures_of(measure: str) -> tuple[tuple[str, str, str], ...]:
+def worker_columns(measure: str) -> tuple[tuple[str, str, str], ...]:
     """Return the figures of an audit: with table.measure=content, that stands in the place of payload."""
     if measure != "content":
-        return FIGURES
-    return tuple((c.replace("payload", "content"), h, g.replace("Payload", "Content")) for c, h, g in FIGURES)
+        return WORKER_COLUMNS
+    return tuple((c.replace("payload", "content"), h, g.replace("Payload", "Content")) for c, h, g in WORKER_COLUMNS)
 
 
 _HEADS = {key: key.capitalize() for key in ("model", "data", "clients", "method", "seed", "worker")}
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The numbers of one or several workers of a cell, as `figures_of` orders them; None where one is not known.
+class WorkerNumbers:
+    """The numbers of one or several workers of a cell, as `worker_columns` orders them; None where one is not known.
 
     `partly` says which are sums of those messages only that can be encoded.
     """
@@ -89,7 +89,7 @@ def audit(
         reading=(*reasons(cells, workers, messages), *_unseen(cells, workers, spec)),
         columns=tuple(_columns(keys, spec)),
         rows=tuple(rows),
-        notes=(*notes(rows, closed_form=["derived"]), *without_effect.note(known, spec)),
+        notes=(*notes(rows, closed_form=["derived"]), *no_effect_note(known, spec)),
         to_do=tuple(to_do),
         provenance=tuple(provenance(cells, command)),
         template=spec.template,
@@ -115,16 +115,16 @@ def _content(worker: Mapping[Any, Any], way: str) -> float | None:
     return None if None in parts else sum(part for part in parts if part is not None)
 
 
-def grouped(workers: Sequence[Mapping[str, Any]], measure: str) -> Iterator[Figures]:
+def grouped(workers: Sequence[Mapping[str, Any]], measure: str) -> Iterator[WorkerNumbers]:
     """Yield the server and the clients; neighbours with the same numbers share one line."""
-    figures = figures_of(measure)
+    figures = worker_columns(measure)
     numbers: list[int] = []
     for position, worker in enumerate(workers, start=1):
         numbers.append(int(worker["worker"]))
         values = tuple(_value(worker, column) for column, _, _ in figures)
         alike = position < len(workers) and values == tuple(_value(workers[position], c) for c, _, _ in figures)
         if not alike or SERVER in numbers:
-            yield Figures(_name(numbers), values, tuple(_is_partly(worker, column) for column, _, _ in figures))
+            yield WorkerNumbers(_name(numbers), values, tuple(_is_partly(worker, column) for column, _, _ in figures))
             numbers = []
 
 
@@ -171,7 +171,7 @@ def _columns(keys: Sequence[str], spec: TableSpec) -> Iterator[Column]:
     for key in keys:
         numeric = key in ("clients", "seed")
         yield Column(key, _HEADS.get(key, spec.label(key)), numeric=numeric)
-    for column, head, group in figures_of(spec.measure):
+    for column, head, group in worker_columns(spec.measure):
         yield Column(column, head, group, raw=column, long=f"{head}, {group[0].lower()}{group[1:]}")
 
 
@@ -184,9 +184,9 @@ def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], s
         entries.append(_means(cell, own, spec.measure))
         names.append("sys_avg")
     else:
-        entries.append([Entry(mark=_mark(cell))] * len(FIGURES))
+        entries.append([Entry(mark=_mark(cell))] * len(WORKER_COLUMNS))
         names.append("all")
-    axes = [_plain(cell[key]) for key in keys[:-1]]
+    axes = [plain(cell[key]) for key in keys[:-1]]
     for number, (name, figures) in enumerate(zip(names, entries, strict=True)):
         span = len(names) if number == 0 else 0
         labels = [replace(label_of(key, value, spec), span=span) for key, value in zip(keys, axes, strict=False)]
@@ -198,7 +198,7 @@ def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], s
 
 def _marked(figures: Sequence[Entry], *, is_derived: bool) -> Iterator[Entry]:
     """Yield the figures of a worker, what travelled marked where nobody metered it."""
-    for (column, _, _), entry in zip(FIGURES, figures, strict=True):
+    for (column, _, _), entry in zip(WORKER_COLUMNS, figures, strict=True):
         is_closed_form = is_derived and not column.startswith("total_") and not entry.mark
         yield replace(entry, notes=(ESTIMATED, *entry.notes)) if is_closed_form else entry
 
@@ -210,7 +210,7 @@ def _mark(cell: Mapping[Any, Any]) -> Mark:
 def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]], measure: str) -> list[Entry]:
     """Return FederatedScope's own two averages as it prints them, and the same mean of the true bytes."""
     entries = []
-    for column, _, _ in figures_of(measure):
+    for column, _, _ in worker_columns(measure):
         if column.startswith("total_"):
             entries.append(_as_logged(cell.get(f"sys_avg_{column}")))
             continue
@@ -236,10 +236,3 @@ def _as_logged(text: Any) -> Entry:
 
 
 _BYTES = re.compile(r"\d{1,3}(\.\d+)?", re.ASCII)
-
-
-def _plain(value: Any) -> Any:
-    """Return an axis as the cell has it: pandas turns whole numbers into floats where some are missing."""
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return None
-    return int(value) if isinstance(value, float) and value.is_integer() else value

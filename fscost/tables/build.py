@@ -6,22 +6,20 @@ from typing import Any
 
 import pandas as pd
 
-from fscost.cells.engine_kinds import untrained
 from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
-from fscost.tables import without_effect
-from fscost.tables.captions import counted, notes, provenance, reading
+from fscost.tables.captions import counted, no_effect_note, notes, reading, size_of_all
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, Style, emphasised, style_of, unit_for
 from fscost.tables.comparison import Keys, baseline_of, compared, readable
-from fscost.tables.fallback_columns import columns_of
 from fscost.tables.headings import Heads, label_of
-from fscost.tables.lines import Line, Run, Values, sizes_of
-from fscost.tables.logged_metrics import as_logged
-from fscost.tables.marks import DOUBTED, NO_EFFECT, NOT_REACHED, OUTSIDE, SO_FAR, UNKNOWN, Mark, MarkKind, unknown
-from fscost.tables.quantities import QUANTITIES, Kind, Quantity
-from fscost.tables.same_in_all import leaving, size_of_all
+from fscost.tables.lines import Line, Record, Values, sizes_of
+from fscost.tables.marks import NO_EFFECT, NOT_REACHED, OUTSIDE, UNKNOWN, Mark, MarkKind, unknown
+from fscost.tables.provenance import provenance
+from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantity import Kind, Quantity
 from fscost.tables.seeds import counts_of, groups_of, sentences, with_counts
+from fscost.tables.shown_columns import as_logged, columns_of, leaving
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
 
@@ -43,7 +41,7 @@ def build(
     cells that must not stand in one table.
     """
     cells = readable(cells, extra or {})
-    columns = [column for column in columns_of(spec.column_specs(), cells) if _is_told(column, cells, spec)]
+    columns = columns_of(spec, cells)
     keys, lines = compared(cells, rounds, spec, extra or {}, [column.measure for column in columns])
     columns, said = as_logged(columns, lines)
     baselines = baseline_of(lines, keys, spec)
@@ -75,11 +73,11 @@ def _explained(
         table,
         counted=counted(lines, columns, table.rows, spec),
         reading=(*how, *sentences(table, lines, keys, spec), *said),
-        notes=(*notes(table.rows, table.columns, lines, columns), *without_effect.note(_runs(lines), spec)),
+        notes=(*notes(table.rows, table.columns, lines, columns), *no_effect_note(_runs(lines), spec)),
     )
 
 
-def _runs(lines: Sequence[Line]) -> Iterator[Run]:
+def _runs(lines: Sequence[Line]) -> Iterator[Record]:
     return (run for line in lines for run in line.runs)
 
 
@@ -88,19 +86,6 @@ def _places(gone: Sequence[ColumnSpec], grid: "_Grid", keys: Keys, parts: Sequen
     labels = [n for n, key in enumerate(keys.rows) if key == "params" and size_of_all([*grid.lines.values()], keys)]
     numbers = [n for n, part in enumerate([*parts] * len(grid.across)) if part.column in gone]
     return [*labels, *(len(keys.rows) + n for n in numbers)]
-
-
-def _is_told(column: ColumnSpec, cells: pd.DataFrame, spec: TableSpec) -> bool:
-    """Return whether a column has anything to tell: some stand only where it has."""
-    quantity = QUANTITIES[column.quantity]
-    if not quantity.optional:
-        return True
-    if quantity.needs_network:
-        return spec.connection is not None
-    if quantity.kind is Kind.METRIC:
-        return not cells["engine"].isin([*untrained()]).all()
-    sent = [cells[name].dropna().gt(0).any() for t in column.traffics if (name := f"{t}_peer_messages") in cells]
-    return column.measure != NETWORK and any(sent)
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -152,16 +137,9 @@ def _datum(column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpe
     is_estimate = quantity.kind is Kind.SECONDS or column.measure == NETWORK or _is_closed_form(quantity, line)
     is_estimate = is_estimate and quantity.kind not in (Kind.METRIC, Kind.COUNT)
     if quantity.of is not None:
-        return Datum(quantity.of(line, column), line.ids, is_estimate, _notes(quantity, line))
+        return Datum(quantity.of(line, column), line.ids, is_estimate, quantity.notes(line))
     runs = line.ids + tuple(run for run in (baseline.ids if baseline else ()) if run not in line.ids)
     return Datum(_relative(quantity, column, line, baseline, spec), runs, is_estimate)
-
-
-def _notes(quantity: Quantity, line: Line) -> tuple[Mark, ...]:
-    """Return what stands behind a number that is not all that its heading says."""
-    if quantity.is_logged:
-        return (DOUBTED,) if line.known("implausible") else ()
-    return (SO_FAR,) if quantity.key == "best" and line.known("best_of") else ()
 
 
 def _is_closed_form(quantity: Quantity, line: Line) -> bool:

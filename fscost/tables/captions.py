@@ -1,25 +1,24 @@
-"""What a table says about itself: what is counted, how to read it, what its marks mean, where it comes from."""
+"""What a table says about itself: what is counted, how to read it, what its marks mean."""
 
-import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from fscost import __version__
-from fscost.cells.measure import BACK, FORTH, MEASURES, NETWORK, Link, Traffic
+from fscost.cells.measure import MEASURES, NETWORK, Link, Traffic
 from fscost.cells.outcome import Status
+from fscost.protocol.no_effect import WORDS, options_in, part_of
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.column_style import Style
 from fscost.tables.comparison import Keys
-from fscost.tables.headings import Heads, per, target_name
-from fscost.tables.lines import Line, bytes_columns
-from fscost.tables.marks import DOUBTED, ESTIMATED, SO_FAR, Mark
+from fscost.tables.headings import Heads, of_axis
+from fscost.tables.lines import Line, Record, bytes_columns, is_unknown, sizes_of
+from fscost.tables.marks import DOUBTED, ESTIMATED, NO_EFFECT, SO_FAR, Mark
 from fscost.tables.numbers import whole
-from fscost.tables.quantities import QUANTITIES, Kind
-from fscost.tables.same_in_all import constants_of, in_words
+from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantity import Kind
 from fscost.tables.seeds import counts_of, number_of
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Note, Row
@@ -83,7 +82,7 @@ def reading(
     classes = {traffic for column in sizes for traffic in column.traffics}
     if others := [str(traffic) for traffic in Traffic if traffic not in classes] if sizes else []:
         yield f"{' and '.join(others).capitalize()} messages are not counted."
-    yield from dict.fromkeys(text for column, _ in columns for text in _sentences(column, lines, heads))
+    yield from dict.fromkeys(_sentences([column for column, _ in columns], heads))
     yield from unseen_of(lines, sizes)
     units = dict.fromkeys(style.unit for _, style in columns if power(style.unit))
     if units:
@@ -94,64 +93,8 @@ def reading(
         yield f"The same in all rows: {text}." if len(lines) > 1 else f"{text[0].upper()}{text[1:]}."
 
 
-def _sentences(column: ColumnSpec, lines: Sequence[Line], heads: Heads) -> Iterator[str]:
-    """Yield how to read one column."""
-    match column.quantity:
-        case "uplink" | "downlink" if column.measure == NETWORK:
-            occasion = per(column).removeprefix("client and ")
-            yield (
-                f"Uplink, downlink: what this direction carries per participating client and {occasion}, "
-                f"{FORTH} sent this way and {BACK} sent the other way."
-            )
-        case "uplink" | "downlink":
-            of = "per participating client and round" if column.traffic == Traffic.TRAINING else "the mean of a message"
-            yield f"Uplink, downlink: {of}."
-        case "peer":
-            share = "what a participating client sends to other clients in one round"
-            of = share if column.traffic == Traffic.TRAINING else "the mean of a message between clients"
-            yield f"Peer: {of}; part of the total."
-        case "total" | "total_uplink" | "total_downlink":
-            both = ", both directions" if column.quantity == "total" else ""
-            yield f"{heads.names(column.quantity)}: all clients and rounds{both}."
-        case "per_parameter":
-            yield f"{heads.name(column)}: bytes of a mean message by the model's number of parameters."
-        case "traffic_share":
-            yield f"{heads.names('traffic_share')}: of the bytes of training, evaluation and control together."
-        case "rounds_to" | "bytes_to" | "speedup" | "bytes_ratio":
-            yield f"Until {target_name(column)}: up to and with the first evaluated round that reaches it."
-    yield from _of_metric(column, heads)
-    yield from _relative(column, heads)
-    yield from _of_logs(column)
-
-
-def _of_logs(column: ColumnSpec) -> Iterator[str]:
-    if QUANTITIES[column.quantity].is_logged:
-        yield (
-            "Logged: total_upload_bytes and total_download_bytes of FederatedScope's system_metrics.log, of all "
-            "messages and rounds; per client, the mean over the clients that logged."
-        )
-
-
-def _of_metric(column: ColumnSpec, heads: Heads) -> Iterator[str]:
-    if column.quantity == "final":
-        yield f"{heads.name(column)}: after the last round, over all samples."
-    if column.quantity == "best":
-        which = {"higher": "highest", "lower": "lowest", "": "best"}[column.direction]
-        yield f"{heads.name(column)}: {which} of all evaluated rounds, over all samples."
-
-
-def _relative(column: ColumnSpec, heads: Heads) -> Iterator[str]:
-    """Yield what a relative column is relative to."""
-    against = f"that of {heads.baseline}" if heads.baseline else "the first of the rows compared"
-    match column.quantity:
-        case "ratio":
-            yield f"{heads.name(column)}: total relative to {against}."
-        case "saving":
-            yield f"{heads.name(column)}: how much less the total is than {against}."
-        case "speedup":
-            yield f"{heads.name(column)}: rounds of {against.removeprefix('that of ')} divided by those of the row."
-        case "bytes_ratio":
-            yield f"{heads.name(column)}: bytes until then relative to {against.replace('that of', 'those of')}."
+def _sentences(columns: Sequence[ColumnSpec], heads: Heads) -> Iterator[str]:
+    return (say(heads.wording(column)) for column in columns for say in QUANTITIES[column.quantity].sentences)
 
 
 def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
@@ -179,6 +122,49 @@ def power(unit: str) -> str:
     """Return how many bytes a unit is, as a power; nothing for bytes themselves."""
     powers = {"kB": "10³", "MB": "10⁶", "GB": "10⁹", "KiB": "2¹⁰", "MiB": "2²⁰", "GiB": "2³⁰"}
     return powers.get(unit, "")
+
+
+# --- the same in all rows -------------------------------------------------------------------------
+
+
+def size_of_all(lines: Sequence[Line], keys: Keys) -> int | None:
+    """Return the number of parameters where its column is to leave as all models have it."""
+    sizes = sizes_of(lines)
+    found = {sizes.get(line.model) for line in lines}
+    return found.pop() if "params" in keys.if_varying and len(found) == 1 < len(lines) else None
+
+
+def constants_of(keys: Keys, lines: Sequence[Line], shown: Collection[str] = ()) -> Mapping[str, Any]:
+    """Return what no row tells as it never differs, by its key; `shown` are the quantities that have columns.
+
+    Rounds are those that were trained, and not told where that is not one number.
+    """
+    found = {key: value for key, value in keys.constant.items() if value is not None}
+    if "rounds" in found:
+        found |= {"rounds": None if "rounds" in shown else rounds_of(lines)}
+    found["params"] = size_of_all(lines, keys)
+    return {key: found[key] for key in _ORDER if found.get(key) is not None}
+
+
+_ORDER = ("method", "model", "params", "data", "clients", "rounds")
+
+
+def rounds_of(lines: Sequence[Line]) -> int | None:
+    """Return for how many rounds all runs that are done were trained, None where that differs or is not known.
+
+    Where none is done it is for how many they are to be.
+    """
+    runs = [run for line in lines for run in line.runs]
+    done = [run.get("rounds_trained") for run in runs if run["status"] == Status.DONE]
+    known = done or [run.get("rounds") for run in runs]
+    found = {None if value is None or is_unknown(value) else int(value) for value in known}
+    return found.pop() if len(found) == 1 else None
+
+
+def in_words(constants: Mapping[str, Any], spec: TableSpec) -> Iterator[str]:
+    """Yield constants as a note tells them: ``model MLP-64``, ``4,958 parameters``, ``8 rounds``."""
+    for key, value in constants.items():
+        yield f"{whole(value)} parameters" if key == "params" else of_axis(key, value, spec.label(value))
 
 
 # --- marks ----------------------------------------------------------------------------------------
@@ -233,44 +219,7 @@ def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator
         yield _ESTIMATES["times"]
 
 
-# --- provenance -----------------------------------------------------------------------------------
-
-
-def provenance(cells: pd.DataFrame, command: str, rounds: pd.DataFrame | None = None) -> Iterator[str]:
-    """Yield where the numbers come from, for a comment in the file; nothing where no command makes it again."""
-    if not command:
-        return
-    yield f"fscost {__version__}: {command}"
-    for (engine, protocol), own in cells.groupby(["engine", "protocol"], sort=False, dropna=False):
-        commits = [*own["fs_commit"].dropna().unique()] if "fs_commit" in own else []
-        commit = f", commit {', '.join(commits)}" if commits else ""
-        done = (own["status"] == Status.DONE).sum()
-        yield (
-            f"engine {engine}, message protocol of FederatedScope {protocol}{commit}: {done} of {len(own)} cells done"
-        )
-    yield f"digest of the cells: sha256 {digest(cells, pd.DataFrame() if rounds is None else rounds)}"
-
-
-def digest(*frames: pd.DataFrame) -> str:
-    """Return the sha256 of the cells' ids, states, totals and metrics: equal for equal results, whenever computed."""
-    return hashlib.sha256("\n".join(line for frame in frames for line in _results(frame)).encode()).hexdigest()
-
-
-def _results(frame: pd.DataFrame) -> list[str]:
-    told = sorted(str(name) for name in frame if name not in _NOT_RESULTS)
-    return [*told, *sorted(repr([_canonical(row[name]) for name in told]) for row in frame.to_dict("records"))]
-
-
-def _canonical(value: Any) -> str:
-    return "" if value is None or pd.isna(value) else str(int(value) if _is_whole(value) else value)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, float) and value.is_integer()
-
-
-_NOT_RESULTS = ("wall_s", "reason", "path", "no_effect", "id", "repeat")  # the last two are in ``cell``
-
+# --- what payload leaves out ---------------------------------------------------------------------
 
 _TRIFLE = 0.01
 """Up to this share of payload, what it leaves out is not worth a sentence."""
@@ -305,3 +254,35 @@ def _pairs(line: Line, traffic: str) -> Iterator[Pair]:
     ]
     payload, scalar = ([] if isinstance(values, Mark) else values for values in sizes)
     yield from zip(payload, scalar, strict=False)  # none, where one of them is not known
+
+
+# --- methods without effect -----------------------------------------------------------------------
+
+
+def no_effect_said(runs: Iterable[Record], spec: TableSpec) -> Iterator[str]:
+    """Yield what did nothing, with the models in which: ``8-bit weights: quantised nothing in MLP-16, MLP-64``."""
+    for (part, option), models in _no_effect(runs).items():
+        yield f"{spec.label(part)}: {WORDS[option]} in {', '.join(spec.label(model) for model in models)}"
+
+
+def _no_effect(runs: Iterable[Record]) -> Mapping[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for run in runs:
+        for option in options_in(run.get("no_effect")):
+            part = part_of(str(run["method"]), option)
+            found.setdefault((part, option), {})[str(run["model"])] = None
+    return {what: [*models] for what, models in found.items()}
+
+
+def no_effect_note(runs: Iterable[Record], spec: TableSpec) -> Iterator[Note]:
+    """Yield what the mark means, nothing where no run has one."""
+    if texts := [*no_effect_said(runs, spec)]:
+        yield Note(NO_EFFECT.sign, f"{NO_EFFECT.meaning}: {'; '.join(texts)}")
+
+
+def no_effect_words(runs: Iterable[Record], spec: TableSpec) -> dict[str, list[str]]:
+    """Return what did nothing in words, ``quantised nothing``, with the labels of the models in which."""
+    found: dict[str, list[str]] = {}
+    for (_, option), models in _no_effect(runs).items():
+        found.setdefault(WORDS[option], []).extend(spec.label(model) for model in models)
+    return found

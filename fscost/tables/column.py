@@ -4,19 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fscost.cells.measure import MEASURES, UNITS, Traffic
-from fscost.cells.metric import DIRECTIONS, Direction, direction_of, is_accuracy
+from fscost.cells.measure import MEASURES, NETWORK, UNITS, Traffic
+from fscost.cells.metric import DIRECTIONS, Direction, direction_of, is_accuracy, metric_text
 from fscost.errors import TableError, nearest
 from fscost.tables.network_model import Connection
+from fscost.tables.numbers import as_set
 
 AUTO_UNITS = {"auto": ("B", "kB", "MB", "GB"), "auto_binary": ("B", "KiB", "MiB", "GiB")}
 """Units chosen by the numbers, one for a whole column: of 1000, or of 1024."""
-
-AT_TARGET = ("rounds_to", "bytes_to", "speedup", "bytes_ratio")
-"""Quantities that wait for a metric to reach the target."""
-
-TELL = "table.better=higher or table.better=lower tells"
-"""How to say which way of a metric is better that nobody knows."""
 
 Logged = Literal["share", "percent", "neither"]
 
@@ -87,19 +82,24 @@ class ColumnSpec:
         """What makes a metric that is logged one that is printed."""
         return 100 if self.is_rate and self.logged == "share" else 1
 
-    def check_direction(self) -> None:
-        """Raise TableError for a target of a metric of which nobody knows which way is better."""
-        if self.quantity in AT_TARGET and not self.direction:
-            raise TableError(f"table.metric={self.metric}: nobody knows when it reaches a target; {TELL}")
+    @property
+    def target_name(self) -> str:
+        """The target in words, ``90 % accuracy``."""
+        value = as_set(self.factor * self.target)
+        return f"{value}{' %' if self.is_rate else ''} {metric_text(self.metric)}"
 
-    def check_target(self) -> None:
-        """Raise TableError for a target that no accuracy has, as these are logged."""
-        if not self.is_rate:
-            return
-        if self.logged == "share" and not 0 <= self.target <= 1:
-            raise TableError(f"table.target={self.target}: an accuracy is logged as 0 to 1; write 0.9 for 90 %")
-        if self.logged == "percent" and self.quantity in AT_TARGET and not 1 < self.target <= 100:
-            raise TableError(f"table.target={self.target}: these runs log {self.metric} in percent; write 90 for 90 %")
+    @property
+    def occasion(self) -> str:
+        """How often a client sends such messages, by estimated network bytes: each round, evaluation or exchange."""
+        occasions = {str(Traffic.TRAINING): "round", str(Traffic.EVALUATION): "evaluation"}
+        return occasions.get(self.traffic, "exchange")
+
+    @property
+    def per(self) -> str:
+        """What the bytes of uplink and downlink are of, in words."""
+        if self.measure == NETWORK:
+            return f"client and {self.occasion}"
+        return "client and round" if self.traffic == Traffic.TRAINING else "message"
 
 
 def one_of(key: str, value: str, choices: Any) -> None:

@@ -11,7 +11,8 @@ from fscost.tables.column import AUTO_UNITS, ColumnSpec
 from fscost.tables.lines import Values
 from fscost.tables.marks import ESTIMATED, UNKNOWN, Mark, MarkKind
 from fscost.tables.numbers import Number, counted
-from fscost.tables.quantities import QUANTITIES, Kind, Quantity
+from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantity import Kind, Quantity
 from fscost.tables.table import Emphasis, Entry
 
 TIED = 0.01

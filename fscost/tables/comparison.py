@@ -10,9 +10,8 @@ import pandas as pd
 from fscost.cells.cell import AXES
 from fscost.errors import TableError, nearest
 from fscost.tables.lines import Line, lines_of, plain, sizes_of
+from fscost.tables.option_values import given, makes_a_method
 from fscost.tables.spec import TableSpec
-from fscost.tables.varying_options import makes_a_method
-from fscost.tables.written_values import given
 
 
 @dataclass(frozen=True)
@@ -144,11 +143,11 @@ def baseline_of(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> list[Line
     ]
 
 
-Options = Mapping[str, Mapping[str, Any]]
+OptionValues = Mapping[str, Mapping[str, Any]]
 """Options that vary beyond the axes, each with its value per cell id."""
 
 
-def readable(cells: pd.DataFrame, extra: Options) -> pd.DataFrame:
+def readable(cells: pd.DataFrame, extra: OptionValues) -> pd.DataFrame:
     """Return the cells of which it is known what they are, with options as columns.
 
     `extra` holds the options by their names, and their values by the id of the cell. Raises TableError where no cell
@@ -163,7 +162,7 @@ def readable(cells: pd.DataFrame, extra: Options) -> pd.DataFrame:
 
 
 def compared(
-    cells: pd.DataFrame, rounds: pd.DataFrame | None, spec: TableSpec, extra: Options, measures: Iterable[str]
+    cells: pd.DataFrame, rounds: pd.DataFrame | None, spec: TableSpec, extra: OptionValues, measures: Iterable[str]
 ) -> tuple[Keys, list[Line]]:
     """Return the lines of `readable` cells, in the order of `spec`, and the keys that tell them apart.
 

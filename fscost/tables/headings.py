@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
-from fscost.cells.measure import NETWORK, Traffic
+from fscost.cells.measure import Traffic
 from fscost.cells.metric import metric_text, metric_title
-from fscost.tables.column import AT_TARGET, ColumnSpec
+from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Style
 from fscost.tables.comparison import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, UNKNOWN
-from fscost.tables.numbers import Number, as_set, whole
-from fscost.tables.quantities import QUANTITIES, Kind
+from fscost.tables.numbers import Number, whole
+from fscost.tables.option_values import Given
+from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantity import Kind, Wording
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry
-from fscost.tables.written_values import Given
 
 _KEYS = {
     "model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "rounds": "Rounds", "method": "Method",
@@ -70,7 +71,7 @@ class Heads:
         if column.quantity == "rounds" and self._has_rounds:
             return "rounds_trained"
         settings = [] if style.quantity.kind in (Kind.BYTES, Kind.METRIC, Kind.COUNT) else ["measure"]  # bytes name it
-        settings += ["metric", "target"] if column.quantity in AT_TARGET else []
+        settings += ["metric", "target"] if QUANTITIES[column.quantity].waits else []
         settings += ["better"] if column.better else []
         apart = [str(getattr(column, key)) for key in settings if self._differs(column, key)]
         return "_".join([_raw(column, style), *apart])
@@ -95,9 +96,10 @@ class Heads:
         apart = [getattr(column, key) for key in settings if self._differs(column, key)]
         return ", ".join([self._name(column), *apart])
 
-    def names(self, quantity: str) -> str:
-        """Return what the columns of a quantity are called, one after the other."""
-        return ", ".join(dict.fromkeys(self.name(column) for column in self._columns if column.quantity == quantity))
+    def wording(self, column: ColumnSpec) -> Wording:
+        """Return what a sentence about a column names."""
+        alike = (self.name(other) for other in self._columns if other.quantity == column.quantity)
+        return Wording(column, self.name(column), ", ".join(dict.fromkeys(alike)), self.baseline)
 
     def _name(self, column: ColumnSpec) -> str:
         quantity = QUANTITIES[column.quantity]
@@ -125,38 +127,24 @@ def _value(axis: str, value: Any, spec: TableSpec) -> str:
     return f"{spec.label(axis)}={label}" if isinstance(value, Given) else label
 
 
-def target_name(column: ColumnSpec) -> str:
-    """Return what a target is called, as ``90 % accuracy``."""
-    value = as_set(column.factor * column.target)
-    return f"{value}{' %' if column.is_rate else ''} {metric_text(column.metric)}"
-
-
-def per(column: ColumnSpec) -> str:
-    """Return what the figures of uplink and downlink are of, in words."""
-    if column.measure == NETWORK:
-        occasions = {str(Traffic.TRAINING): "round", str(Traffic.EVALUATION): "evaluation"}
-        return f"client and {occasions.get(column.traffic, 'exchange')}"
-    return "client and round" if column.traffic == Traffic.TRAINING else "message"
-
-
 def _long(column: ColumnSpec, name: str, unit: str) -> str:
     """Return a heading that says in one line what a shared one and its own say together."""
     if QUANTITIES[column.quantity].family == "share":
-        unit = f"{unit}/{per(column).replace(' and ', '/')}"
+        unit = f"{unit}/{column.per.replace(' and ', '/')}"
     if group := QUANTITIES[column.quantity].group:
         return f"{group}: {name} ({unit})"
-    until = f" until {target_name(column)}" if column.quantity in AT_TARGET else ""
+    until = f" until {column.target_name}" if QUANTITIES[column.quantity].waits else ""
     return f"{name}{until} ({unit})" if unit else f"{name}{until}"
 
 
 def _in_group(column: ColumnSpec, name: str, unit: str) -> tuple[str, str, str]:
     """Return the heading that a column shares with its neighbours, its own, and its unit."""
-    if column.quantity in AT_TARGET:
-        return f"Until {target_name(column)}", f"{name} ({unit})" if unit else name, unit
+    if QUANTITIES[column.quantity].waits:
+        return f"Until {column.target_name}", f"{name} ({unit})" if unit else name, unit
     if group := QUANTITIES[column.quantity].group:
         return f"{group} ({unit})", name, unit
     if QUANTITIES[column.quantity].family == "share":
-        return f"Per {per(column)} ({unit})", name, unit
+        return f"Per {column.per} ({unit})", name, unit
     return "", name, unit
 
 

@@ -14,12 +14,12 @@ from fscost.protocol.no_effect import options_in
 from fscost.tables.column import ColumnSpec
 from fscost.tables.marks import UNKNOWN, Mark, mark_of, unknown
 from fscost.tables.network_model import Course, Sent
-from fscost.tables.written_values import number_of
+from fscost.tables.option_values import number_of
 
 if TYPE_CHECKING:
     import pandas as pd  # which takes longer to import than a plan, that only checks what a table is to show
 
-Run = Mapping[str, Any]
+Record = Mapping[str, Any]
 """One row of the frame of cells."""
 
 Values = list[float] | Mark
@@ -31,8 +31,8 @@ class Line:
     """The runs of one setting, one per seed; `axes` are what tells lines apart, `rounds` each run's evaluations."""
 
     axes: Mapping[str, Any]
-    runs: Sequence[Run]
-    rounds: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+    runs: Sequence[Record]
+    rounds: Mapping[str, Sequence[Record]] = field(default_factory=dict)
 
     @cached_property
     def status(self) -> Status:
@@ -133,7 +133,7 @@ def _names(column: ColumnSpec) -> list[tuple[list[str], list[str], str]]:
     return [(bytes_columns(column, k), message_columns(column, k), client_rounds_column(column, k)) for k in Link]
 
 
-def course_of(run: Run, rounds: Any, column: ColumnSpec) -> Course | None:
+def course_of(run: Record, rounds: Any, column: ColumnSpec) -> Course | None:
     """Return what a row of the frame of cells or of rounds says was sent, None where a part is not known."""
     sums = [(_sum(run, sizes), _sum(run, messages)) for sizes, messages, _ in _names(column)]
     known = [(size, number) for size, number in sums if size is not None and number is not None]
@@ -147,12 +147,12 @@ def course_of(run: Run, rounds: Any, column: ColumnSpec) -> Course | None:
     return Course(column.measure, float(rounds), *sent)
 
 
-def _sum(run: Run, names: Iterable[str]) -> float | None:
+def _sum(run: Record, names: Iterable[str]) -> float | None:
     values = [run.get(name) for name in names]
     return None if any(map(is_unknown, values)) else sum(float(value) for value in values if value is not None)
 
 
-def is_derived(run: Run) -> bool:
+def is_derived(run: Record) -> bool:
     """Return whether a run's bytes follow from its configuration, as nobody metered its messages."""
     return not is_unknown(run.get("derived"))
 
@@ -172,7 +172,7 @@ def lines_of(cells: "pd.DataFrame", rounds: "pd.DataFrame", keys: Sequence[str],
     Raises TableError for two runs of one cell.
     """
     runs = _rows(cells)
-    evaluated: dict[str, list[Run]] = {}
+    evaluated: dict[str, list[Record]] = {}
     for row in _rows(rounds):
         evaluated.setdefault(row["cell"], []).append(row)
     axes_of = [{key: plain(run.get(key)) for key in keys} for run in runs]
@@ -190,7 +190,7 @@ def lines_of(cells: "pd.DataFrame", rounds: "pd.DataFrame", keys: Sequence[str],
     return lines
 
 
-def _rows(frame: "pd.DataFrame") -> list[Run]:
+def _rows(frame: "pd.DataFrame") -> list[Record]:
     """Return the rows by the columns' names; ``to_dict`` looks at each value, and takes longer."""
     names = [str(name) for name in frame]
     return [dict(zip(names, row, strict=True)) for row in zip(*(frame[name].tolist() for name in frame), strict=True)]

@@ -1,16 +1,14 @@
-"""What a column can show: how it is computed for each run, which way is better, and how it is printed."""
+"""What a column can show: how it is computed, what it is called, which way is better, how to read it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Literal
+from dataclasses import replace
 
-from fscost.cells.measure import NETWORK, Link, Traffic
+from fscost.cells.measure import BACK, FORTH, NETWORK, Link, Traffic
 from fscost.cells.outcome import Status
 from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.lines import (
     Line,
-    Run,
+    Record,
     Values,
     bytes_columns,
     client_rounds_column,
@@ -18,55 +16,9 @@ from fscost.tables.lines import (
     is_unknown,
     message_columns,
 )
-from fscost.tables.marks import NOT_REACHED, UNKNOWN, Mark, MarkKind, not_reached, unknown
+from fscost.tables.marks import DOUBTED, NOT_REACHED, SO_FAR, UNKNOWN, Mark, MarkKind, not_reached, unknown
 from fscost.tables.network_model import Connection, Course
-
-Of = Callable[[Line, ColumnSpec], Values]
-
-
-class Kind(Enum):
-    """How numbers are printed; the value is the name of their base unit in CSV."""
-
-    BYTES = "bytes"
-    SECONDS = "s"
-    PERCENT = "percent"
-    METRIC = ""
-    COUNT = "rounds"
-    FACTOR = "factor"
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A quantity of a line, per seed.
-
-    of: its values, one per run, in base units. relative: instead, from the mean of the quantity `against` of a line
-    and of its baseline. family: columns of one family share an automatic unit. group: a heading that it shares with
-    its neighbours. optional: its column is left out where no line has any.
-    """
-
-    key: str
-    head: str
-    kind: Kind
-    of: Of | None = None
-    better: Literal["lower", "higher", ""] = "lower"
-    family: str = ""
-    against: str = ""
-    relative: Callable[[float, float], float] | None = None
-    optional: bool = False
-    needs_network: bool = False
-    group: str = ""
-
-    @property
-    def is_logged(self) -> bool:
-        """Whether it is FederatedScope's own count of a worker, of all messages, whatever is counted elsewhere."""
-        return self.key.startswith("logged_")
-
-    def better_of(self, column: ColumnSpec) -> str:
-        """Return which way is better: of a metric, that of the metric, empty where nobody knows."""
-        if self.kind is Kind.METRIC:
-            return column.direction
-        return self.better
-
+from fscost.tables.quantity import Kind, Of, Quantity, Wording
 
 # --- bytes ----------------------------------------------------------------------------------------
 
@@ -210,7 +162,7 @@ def _unlogged(line: Line, column: ColumnSpec) -> Mark:
     return unknown("nothing was trained" if line.is_estimate else f"no number of {column.metric} was logged")
 
 
-def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Callable[[float], Mark]) -> Of:
+def _at_target(value: Callable[[Record, ColumnSpec], float | None], unreached: Callable[[float], Mark]) -> Of:
     """Return what computes a value at the first evaluation that reached the target.
 
     Where one seed did not reach it there is no mean, and the mark says so.
@@ -232,14 +184,14 @@ def _at_target(value: Callable[[Run, ColumnSpec], float | None], unreached: Call
     return of
 
 
-def _is_reached(row: Run, column: ColumnSpec) -> bool:
+def _is_reached(row: Record, column: ColumnSpec) -> bool:
     value = row.get(column.metric)
     if is_unknown(value) or value is None:
         return False
     return bool(value >= column.target if column.direction == "higher" else value <= column.target)
 
 
-def _bytes_until(row: Run, column: ColumnSpec) -> float | None:
+def _bytes_until(row: Record, column: ColumnSpec) -> float | None:
     course = course_of(row, float(row["round"]), column)
     return None if course is None else course.total_bytes
 
@@ -256,10 +208,45 @@ def _time(value: Callable[[Connection, Course], float | None]) -> Of:
     return of
 
 
+# --- how to read it -------------------------------------------------------------------------------
+
+
+def _share_said(said: Wording) -> str:
+    if said.column.measure == NETWORK:
+        return (
+            f"Uplink, downlink: what this direction carries per participating client and {said.column.occasion}, "
+            f"{FORTH} sent this way and {BACK} sent the other way."
+        )
+    is_training = said.column.traffic == Traffic.TRAINING
+    return f"Uplink, downlink: {'per participating client and round' if is_training else 'the mean of a message'}."
+
+
+def _peer_said(said: Wording) -> str:
+    share = "what a participating client sends to other clients in one round"
+    of = share if said.column.traffic == Traffic.TRAINING else "the mean of a message between clients"
+    return f"Peer: {of}; part of the total."
+
+
+def _until_said(said: Wording) -> str:
+    return f"Until {said.column.target_name}: up to and with the first evaluated round that reaches it."
+
+
+def _best_said(said: Wording) -> str:
+    which = {"higher": "highest", "lower": "lowest", "": "best"}[said.column.direction]
+    return f"{said.name}: {which} of all evaluated rounds, over all samples."
+
+
+def _logged_said(said: Wording) -> str:
+    return (
+        "Logged: total_upload_bytes and total_download_bytes of FederatedScope's system_metrics.log, of all "
+        "messages and rounds; per client, the mean over the clients that logged."
+    )
+
+
 # --- what FederatedScope logged -------------------------------------------------------------------
 
 
-def _logged(way: str, who: str, *, per: Callable[[Run], float] = lambda run: 1) -> Of:
+def _logged(way: str, who: str, *, per: Callable[[Record], float] = lambda run: 1) -> Of:
     """Return what takes FederatedScope's own count of some workers, ``upload`` or ``download``, divided by `per`."""
 
     def of(line: Line, column: ColumnSpec) -> Values:
@@ -271,7 +258,7 @@ def _logged(way: str, who: str, *, per: Callable[[Run], float] = lambda run: 1) 
 
 def _logged_quantities() -> Iterator[Quantity]:
     """Yield both directions of each: a client in the mean, all clients, the server, and the mean of all workers."""
-    whose: tuple[tuple[str, str, str, Callable[[Run], float]], ...] = (
+    whose: tuple[tuple[str, str, str, Callable[[Record], float]], ...] = (
         ("", "Logged per client", "client", lambda run: float(run["logged_clients"])),
         ("total_", "Logged by all clients", "client", lambda run: 1),
         ("server_", "Logged by the server", "server", lambda run: 1),
@@ -281,33 +268,52 @@ def _logged_quantities() -> Iterator[Quantity]:
         for way in ("upload", "download"):
             yield Quantity(
                 f"logged_{key}{way}", way.capitalize(), Kind.BYTES, _logged(way, who, per=per), better="",
-                family=f"logged_{key}", group=group,
+                family=f"logged_{key}", group=group, sentences=[_logged_said],
+                notes=lambda line: (DOUBTED,) if line.known("implausible") else (),
             )  # fmt: skip
 
 
 # --- the registry ---------------------------------------------------------------------------------
 
 _LIST = (
-    Quantity("uplink", "Uplink", Kind.BYTES, _share(Link.UPLINK), family="share"),
-    Quantity("downlink", "Downlink", Kind.BYTES, _share(Link.DOWNLINK), family="share"),
-    Quantity("peer", "Peer", Kind.BYTES, _peer, family="share", optional=True),
-    Quantity("total", "Total", Kind.BYTES, _total, family="total"),
-    Quantity("total_uplink", "Total uplink", Kind.BYTES, _sum_of(Link.UPLINK), family="total"),
-    Quantity("total_downlink", "Total downlink", Kind.BYTES, _sum_of(Link.DOWNLINK), family="total"),
-    Quantity("per_parameter", "Per parameter", Kind.BYTES, _per_parameter, family="per_parameter"),
-    Quantity("traffic_share", "Share", Kind.PERCENT, _traffic_share, better=""),
-    Quantity("ratio", "Ratio", Kind.FACTOR, against="total", relative=lambda own, base: own / base),
-    Quantity("saving", "Saved", Kind.PERCENT, better="higher", against="total",
-             relative=lambda own, base: 100 * (1 - own / base)),
-    Quantity("rounds", "Rounds", Kind.COUNT, _of_column(lambda column: "rounds_trained"), better=""),
-    Quantity("final", "", Kind.METRIC, _final, optional=True),
-    Quantity("best", "Best", Kind.METRIC, _best, optional=True),
-    Quantity("rounds_to", "Rounds", Kind.COUNT,
-             _at_target(lambda row, column: float(row["round"]), not_reached)),
-    Quantity("bytes_to", "Bytes", Kind.BYTES, _at_target(_bytes_until, lambda rounds: NOT_REACHED)),
-    Quantity("speedup", "Speed-up", Kind.FACTOR, better="higher", against="rounds_to",
-             relative=lambda own, base: base / own),
-    Quantity("bytes_ratio", "Ratio", Kind.FACTOR, against="bytes_to", relative=lambda own, base: own / base),
+    Quantity("uplink", "Uplink", Kind.BYTES, _share(Link.UPLINK), family="share", sentences=[_share_said],
+             in_logs=["logged_upload"]),
+    Quantity("downlink", "Downlink", Kind.BYTES, _share(Link.DOWNLINK), family="share", sentences=[_share_said],
+             in_logs=["logged_download"]),
+    Quantity("peer", "Peer", Kind.BYTES, _peer, family="share", optional=True, sentences=[_peer_said]),
+    Quantity("total", "Total", Kind.BYTES, _total, family="total",
+             sentences=[lambda said: f"{said.names}: all clients and rounds, both directions."],
+             in_logs=[f"logged_{who}_{way}" for who in ("total", "server") for way in ("upload", "download")]),
+    Quantity("total_uplink", "Total uplink", Kind.BYTES, _sum_of(Link.UPLINK), family="total",
+             sentences=[lambda said: f"{said.names}: all clients and rounds."], in_logs=["logged_total_upload"]),
+    Quantity("total_downlink", "Total downlink", Kind.BYTES, _sum_of(Link.DOWNLINK), family="total",
+             sentences=[lambda said: f"{said.names}: all clients and rounds."], in_logs=["logged_total_download"]),
+    Quantity("per_parameter", "Per parameter", Kind.BYTES, _per_parameter, family="per_parameter",
+             sentences=[lambda said: f"{said.name}: bytes of a mean message by the model's number of parameters."]),
+    Quantity("traffic_share", "Share", Kind.PERCENT, _traffic_share, better="",
+             sentences=[lambda said: f"{said.names}: of the bytes of training, evaluation and control together."]),
+    Quantity("ratio", "Ratio", Kind.FACTOR, against="total", relative=lambda own, base: own / base, may_leave=True,
+             sentences=[lambda said: f"{said.name}: total relative to {said.against}."]),
+    Quantity("saving", "Saved", Kind.PERCENT, better="higher", against="total", may_leave=True,
+             relative=lambda own, base: 100 * (1 - own / base),
+             sentences=[lambda said: f"{said.name}: how much less the total is than {said.against}."]),
+    Quantity("rounds", "Rounds", Kind.COUNT, _of_column(lambda column: "rounds_trained"), better="", may_leave=True),
+    Quantity("final", "", Kind.METRIC, _final, optional=True,
+             sentences=[lambda said: f"{said.name}: after the last round, over all samples."]),
+    Quantity("best", "Best", Kind.METRIC, _best, optional=True, sentences=[_best_said],
+             notes=lambda line: (SO_FAR,) if line.known("best_of") else ()),
+    Quantity("rounds_to", "Rounds", Kind.COUNT, _at_target(lambda row, column: float(row["round"]), not_reached),
+             waits=True, sentences=[_until_said]),
+    Quantity("bytes_to", "Bytes", Kind.BYTES, _at_target(_bytes_until, lambda rounds: NOT_REACHED),
+             waits=True, sentences=[_until_said]),
+    Quantity("speedup", "Speed-up", Kind.FACTOR, better="higher", against="rounds_to", may_leave=True, waits=True,
+             relative=lambda own, base: base / own,
+             sentences=[_until_said, lambda said: f"{said.name}: rounds of {said.against.removeprefix('that of ')} "
+                                                  "divided by those of the row."]),
+    Quantity("bytes_ratio", "Ratio", Kind.FACTOR, against="bytes_to", may_leave=True, waits=True,
+             relative=lambda own, base: own / base,
+             sentences=[_until_said, lambda said: f"{said.name}: bytes until then relative to "
+                                                  f"{said.against.replace('that of', 'those of')}."]),
     Quantity("round_time", "Time/round", Kind.SECONDS, _time(lambda connection, course: connection.round_s(course)),
              optional=True, needs_network=True),
     Quantity("total_time", "Total time", Kind.SECONDS, _time(lambda connection, course: connection.total_s(course)),

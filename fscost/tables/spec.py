@@ -1,20 +1,21 @@
 """What a table shows: a layout of ``conf/table/``, checked."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from fscost.cells.cell import AXES, Cell
-from fscost.cells.measure import Traffic
+from fscost.cells.measure import MEASURES, NETWORK, UNITS, Link, Traffic
 from fscost.errors import TableError, nearest
 from fscost.protocol import fs_options
 from fscost.tables.column import ALL, ColumnSpec, one_of
 from fscost.tables.network_model import FOR_EXAMPLE, Connection
-from fscost.tables.published_figure import Figure
+from fscost.tables.option_values import as_written
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.table import PAGES, Page
-from fscost.tables.written_values import as_written
 
 LAYOUTS = ("cells", "audit", "published")
 """What the rows are: cells of a grid, the workers of each, or published figures beside computed ones."""
@@ -27,6 +28,70 @@ _OF_COLUMNS = ("quantity", "head", "if_varying", "logged")
 
 AGGREGATES = ("mean_std", "mean", "median")
 """How seeds become one number: mean ± sample standard deviation, or only a mean or median."""
+
+
+PARAMETERS = "parameters"
+"""What a published number can be of instead of bytes: how many parameters the model has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedNumber:
+    """A number that somebody published, and how it is computed: a row of the layout ``published``.
+
+    `where` are the axes or ``fs.…`` options that select its cell, `per` says whether it is of one message or of all.
+    Raises TableError for a value that is none of the choices.
+    """
+
+    source: str
+    quantity: str
+    published: float | str
+    where: Mapping[str, Any]
+    traffic: str = "training"
+    links: Sequence[str] = ("uplink", "downlink")
+    measure: str = "payload"
+    per: str = "total"
+    unit: str = "MB"
+
+    def __post_init__(self) -> None:
+        one_of("figures.traffic", self.traffic, [str(t) for t in Traffic])
+        one_of("figures.measure", self.measure, [*(key for key in MEASURES if key != NETWORK), PARAMETERS])
+        one_of("figures.per", self.per, ["total", "message"])
+        one_of("figures.unit", self.unit, UNITS)
+        if not isinstance(self.links, list | tuple) or not self.links:
+            raise TableError(f"table.figures.links={self.links}: must be a list of links, as [uplink]")
+        for link in self.links:
+            one_of("figures.links", link, [str(link) for link in Link])
+        if not isinstance(self.where, Mapping) or not self.where:
+            raise TableError(
+                f"table.figures.where={self.where}: must be a mapping that selects a cell, as {{model: lr}}"
+            )
+        try:
+            valid = 0 < self.value < math.inf
+        except ValueError:
+            valid = False
+        if not valid:
+            raise TableError(f"table.figures.published={self.published}: must be a number above 0")
+
+    @property
+    def value(self) -> float:
+        """The published number; as text, so that its decimals are known, it can have commas between thousands."""
+        return float(str(self.published).replace(",", ""))
+
+    @property
+    def decimals(self) -> int:
+        """How many digits were published behind the decimal point."""
+        exponent = Decimal(str(self.published).replace(",", "")).as_tuple().exponent
+        return max(0, -int(exponent))
+
+    @classmethod
+    def from_config(cls, row: Any) -> "PublishedNumber":
+        """Return the number of one row of a layout; raises TableError for a row that lacks something."""
+        known = {f.name for f in fields(cls)}
+        if not isinstance(row, Mapping) or not {"source", "quantity", "published", "where"} <= row.keys():
+            raise TableError(f"table.figures: {row}: needs source, quantity, published and where")
+        for key in row.keys() - known:
+            raise TableError(f"table.figures.{key}: a row has no such setting{nearest(str(key), known)}")
+        return cls(**row)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +210,9 @@ class TableSpec:
         return [key.removeprefix("fs.") for key in named if key.startswith("fs.")]
 
     @property
-    def published_figures(self) -> list[Figure]:
+    def published_numbers(self) -> list[PublishedNumber]:
         """The rows of the layout ``published``."""
-        return [Figure.from_config(figure) for figure in self.figures]
+        return [PublishedNumber.from_config(row) for row in self.figures]
 
     def column_specs(self) -> list[ColumnSpec]:
         """Return the columns, each with the table's settings but for its own."""
@@ -168,7 +233,7 @@ class TableSpec:
         if QUANTITIES[name].is_logged:
             shared = {**shared, "measure": "reported", "traffic": ALL}
         is_optional = own["quantity"] != name
-        if is_optional and name != "rounds" and not QUANTITIES[name].relative:
+        if is_optional and not QUANTITIES[name].may_leave:
             may_leave = "only rounds and what is relative to a baseline can leave"
             raise TableError(f"table.columns={name}?: {may_leave}; write {name}")
         return ColumnSpec(**{**shared, **own, "quantity": name, "if_varying": is_optional})

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from fscost.tables.option_values import Given
 from fscost.tables.table import Entry, Row, Table
-from fscost.tables.written_values import Given
 
 _MOST = 2**63
 

@@ -6,7 +6,7 @@ import pytest
 
 from fscost.cells.names import shortened
 from fscost.errors import ConfigError
-from fscost.tables.varying_options import makes_a_method, varying_options
+from fscost.tables.option_values import makes_a_method, varying_options
 from tests.cells.test_cell import cell
 
 PLAIN = """general cvtrainer CVTrainer nlptrainer torch none graphminibatch_trainer nodefullbatch_trainer llmtrainer

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fscost.collect import ForeignRun, Frames, gather, runs_below
+from fscost.collect import Frames, gather, runs_below
+from fscost.collect.foreign import ForeignRun
 from tests.conftest import DATA, Result
 
 COURSE = DATA / "cases" / "distributed_folders" / "run"
@@ -116,7 +117,7 @@ def test_two_courses_at_the_same_time_are_not_mixed(tmp_path: Path) -> None:
     course(tmp_path / "run", "202501011201", base=False)  # the first takes a minute and a half
     rows, frames = cells_of(tmp_path)
     assert len(rows) == 8
-    assert sum("which belong together is not told" in warning for warning in frames.warnings) == 1
+    assert sum("which belong together is not known" in warning for warning in frames.warnings) == 1
     assert not any("is here" in warning for warning in frames.warnings)
 
 

@@ -19,8 +19,7 @@ import pytest
 from rich.console import Console
 
 from fscost.cells.outcome import Outcome, Status
-from fscost.launch.console import duration, running_lines
-from fscost.launch.live_progress import LiveReport
+from fscost.launch.console import LiveProgress, duration, running_lines
 from fscost.launch.task import Ended, How, Task
 from fscost.launch.under_way import Running
 from fscost.store.store import Store
@@ -112,11 +111,11 @@ def test_an_interrupt_takes_the_bar_away_and_gives_the_cursor_back(here: Path) -
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> Callable[[int], tuple[LiveReport, io.StringIO]]:
-    def make(columns: int) -> tuple[LiveReport, io.StringIO]:
+def report(tmp_path: Path) -> Callable[[int], tuple[LiveProgress, io.StringIO]]:
+    def make(columns: int) -> tuple[LiveProgress, io.StringIO]:
         file = io.StringIO()
         console = Console(file=file, force_terminal=True, width=columns, height=20, _environ={})
-        return LiveReport([cell(seed=seed) for seed in range(20)], Store(tmp_path), console), file
+        return LiveProgress([cell(seed=seed) for seed in range(20)], Store(tmp_path), console), file
 
     return make
 
@@ -125,7 +124,7 @@ def ended(seed: int, outcome: Outcome) -> tuple[Task, Ended]:
     return Task(cell(seed=seed), None, {}, ""), Ended(How.COMPUTED, outcome=outcome, log="x/engine.log")  # type: ignore[arg-type]
 
 
-def test_failures_are_red_and_said_again_at_the_end(report: Callable[[int], tuple[LiveReport, io.StringIO]]) -> None:
+def test_failures_are_red_and_said_again_at_the_end(report: Callable[[int], tuple[LiveProgress, io.StringIO]]) -> None:
     live, file = report(200)
     live.ended(*ended(0, Outcome(status=Status.DONE, wall_s=3.0)), elsewhere=False)
     live.ended(*ended(1, Outcome(status=Status.FAILED, reason="out of [memory]")), elsewhere=False)
@@ -139,7 +138,7 @@ def test_failures_are_red_and_said_again_at_the_end(report: Callable[[int], tupl
 
 
 def test_many_running_cells_leave_the_rest_uncounted_but_told(
-    report: Callable[[int], tuple[LiveReport, io.StringIO]], tmp_path: Path
+    report: Callable[[int], tuple[LiveProgress, io.StringIO]], tmp_path: Path
 ) -> None:
     live, file = report(60)
     claims = [Store(tmp_path).claim(cell(seed=seed)) for seed in range(20)]

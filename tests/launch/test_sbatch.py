@@ -12,7 +12,7 @@ from fscost.errors import ConfigError
 from fscost.launch import Task
 from fscost.launch.slurm import SlurmLauncher
 from fscost.launch.slurm.sbatch import arrays, asked_for
-from fscost.launch.slurm.squeue import Ending, words_of
+from fscost.launch.slurm.squeue import JobEnding, words_of
 from fscost.store.store import Store
 from tests.conftest import cell_of, cells_of
 
@@ -51,16 +51,16 @@ def test_what_asks_for_the_same_is_one_array_as_long_as_slurm_takes_it() -> None
 
 
 @pytest.mark.parametrize("ending, words", [
-    (Ending("TIMEOUT"), "ran into its time limit"),
-    (Ending("OUT_OF_MEMORY", 0, 9), "ran out of memory"),
-    (Ending("NODE_FAIL"), "lost its node"),
-    (Ending("FAILED", 137), "was killed by SIGKILL"),
-    (Ending("FAILED", 0, 11), "was killed by SIGSEGV"),
-    (Ending("FAILED", 200), "ended with exit code 200"),
-    (Ending("FAILED", 0, 53), "could not be started"),
-    (Ending(), "left the queue, and Slurm does not know how"),
+    (JobEnding("TIMEOUT"), "ran into its time limit"),
+    (JobEnding("OUT_OF_MEMORY", 0, 9), "ran out of memory"),
+    (JobEnding("NODE_FAIL"), "lost its node"),
+    (JobEnding("FAILED", 137), "was killed by SIGKILL"),
+    (JobEnding("FAILED", 0, 11), "was killed by SIGSEGV"),
+    (JobEnding("FAILED", 200), "ended with exit code 200"),
+    (JobEnding("FAILED", 0, 53), "could not be started"),
+    (JobEnding(), "left the queue, and Slurm does not know how"),
 ])  # fmt: skip
-def test_an_ending_in_words(ending: Ending, words: str) -> None:
+def test_an_ending_in_words(ending: JobEnding, words: str) -> None:
     assert ending.in_words.startswith(words)
 
 

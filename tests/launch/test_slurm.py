@@ -16,7 +16,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
 from fscost.engine import EngineSettings
 from fscost.errors import ConfigError
-from fscost.launch import Ended, How, PlainReport, Sweep, Task
+from fscost.launch import Ended, How, LineProgress, Sweep, Task
 from fscost.launch.slurm import SlurmLauncher
 from fscost.launch.slurm.squeue import states
 from fscost.store.store import Store
@@ -247,7 +247,7 @@ def test_a_job_gets_what_its_cell_needs(launcher: SlurmLauncher, store: Store) -
 def test_a_sweep_outlives_a_killed_job(launcher: SlurmLauncher, store: Store, retries: int) -> None:
     cells, first = cells_of("engine=estimate", "clients=2,3,4,5"), store.path.parent / "first"
     told: list[str] = []
-    sweep = Sweep(store, launcher, PlainReport(4, told.append), retries=retries, fail_fast=False)
+    sweep = Sweep(store, launcher, LineProgress(4, told.append), retries=retries, fail_fast=False)
     killed = [f"[ -e {first} ] || {{ touch {first}; kill -KILL $$; }}"]
     sweep.run([task(store, cell, setup=killed if cell is cells[1] else []) for cell in cells])
     outcomes = [store.of(cell).read_outcome() for cell in cells]
@@ -260,7 +260,7 @@ def test_a_sweep_outlives_a_killed_job(launcher: SlurmLauncher, store: Store, re
 def test_an_interrupted_sweep_leaves_no_job(launcher: SlurmLauncher, store: Store) -> None:
     cells = cells_of(*LONG, "seed=0,1,2")
 
-    class Interrupted(PlainReport):
+    class Interrupted(LineProgress):
         def look(self) -> None:
             if any(store.holder(cell) for cell in cells):
                 raise KeyboardInterrupt

@@ -15,8 +15,8 @@ from fscost.collect import gather, runs_below
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.build import build
+from fscost.tables.option_values import options_of, varying_options
 from fscost.tables.table import Entry
-from fscost.tables.varying_options import options_of, varying_options
 from tests.conftest import DATA
 
 METHODS, MODELS, CLIENTS, SEEDS, ROUNDS = (

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fscost.collect.run_record import _final_and_best
+from fscost.collect.course_logs import final_and_best
 from fscost.errors import TableError
 from fscost.tables import TableSpec
 from fscost.tables.build import build
@@ -129,7 +129,7 @@ def test_what_is_null_by_default_can_be_set_to_null(table: Callable[..., Result]
 @pytest.mark.parametrize(("metric", "best"), [("test_roc_auc", 0.9), ("test_hits@5", 0.9), ("test_rmse", 0.2)])
 def test_the_best_of_a_score_is_the_highest_and_of_an_error_the_lowest(metric: str, best: float) -> None:
     assert (
-        _final_and_best([{"round": n, metric: value} for n, value in enumerate((0.2, 0.9, 0.5))])[f"best_{metric}"]
+        final_and_best([{"round": n, metric: value} for n, value in enumerate((0.2, 0.9, 0.5))])[f"best_{metric}"]
         == best
     )
 

@@ -13,11 +13,10 @@ from fscost.errors import TableError
 from fscost.tables.build import build
 from fscost.tables.headings import label_of
 from fscost.tables.marks import MISSING, UNKNOWN
+from fscost.tables.option_values import Given, as_written, given, number_of, option_of, options_of
 from fscost.tables.render import render
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Table
-from fscost.tables.varying_options import option_of, options_of
-from fscost.tables.written_values import Given, as_written, given, number_of
 from tests.conftest import cells_of
 from tests.tables.recorded import table_of
 from tests.tables.test_layout_settings import estimates

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from fscost.collect import gather, runs_below
 from fscost.tables.build import build
+from fscost.tables.option_values import given as as_given
 from fscost.tables.render import render
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import PAGES, Table
-from fscost.tables.written_values import given as as_given
 from tests.tables import samples
 from tests.tables.test_layout_settings import estimates
 from tests.tables.tex import ENGINES, NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled

@@ -11,8 +11,8 @@ from fscost.cells.measure import UNITS
 from fscost.tables.column_style import Style, emphasised
 from fscost.tables.numbers import printed
 from fscost.tables.origins import explain
-from fscost.tables.published_figure import Figure
 from fscost.tables.quantities import QUANTITIES
+from fscost.tables.spec import PublishedNumber
 from fscost.tables.table import Entry
 
 
@@ -64,7 +64,7 @@ def test_numbers_below_the_last_decimal_are_in_their_order() -> None:
     ],
 )
 def test_a_published_figure_has_the_decimals_that_were_published(text: Any, decimals: int) -> None:
-    assert Figure(source="s", quantity="q", published=text, where={"model": "lr"}).decimals == decimals
+    assert PublishedNumber(source="s", quantity="q", published=text, where={"model": "lr"}).decimals == decimals
 
 
 def test_what_explain_multiplies_is_the_sum() -> None:

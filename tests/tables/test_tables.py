@@ -17,7 +17,7 @@ from fscost.errors import TableError
 from fscost.store.store import Store
 from fscost.tables import TableSpec
 from fscost.tables.build import build
-from fscost.tables.varying_options import varying_options
+from fscost.tables.option_values import varying_options
 from tests.conftest import Result, cells_of, execute
 
 GRID = ("method=fedavg,fedprox", "model=lr,mlp_s", "clients=2,3", "rounds=2")

@@ -32,7 +32,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True)
-class Ending:
+class JobEnding:
     """How a job ended: its state, empty where Slurm has forgotten the job, exit code and signal number."""
 
     state: str = ""
@@ -70,7 +70,7 @@ def is_over(state: str) -> bool:
     return state in _IN_WORDS or state == "FAILED"
 
 
-def ending(job: str) -> Ending:
+def ending(job: str) -> JobEnding:
     """Return how a job ended, from the controller, which remembers it for some minutes, or else from the accounting."""
     for command, pattern in (
         (("scontrol", "--oneliner", "show", "job", job), r"JobState=(\w+).*?\bExitCode=(\d+):(\d+)"),
@@ -81,8 +81,8 @@ def ending(job: str) -> Ending:
         except Unreachable:
             continue
         if found and is_over(found[1]):
-            return Ending(found[1], int(found[2]), int(found[3]))
-    return Ending()
+            return JobEnding(found[1], int(found[2]), int(found[3]))
+    return JobEnding()
 
 
 def cancel(jobs: Iterable[str]) -> None:

@@ -110,7 +110,7 @@ def _phantom(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Line:
+class _Line:
     """A line of a table: the rule above it, its cells and what ends it."""
 
     rule: Raw
@@ -199,14 +199,14 @@ def _writers(table: Table, layout: Layout) -> list[_Writer]:
     ]
 
 
-def _heads(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[Line]:
+def _heads(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[_Line]:
     """Yield the lines of the head: one, or two where columns share a heading or have their unit below."""
     is_double = any(column.top for column in table.columns)
     if is_double:
-        yield Line(Raw(""), tuple(_shared(heading, writers, layout) for heading in table.headings))
+        yield _Line(Raw(""), tuple(_shared(heading, writers, layout) for heading in table.headings))
     shared = (heading for heading in table.headings if heading.last > heading.first)
     rule = "".join(rf"\cmidrule(lr){{{heading.first}-{heading.last}}}" for heading in shared)
-    yield Line(Raw(rule), tuple(_bottom(writer, may_rise=is_double) for writer in writers))
+    yield _Line(Raw(rule), tuple(_bottom(writer, may_rise=is_double) for writer in writers))
 
 
 def _bottom(writer: _Writer, *, may_rise: bool) -> Raw:
@@ -225,7 +225,7 @@ def _shared(heading: Heading, writers: list[_Writer], layout: Layout) -> Raw:
     return Raw(rf"\multicolumn{{{columns}}}{{c}}{{{text}}}")
 
 
-def _lines(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[Line]:
+def _lines(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[_Line]:
     rules = [row.rule if number else None for number, row in enumerate(table.rows)]
     for number, row in enumerate(table.rows):
         cells = (
@@ -233,7 +233,7 @@ def _lines(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[Lin
             for entry, writer in zip(row.entries, writers, strict=True)
         )
         end = _page_end(rules, number, layout) if layout.page == "long" else r"\\"
-        yield Line(_rule(rules[number], len(writers), layout), tuple(cells), Raw(end))
+        yield _Line(_rule(rules[number], len(writers), layout), tuple(cells), Raw(end))
 
 
 def _rule(column: int | None, columns: int, layout: Layout) -> Raw:

@@ -1,0 +1,198 @@
+"""Which columns of a layout a table shows: those of which its runs have something, as they have it."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fscost.cells.engine_kinds import untrained
+from fscost.cells.measure import NETWORK
+from fscost.cells.metric import ROUNDING, is_accuracy
+from fscost.cells.outcome import Status
+from fscost.errors import TableError, nearest
+from fscost.tables.column import ALL, ColumnSpec, Logged
+from fscost.tables.lines import Line, Record, is_unknown
+from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantity import Kind
+from fscost.tables.spec import TableSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DEFAULT = ColumnSpec.metric
+_NO_METRICS = ("_bytes", "_messages")
+_SAY = "table.better=higher or table.better=lower tells"
+"""How to say which way of a metric is better that nobody knows."""
+
+
+def columns_of(spec: TableSpec, cells: "pd.DataFrame") -> list[ColumnSpec]:
+    """Return the columns; reported bytes of runs without a ledger are what their workers logged.
+
+    What is made from bytes of messages, which logs do not tell apart, is then left out, as are optional columns of
+    which no run has anything.
+    """
+    columns: Iterable[ColumnSpec] = spec.column_specs()
+    if _are_logs_alone(cells):
+        columns = [own for column in columns for own in (_in_logs(column) if _is_reported(column) else [column])]
+    return [column for column in columns if _has_any(column, cells, spec)]
+
+
+def _are_logs_alone(cells: "pd.DataFrame") -> bool:
+    done = cells[cells["status"] == Status.DONE]
+    return "logged_clients" in done and bool(done["ledger_format"].isna().any() if "ledger_format" in done else True)
+
+
+def _is_reported(column: ColumnSpec) -> bool:
+    quantity = QUANTITIES[column.quantity]
+    source = QUANTITIES[quantity.against] if quantity.against else quantity
+    of_bytes = source.kind in (Kind.BYTES, Kind.SECONDS) or quantity.kind is Kind.SECONDS
+    return column.measure == "reported" and of_bytes and not quantity.is_logged
+
+
+def _in_logs(column: ColumnSpec) -> Iterator[ColumnSpec]:
+    for quantity in QUANTITIES[column.quantity].in_logs:
+        yield replace(column, quantity=quantity, traffic=ALL)
+
+
+def _has_any(column: ColumnSpec, cells: "pd.DataFrame", spec: TableSpec) -> bool:
+    """Return whether a column stands in the table: an optional one only where runs have numbers of it."""
+    quantity = QUANTITIES[column.quantity]
+    if not quantity.optional:
+        return True
+    if quantity.needs_network:
+        return spec.connection is not None
+    if quantity.kind is Kind.METRIC:
+        return not cells["engine"].isin([*untrained()]).all()
+    sent = [cells[name].dropna().gt(0).any() for t in column.traffics if (name := f"{t}_peer_messages") in cells]
+    return column.measure != NETWORK and any(sent)
+
+
+def leaving(columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Sequence[Line | None]) -> list[ColumnSpec]:
+    """Return the columns with ``?`` that tell nothing: rounds that were asked for, and ratios where none is compared.
+
+    A table of one line keeps its rounds: nothing is the same there as anywhere else.
+    """
+    is_compared = any(base is not None and base is not line for line, base in zip(lines, baselines, strict=True))
+    is_as_asked = len(lines) > 1 and all(map(_is_as_asked, (run for line in lines for run in line.runs)))
+    return [
+        column
+        for column in columns
+        if column.if_varying and (not is_compared if QUANTITIES[column.quantity].relative else is_as_asked)
+    ]
+
+
+def _is_as_asked(run: Record) -> bool:
+    """Return whether a run, if it is done, was trained for the rounds that its row or the note tells."""
+    asked, trained = run.get("rounds"), run.get("rounds_trained")
+    return run["status"] != Status.DONE or (not is_unknown(trained) and trained == asked)
+
+
+# --- metrics --------------------------------------------------------------------------------------
+
+
+def as_logged(columns: Sequence[ColumnSpec], lines: Sequence[Line]) -> tuple[list[ColumnSpec], list[str]]:
+    """Return the columns that have something to show, knowing how their metric is logged, and what to say of others.
+
+    Where no run logs the metric that layouts have unless told otherwise, what shows it is left out. Raises TableError
+    for any other metric that no run logs, for a target of a metric of which nobody knows which way is better, and for
+    a target that no accuracy has.
+    """
+    names = metrics_of(lines)
+    left_out = [column for column in columns if names and column.metric not in names and _is_left_out(column)]
+    found = [_known(column, lines, names) for column in columns if column not in left_out]
+    if left_out and not found:
+        refuse_unlogged(_DEFAULT, names)
+    said = [f"{_DEFAULT} is not logged by these runs; table.metric= can be {', '.join(sorted(names))}."]
+    return found, [*(said if left_out else []), *_undecided(found)]
+
+
+def _shows_metric(column: ColumnSpec) -> bool:
+    return QUANTITIES[column.quantity].kind is Kind.METRIC or QUANTITIES[column.quantity].waits
+
+
+def _is_left_out(column: ColumnSpec) -> bool:
+    return column.metric == _DEFAULT and QUANTITIES[column.quantity].kind is Kind.METRIC
+
+
+def _known(column: ColumnSpec, lines: Sequence[Line], names: set[str]) -> ColumnSpec:
+    """Return a column that knows how its metric is logged."""
+    if not _shows_metric(column):
+        return column
+    refuse_unlogged(column.metric, names)
+    check_direction(column)
+    known = replace(column, logged=logged_as(column.metric, lines))
+    check_target(known)
+    return known
+
+
+def check_direction(column: ColumnSpec) -> None:
+    """Raise TableError for a target of a metric of which nobody knows which way is better."""
+    if QUANTITIES[column.quantity].waits and not column.direction:
+        raise TableError(f"table.metric={column.metric}: nobody knows when it reaches a target; {_SAY}")
+
+
+def check_target(column: ColumnSpec) -> None:
+    """Raise TableError for a target that no accuracy has, as these are logged."""
+    if not column.is_rate:
+        return
+    if column.logged == "share" and not 0 <= column.target <= 1:
+        raise TableError(f"table.target={column.target}: an accuracy is logged as 0 to 1; write 0.9 for 90 %")
+    if column.logged == "percent" and QUANTITIES[column.quantity].waits and not 1 < column.target <= 100:
+        raise TableError(f"table.target={column.target}: these runs log {column.metric} in percent; write 90 for 90 %")
+
+
+def _undecided(columns: Iterable[ColumnSpec]) -> Iterator[str]:
+    for metric in dict.fromkeys(c.metric for c in columns if _shows_metric(c) and not c.direction):
+        yield f"{metric}: nobody knows which way is better; {_SAY}."
+
+
+def metrics_of(lines: Iterable[Line]) -> set[str]:
+    """Return the metrics that any of the runs logs."""
+    names = set[str]()
+    for run, course in _courses(lines):
+        names |= {name.removeprefix("final_") for name in run if name.startswith("final_")}
+        names |= {name for row in course[:1] for name in row if not name.endswith(_NO_METRICS)} - {"cell", "round"}
+    return names
+
+
+def refuse_unlogged(metric: str, names: set[str]) -> None:
+    """Raise TableError for a metric that is none of those that runs log, if they log any."""
+    if names and metric not in names:
+        raise TableError(
+            f"table.metric={metric}: is not logged by these runs; there are {', '.join(sorted(names))}"
+            f"{nearest(metric, names)}"
+        )
+
+
+def logged_as(metric: str, lines: Iterable[Line]) -> Logged:
+    """Return whether an accuracy is logged as a share, in percent where a value is above 1, or as neither.
+
+    Raises TableError for runs that differ in that: an accuracy of 0.7 is another one beside one of 70.
+    """
+    if not is_accuracy(metric):
+        return "share"
+    ends = [(min(values), max(values), run["cell"]) for run, values in _values(metric, lines) if values]
+    if any(low < 0 or high > 100 * _ONE for low, high, _ in ends):
+        return "neither"
+    percent = [(high, cell) for _, high, cell in ends if high > _ONE]
+    share = [(high, cell) for _, high, cell in ends if 0 < high <= _ONE]
+    if percent and share:
+        (most, cell), (least, other) = percent[0], share[0]
+        raise TableError(
+            f"table.metric={metric}: {other} logs it as a share, at most {least:g}, and {cell} in percent, {most:g}; "
+            "select runs of one kind, or set table.columns without it"
+        )
+    return "percent" if percent else "share"
+
+
+_ONE = 1 + ROUNDING
+
+
+def _values(metric: str, lines: Iterable[Line]) -> Iterator[tuple[Record, list[float]]]:
+    for run, course in _courses(lines):
+        told = [run.get(f"final_{metric}"), *(row.get(metric) for row in course)]
+        yield run, [float(value) for value in told if isinstance(value, int | float) and math.isfinite(value)]
+
+
+def _courses(lines: Iterable[Line]) -> Iterator[tuple[Record, Sequence[Record]]]:
+    return ((run, line.rounds.get(str(run["cell"]), ())) for line in lines for run in line.runs)
