@@ -228,7 +228,11 @@ class Mixture:
             part._receive(client, entries)
 
 
-LOCAL_UPDATES: Mapping[str, type[Average]] = {"fedrep": Representation, "ditto": Ditto, "pfedme": Envelope}
+LOCAL_UPDATES: Mapping[str, type[Average]] = {
+    "fedrep": Representation,
+    "ditto": Ditto,
+    "pfedme": Envelope,
+}
 """Methods, by their name in `fscost.protocol.methods`, whose clients do something else than FedAvg's."""
 
 
