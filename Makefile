@@ -10,7 +10,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)  # side by side, a
 WORKER = fscost/worker fscost/metering fscost/__init__.py fscost/errors.py fscost/files.py fscost/cells/__init__.py \
          fscost/cells/measure.py fscost/protocol/__init__.py fscost/protocol/datasets.py fscost/protocol/fs_options.py \
          fscost/protocol/methods.py fscost/protocol/no_effect.py fscost/protocol/release.py \
-         fscost/protocol/state_dict.py
+         fscost/protocol/models.py
 
 # The next Hydra and OmegaConf, beside those of constraints.txt.
 HYDRA14 = hydra-core==1.4.0rc3 omegaconf==2.4.1rc1

@@ -130,6 +130,57 @@ def test_a_method_has_a_closed_form_and_conditions(checkout: Checkout) -> None:
         checkout.run("plan", "method=fedbias", "fs.asyn.use=true", "engine=builtin")
 
 
+# --- a model --------------------------------------------------------------------------------------
+
+NARROW_OPTIONS = """\
+# @package _global_
+# Two linear layers with four units between them.
+form: flat
+resize: null
+norm_layers: [bn]
+head: [fc2]
+head_module: [fc2]
+fs:
+  model:
+    type: narrow
+"""
+
+NARROW_ENTRIES = """\
+def _narrow(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
+    yield from _linear("fc1", sample[-1], 4)
+    yield from _linear("fc2", 4, options["model.out_channels"])
+
+
+"""
+
+NARROW_CASE = """\
+        case "narrow":
+            parts = {"fc1": nn.Linear(sample.shape[-1], 4), "relu": nn.ReLU(), "fc2": nn.Linear(4, outputs)}
+            return nn.Sequential(OrderedDict(parts))
+"""
+
+
+def test_a_model(checkout: Checkout) -> None:
+    checkout.add("conf/model/narrow.yaml", NARROW_OPTIONS)
+    checkout.insert("fscost/protocol/models.py", before="_ALL = (", text=NARROW_ENTRIES)
+    checkout.insert(
+        "fscost/protocol/models.py", before='    Model("lr"', text='    Model("narrow", "flat", _narrow),\n'
+    )
+    checkout.insert(
+        "fscost/engine/builtin/modules.py", before="import torch", text="from collections import OrderedDict\n"
+    )
+    checkout.insert("fscost/engine/builtin/modules.py", before="        case unknown:", text=NARROW_CASE)
+    words = ("model=narrow", "method=fedavg,fedper", "clients=2", "rounds=2")
+    sent = []
+    for engine in ("builtin", "estimate"):
+        assert "narrow" in checkout.run("-m", *words, f"engine={engine}")
+        sent.append(checkout.frame("cells", *words, f"engine={engine}").set_index("method"))
+    for column in ("params", "training_uplink_payload_bytes", "training_downlink_wire_bytes"):
+        assert sent[0][column].to_dict() == sent[1][column].to_dict()
+    assert set(sent[0]["params"]) == {64 * 4 + 4 + 4 * 10 + 10}
+    assert len(checkout.touched) == 3
+
+
 # --- an engine ------------------------------------------------------------------------------------
 
 PIGEON = '''\

@@ -5,7 +5,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fscost.errors import ConfigError, nearest
-from fscost.protocol.state_dict import ITEM_BYTES, Shape
+from fscost.protocol.models import Shape
+
+ITEM_BYTES = {
+    "float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint8": 1,
+    "bool": 1,
+}  # fmt: skip
+"""The bytes of one element by torch's names of its dtypes."""
 
 _KEYS = ("name", "dtype", "repeat", "tensors", "parameters", "lora_rank")
 _COUNTS = ("parameters", "repeat", "lora_rank")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fscost.protocol.methods import WITHOUT_MODEL
-from fscost.protocol.state_dict import names_of
+from fscost.protocol.models import names_of
 
 if TYPE_CHECKING:
     from fscost.cells.cell import Cell  # which no Python 3.8 can import

@@ -11,8 +11,8 @@ import pytest
 from fscost.cells.cell import Cell
 from fscost.collect import gather, runs_below
 from fscost.protocol.course_options import Options
+from fscost.protocol.models import names_of
 from fscost.protocol.no_effect import no_effect_of, options_in, part_of, without_effect
-from fscost.protocol.state_dict import names_of
 from tests.conftest import Result, cell_of, needs_train
 from tests.tables.recorded import rows_of
 

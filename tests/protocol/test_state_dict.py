@@ -10,10 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fscost.cells.cell import Cell
+from fscost.engine.estimate.message_contents import MetaTensor
 from fscost.metering import Message, meter
 from fscost.metering.content import measure_content
 from fscost.protocol.course_options import Options
-from fscost.protocol.state_dict import ITEM_BYTES, MetaTensor, Shape, state_dict_of
+from fscost.protocol.model_shapes import ITEM_BYTES
+from fscost.protocol.models import Shape, state_dict_of
 from tests.conftest import cell_of
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'fscost[train]'")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fscost.protocol.course_options import Options
-from fscost.protocol.state_dict import CONVNET5, VGG11, Convolutions
+from fscost.protocol.models import CONVNET5, VGG11, Convolutions
 
 
 def build_model(options: Options, sample: Tensor) -> nn.Module:

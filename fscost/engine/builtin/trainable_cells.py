@@ -5,7 +5,7 @@ from typing import Any
 
 from fscost.cells import provenance_options
 from fscost.cells.cell import Cell
-from fscost.protocol import datasets, fs_options, model_inputs
+from fscost.protocol import datasets, fs_options, models
 from fscost.protocol.course_options import Options
 from fscost.protocol.methods import ANY, OPTIMIZERS, method_problems, understood
 from fscost.protocol.release import PROTOCOLS
@@ -37,7 +37,7 @@ _OF_ALL: dict[str, tuple[Any, ...] | None] = {
     "dataloader.batch_size": ANY,
     "dataloader.shuffle": ANY,
     "dataloader.drop_last": ANY,
-    "model.type": tuple(model_inputs.MODELS),
+    "model.type": tuple(models.MODELS),
     "model.in_channels": ANY,
     "model.embed_size": ANY,
     "model.hidden": ANY,
@@ -97,7 +97,7 @@ def _not_understood(cell: Cell) -> Iterator[str]:
 def _contradictions(options: Options) -> Iterator[str]:
     """Yield a line for each pair of options that does not fit, whatever the method."""
     data, model, criterion = options["data.type"], options["model.type"], options["criterion.type"]
-    yield from model_inputs.problems(options.cell)
+    yield from models.problems(options.cell)
     if data == "toy" and model == "mlp":
         yield f"data=toy is a linear regression; model={model} does not fit it, take model=lr"
     if (criterion == "MSELoss") != (data == "toy"):

@@ -6,7 +6,7 @@ from fscost.cells import provenance_options
 from fscost.cells.cell import Cell
 from fscost.cells.names import trains_otherwise_alone
 from fscost.errors import ConfigError
-from fscost.protocol import fs_options, model_inputs
+from fscost.protocol import fs_options, models
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
 from fscost.protocol.methods import BY_FEDERATE_METHOD, METHODS, method_problems
@@ -96,9 +96,9 @@ def _contradictions(options: Options) -> Iterator[str]:
     yield from _own_problems(options)
     if model == "spec":
         yield from _spec_problems(options)
-    elif model not in model_inputs.MODELS:
-        yield f"fs.model.type={model}: {_knows(model_inputs.MODELS)}"
-    yield from model_inputs.problems(options.cell)
+    elif model not in models.MODELS:
+        yield f"fs.model.type={model}: {_knows(models.MODELS)}"
+    yield from models.problems(options.cell)
 
 
 def _knows(values: Iterable[str]) -> str:
@@ -129,7 +129,7 @@ def _shape_problems(options: Options) -> Iterator[str]:
     """Yield why a model cannot be made for samples that are only counted."""
     model, shape = options["model.type"], options["data.sample_shape"]
     if shape:
-        yield from model_inputs.shape_problems(model, shape)
+        yield from models.shape_problems(model, shape)
     else:
         yield (
             f"model={model} does not fit data=samples, which has no pixels; take data=digits or model=spec, or give "

@@ -1,7 +1,9 @@
 """What each message carries, as a content of the right shape and without any data in it."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from itertools import count
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,60 @@ import numpy as np
 from fscost.metering.content import tensor_bytes
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES
-from fscost.protocol.model_shapes import is_count, shapes_of
+from fscost.protocol.model_shapes import ITEM_BYTES, is_count, shapes_of
+from fscost.protocol.models import state_dict_of
 from fscost.protocol.no_effect import is_quantised, without_effect
-from fscost.protocol.state_dict import MetaTensor, state_dict_of
 
 _LARGEST_ARRAY = 10**6
 """Elements of an array that is made to be measured: secret sharing sends arrays, and asizeof counts what is in them."""
+
+
+_LARGEST_BYTES = 2**63 - 1
+"""What torch counts the bytes of a tensor with is a 64-bit integer."""
+
+_SIZED_BYTES, _GC_BYTES = 144, 16
+"""What asizeof counts for a tensor of torch, its empty ``__dict__`` included; Python adds the collector's part."""
+
+
+class MetaTensor:
+    """A tensor without data, as those on torch's device ``meta``; metering takes it for a tensor of torch.
+
+    Raises ValueError for a shape that torch makes no tensor of.
+    """
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: Iterable[int], dtype: str = "float32") -> None:
+        self.shape, self.dtype = tuple(shape), dtype
+        if min(self.shape, default=0) < 0 or self.numel() * self.element_size() > _LARGEST_BYTES:
+            raise ValueError(f"torch makes no tensor of the shape {list(self.shape)}")
+
+    @property
+    def is_meta(self) -> bool:
+        """Whether it has no values; a counter has one, as it decides how the counter is encoded."""
+        return self.dtype != "int64" or self.shape != ()
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return prod(self.shape)
+
+    def element_size(self) -> int:
+        """Return the bytes of one element."""
+        return ITEM_BYTES[self.dtype]
+
+    def is_floating_point(self) -> bool:
+        """Return whether its elements are floats of any size."""
+        return "float" in self.dtype
+
+    def tolist(self) -> int:
+        """Return the value of a counter of batches before the first one."""
+        return 0
+
+    def __sizeof__(self) -> int:
+        return _SIZED_BYTES - _GC_BYTES
+
+
+del MetaTensor.__slots__  # they stay; asizeof would count what they hold, as it cannot with torch's
 
 
 class Contents:

@@ -15,7 +15,7 @@ from fscost.engine.federatedscope.effective_options import broken_claims, own_ch
 from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach, options_of
 from fscost.engine.process import WarmWorker, Worker
 from fscost.errors import ConfigError
-from fscost.protocol import fs_options, model_inputs
+from fscost.protocol import fs_options, models
 from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
 from fscost.protocol.known_options import KnownOptions
 from fscost.protocol.release import release_of
@@ -139,7 +139,7 @@ def _problems(cell: Cell) -> Iterator[str]:
             "model=vgg11: FederatedScope's own fails on images of any size, as it pools eight times and its linear "
             "layers are made for five; engine=builtin and engine=estimate have it with five"
         )
-    yield from model_inputs.problems(cell)
+    yield from models.problems(cell)
     if cell.get("federate.mode") == "distributed":
         yield (
             "fs.federate.mode=distributed: engine=federatedscope runs FederatedScope's standalone mode, whose messages "
