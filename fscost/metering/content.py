@@ -18,11 +18,11 @@ LARGE_TEXT_BYTES = 1000
 
 
 class Opaque(TypeError):
-    """The content holds an object whose bytes cannot be told; its size is unknown, not zero."""
+    """The content holds an object whose bytes are not known; its size is unknown, not zero."""
 
 
 def is_tensor(value: Any) -> bool:
-    """Return whether `value` is an array: torch and numpy both tell their shape and the bytes per element."""
+    """Return whether `value` is an array: torch and numpy both know its shape and the bytes per element."""
     if _is_torchs(value.__class__):
         return True
     return hasattr(value, "shape") and hasattr(value, "dtype") and bool(value.shape)
@@ -37,14 +37,14 @@ def _is_torchs(kind: type) -> bool:
 def tensor_bytes(tensor: Any) -> int:
     """Return numel × itemsize of a torch tensor (on any device, meta too) or a numpy array; of sparse ones, its parts'.
 
-    Raises Opaque for an array of another library that does not tell its bytes.
+    Raises Opaque for an array of another library that does not say its bytes.
     """
     if parts := _parts_of_sparse(tensor):
         return sum(map(tensor_bytes, parts))
     if hasattr(tensor, "element_size"):
         return int(tensor.numel() * tensor.element_size())
     if not hasattr(tensor, "nbytes"):
-        raise Opaque(f"the bytes of {type(tensor).__name__} cannot be told")
+        raise Opaque(f"the bytes of {type(tensor).__name__} are not known")
     return int(tensor.nbytes)
 
 

@@ -20,7 +20,7 @@ from fscost.metering.message import Message, Sizes
 LEDGER_FORMAT = 2
 
 Key = Tuple[int, str, Link]
-"""What a line is about: the state that its messages tell, their type and link."""
+"""What a line is about: the state in its messages, their type and link."""
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Tally:
 class _Clients:
     """Who took part in which round, over which link and with which traffic class.
 
-    FederatedScope's clients of vertical learning never learn the round, and tell -1: it is the last the server named.
+    FederatedScope's clients of vertical learning never learn the round, and say -1: it is the last the server named.
     """
 
     def __init__(self) -> None:

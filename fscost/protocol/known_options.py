@@ -26,7 +26,7 @@ class KnownOptions:
     """The options that somebody knows, `whose` says in words.
 
     `defaults` are by dotted name; below the sections `open` anything can be set. `takes` says for each kind of default
-    which kinds of values it takes, all where it does not tell. `older` are its own names for options that cells know
+    which kinds of values it takes, all where it says nothing. `older` are its own names for options that cells know
     by another. `deviating` are the defaults that it has set otherwise than every release. `cure` ends a refusal.
     """
 
@@ -87,7 +87,7 @@ class KnownOptions:
         """Return ``1e-3``, text to YAML 1.1, as the number that FederatedScope reads in it, and other literals too."""
         kind = kind_of(self.defaults.get(name))
         literal = _literal(value)
-        if isinstance(literal, tuple):  # not to be told from a list in a cell: where it matters, the text stays
+        if isinstance(literal, tuple):  # a cell cannot keep it apart from a list: where it matters, the text stays
             return list(literal) if kind == "list" else value
         if kind == "int" and isinstance(literal, float) and literal.is_integer():
             return int(literal)

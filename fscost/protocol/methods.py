@@ -42,7 +42,7 @@ class Method:
     in a row as the option `repeats` says; where these are empty, as ``train.local_update_steps`` says.
 
     `aggregates` is what a refusal calls its aggregation, where that goes with no other one. `no_closed_form` says why
-    its messages cannot be told without running it.
+    its messages are not known before it ran.
     """
 
     name: str

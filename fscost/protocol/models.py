@@ -212,8 +212,8 @@ def shape_problems(model: str, shape: Any) -> Iterator[str]:
         pixels = MODELS[model].pixels
         if len(shape) != 3 or min(shape[1:]) < pixels:
             yield (
-                f"sample_shape={list(shape)}: model={model} takes images of at least {pixels}x{pixels} pixels, told as "
-                "[channels, height, width]"
+                f"sample_shape={list(shape)}: model={model} takes images of at least {pixels}x{pixels} pixels, given "
+                "as [channels, height, width]"
             )
 
 

@@ -68,8 +68,8 @@ def no_effect_of(cell: Cell, warnings: Iterable[str] = ()) -> str | None:
     `warnings` are those of its run; of models that are known it is known without one. An option that did something is
     none, though one of its words may be in no name, nor is one that makes no part of the method.
     """
-    told = [*warnings, *_beforehand(cell)]
-    found = {option: useless_words(option, told) for option in WORDS}
+    lines = [*warnings, *_beforehand(cell)]
+    found = {option: useless_words(option, lines) for option in WORDS}
     asked = {QUANTIZATION: [str(cell.get(QUANTIZATION, "none"))], LOCAL_PARAM: _words(cell.get(LOCAL_PARAM))}
     useless = [o for o in WORDS if asked[o] and found[o] >= {*asked[o]} and part_of(cell.axes["method"], o)]
     return "; ".join(f"{option}={','.join(asked[option])}" for option in useless) or None

@@ -109,7 +109,7 @@ def release_of(protocol: str) -> Release:
 
 
 def protocol_of(version: str, commit: str | None, *, pickles: bool, uploads_buffers: bool) -> str:
-    """Return the release whose messages a FederatedScope sends; its version alone does not tell.
+    """Return the release whose messages a FederatedScope sends; its version alone does not say it.
 
     v0.3.0 and everything after it call themselves 0.3.0. A commit that is like none of the three is named by itself.
     """
@@ -126,8 +126,8 @@ _LEAST_OF_A_DUMP = 200
 
 def releases_of_dump(options: Collection[str]) -> Sequence[Release]:
     """Return the releases that may have dumped a configuration, by the names of its options."""
-    told = next((r.own_option for r in reversed(RELEASES) if r.own_option and r.own_option in options), None)
-    if told:
-        return [release for release in RELEASES if release.own_option == told]
+    own = next((r.own_option for r in reversed(RELEASES) if r.own_option and r.own_option in options), None)
+    if own:
+        return [release for release in RELEASES if release.own_option == own]
     is_whole = len(options) >= _LEAST_OF_A_DUMP
     return [release for release in RELEASES if not (is_whole and release.always_dumps_it)]

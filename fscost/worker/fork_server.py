@@ -171,7 +171,7 @@ def _is_dead(pid: int) -> bool:
 
 
 def _resident_bytes(pid: int) -> int:
-    """Return how much memory a process holds, 0 where the system does not tell."""
+    """Return how much memory a process holds, 0 where the system does not say."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError, ValueError):

@@ -92,14 +92,14 @@ def versions() -> dict[str, str]:
 def _configured(request: Mapping[str, Any], into: Path) -> Any:
     """Return FederatedScope's configuration of the cell, as ``main.py --cfg fs_config.yaml`` makes it."""
     config = global_cfg.clone()
-    told = in_release(request["asked"], dict(leaves(config)))
+    given = in_release(request["asked"], dict(leaves(config)))
     file = into / "fs_config.yaml"
-    write_whole(file, [yaml.safe_dump(fs_options.nested(told)).rstrip()])
+    write_whole(file, [yaml.safe_dump(fs_options.nested(given)).rstrip()])
     try:
         config.merge_from_file(str(file))
     except KeyError as error:
         unknown = str(error.args[0]).rpartition(" ")[2]  # a section, where the release does not even have that
-        name = next((name for name in told if f"{name}.".startswith(f"{unknown}.")), unknown)
+        name = next((name for name in given if f"{name}.".startswith(f"{unknown}.")), unknown)
         raise ValueError(f"FederatedScope {federatedscope.__version__} has no option fs.{name}") from error
     # A folder of its own: FederatedScope writes into sub_exp_… where the one it wants exists.
     config.outdir, config.expname, config.expname_tag = str(into / "fs"), "run", ""
@@ -147,7 +147,7 @@ def _state_dict(server: Any) -> dict[str, Any]:
 
 
 def _model_sizes(server: Any) -> dict[str, int]:
-    """Return the size of the server's model as the ledger's header tells it, nothing where it has no tensors."""
+    """Return the size of the server's model as the ledger's header has it, nothing where it has no tensors."""
     entries = _state_dict(server)
     if not entries:
         return {}

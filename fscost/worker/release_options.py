@@ -26,7 +26,7 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def in_release(asked: Mapping[str, Any], release: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a release must be told so that it does what the cell asks: its own names, by dotted name.
+    """Return what a release must be given to do what the cell asks: its own names, by dotted name.
 
     `release` are its own defaults. Where they are not those that a cell leaves out, they are spelled out: a cell means
     the same everywhere.

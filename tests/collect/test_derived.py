@@ -79,7 +79,7 @@ def test_a_model_that_the_log_contradicts_has_no_bytes(run: Path, fscost: Callab
     assert row["total_payload_bytes"] in ("", "n/a")
     audit = fscost("table", str(run), "table=audit").out
     assert (
-        "its model has 9,886 parameters, the log's total_model_size is 4,958, tell the model with shapes=FILE" in audit
+        "its model has 9,886 parameters, the log's total_model_size is 4,958, give the model with shapes=FILE" in audit
     )
     assert "cannot be derived: its model has 9,886" in fscost("explain", str(run)).out
 

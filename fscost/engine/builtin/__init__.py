@@ -71,7 +71,7 @@ def make_engine(_python: str | None) -> ServedBuiltinEngine:
 
 
 def _outcome(reply: dict[str, Any]) -> Outcome:
-    if "outcome" in reply:  # as the fork told it
+    if "outcome" in reply:  # as the fork wrote it
         return Outcome.from_dict(reply["outcome"])
     known = {name: reply[name] for name in ("reason", "wall_s", "peak_rss_bytes")}
     return Outcome(status=Status(reply["status"]), died=bool(reply.get("died")), **known)

@@ -177,7 +177,7 @@ Share = dict[str, NDArray[np.float64]]
 
 
 def secret_shares(entries: Entries, sample_size: int, parties: int, rng: np.random.Generator) -> list[Share]:
-    """Return additive shares of the entries times sample_size: their sum tells them, fewer of them tell nothing."""
+    """Return additive shares of the entries times sample_size: their sum gives them, fewer of them say nothing."""
     shares: list[Share] = [{} for _ in range(parties)]
     for name, value in entries.items():
         rest = np.rint(value.double().numpy() * sample_size * _FIXED_POINT).astype(np.int64)

@@ -35,7 +35,7 @@ def summaries(per_client: Sequence[Metrics]) -> dict[str, Summary]:
 
 
 def columns_of(per_client: Sequence[Metrics]) -> dict[str, Any]:
-    """Return each metric as an array over the clients that told it."""
+    """Return each metric as an array over the clients that sent it."""
     keys = dict.fromkeys(key for metrics in per_client for key in metrics)
     return {key: np.array([m[key] for m in per_client if key in m], dtype=float) for key in keys}
 

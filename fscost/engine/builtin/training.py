@@ -167,7 +167,7 @@ def _metrics(output: Tensor, samples: Samples, options: Options) -> Metrics:
 
 def _metric(name: str, output: Tensor, target: Tensor) -> float:
     match name:
-        case "correct":  # a numpy number in FederatedScope too: its asizeof tells the difference
+        case "correct":  # a numpy number in FederatedScope too: its asizeof is another
             return np.float64((output.argmax(1) == target).sum().item())
         case "acc":
             return float((output.argmax(1) == target).double().mean())

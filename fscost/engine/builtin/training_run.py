@@ -128,7 +128,7 @@ def _by_receiver(of_server: dict[str, Handler], of_clients: dict[str, Handler]) 
 
 
 def model_header(model: nn.Module) -> dict[str, int]:
-    """Return the model's size as the ledger's header tells it."""
+    """Return the model's size as the ledger's header has it."""
     trainable = [p for p in model.parameters() if p.requires_grad]
     return {
         "params": sum(p.numel() for p in trainable),

@@ -70,7 +70,7 @@ Parts = list[tuple[int, Sizes]]
 
 @dataclass(frozen=True)
 class Made:
-    """A content, told by how it is made; equal ones are made and metered once for all messages and cells."""
+    """A content, known by how it is made; equal ones are made and metered once for all messages and cells."""
 
     make: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
@@ -139,8 +139,8 @@ class Estimate:
         self._from_clients("join_in", [0], lambda _: Made(_nothing))
         if asked := self.options["federate.join_in_info"].copy():
             self._to_each("ask_for_join_in_info", [0], asked)
-            told = self.options.joining_samples
-            self._from_clients("join_in_info", [-1], lambda one: {"num_sample": told(one.samples["train"])})
+            samples = self.options.joining_samples
+            self._from_clients("join_in_info", [-1], lambda one: {"num_sample": samples(one.samples["train"])})
         if self.options["federate.use_ss"]:
             self._broadcast("address", [0], self.clients, dict.fromkeys(range(1, self.clients + 1)))
 
@@ -234,7 +234,7 @@ class Estimate:
         return sizes._replace(wire_bytes=None) if self._encodes_values(msg_type, state) else sizes
 
     def _encodes_values(self, msg_type: str, state: int) -> bool:
-        """Return whether a message's length depends on counters, whose values only training tells."""
+        """Return whether a message's length depends on counters, whose values only training shows."""
         if msg_type not in _WITH_MODEL or (msg_type == "model_para" and self.release.pickles):
             return False
         return self._counters_may_be_long(state)

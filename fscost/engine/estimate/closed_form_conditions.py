@@ -47,7 +47,7 @@ _TIMING = {name: method.no_closed_form for method in METHODS if method.no_closed
 
 
 def check_options(cell: Cell) -> None:
-    """Raise ConfigError for a cell whose messages cannot be told without running it, with the reason."""
+    """Raise ConfigError for a cell whose messages are not known before it ran, with the reason."""
     problems = [*_depends_on_training(cell)] or [*_not_understood(cell)]
     problems = problems or [*_contradictions(Options(cell)), *method_problems(Options(cell))]
     if problems:

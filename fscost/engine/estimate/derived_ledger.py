@@ -1,6 +1,6 @@
 """The ledger of a course that nobody metered: from its configuration, where that agrees with what was logged.
 
-What neither tells, as which release it was or how many samples clients have, is computed in every possible way; a
+What neither says, as which release it was or how many samples clients have, is computed in every possible way; a
 number in which the ways differ is unknown.
 """
 
@@ -25,7 +25,7 @@ _SHAPES = {
     "femnist": [1, 28, 28], "mnist": [1, 28, 28], "celeba": [3, 84, 84], "cifar10": [3, 32, 32],
     "cifar100": [3, 32, 32], "shakespeare": [80], "subreddit": [10], "synthetic": [60], "adult": [14],
 }  # fmt: skip
-"""FederatedScope's own data sets and the shape of a sample; the logged number of parameters tells if it was another."""
+"""FederatedScope's own data sets and the shape of a sample; the logged number of parameters shows if it was another."""
 
 _MANY = 10**9
 """Samples of a client, where nobody knows: what does not depend on them is the same with few and with so many."""
@@ -94,7 +94,7 @@ def _with_model(known: Row, model: Row | None) -> dict[str, Any]:
     shape = known.get("model.input_shape") or _SHAPES.get(str(data).lower())
     if model is None and not shape:
         raise ConfigError(
-            f"fs.data.type={data}: the shape of its samples is not known here, tell the model with shapes=FILE"
+            f"fs.data.type={data}: the shape of its samples is not known here, give the model with shapes=FILE"
         )
     kept = {name: value for name, value in known.items() if not name.startswith(("data.", "model.input_shape"))}
     if model is None:
@@ -198,7 +198,7 @@ def _each(rows: Sequence[Row], name: str, is_sampled: bool) -> Fraction | None:
 
 
 def _sum(parts: Iterable[Part]) -> Part:
-    """Return what a worker sent or received, as a ledger tells it."""
+    """Return what a worker sent or received, as a ledger has it."""
     found = [*parts]
     known = [part["wire_bytes"] for part in found if part["type"] not in _UNSENT]
     sums = {name: _known_sum(part[name] for part in found) for name in ("messages", *COLUMNS)}

@@ -50,7 +50,7 @@ class Evidence:
 
     @property
     def metrics(self) -> frozenset[str]:
-        """The names of what an evaluation tells."""
+        """The names of the numbers that evaluations have."""
         return frozenset(name for row in self.evaluations for name in row if name != "round")
 
     @property
@@ -113,7 +113,7 @@ class Way:
     def uploads_bytes(self, metrics: frozenset[str]) -> float | None:
         """Return asizeof, in this Python, of what the server logs as received; None where it is not known.
 
-        `metrics` are what evaluations told. The server's line is written before its last message is counted.
+        `metrics` are the names that evaluations have. The server's line is written before its last message is counted.
         """
         each = _asizeof_of(metrics)
         rows = [
@@ -163,7 +163,7 @@ def _of_model(way: Way, log: Evidence) -> Iterator[str]:
         yield f"the log has no total_model_size, so that the size of the model cannot be confirmed{_ANOTHER_MODEL}"
 
 
-_ANOTHER_MODEL = ", tell the model with shapes=FILE or parameters=COUNT"
+_ANOTHER_MODEL = ", give the model with shapes=FILE or parameters=COUNT"
 
 
 def _of_rounds(way: Way, log: Evidence) -> Iterator[str]:
@@ -213,7 +213,7 @@ def downloads_are_alike(way: Way) -> bool:
 
 
 def converged_bytes(way: Way) -> int:
-    """Return asizeof of the word that an early stop is told by, 0 without one."""
+    """Return asizeof of what the message ``converged`` carries, 0 without an early stop."""
     rows = [row for row in way.rows if row["type"] == "converged"]
     return sum(row["reported_bytes"] // row["messages"] for row in rows)
 

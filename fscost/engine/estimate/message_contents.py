@@ -84,7 +84,7 @@ class Contents:
 
     @property
     def header(self) -> dict[str, int]:
-        """The model's size as the ledger's header tells it."""
+        """The model's size as the ledger's header has it."""
         trained = [value for name, value in self.state_dict.items() if name in self.trainable]
         return {
             "params": sum(value.numel() for value in trained),

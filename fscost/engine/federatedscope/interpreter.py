@@ -30,7 +30,7 @@ _CURE = "name the interpreter that has it with engine.python=PATH or FSCOST_FS_P
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python with FederatedScope; `commit` is None where nothing tells it."""
+    """A Python with FederatedScope; `commit` is None where it is not known."""
 
     python: Path
     folder: str
@@ -107,7 +107,7 @@ _PARTS = ("defaults", "open", "takes")
 def options_of(found: Interpreter) -> KnownOptions:
     """Return the options of an interpreter's FederatedScope, by the names that cells use.
 
-    Raises ConfigError with its last words where it cannot tell.
+    Raises ConfigError with its last words where it does not answer.
     """
     answer = _answer(found)
     defaults = in_cell(answer["defaults"])
