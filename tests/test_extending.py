@@ -244,3 +244,26 @@ def test_an_engine(checkout: Checkout) -> None:
     with pytest.raises(AssertionError, match="there are 100 pigeons"):
         checkout.run("plan", *words[:3], "clients=101")
     assert len(checkout.touched) == 3
+
+
+# --- a release of FederatedScope ------------------------------------------------------------------
+
+V040 = """\
+V040 = replace(MASTER, name="v0.4.0", protocol="v0.4.0", uploads_buffers=True, first_evaluation_is_round_0=False)
+
+"""
+
+
+def test_a_release(checkout: Checkout) -> None:
+    checkout.insert("fscost/protocol/release.py", before="RELEASES = (", text=V040)
+    checkout.insert("fscost/protocol/release.py", before="    BETWEEN,", text="    V040,\n")
+    words = ("engine=estimate", "model=mlp_s", "clients=2", "rounds=3")
+    sent = {}
+    for release in ("master", "v0.4.0"):
+        checkout.run("-m", *words, f"engine.protocol={release}")
+        sent[release] = checkout.frame("messages", *words, f"engine.protocol={release}").groupby("type")
+    uplink = {release: types.get_group("model_para")["payload_bytes"].sum() for release, types in sent.items()}
+    buffers = 4 * (2 * 16 + 2 * 10) + 8 * 2
+    assert uplink["v0.4.0"] - uplink["master"] == 2 * 3 * buffers
+    assert sent["v0.4.0"].get_group("evaluate")["round"].tolist() == [1, 2, 3]
+    assert len(checkout.touched) == 1
