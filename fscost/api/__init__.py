@@ -39,21 +39,19 @@ def plan(*selection: "str | PathLike[str] | Cells", store: str | PathLike[str] |
     return cells_of(_selected(selection, store))
 
 
-def run(*overrides: str, store: str | PathLike[str] | None = None, quiet: bool = False) -> "Cells":
+def run(*overrides: "str | Cells", store: str | PathLike[str] | None = None, quiet: bool = False) -> "Cells":
     """Compute the cells of a grid that are not done; return all of its cells as they are then.
 
+    The grid is named by overrides, or alone by the cells that `plan` returned; without any it is the default cell.
     Tells its progress on standard error, unless `quiet`. A cell that fails does not stop the others: it is in
     ``.failed`` of what is returned, with its reason and its log. An interrupt stops the sweep and is raised again; what
     is done stays, and the same call goes on from there. Raises FscostError for a grid that cannot be, and where the
     store cannot be written. The grid is then the last sweep.
     """
     from fscost.api.computation import compute_missing
-    from fscost.api.overrides import store_override
-    from fscost.api.selection import Selection
     from fscost.printable import say
 
-    selection = Selection([*_overrides(overrides), *store_override(store)])
-    return compute_missing(selection, None if quiet else say)
+    return compute_missing(_grid(overrides, store), None if quiet else say)
 
 
 def rerun(
@@ -160,6 +158,22 @@ def _results(
     return results
 
 
+def _grid(words: Sequence["str | Cells"], store: str | PathLike[str] | None) -> "Selection":
+    """Return the grid that is to be computed: what names no cell is the default one, and not the last sweep."""
+    from fscost.api.cell_states import Cells
+    from fscost.api.overrides import store_override
+    from fscost.api.selection import Selection
+
+    if len(words) == 1 and isinstance(words[0], Cells) and store is None:
+        if words[0].selection.folders:
+            raise ConfigError("these are runs in folders; fscost.rerun computes them again")
+        return words[0].selection.renewed()
+    for word in words:
+        if isinstance(word, str) and "=" not in word and not word.startswith(("-", "~")):
+            raise ConfigError(f"{word}: is no override, as clients=3,10; fscost.rerun computes runs in a folder again")
+    return Selection([*_overrides(words), *store_override(store)])
+
+
 def _selected(
     words: Sequence["str | PathLike[str] | Cells"], store: str | PathLike[str] | None, settings: Sequence[str] = ()
 ) -> "Selection":
@@ -181,7 +195,8 @@ def _words(words: Sequence[Any]) -> list[str | PathLike[str]]:
     return [*_overrides(texts), *(word for word in words if not isinstance(word, str))]
 
 
-def _overrides(words: Sequence[str]) -> list[str]:
+def _overrides(words: Sequence[Any]) -> list[str]:
+    """Return overrides as they are composed; raises ConfigError for what is none."""
     for word in words:
         if not isinstance(word, str):
             raise ConfigError(f"{word!r}: must be text, as clients=3,10")

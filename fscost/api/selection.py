@@ -15,7 +15,7 @@ from fscost.collect import runs_below
 from fscost.engine import Engines, EngineSettings, identify, unasked
 from fscost.errors import ConfigError, StoreError, for_each_cell, nearest
 from fscost.files import write_whole
-from fscost.plan import Plan, Planned, plan
+from fscost.plan import Plan, Planned, plan, store_of
 from fscost.protocol.release import NAMES
 from fscost.store.run import Run
 from fscost.store.store import Store
@@ -214,7 +214,7 @@ def remember(store: Store, overrides: Sequence[str]) -> None:
 
 
 def _last_sweep(overrides: Iterable[str]) -> list[str]:
-    store = plan([o for o in overrides if o.startswith("store=")], unasked).store
+    store = store_of([o for o in overrides if o.startswith("store=")])
     try:
         content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
         return [str(override) for override in content["overrides"]]

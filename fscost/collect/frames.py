@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby, repeat
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _REPEATS = ["id", "repeat"]
 """The cell's id, and which of its runs it is, from 1: ``cell`` is both in one word."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Frames:
     """What was collected; `warnings` are one line each, with file and line.
 
@@ -51,6 +52,14 @@ class Frames:
             frame[frame["cell"] == cell] for frame in (self.messages, self.workers, self.rounds, self.cells)
         )
         return Frames(messages, workers, rounds, cells)
+
+    def save(self, folder: str | PathLike[str]) -> list[Path]:
+        """Write each frame as CSV and Parquet and return the paths; raises StoreError where that cannot be."""
+        return write_frames(self, Path(folder))
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in _FRAMES)
+        return "\n".join([f"rows: {rows}", *(f"warning: {warning}" for warning in self.warnings)])
 
 
 class _Columns:

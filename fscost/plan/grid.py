@@ -15,9 +15,9 @@ from fscost.cells.cell import Cell
 from fscost.errors import ConfigError, for_each_cell
 from fscost.plan.axes import combinations
 from fscost.plan.cell_from import cell_from, resolvers
-from fscost.plan.hydra_config import OWN_LAYOUT, config_of, configuration, grids_of, parse
-from fscost.plan.name_checks import check_file_of, check_name, completions, launcher_of, name_of
-from fscost.plan.plain_config import resolved
+from fscost.plan.hydra_config import OWN_LAYOUT, config_of, configuration, grids_of, parse, raw_file
+from fscost.plan.name_checks import check_file_of, check_form, check_name, completions, launcher_of, name_of
+from fscost.plan.plain_config import resolved, with_value
 from fscost.protocol.known_options import KnownOptions
 
 Identify = Callable[[Mapping[str, Any]], tuple[str, str, KnownOptions]]
@@ -80,6 +80,18 @@ def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     own = [f"table={OWN_LAYOUT}" if layout and o == f"table={layout}" else o for o in overrides]
     with _in_our_words(), configuration(_config_dir(overrides), layout, resolvers()):
         return _plan(own, identify)
+
+
+def store_of(overrides: Sequence[str]) -> Path:
+    """Return the folder of run directories that ``store=`` overrides name, or the default; nothing else is composed."""
+    with _in_our_words(), configuration(None):
+        config = raw_file("config")
+        for override in parse([*overrides]):
+            check_form(override)
+            if override.is_sweep_override():
+                raise ConfigError(f"{override.input_line}: a sweep has one store; give one value")
+            config = with_value(config, override.key_or_group, override.value())
+        return Path(str(resolved(config, "store")))
 
 
 def override_completions(word: str, before: Sequence[str]) -> list[str]:

@@ -40,7 +40,7 @@ _OPEN = ("additional_parameters", "ray.init", "ray.remote")
 def check_name(override: Override) -> None:
     """Refuse a name that is no knob, no group, no option of a group and no option of FederatedScope."""
     key = override.key_or_group
-    _check_form(override)
+    check_form(override)
     check_within(override)
     if key in GROUPS:
         for option in _values(override):
@@ -53,7 +53,8 @@ def check_name(override: Override) -> None:
         raise ConfigError(f"{override.input_line}: there is no {key}{nearest(key, _all_names())}; see fscost --help")
 
 
-def _check_form(override: Override) -> None:
+def check_form(override: Override) -> None:
+    """Refuse an override that no name could make right."""
     key = override.key_or_group
     if override.is_delete():
         raise ConfigError(f"{override.input_line}: nothing can be deleted from the configuration; set it instead")

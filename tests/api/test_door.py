@@ -28,11 +28,15 @@ from fscost.commands.command_line import main
 from fscost.engine import unasked
 from fscost.plan import plan as planned
 from fscost.tables import TableSpec
-from tests.conftest import Result
+from tests.conftest import Result, needs_train
 from tests.waiting import PATIENCE_S, until
 
 FAST = ("engine=estimate", "model=lr", "rounds=1")
 TRAINED = ("engine=builtin", "model=lr", "rounds=1")
+needs_figures = pytest.mark.skipif(
+    not all(map(find_spec, ("matplotlib", "plotly", "itables"))), reason="needs pip install 'fscost[figures,report]'"
+)
+
 GRID = ("method=fedavg,fedprox", "clients=2,3")
 
 
@@ -79,6 +83,10 @@ def test_a_plan_is_its_cells(here: Path, fscost: Callable[..., Result]) -> None:
     assert cells._repr_html_().count("<tr>") == 5
     assert f"{cells}\n" == fscost("plan", *GRID, *FAST).out
     assert not [*here.iterdir()]
+    assert [cell.id for cell in door.run(cells, quiet=True).done] == [cell.id for cell in cells]
+    for words, told in (([door.plan("runs")], "fscost.rerun"), (["runs"], "runs: is no override"), ([3], "3: must be")):
+        with pytest.raises(door.FscostError, match=told):
+            door.run(*words)
 
 
 def test_a_sweep_is_done_once_and_told_unless_it_is_to_be_quiet(
@@ -95,6 +103,7 @@ def test_a_sweep_is_done_once_and_told_unless_it_is_to_be_quiet(
     assert fscost("plan").out == f"{cells}\n"  # the last sweep, as if the command line had run it
 
 
+@needs_train
 @pytest.mark.pipeline
 def test_a_failed_cell_is_a_value_with_reason_and_log(here: Path) -> None:
     cells = door.run("model=mlp_s", "rounds=1", "clients=2,43", "engine=builtin", quiet=True)
@@ -117,6 +126,7 @@ def test_cells_are_computed_again_if_they_are_asked_for(here: Path) -> None:
     assert [cell.id for cell in door.rerun(cells, failed=True, quiet=True).done] == [corrupt.id]
 
 
+@needs_train
 @pytest.mark.pipeline
 def test_a_rerun_that_fails_says_so_although_the_old_result_stays(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     door.run(*TRAINED, quiet=True)
@@ -289,9 +299,12 @@ def test_frames_are_those_that_are_written(
 ) -> None:
     monkeypatch.chdir(swept)
     frames = door.collect("runs")
+    assert repr(frames).startswith("rows: messages 24, workers 0, rounds 0, cells 4")
     assert fscost("collect", "runs", "--out", str(tmp_path)).code == 0
     for name in ("messages", "workers", "rounds", "cells"):
         assert getattr(frames, name).to_csv(index=False) == (tmp_path / f"{name}.csv").read_text()
+    saved = {path.name: path.read_bytes() for path in frames.save(tmp_path / "again")}
+    assert saved == {name: (tmp_path / name).read_bytes() for name in saved} and len(saved) == 8
 
 
 def test_what_is_odd_is_a_warning_of_pythons(recorded_logs: Path) -> None:
@@ -310,6 +323,7 @@ def test_a_cell_is_explained_as_the_verb_does(
     assert str(told).split() == fscost("explain", "clients=2", *FAST).out.split()
 
 
+@needs_figures
 @pytest.mark.pipeline
 def test_a_figure_and_a_page_are_those_of_the_verbs(here: Path, fscost: Callable[..., Result]) -> None:
     grid = ("model=lr,mlp_s", "clients=2", *FAST[::2])
@@ -334,6 +348,8 @@ def test_a_figure_and_a_page_are_those_of_the_verbs(here: Path, fscost: Callable
 CALLER = Path(__file__).parent / "caller.py"
 
 
+@needs_figures
+@needs_train
 @pytest.mark.pipeline
 def test_the_callers_process_stays_as_it_was(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -352,6 +368,7 @@ def test_a_thread_can_use_it_and_so_can_a_running_loop(here: Path) -> None:
     assert asyncio.run(counts()) == "1 cells, 1 done"
 
 
+@needs_train
 @pytest.mark.pipeline
 def test_an_interrupt_ends_the_sweep_and_what_is_done_stays(here: Path) -> None:
     grid = ("rounds=1,1000000", "engine=builtin", "model=lr", "hydra.launcher.n_jobs=1")
@@ -369,6 +386,8 @@ def test_an_interrupt_ends_the_sweep_and_what_is_done_stays(here: Path) -> None:
     assert not Path(f"/proc/self/task/{os.getpid()}/children").read_text()
 
 
+@needs_figures
+@needs_train
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("nbclient") is None or find_spec("ipykernel") is None, reason="needs nbclient, ipykernel")
 def test_a_notebook_runs_and_shows_tables(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,13 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+import fscost
+from fscost.api import selection
 
 COUNTED = """
 import json, sys
@@ -31,3 +35,15 @@ def test_a_sweep_reads_each_ledger_once(tmp_path: Path) -> None:
         code, opened = json.loads(done.stdout.splitlines()[-1])
         assert code == 0
         assert sorted(opened.values()) == [1, 1]
+
+
+def test_the_last_sweep_is_planned_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fscost.run("clients=2,3", "engine=estimate", "model=lr", "rounds=1", store="my, runs", quiet=True)
+    planned: list[Sequence[str]] = []
+    plan = selection.plan
+    monkeypatch.setattr(selection, "plan", lambda words, identify: planned.append(words) or plan(words, identify))
+    assert fscost.table(store="my, runs").to_frame()["clients"].tolist() == [2, 3]
+    assert len(planned) == 1
+    for words, told in ((["store=a,b"], "store=a,b: a sweep has one store"), (["store=null"], "needs a value")):
+        with pytest.raises(fscost.FscostError, match=told):
+            fscost.table(*words)
