@@ -1,4 +1,4 @@
-"""What a metric's name tells: which way is better, whether it is an accuracy, and what it is called in print."""
+"""What a metric's name says: which way is better, whether it is an accuracy, and what it is called in print."""
 
 import re
 import unicodedata

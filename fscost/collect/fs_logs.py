@@ -185,8 +185,8 @@ def _lines(path: Path, warn: Warn) -> tuple[list[_Logged], int | None, int | Non
 def newest_evaluation(path: Path, schedule: str | Schedule) -> Row | None:
     """Return the last row that `read_eval_results` would, of a file that is still written; None where there is none.
 
-    Only its begin, which tells from where rounds count, and its end are read, as it may be long and is looked at
-    often. Raises OSError.
+    Only its begin, which shows from where rounds count, and its end are read: it may be long, and is looked at often.
+    Raises OSError.
     """
     known = _known(schedule)
     with path.open("rb") as file:

@@ -11,7 +11,7 @@ from typing import Any
 from fscost.protocol.release import release_of
 
 UNKNOWN_PROTOCOL = "unknown"
-"""The output does not tell which release wrote it."""
+"""Which release wrote the output is not known."""
 
 FROM_0, FROM_1 = 1, 0
 """What is added to a logged round to have the number of rounds that were trained."""
@@ -81,7 +81,7 @@ def _on_schedule(logged: Sequence[int], offset: int, schedule: Schedule) -> bool
 
 
 def _by_the_first(logged: Sequence[int], schedule: Schedule) -> int | None:
-    """Return what the first evaluation tells: it is after as many rounds as there are between two of them."""
+    """Return the offset by which the first evaluation is after as many rounds as lie between two of them."""
     if schedule.freq is None:
         return None
     return {schedule.freq: FROM_1, schedule.freq - 1: FROM_0}.get(logged[0])
@@ -132,7 +132,7 @@ def ending_of(
 
 
 def _stop(schedule: Schedule, stopped: Any, last: int | None, behind_final: int | None) -> int | None:
-    """Return after which round a course stopped early, 0 where it did not, None where nothing tells."""
+    """Return after which round a course stopped early, 0 where it did not, None where nothing says so."""
     if isinstance(stopped, int | float) and stopped >= 0:
         return int(stopped)
     if schedule.rounds in (last, behind_final) or (last is not None and last == behind_final):

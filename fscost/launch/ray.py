@@ -1,7 +1,7 @@
 """Cells as tasks of Ray, on this machine or on a cluster that runs already.
 
 Hydra's Ray launcher lends its options, ``hydra.launcher.ray.init`` and ``.remote``; its own ``launch`` composes every
-cell again and tells nothing before all have ended. Ray is imported when it is first needed.
+cell again and says nothing before all have ended. Ray is imported when it is first needed.
 """
 
 import os
@@ -38,7 +38,7 @@ _OWN = _QUIET | {
 }
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": "A worker died or was killed|killed due to memory pressure",  # our reasons tell it
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "A worker died or was killed|killed due to memory pressure",  # our reasons say so
 }
 _AMOUNTS = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory"}
 """Ray's resources, and the options of a task that ask for them."""

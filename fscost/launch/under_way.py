@@ -49,7 +49,7 @@ def under_way(store: Store) -> list[Running]:
 
 
 def _running(store: Store, run: RunDir) -> Running | None:
-    """Return what the files of a run tell, None where it began or ended in this moment."""
+    """Return what the files of a run say, None where it began or ended in this moment."""
     try:
         cell, begin_s = run.read_cell(), run.cell_file.stat().st_mtime
     except (CollectError, OSError):
@@ -114,7 +114,7 @@ _ALIKE: tuple[tuple[str, ...], ...] = (("method", "model", "clients"), ("model",
 def seconds_left(
     waiting: Iterable[Cell], running: Sequence[Running], measured: Sequence[tuple[Cell, float]], at_once: int
 ) -> float | None:
-    """Return in how many seconds all will be done, None as long as nothing tells.
+    """Return in how many seconds all will be done, None as long as nothing says so.
 
     `measured` are cells with their wall time; a round of another takes as long as one of the most alike of them took
     on average. Without any, the rounds behind those that run must do. `at_once` cells run at a time, and no less is

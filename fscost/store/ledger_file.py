@@ -58,7 +58,7 @@ def _value(line: str, path: Path, number: int) -> Any:
 
 
 _RECORDS = frozenset({"format", "type", "worker", "sha256"})
-"""The keys that tell what a line is about."""
+"""The keys that say what a line is about."""
 
 
 def _record(value: Any, path: Path, number: int) -> dict[str, Any]:
