@@ -205,6 +205,24 @@ def test_ids_of_equal_length() -> None:
     assert sum(len(ids) for ids in equally_long(10**6)) == 10**6
 
 
+@pytest.mark.parametrize(("clients", "sampled", "is_known"), [(127, 5, True), (128, 5, False), (128, 128, True)])
+def test_who_is_sampled_decides_how_long_a_list_of_receivers_is(
+    clients: int, sampled: int, is_known: bool, tmp_path: Path
+) -> None:
+    """Ids up to 127 are a byte long."""
+    words = (f"clients={clients}", f"clients_per_round={sampled}", "model=lr", "rounds=1")
+    row = by_type(estimated(tmp_path, *words))["model_para/downlink"]
+    assert (row["wire_bytes"] is not None) is is_known
+    assert row["payload_bytes"] is not None
+
+
+def test_counters_of_batches_are_of_known_length_until_they_may_pass_127(tmp_path: Path) -> None:
+    """Of 25 batches in each local update there are 125 after the fifth, whose uploads are those of round 4."""
+    words = ("model=convnet2", "engine.protocol=v0.3.0", "local_unit=batch", "local_steps=25", "rounds=7")
+    rows = [row for row in estimated(tmp_path, *words) if (row["type"], row["link"]) == ("model_para", "uplink")]
+    assert {row["round"]: row["wire_bytes"] is not None for row in rows} == {n: n <= 4 for n in range(7)}
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
