@@ -237,6 +237,7 @@ def test_data_that_are_not_installed_are_told_before_any_cell_runs(
         assert fscost("engine=estimate", "data=mnist5k", "model=lr", f"alpha={alpha}", "rounds=1").code == 0
 
 
+@pytest.mark.pipeline
 def test_without_words_nothing_runs_and_every_verb_is_listed(here: Path, fscost: Callable[..., Result]) -> None:
     told, more = fscost(), in_process("--help", cwd=here)
     for done in (told, more):
@@ -248,6 +249,7 @@ def test_without_words_nothing_runs_and_every_verb_is_listed(here: Path, fscost:
     assert not list(here.iterdir())
 
 
+@pytest.mark.pipeline
 def test_the_default_cell_runs_when_it_is_asked_for(here: Path, fscost: Callable[..., Result]) -> None:
     (default,) = plan([], identify).cells
     assert default.command == "python -m fscost -m"

@@ -42,6 +42,7 @@ def on_tab(here: Path) -> Callable[..., list[str]]:
     return completed
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("program", ["fscost", "./fscost", "python -m fscost", "./python -m fscost"])
 @pytest.mark.parametrize(
     ("words", "completed"),
@@ -57,6 +58,7 @@ def test_both_spellings_complete(
     assert on_tab(f"{program} {words}") == completed
 
 
+@pytest.mark.pipeline
 def test_what_else_python_runs_is_completed_as_before(on_tab: Callable[..., list[str]]) -> None:
     assert on_tab("python -m http.ser") == []
     assert on_tab("python train.py met") == []
@@ -67,6 +69,7 @@ def test_what_else_python_runs_is_completed_as_before(on_tab: Callable[..., list
     assert on_tab("python -m fscost pla", before=other) == ["plan "]
 
 
+@pytest.mark.pipeline
 def test_it_can_be_taken_back(here: Path) -> None:
     script = """complete -F _other python; {0} -m fscost -sc install=bash >on; {0} -m fscost -sc uninstall=bash >off
     . ./on; complete -p python; . ./off; complete -p python; complete -p fscost || declare -F _fscost || echo gone"""
@@ -131,6 +134,7 @@ def test_options_of_ones_own_are_found(asked: Callable[[str], list[str]], here: 
         assert asked(f"fscost {folder} method=fedm") == ["method=fedmine"]
 
 
+@pytest.mark.pipeline
 def test_other_shells_get_words_without_blanks_and_hydras_script(asked: Callable[..., list[str]], here: Path) -> None:
     assert asked("fscost pla", "fish") == ["plan"]
     assert "complete" in in_process("-sc", "install=fish", cwd=here).out

@@ -51,6 +51,7 @@ def report_of(server: Server) -> str:
     return (store / "page.html").read_text()
 
 
+@pytest.mark.pipeline
 def test_the_content_is_json_and_compressed_for_who_takes_it(server: Server) -> None:
     answer, plain = server.ask("/content")
     packed, content = server.ask("/content", Accept_Encoding="gzip, br")
@@ -61,6 +62,7 @@ def test_the_content_is_json_and_compressed_for_who_takes_it(server: Server) -> 
     assert packed.headers["Vary"] == "Accept-Encoding"
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("path", ["/", "/content", "/progress", "/?from=bookmark"])
 def test_what_the_browser_has_is_not_sent_again(server: Server, path: str) -> None:
     answer, content = server.ask(path)
@@ -73,6 +75,7 @@ def test_what_the_browser_has_is_not_sent_again(server: Server, path: str) -> No
     assert (head.status, head.headers["Content-Length"], nothing) == (200, str(len(content)), b"")
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("path", ["/etc/passwd", "/../pyproject.toml", "/content/", "/runs", "/%2e%2e/"])
 def test_no_file_is_served(server: Server, path: str) -> None:
     answer, text = server.ask(path)
@@ -80,12 +83,14 @@ def test_no_file_is_served(server: Server, path: str) -> None:
     assert answer.headers["Content-Type"].startswith("text/plain")
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
 def test_nothing_can_be_done_but_read(server: Server, method: str) -> None:
     answer, _ = server.ask("/content", method)
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
+@pytest.mark.pipeline
 def test_other_names_for_this_machine_are_refused(server: Server) -> None:
     for host in (
         f"127.0.0.1:{server.port}",
@@ -114,12 +119,14 @@ def raw(server: Server, request: str) -> bytes:
         return connection.recv(1000)
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("request_line", ["GET", "\0\1\2 / HTTP/1.1", "GET / HTTP/9", f"GET /{'x' * 70_000} HTTP/1.1"])
 def test_nonsense_is_refused_and_the_server_goes_on(server: Server, request_line: str) -> None:
     assert re.match(rb"HTTP/1.1 [45]\d\d |Bad Request", raw(server, f"{request_line}\r\n\r\n"))
     assert server.ask("/progress")[0].status == 200
 
 
+@pytest.mark.pipeline
 def test_nothing_listens_outside_loopback(server: Server) -> None:
     rows = [line.split() for net in ("tcp", "tcp6") for line in Path(f"/proc/net/{net}").read_text().splitlines()[1:]]
     listening = [row[1] for row in rows if row[3] == "0A" and row[1].endswith(f":{server.port:04X}")]

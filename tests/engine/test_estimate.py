@@ -137,6 +137,7 @@ NO_PROGRESS = "fs.early_stop.delta=1e9"
 """No loss falls by that much, so no evaluation after the first one is progress, whatever is learned."""
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("model", "every", "patience"),

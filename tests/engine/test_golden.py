@@ -35,6 +35,7 @@ ADDRESS_DIGITS_BYTES = 4
 """A pickled tensor holds its address as a decimal string, so its length differs by up to 4 B between runs."""
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("case", sorted(GOLDEN))
 def test_the_ledger_equals_the_recorded_one(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # one case saves its model into exp/

@@ -100,6 +100,7 @@ def test_the_part_of_a_combined_method_is_named() -> None:
     assert options_in(float("nan")) == options_in(None) == ()
 
 
+@pytest.mark.pipeline
 def test_a_table_marks_the_row_and_says_why(swept: Callable[..., Result]) -> None:
     text = swept("table", *GRID).out
     marked = [
@@ -110,6 +111,7 @@ def test_a_table_marks_the_row_and_says_why(swept: Callable[..., Result]) -> Non
     assert text.splitlines()[-1] == f"{MARK}: without effect: {why}"
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("format", ["latex", "markdown", "html", "text"])
 def test_each_format_has_the_mark_and_its_note(swept: Callable[..., Result], format: str) -> None:
     text = swept("table", *GRID, "--format", format).out
@@ -117,6 +119,7 @@ def test_each_format_has_the_mark_and_its_note(swept: Callable[..., Result], for
     assert text.count(mark) == 3 and "8-bit weights: quantised nothing in MLP-64" in text
 
 
+@pytest.mark.pipeline
 def test_csv_names_the_option(swept: Callable[..., Result]) -> None:
     rows = rows_of(swept("table", *GRID, "--format", "csv").out)
     useless = {(row["method"], row["model"]): row["no_effect"] for row in rows if row["no_effect"]}
@@ -125,6 +128,7 @@ def test_csv_names_the_option(swept: Callable[..., Result]) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.pipeline
 def test_where_models_stand_side_by_side_their_numbers_are_marked(swept: Callable[..., Result]) -> None:
     text = swept("table", *GRID, "table.across=model", "table.rows=[method]", "table.columns=[total]").out
     (line,) = (line for line in text.splitlines() if line.startswith("8-bit weights "))
@@ -132,6 +136,7 @@ def test_where_models_stand_side_by_side_their_numbers_are_marked(swept: Callabl
     assert mlp.endswith(MARK) and MARK not in lr
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("layout", ["matrix", "model_size", "traffic", "audit"])
 def test_other_layouts_mark_it_too(swept: Callable[..., Result], layout: str) -> None:
     text = swept("table", *GRID, f"table={layout}").out
@@ -165,6 +170,7 @@ def test_runs_written_before_are_read_by_their_warnings(swept: Callable[..., Res
         assert (done.code, "without effect" in done.out) == (0, False)
 
 
+@pytest.mark.pipeline
 def test_frames_name_option_and_value(swept: Callable[..., Result]) -> None:
     cells = gather(runs_below(Path("runs"))).cells
     useless = cells[cells["no_effect"].notna()]

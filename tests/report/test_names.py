@@ -139,6 +139,7 @@ def unhurt(page: Page) -> None:
     assert page.locator("[onerror], [onload], [onclick], a[href^='javascript:']").count() == 0
 
 
+@pytest.mark.pipeline
 def test_what_has_no_shape_is_shown(named: Path) -> None:
     """No character of a name turns, hides or breaks other text, wherever the page puts it."""
     with chdir(named):

@@ -114,6 +114,7 @@ def test_logs_alone_are_reported_and_never_payload(logs: Path, tmp_path: Path, f
     assert "payload" not in " ".join(frame.columns)
 
 
+@pytest.mark.pipeline
 def test_a_cell_that_failed_has_its_mark_and_no_figure(
     tmp_path: Path, run: RunDir, fscost: Callable[..., Result], here: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_the_audit_goes_through_every_format(run: RunDir, fscost: Callable[..., 
         assert fscost("table", str(run.path), "table=audit", "--format", format).code == 0
 
 
+@pytest.mark.pipeline
 def test_explain_computes_each_total_from_factors(run: RunDir, fscost: Callable[..., Result]) -> None:
     shown = fscost("explain", str(run.path)).out
     params, buffers = 64 * 16 + 16 + 16 * 10 + 10 + 2 * (16 + 10), 2 * 4 * (16 + 10) + 2 * 8

@@ -67,6 +67,7 @@ def test_only_marks_that_stand_in_a_table_are_told_below_it(ended: Path, fscost:
         assert f"\n{word}" not in alone
 
 
+@pytest.mark.pipeline
 def test_one_seed_that_failed_leaves_no_mean(ended: Path, fscost: Callable[..., Result], here: Path) -> None:
     shutil.copytree(ended, here / "runs")
     grid = ("engine=builtin", "model=mlp_s", "rounds=1", "clients=2", "seed=0,1", "--format", "csv", *COUNTED)

@@ -35,6 +35,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+@pytest.mark.pipeline
 def test_every_number_is_recomputed_from_the_ledgers(store: Store, fscost: Callable[..., Result]) -> None:
     found = rows_of(fscost("table", *GRID, f"store={store.path}", "--format", "csv").out)
     assert len(found) == 8
@@ -50,6 +51,7 @@ def test_every_number_is_recomputed_from_the_ledgers(store: Store, fscost: Calla
         assert (row["ratio"], row["rounds"]) == ("1", "2")
 
 
+@pytest.mark.pipeline
 def test_rows_stand_in_the_order_in_which_they_were_named(store: Store, fscost: Callable[..., Result]) -> None:
     def order(*grid: str) -> list[tuple[str, ...]]:
         found = rows_of(fscost("table", *grid, f"store={store.path}", "--format", "csv").out)
@@ -78,6 +80,7 @@ def test_other_traffic_and_measures(store: Store, fscost: Callable[..., Result])
     assert int(first("table.traffic=all")["all_total_payload_bytes"]) == sum(parts)
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("unit", "texts"),
     [
@@ -96,6 +99,7 @@ def test_units(store: Store, fscost: Callable[..., Result], unit: str, texts: li
     assert len(units) == 1  # one for all of a column, and never those of 1000 with those of 1024
 
 
+@pytest.mark.pipeline
 def test_missing_cells_are_printed_as_missing_with_their_command(store: Store, fscost: Callable[..., Result]) -> None:
     done = fscost("table", "method=fedavg,fedprox", "clients=3,5", "model=lr", "rounds=2", f"store={store.path}")
     assert done.code == 0
@@ -151,6 +155,7 @@ def test_a_missing_cell_takes_no_size_from_other_data(here: Path, fscost: Callab
     assert {row["data"]: row["params"] for row in rows} == {"digits": "650", "toy": "n/a"}
 
 
+@pytest.mark.pipeline
 def test_other_traffic_than_training_is_told_per_message(store: Store, fscost: Callable[..., Result]) -> None:
     text = fscost("table", *GRID, f"store={store.path}", "table.traffic=control").out
     assert "Per message" in text
@@ -175,12 +180,14 @@ def test_engines_and_protocols_are_not_mixed(here: Path, fscost: Callable[..., R
     assert len(list(Path("runs").glob("[!.]*/"))) == 2  # the runs are kept
 
 
+@pytest.mark.pipeline
 def test_a_users_template(here: Path, store: Store, fscost: Callable[..., Result]) -> None:
     Path("mine.md.j2").write_text("{% for row in table.rows %}{{ row.entries[0].text }} {% endfor %}")
     done = fscost("table", *GRID, f"store={store.path}", "--format", "markdown", "--template", "mine.md.j2")
     assert done.out.split() == ["LR"] * 4 + ["MLP-16"] * 4
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("text", "words"),
     [
