@@ -24,7 +24,7 @@ from fscost.store.rundir import RunDir
 from fscost.store.store import Store
 from tests.cells.test_cell import cell
 from tests.conftest import Result, cell_of, cells_of, in_process
-from tests.launch.test_live import SHOW, Terminal, plain
+from tests.launch.test_console import SHOW, Terminal, plain
 from tests.waiting import PATIENCE_S
 
 FAST = ("engine=estimate", "model=lr", "rounds=1")

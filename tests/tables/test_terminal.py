@@ -25,7 +25,7 @@ from fscost.terminal import wrapped
 from tests.cells.test_cell import cell
 from tests.commands.test_status import finish
 from tests.conftest import DATA, Result, in_process
-from tests.launch.test_live import SHOW, Terminal, plain
+from tests.launch.test_console import SHOW, Terminal, plain
 from tests.tables.recorded import unpacked
 from tests.tables.samples import comm_cost, long_names, number, wide
 from tests.tables.test_formats import NAMES, TABLE, hostile, inked, tables
