@@ -205,6 +205,9 @@ class PigeonEngine:
         if cell.axes["clients"] > 100:
             raise ConfigError(f"clients={cell.axes['clients']}: there are 100 pigeons")
 
+    def check_here(self, cell: Cell) -> None:
+        """Nothing is needed."""
+
     def prepare(self, cell: Cell) -> None:
         """Nothing is needed."""
 
@@ -236,6 +239,7 @@ def test_an_engine(checkout: Checkout) -> None:
     line = '    EngineKind("pigeon", "pigeons", trains=False, writes_logs=False),\n'
     checkout.insert("fscost/cells/engine_kinds.py", before='    EngineKind("federatedscope"', text=line)
     words = ("engine=pigeon", "method=fedavg", "model=lr", "clients=2,3", "rounds=4")
+    assert "2 cells, 2 missing" in checkout.run("plan", *words)
     table = checkout.run("-m", *words)
     assert "0.320" in table and "†" in table, "what was not trained is marked"
     cells = checkout.frame("cells", *words)

@@ -6,7 +6,8 @@ from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome
 from fscost.engine.base import DEFAULTS, EngineSettings
 from fscost.engine.estimate.closed_form import run_cell
-from fscost.engine.estimate.closed_form_conditions import check_options
+from fscost.engine.estimate.closed_form_conditions import check_options, trainer_problems
+from fscost.errors import ConfigError
 from fscost.store.rundir import RunDir
 
 
@@ -17,7 +18,9 @@ class EstimateEngine:
         self._one_at_a_time = Lock()
 
     def check(self, cell: Cell) -> None:
-        """Raise ConfigError for a cell whose messages depend on training."""
+        """Raise ConfigError for a cell whose messages depend on training, or on a trainer that sends as it likes."""
+        if problems := [*trainer_problems(cell)]:
+            raise ConfigError(*problems)
         check_options(cell)
 
     def check_here(self, cell: Cell) -> None:

@@ -40,6 +40,9 @@ _COUNTED = (
     *fs_options.OWN,
 )  # fmt: skip
 
+_TRAINERS = {method.when.get("trainer.type") for method in METHODS}
+"""Trainers that are methods known here."""
+
 _TIMING = {name: method.no_closed_form for method in METHODS if method.no_closed_form for name in method.when} | {
     "vertical.use": "messages of vertical and tree learning depend on the data",
 }
@@ -59,6 +62,19 @@ def timing_problems(cell: Cell) -> Iterator[str]:
     for name, why in _TIMING.items():
         if cell.get(name):
             yield f"fs.{name}=True: {why}; engine=federatedscope runs it"
+
+
+_SENDS_ALL = ("sam_trainer", "local_entropy_trainer")
+
+
+def trainer_problems(cell: Cell) -> Iterator[str]:
+    """Yield why nothing can be estimated with some trainers of FederatedScope; a log of theirs shows what they did."""
+    trainer = cell.get("trainer.type")
+    if str(trainer).lower() in _SENDS_ALL and trainer not in _TRAINERS:
+        yield (
+            f"fs.trainer.type={trainer}: uploads all entries of the model, whatever options say, and evaluates test "
+            "alone; engine=federatedscope runs it"
+        )
 
 
 def _depends_on_training(cell: Cell) -> Iterator[str]:
@@ -84,8 +100,7 @@ def _not_understood(cell: Cell) -> Iterator[str]:
 
 def _contradictions(options: Options) -> Iterator[str]:
     data, model = options["data.type"], options["model.type"]
-    trainers = {method.when.get("trainer.type") for method in METHODS}
-    if options["trainer.type"] not in trainers and not trains_otherwise_alone(str(options["trainer.type"])):
+    if options["trainer.type"] not in _TRAINERS and not trains_otherwise_alone(str(options["trainer.type"])):
         yield f"fs.trainer.type={options['trainer.type']}: engine=estimate does not know what it sends"
     if options.method not in _METHODS:
         yield f"fs.federate.method={options['federate.method']}: {_knows(_METHODS)}"
