@@ -17,6 +17,7 @@ from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.audit import audit
 from fscost.tables.build import build
+from fscost.tables.lines import records_of
 from fscost.tables.option_values import options_of, varying_options
 from fscost.tables.origins import explain, heading, trace
 from fscost.tables.provenance import provenance
@@ -110,7 +111,7 @@ class Results:
         width_in, plan = width_of(width), self.selection.plan
         sketch = self.sketch(figure)
         name = figure if plan.name == plan.table["name"] else f"{plan.name}_{figure}"
-        told = [*provenance(self.frames.cells, self.selection.command_of("plot", figure))]
+        told = [*provenance(records_of(self.frames.cells), self.selection.command_of("plot", figure))]
         return Plot(figure, sketch, name, width_in, told)
 
     def subject(self) -> "Subject":

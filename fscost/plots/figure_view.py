@@ -4,12 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, median, stdev
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fscost.cells.outcome import Status
-from fscost.collect import Frames
 from fscost.errors import TableError
 from fscost.tables import TableSpec
 from fscost.tables.captions import constants_of, in_words, no_effect_said, no_effect_words, notes, power, unseen_of
@@ -21,6 +18,11 @@ from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
 from fscost.tables.numbers import whole
 from fscost.tables.seeds import counts_of, number_of, told
 from fscost.tables.table import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fscost.collect import Frames
 
 Point = dict[str, Any]
 """Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
@@ -141,8 +143,7 @@ class Sketch:
 class View:
     """The selected lines, the keys that tell them apart, and how they are counted; `compare` tells series apart."""
 
-    cells: pd.DataFrame
-    workers: pd.DataFrame
+    workers: "pd.DataFrame"
     spec: TableSpec
     keys: Keys
     lines: Sequence[Line]
@@ -153,7 +154,7 @@ class View:
     @classmethod
     def of(
         cls,
-        frames: Frames,
+        frames: "Frames",
         spec: TableSpec,
         extra: OptionValues,
         *,
@@ -173,7 +174,7 @@ class View:
         cells = readable(frames.cells, extra)
         keys, lines = compared(cells, frames.rounds, spec, extra, measures)
         compare = "method" if spec.compare == along else spec.compare
-        return cls(cells, frames.workers, spec, keys, lines, compare, column, most)
+        return cls(frames.workers, spec, keys, lines, compare, column, most)
 
     def panels(self, numbers_of: NumbersOf, *, along: str = "") -> list[Panel]:
         """Return the series in panels: one for each combination of what varies beside methods and options.

@@ -18,7 +18,7 @@ from fscost.report.cell_sections import sections
 from fscost.report.javascript import datatables, datatables_style, packed, plotly
 from fscost.report.page_views import TRAFFICS, Subject, figures, tables, units_of
 from fscost.resources import templates
-from fscost.tables.lines import is_unknown, plain
+from fscost.tables.lines import is_unknown, plain, records_of
 from fscost.tables.marks import UNKNOWN
 from fscost.tables.numbers import printed, whole
 from fscost.tables.option_values import Given, given, number_of
@@ -56,7 +56,7 @@ def content(subject: Subject) -> dict[str, Any]:
         "figures": figures(subject),
         "index": _index(subject),
         "cells": {cell["id"]: {"name": cell["name"], "status": cell["status"]} for cell in cells},
-        "provenance": [*provenance(subject.frames.cells, subject.command, subject.frames.rounds)],
+        "provenance": [*provenance(records_of(subject.frames.cells), subject.command, subject.frames.rounds)],
     }
     told: dict[str, Any] = _cleaned(shown)
     for cell in cells:

@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fscost.cells.cell import AXES
 from fscost.cells.measure import MEASURES, SERVER
@@ -15,7 +13,7 @@ from fscost.errors import TableError
 from fscost.protocol.no_effect import options_in
 from fscost.tables.captions import no_effect_note, notes, unseen
 from fscost.tables.headings import label_of
-from fscost.tables.lines import is_derived, plain
+from fscost.tables.lines import Record, is_derived, is_missing, plain, records_of
 from fscost.tables.log_gaps import reasons
 from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, UNKNOWN, Mark, mark_of
 from fscost.tables.numbers import Number
@@ -23,6 +21,9 @@ from fscost.tables.option_values import given
 from fscost.tables.provenance import provenance
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WORKER_COLUMNS = (
     ("total_upload_bytes", "Upload", "Reported (B)"),
@@ -58,9 +59,9 @@ class WorkerNumbers:
 
 
 def audit(
-    cells: pd.DataFrame,
-    workers: pd.DataFrame,
-    messages: pd.DataFrame,
+    cells: "pd.DataFrame",
+    workers: "pd.DataFrame",
+    messages: "pd.DataFrame",
     spec: TableSpec,
     *,
     label: str,
@@ -75,34 +76,35 @@ def audit(
     """
     if cells.empty:
         raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
-    cells = cells.reindex(columns=[*dict.fromkeys([*cells.columns, *AXES])])  # unknown without a configuration
-    extra = extra or {}
-    cells = cells.assign(**{name: cells["id"].map(given(values)) for name, values in extra.items()})
-    keys = [*_keys(cells), *extra, "method", "worker"]
-    rows = [row for cell in cells.to_dict("records") for row in _rows(cell, workers, keys, spec)]
+    options = {name: given(values) for name, values in (extra or {}).items()}
+    known = [
+        {**dict.fromkeys(AXES), **cell, **{name: values.get(cell["id"]) for name, values in options.items()}}
+        for cell in records_of(cells)
+    ]
+    keys = [*_keys(known), *options, "method", "worker"]
+    rows = [row for cell in known for row in _rows(cell, workers, keys, spec)]
     rows[0] = replace(rows[0], rule=None)
-    known = [{str(key): value for key, value in cell.items()} for cell in cells.to_dict("records")]
     return Table(
         label=label,
         title=spec.title,
         counted="bytes of each worker",
-        reading=(*reasons(cells, workers, messages), *_unseen(cells, workers, spec)),
+        reading=(*reasons(known, workers, messages), *_unseen(known, workers, spec)),
         columns=tuple(_columns(keys, spec)),
         rows=tuple(rows),
         notes=(*notes(rows, closed_form=["derived"]), *no_effect_note(known, spec)),
         to_do=tuple(to_do),
-        provenance=tuple(provenance(cells, command)),
+        provenance=tuple(provenance(known, command)),
         template=spec.template,
         page=spec.page,
     )
 
 
-def workers_of(cell: str, workers: pd.DataFrame) -> list[dict[str, Any]]:
+def workers_of(cell: str, workers: "pd.DataFrame") -> list[dict[str, Any]]:
     """Return the rows of one cell's workers, the server first, with their content in bytes."""
     own = workers[workers["cell"] == cell] if "cell" in workers else workers
     return [
-        {str(k): v for k, v in row.items()} | {f"{way}_content_bytes": _content(row, way) for way in _WAYS}
-        for row in own.sort_values("worker").to_dict("records")
+        {**row, **{f"{way}_content_bytes": _content(row, way) for way in _WAYS}}
+        for row in records_of(own.sort_values("worker"))
     ]
 
 
@@ -110,7 +112,7 @@ _WAYS = ("sent", "received")
 _PARTS = MEASURES["content"].parts
 
 
-def _content(worker: Mapping[Any, Any], way: str) -> float | None:
+def _content(worker: Record, way: str) -> float | None:
     parts = [_known(worker.get(f"{way}_{part}_bytes")) for part in _PARTS]
     return None if None in parts else sum(part for part in parts if part is not None)
 
@@ -148,23 +150,22 @@ def _name(numbers: list[int]) -> str:
 
 
 def _known(value: Any) -> float | None:
-    return None if value is None or pd.isna(value) else float(value)
+    return None if is_missing(value) else float(value)
 
 
-def _unseen(cells: pd.DataFrame, workers: pd.DataFrame, spec: TableSpec) -> Iterator[str]:
+def _unseen(cells: Sequence[Record], workers: "pd.DataFrame", spec: TableSpec) -> Iterator[str]:
     """Yield what the payload of a worker leaves out."""
     if spec.measure == "content":
         return
-    own = workers[workers["cell"].isin(cells["cell"])]
+    own = workers[workers["cell"].isin([cell["cell"] for cell in cells])]
     known = [own[[f"{way}_{part}_bytes" for part in _PARTS]] for way in _WAYS if f"{way}_scalar_bytes" in own]
     yield from unseen(pair for frame in known for pair in frame.itertuples(index=False, name=None))
 
 
-def _keys(cells: pd.DataFrame) -> list[str]:
+def _keys(cells: Sequence[Record]) -> list[str]:
     """Return the axes that label a row; data and seed only where they vary."""
-    return ["model", *(k for k in ("data",) if cells[k].nunique() > 1), "clients"] + (
-        ["seed"] if cells["seed"].nunique() > 1 else []
-    )
+    varying = [key for key in ("data", "seed") if len({plain(cell[key]) for cell in cells} - {None}) > 1]
+    return [key for key in ("model", "data", "clients", "seed") if key in ("model", "clients", *varying)]
 
 
 def _columns(keys: Sequence[str], spec: TableSpec) -> Iterator[Column]:
@@ -175,7 +176,7 @@ def _columns(keys: Sequence[str], spec: TableSpec) -> Iterator[Column]:
         yield Column(column, head, group, raw=column, long=f"{head}, {group[0].lower()}{group[1:]}")
 
 
-def _rows(cell: Mapping[Any, Any], workers: pd.DataFrame, keys: Sequence[str], spec: TableSpec) -> Iterator[Row]:
+def _rows(cell: Record, workers: "pd.DataFrame", keys: Sequence[str], spec: TableSpec) -> Iterator[Row]:
     own = workers_of(cell["cell"], workers)
     lines = list(grouped(own, spec.measure)) if cell["status"] == Status.DONE else []
     entries = [[_figure(v, partly) for v, partly in zip(line.values, line.partly, strict=True)] for line in lines]
@@ -203,11 +204,11 @@ def _marked(figures: Sequence[Entry], *, is_derived: bool) -> Iterator[Entry]:
         yield replace(entry, notes=(ESTIMATED, *entry.notes)) if is_closed_form else entry
 
 
-def _mark(cell: Mapping[Any, Any]) -> Mark:
+def _mark(cell: Record) -> Mark:
     return UNKNOWN if cell["status"] == Status.DONE else mark_of(cell["status"])
 
 
-def _means(cell: Mapping[Any, Any], workers: Sequence[Mapping[str, Any]], measure: str) -> list[Entry]:
+def _means(cell: Record, workers: Sequence[Mapping[str, Any]], measure: str) -> list[Entry]:
     """Return FederatedScope's own two averages as it prints them, and the same mean of the true bytes."""
     entries = []
     for column, _, _ in worker_columns(measure):

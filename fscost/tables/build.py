@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
@@ -23,13 +21,16 @@ from fscost.tables.shown_columns import as_logged, columns_of, leaving
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def build(
-    cells: pd.DataFrame,
+    cells: "pd.DataFrame",
     spec: TableSpec,
     *,
     label: str,
-    rounds: pd.DataFrame | None = None,
+    rounds: "pd.DataFrame | None" = None,
     extra: Mapping[str, Mapping[str, Any]] | None = None,
     to_do: Sequence[str] = (),
     command: str = "",
@@ -40,9 +41,9 @@ def build(
     commands that would compute what is missing, `command` is the one that makes this table. Raises TableError for
     cells that must not stand in one table.
     """
-    cells = readable(cells, extra or {})
-    columns = columns_of(spec, cells)
-    keys, lines = compared(cells, rounds, spec, extra or {}, [column.measure for column in columns])
+    known = readable(cells, extra or {})
+    columns = columns_of(spec, known)
+    keys, lines = compared(known, rounds, spec, extra or {}, [column.measure for column in columns])
     columns, said = as_logged(columns, lines)
     baselines = baseline_of(lines, keys, spec)
     parts = _parts(columns, lines, baselines, keys, spec)
@@ -54,7 +55,7 @@ def build(
         columns=tuple([*(heads.key(key) for key in keys.rows), *_columns(grid, heads, parts)]),
         rows=tuple(_ordered([*_rows(grid, keys, parts, spec)], grid, keys, parts, spec)),
         to_do=tuple(to_do),
-        provenance=tuple(provenance(cells, command, rounds)),
+        provenance=tuple(provenance(known, command, rounds)),
         template=spec.template,
         page=spec.page,
     )

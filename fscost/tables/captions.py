@@ -5,8 +5,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
 from fscost.cells.measure import MEASURES, NETWORK, Link, Traffic
 from fscost.cells.outcome import Status
 from fscost.protocol.no_effect import WORDS, options_in, part_of
@@ -14,7 +12,7 @@ from fscost.tables.column import ALL, ColumnSpec
 from fscost.tables.column_style import Style
 from fscost.tables.comparison import Keys
 from fscost.tables.headings import Heads, of_axis
-from fscost.tables.lines import Line, Record, bytes_columns, is_unknown, sizes_of
+from fscost.tables.lines import Line, Record, bytes_columns, is_missing, is_unknown, sizes_of
 from fscost.tables.marks import DOUBTED, ESTIMATED, NO_EFFECT, SO_FAR, Mark
 from fscost.tables.numbers import whole
 from fscost.tables.quantities import QUANTITIES
@@ -115,7 +113,7 @@ def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str
 
 
 def _is_zero(value: Any) -> bool:
-    return value is None or bool(pd.isna(value)) or value == 0
+    return is_missing(value) or value == 0
 
 
 def power(unit: str) -> str:
@@ -230,7 +228,7 @@ Pair = tuple[Any, Any]
 
 def unseen(pairs: Iterable[Pair]) -> Iterator[str]:
     """Yield what payload leaves out, of the messages of which that is the largest share."""
-    known = [(float(p), float(s)) for p, s in pairs if not (pd.isna(p) or pd.isna(s))]
+    known = [(float(p), float(s)) for p, s in pairs if not (is_missing(p) or is_missing(s))]
     found = [(s / p if p else math.inf, s, p) for p, s in known if s > _TRIFLE * p]
     if found:
         _, scalar, payload = max(found)

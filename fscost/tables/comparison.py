@@ -3,15 +3,16 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fscost.cells.cell import AXES
 from fscost.errors import TableError, nearest
-from fscost.tables.lines import Line, lines_of, plain, sizes_of
+from fscost.tables.lines import Line, Record, is_missing, lines_of, plain, records_of, sizes_of
 from fscost.tables.option_values import given, makes_a_method
 from fscost.tables.spec import TableSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,12 @@ class Keys:
         return tuple(value for key, value in line.axes.items() if key not in along)
 
 
-def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
+def keys_of(cells: Sequence[Record], spec: TableSpec, extra: Sequence[str]) -> Keys:
     """Return the keys: those of the layout, those with ``?`` only where they vary, and whatever else varies.
 
     Nothing that differs is averaged unseen: axes that vary and are not named, and options, stand before the last key.
     """
-    varying = [key for key in (*_known(cells), *extra) if cells[key].map(plain).nunique(dropna=False) > 1]
+    varying = [key for key in (*_known(cells), *extra) if len({plain(cell[key]) for cell in cells}) > 1]
     named = [key.removeprefix("fs.") for key in spec.rows]
     shown = {f"{key}?" for key in (*varying, "params")}
     rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key in shown]
@@ -62,37 +63,38 @@ def keys_of(cells: pd.DataFrame, spec: TableSpec, extra: Sequence[str]) -> Keys:
     options = [key for key in extra if key not in (*rows, *across)]
     place = max((i for i, key in enumerate(rows) if key != "params"), default=0)
     rows[place:place] = [*lost, *options]
-    constant = {k: plain(cells[k].iloc[0]) for k in AXES if k not in (*rows, *across, "seed") and k in cells}
+    constant = {k: plain(cells[0][k]) for k in AXES if k not in (*rows, *across, "seed") and k in cells[0]}
     settings = [key for key in extra if spec.compare in varying and _is_setting(key, cells, spec.compare)]
     if_varying = ("params",) if "params?" in named else ()
     side_by_side = across[0] if across else None
     return Keys(tuple(rows), side_by_side, spec.compare, tuple(extra), tuple(settings), constant, if_varying)
 
 
-def _is_setting(option: str, cells: pd.DataFrame, compare: str) -> bool:
+def _is_setting(option: str, cells: Sequence[Record], compare: str) -> bool:
     """Return whether an option varies within cells of the same axes, and not as it makes what is compared.
 
     FedAvg with all clients is compared with FedProx with all clients, and not with either of them with half of them.
     """
     if makes_a_method(option) if compare == "method" else option.startswith(f"{compare}."):
         return False
-    axes = [key for key in AXES if key in cells and key != "seed"]
-    return bool(
-        cells[option].map(plain).groupby([cells[key] for key in axes], dropna=False).nunique(dropna=False).max() > 1
-    )
+    axes = [key for key in AXES if key in cells[0] and key != "seed"]
+    values: dict[tuple[Any, ...], set[Any]] = {}
+    for cell in cells:
+        values.setdefault(tuple(plain(cell[key]) for key in axes), set()).add(plain(cell[option]))
+    return any(len(found) > 1 for found in values.values())
 
 
-def _known(cells: pd.DataFrame) -> list[str]:
-    return [str(key) for key in cells if str(key) in (*AXES, "engine", "protocol", "fs_commit")]
+def _known(cells: Sequence[Record]) -> list[str]:
+    return [key for key in cells[0] if key in (*AXES, "engine", "protocol", "fs_commit")]
 
 
-def refuse_mixture(cells: pd.DataFrame, keys: Iterable[str], measures: Iterable[str]) -> None:
+def refuse_mixture(cells: Sequence[Record], keys: Iterable[str], measures: Iterable[str]) -> None:
     """Raise TableError for cells whose numbers do not mean the same, unless the rows tell them apart."""
     sources = {"engine": "engine", "protocol": "protocol", "fs_commit": "fs_commit"}
     if "reported" in measures:  # asizeof depends on what it runs in
         sources["asizeof"] = "what asizeof ran in"
     for key, name in sources.items():
-        values = [] if key in keys or key not in cells else [*cells[key].dropna().unique()]
+        values = [] if key in keys else [*dict.fromkeys(v for cell in cells if not is_missing(v := cell.get(key)))]
         if len(values) > 1:
             apart = f", or add {key} to table.rows" if key in ("engine", "protocol", "fs_commit") else ""
             raise TableError(
@@ -147,7 +149,7 @@ OptionValues = Mapping[str, Mapping[str, Any]]
 """Options that vary beyond the axes, each with its value per cell id."""
 
 
-def readable(cells: pd.DataFrame, extra: OptionValues) -> pd.DataFrame:
+def readable(cells: "pd.DataFrame", extra: OptionValues) -> list[Record]:
     """Return the cells of which it is known what they are, with options as columns.
 
     `extra` holds the options by their names, and their values by the id of the cell. Raises TableError where no cell
@@ -155,14 +157,19 @@ def readable(cells: pd.DataFrame, extra: OptionValues) -> pd.DataFrame:
     """
     if cells.empty:
         raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
-    known = cells[cells["model"].notna()] if "model" in cells else cells.iloc[:0]
-    if known.empty:
+    known = [cell for cell in records_of(cells) if not is_missing(cell.get("model"))]
+    if not known:
         raise TableError("none of the selected runs can be read; see the warnings")
-    return known.astype(object).assign(**{name: known["id"].map(given(values)) for name, values in extra.items()})
+    options = {name: given(values) for name, values in extra.items()}
+    return [{**cell, **{name: values.get(cell["id"]) for name, values in options.items()}} for cell in known]
 
 
 def compared(
-    cells: pd.DataFrame, rounds: pd.DataFrame | None, spec: TableSpec, extra: OptionValues, measures: Iterable[str]
+    cells: Sequence[Record],
+    rounds: "pd.DataFrame | None",
+    spec: TableSpec,
+    extra: OptionValues,
+    measures: Iterable[str],
 ) -> tuple[Keys, list[Line]]:
     """Return the lines of `readable` cells, in the order of `spec`, and the keys that tell them apart.
 
@@ -170,5 +177,4 @@ def compared(
     """
     keys = keys_of(cells, spec, [*extra])
     refuse_mixture(cells, keys.rows, measures)
-    lines = lines_of(cells, pd.DataFrame() if rounds is None else rounds, keys.of_lines, named=spec.order != "sorted")
-    return keys, lines
+    return keys, lines_of(cells, records_of(rounds), keys.of_lines, named=spec.order != "sorted")

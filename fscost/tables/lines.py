@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd  # which takes longer to import than a plan, that only checks what a table is to show
 
 Record = Mapping[str, Any]
-"""One row of the frame of cells."""
+"""One row of a frame of `fscost.collect`, as of cells or of rounds."""
 
 Values = list[float] | Mark
 """A number for each seed, in base units, or the mark that stands for them."""
@@ -159,21 +159,25 @@ def is_derived(run: Record) -> bool:
 
 def is_unknown(value: Any) -> bool:
     """Return whether there is no number, as of the loss of a run that diverged."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    return value is None or type(value).__name__ == "NAType"  # pandas' own, of whole numbers
+    return not math.isfinite(value) if isinstance(value, float) else is_missing(value)
 
 
-def lines_of(cells: "pd.DataFrame", rounds: "pd.DataFrame", keys: Sequence[str], *, named: bool = True) -> list[Line]:
+def is_missing(value: Any) -> bool:
+    """Return whether nothing is there: None, nan, or what pandas has in the place of whole numbers."""
+    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and math.isnan(value))
+
+
+def lines_of(
+    runs: Sequence[Record], rounds: Iterable[Record], keys: Sequence[str], *, named: bool = True
+) -> list[Line]:
     """Return the lines in the order in which the values of `keys` were first named, or else in that of the values.
 
     Models are then in the order of their sizes.
 
     Raises TableError for two runs of one cell.
     """
-    runs = _rows(cells)
     evaluated: dict[str, list[Record]] = {}
-    for row in _rows(rounds):
+    for row in rounds:
         evaluated.setdefault(row["cell"], []).append(row)
     axes_of = [{key: plain(run.get(key)) for key in keys} for run in runs]
     found = {key: list(dict.fromkeys(axes[key] for axes in axes_of)) for key in keys}
@@ -190,8 +194,10 @@ def lines_of(cells: "pd.DataFrame", rounds: "pd.DataFrame", keys: Sequence[str],
     return lines
 
 
-def _rows(frame: "pd.DataFrame") -> list[Record]:
-    """Return the rows by the columns' names; ``to_dict`` looks at each value, and takes longer."""
+def records_of(frame: "pd.DataFrame | None") -> list[Record]:
+    """Return the rows of a frame by the columns' names; ``to_dict`` looks at each value, and takes longer."""
+    if frame is None:
+        return []
     names = [str(name) for name in frame]
     return [dict(zip(names, row, strict=True)) for row in zip(*(frame[name].tolist() for name in frame), strict=True)]
 

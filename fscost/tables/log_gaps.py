@@ -1,14 +1,16 @@
 """Why FederatedScope's own byte counts are not what travels; each reason is given only where the numbers show it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from fscost.cells.measure import SERVER
 from fscost.cells.outcome import Status
+from fscost.tables.lines import Record, is_missing, records_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MEANING = (
     "Reported: total_upload_bytes and total_download_bytes of system_metrics.log, sums of pympler's asizeof over the "
@@ -49,13 +51,13 @@ class Count:
         return self.true_bytes - self.logged_bytes
 
 
-def counts(workers: pd.DataFrame) -> list[Count]:
+def counts(workers: "pd.DataFrame") -> list[Count]:
     """Return the counts of one cell's workers, those of which both figures are known."""
     return [
         Count(int(row["worker"]), link, int(row[logged]), int(row[true]))
-        for row in workers.to_dict("records")
+        for row in records_of(workers)
         for link, logged, true in _COLUMNS
-        if not pd.isna(row.get(logged)) and not pd.isna(row.get(true))
+        if not is_missing(row.get(logged)) and not is_missing(row.get(true))
     ]
 
 
@@ -81,17 +83,17 @@ def gap_of(count: Count, finish_bytes: float, clients: int) -> Gap | None:
     return Gap.ONLINE if count.logged_bytes == 0 else Gap.UNKNOWN
 
 
-def finish_bytes_of(messages: pd.DataFrame) -> float:
+def finish_bytes_of(messages: "pd.DataFrame") -> float:
     """Return asizeof of one finish message of a cell, 0 where none was sent."""
     finish = messages[messages["type"] == "finish"]
     return float(finish["reported_bytes"].sum() / finish["messages"].sum()) if len(finish) else 0.0
 
 
-def reasons(cells: pd.DataFrame, workers: pd.DataFrame, messages: pd.DataFrame) -> Iterator[str]:
+def reasons(cells: Sequence[Record], workers: "pd.DataFrame", messages: "pd.DataFrame") -> Iterator[str]:
     """Yield how to read the figures of an audit, then every reason that holds in one of the cells."""
     yield _MEANING
-    done = cells[cells["status"] == Status.DONE]
-    found = {reason for cell in done.to_dict("records") for reason in _of_cell(cell, workers, messages)}
+    done = [cell for cell in cells if cell["status"] == Status.DONE]
+    found = {reason for cell in done for reason in _of_cell(cell, workers, messages)}
     if found - {_LOGS_ALONE}:
         yield _TRUTH
     yield from (reason for reason in (*(gap.value for gap in Gap), _BLIND, _PARTLY, _LOGS_ALONE) if reason in found)
@@ -99,7 +101,7 @@ def reasons(cells: pd.DataFrame, workers: pd.DataFrame, messages: pd.DataFrame) 
     yield from _about(done, "implausible", "Implausible in {}: {}.")
 
 
-def _of_cell(cell: Mapping[Any, Any], workers: pd.DataFrame, messages: pd.DataFrame) -> Iterator[str]:
+def _of_cell(cell: Record, workers: "pd.DataFrame", messages: "pd.DataFrame") -> Iterator[str]:
     own, sent = workers[workers["cell"] == cell["cell"]], messages[messages["cell"] == cell["cell"]]
     if sent.empty:
         yield _LOGS_ALONE
@@ -112,11 +114,11 @@ def _of_cell(cell: Mapping[Any, Any], workers: pd.DataFrame, messages: pd.DataFr
         yield _BLIND
 
 
-def _about(cells: pd.DataFrame, column: str, words: str) -> Iterator[str]:
+def _about(cells: Sequence[Record], column: str, words: str) -> Iterator[str]:
     """Yield what collecting found of cells, each finding once with the cells it is about."""
     about: dict[str, list[str]] = {}
-    for cell, texts in zip(cells["cell"], cells.get(column, ()), strict=False):
-        for text in texts.split("; ") if isinstance(texts, str) else ():
-            about.setdefault(text, []).append(cell)
+    for cell in cells:
+        for text in found.split("; ") if isinstance(found := cell.get(column), str) else ():
+            about.setdefault(text, []).append(cell["cell"])
     for text, named in about.items():
         yield words.format(", ".join(named), text)

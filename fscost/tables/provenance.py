@@ -1,42 +1,53 @@
 """Where the numbers of a table come from: the command, the engines and a digest of the cells."""
 
 import hashlib
-from collections.abc import Iterator
-from typing import Any
-
-import pandas as pd
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fscost import __version__
 from fscost.cells.outcome import Status
+from fscost.tables.lines import Record, is_missing, records_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def provenance(cells: pd.DataFrame, command: str, rounds: pd.DataFrame | None = None) -> Iterator[str]:
+def provenance(cells: Sequence[Record], command: str, rounds: "pd.DataFrame | None" = None) -> Iterator[str]:
     """Yield where the numbers come from, for a comment in the file; nothing where no command makes it again."""
     if not command:
         return
     yield f"fscost {__version__}: {command}"
-    for (engine, protocol), own in cells.groupby(["engine", "protocol"], sort=False, dropna=False):
-        commits = [*own["fs_commit"].dropna().unique()] if "fs_commit" in own else []
+    sources: dict[tuple[Any, Any], list[Record]] = {}
+    for cell in cells:
+        sources.setdefault((_shown(cell["engine"]), _shown(cell["protocol"])), []).append(cell)
+    for (engine, protocol), own in sources.items():
+        commits = dict.fromkeys(str(name) for cell in own if not is_missing(name := cell.get("fs_commit")))
         commit = f", commit {', '.join(commits)}" if commits else ""
-        done = (own["status"] == Status.DONE).sum()
+        done = sum(cell["status"] == Status.DONE for cell in own)
         yield (
             f"engine {engine}, message protocol of FederatedScope {protocol}{commit}: {done} of {len(own)} cells done"
         )
-    yield f"digest of the cells: sha256 {digest(cells, pd.DataFrame() if rounds is None else rounds)}"
+    yield f"digest of the cells: sha256 {digest(cells, rounds)}"
 
 
-def digest(*frames: pd.DataFrame) -> str:
+def _shown(name: Any) -> Any:
+    return "nan" if is_missing(name) else name
+
+
+def digest(cells: Sequence[Record], rounds: "pd.DataFrame | None") -> str:
     """Return the sha256 of the cells' ids, states, totals and metrics: equal for equal results, whenever computed."""
-    return hashlib.sha256("\n".join(line for frame in frames for line in _results(frame)).encode()).hexdigest()
+    columns = () if rounds is None else map(str, rounds)
+    lines = [*_results(cells[0] if cells else (), cells), *_results(columns, records_of(rounds))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _results(frame: pd.DataFrame) -> list[str]:
-    told = sorted(str(name) for name in frame if name not in _NOT_RESULTS)
-    return [*told, *sorted(repr([_canonical(row[name]) for name in told]) for row in frame.to_dict("records"))]
+def _results(columns: Iterable[str], records: Sequence[Record]) -> list[str]:
+    names = sorted(name for name in columns if name not in _NOT_RESULTS)
+    return [*names, *sorted(repr([_canonical(record[name]) for name in names]) for record in records)]
 
 
 def _canonical(value: Any) -> str:
-    return "" if value is None or pd.isna(value) else str(int(value) if _is_whole(value) else value)
+    return "" if is_missing(value) else str(int(value) if _is_whole(value) else value)
 
 
 def _is_whole(value: Any) -> bool:

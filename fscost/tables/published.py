@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fscost.cells.cell import AXES, Cell
 from fscost.cells.engine_kinds import untrained
@@ -13,12 +11,16 @@ from fscost.cells.outcome import Status
 from fscost.errors import TableError, nearest
 from fscost.protocol.no_effect import options_in
 from fscost.tables.captions import Pair, no_effect_note, notes, power, unseen
+from fscost.tables.lines import Record, is_missing, records_of
 from fscost.tables.marks import NO_EFFECT, UNKNOWN, mark_of
 from fscost.tables.numbers import Number, counted
 from fscost.tables.option_values import option_of
 from fscost.tables.provenance import provenance
 from fscost.tables.spec import PARAMETERS, PublishedNumber, TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COLUMNS = (
     Column("source", "Source", numeric=False),
@@ -30,7 +32,7 @@ _COLUMNS = (
 
 
 def published(
-    cells: pd.DataFrame,
+    cells: "pd.DataFrame",
     selected: Sequence[Cell],
     spec: TableSpec,
     *,
@@ -44,23 +46,24 @@ def published(
     `fscost.tables.build`. Nothing is averaged, so cells may differ in anything. Raises TableError for a row whose
     `where` names no axis or option, or more than one cell.
     """
-    found = {row["cell"]: row for row in cells.to_dict("records")}
+    records = records_of(cells)
+    found = {row["cell"]: row for row in records}
     numbers = spec.published_numbers
     chosen = [_cell_of(asked, selected) for asked in numbers]
     rows = [_row(asked, cell, found, spec) for asked, cell in zip(numbers, chosen, strict=True)]
-    runs = [{str(key): value for key, value in found[cell.id].items()} for cell in chosen if cell and cell.id in found]
+    runs = [found[cell.id] for cell in chosen if cell and cell.id in found]
     for number, (above, below) in enumerate(zip(numbers, numbers[1:], strict=False), start=1):
         rows[number] = replace(rows[number], rule=0 if below.source != above.source else None)
     return Table(
         label=label,
         title=spec.title,
         counted="published beside computed",
-        reading=(*_reading(numbers, cells), *unseen(_pairs(numbers, selected, found))),
+        reading=(*_reading(numbers, records), *unseen(_pairs(numbers, selected, found))),
         columns=_COLUMNS,
         rows=tuple(rows),
         notes=(*notes(rows), *no_effect_note(runs, spec)),
         to_do=tuple(to_do),
-        provenance=tuple(provenance(cells, command)),
+        provenance=tuple(provenance(records, command)),
         template=spec.template,
         page=spec.page,
     )
@@ -82,7 +85,7 @@ def _axis(cell: Cell, name: str) -> Any:
     return cell.axes[name] if name in AXES else option_of(cell, name.removeprefix("fs."))
 
 
-def _row(asked: PublishedNumber, cell: Cell | None, found: Mapping[str, Mapping[Any, Any]], spec: TableSpec) -> Row:
+def _row(asked: PublishedNumber, cell: Cell | None, found: Mapping[str, Record], spec: TableSpec) -> Row:
     unit = PARAMETERS if asked.measure == PARAMETERS else asked.unit
     row = found.get(cell.id, {}) if cell else {}
     numbers = (Entry("", asked.value, Number(asked.value, asked.decimals)), *_computed(asked, row))
@@ -98,7 +101,7 @@ def _row(asked: PublishedNumber, cell: Cell | None, found: Mapping[str, Mapping[
     )
 
 
-def _computed(asked: PublishedNumber, row: Mapping[Any, Any]) -> tuple[Entry, Entry]:
+def _computed(asked: PublishedNumber, row: Record) -> tuple[Entry, Entry]:
     """Return the computed number, with one digit more than was published, and its difference in percent."""
     status = row.get("status", Status.MISSING)
     value = _value(asked, row) if status == Status.DONE else None
@@ -111,7 +114,7 @@ def _computed(asked: PublishedNumber, row: Mapping[Any, Any]) -> tuple[Entry, En
     return Entry("", value, number), Entry("", percent, Number(percent, 2, has_plus=True))
 
 
-def _value(asked: PublishedNumber, row: Mapping[Any, Any]) -> float | None:
+def _value(asked: PublishedNumber, row: Record) -> float | None:
     """Return what a cell says, in the unit of the published number; None where a part of it is not known."""
     if asked.measure == PARAMETERS:
         return _sum([row.get("params")])
@@ -122,9 +125,7 @@ def _value(asked: PublishedNumber, row: Mapping[Any, Any]) -> float | None:
     return size / UNITS[asked.unit] / (messages if asked.per == "message" else 1)
 
 
-def _pairs(
-    numbers: Sequence[PublishedNumber], selected: Sequence[Cell], found: Mapping[str, Mapping[Any, Any]]
-) -> Iterator[Pair]:
+def _pairs(numbers: Sequence[PublishedNumber], selected: Sequence[Cell], found: Mapping[str, Record]) -> Iterator[Pair]:
     """Yield payload and what stands beside it of the cells whose published numbers are of payload."""
     for asked in numbers:
         cell = _cell_of(asked, selected) if asked.measure == "payload" else None
@@ -132,20 +133,20 @@ def _pairs(
             yield _bytes(asked, found[cell.id], "payload"), _bytes(asked, found[cell.id], "scalar")
 
 
-def _bytes(asked: PublishedNumber, row: Mapping[Any, Any], measure: str) -> float | None:
+def _bytes(asked: PublishedNumber, row: Record, measure: str) -> float | None:
     parts = MEASURES[measure].parts
     return _sum([row.get(total_column(asked.traffic, link, part)) for link in asked.links for part in parts])
 
 
 def _sum(parts: Sequence[Any]) -> float | None:
-    return None if any(part is None or pd.isna(part) for part in parts) else float(sum(parts))
+    return None if any(map(is_missing, parts)) else float(sum(parts))
 
 
-def _reading(numbers: Sequence[PublishedNumber], cells: pd.DataFrame) -> Iterator[str]:
+def _reading(numbers: Sequence[PublishedNumber], cells: Sequence[Record]) -> Iterator[str]:
     for key in dict.fromkeys(asked.measure for asked in numbers if asked.measure in MEASURES):
         yield f"{key.capitalize()}: {MEASURES[key].meaning}."
     units = dict.fromkeys(f.unit for f in numbers if f.measure != PARAMETERS)
     yield f"Units, whatever a source calls them: {', '.join(f'{u} = {power(u)} bytes' for u in units if power(u))}."
     yield "Difference: computed relative to published."
-    if "engine" in cells and cells["engine"].isin([*untrained()]).any():
+    if {cell.get("engine") for cell in cells} & {*untrained()}:
         yield "Estimated in closed form from the protocol and the models' shapes: nothing was trained."

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fscost.cells.engine_kinds import untrained
 from fscost.cells.measure import NETWORK
@@ -11,13 +10,10 @@ from fscost.cells.metric import ROUNDING, is_accuracy
 from fscost.cells.outcome import Status
 from fscost.errors import TableError, nearest
 from fscost.tables.column import ALL, ColumnSpec, Logged
-from fscost.tables.lines import Line, Record, is_unknown
+from fscost.tables.lines import Line, Record, is_missing, is_unknown
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.quantity import Kind
 from fscost.tables.spec import TableSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _DEFAULT = ColumnSpec.metric
 _NO_METRICS = ("_bytes", "_messages")
@@ -25,7 +21,7 @@ _SAY = "table.better=higher or table.better=lower tells"
 """How to say which way of a metric is better that nobody knows."""
 
 
-def columns_of(spec: TableSpec, cells: "pd.DataFrame") -> list[ColumnSpec]:
+def columns_of(spec: TableSpec, cells: Sequence[Record]) -> list[ColumnSpec]:
     """Return the columns; reported bytes of runs without a ledger are what their workers logged.
 
     What is made from bytes of messages, which logs do not tell apart, is then left out, as are optional columns of
@@ -37,9 +33,9 @@ def columns_of(spec: TableSpec, cells: "pd.DataFrame") -> list[ColumnSpec]:
     return [column for column in columns if _has_any(column, cells, spec)]
 
 
-def _are_logs_alone(cells: "pd.DataFrame") -> bool:
-    done = cells[cells["status"] == Status.DONE]
-    return "logged_clients" in done and bool(done["ledger_format"].isna().any() if "ledger_format" in done else True)
+def _are_logs_alone(cells: Sequence[Record]) -> bool:
+    has_logs = "logged_clients" in cells[0]
+    return has_logs and any(is_missing(c.get("ledger_format")) for c in cells if c["status"] == Status.DONE)
 
 
 def _is_reported(column: ColumnSpec) -> bool:
@@ -54,7 +50,7 @@ def _in_logs(column: ColumnSpec) -> Iterator[ColumnSpec]:
         yield replace(column, quantity=quantity, traffic=ALL)
 
 
-def _has_any(column: ColumnSpec, cells: "pd.DataFrame", spec: TableSpec) -> bool:
+def _has_any(column: ColumnSpec, cells: Sequence[Record], spec: TableSpec) -> bool:
     """Return whether a column stands in the table: an optional one only where runs have numbers of it."""
     quantity = QUANTITIES[column.quantity]
     if not quantity.optional:
@@ -62,9 +58,9 @@ def _has_any(column: ColumnSpec, cells: "pd.DataFrame", spec: TableSpec) -> bool
     if quantity.needs_network:
         return spec.connection is not None
     if quantity.kind is Kind.METRIC:
-        return not cells["engine"].isin([*untrained()]).all()
-    sent = [cells[name].dropna().gt(0).any() for t in column.traffics if (name := f"{t}_peer_messages") in cells]
-    return column.measure != NETWORK and any(sent)
+        return not {cell["engine"] for cell in cells} <= {*untrained()}
+    sent = (cell.get(f"{traffic}_peer_messages", 0) for traffic in column.traffics for cell in cells)
+    return column.measure != NETWORK and any(number > 0 for number in sent if not is_missing(number))
 
 
 def leaving(columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Sequence[Line | None]) -> list[ColumnSpec]:
