@@ -3,17 +3,21 @@
 Only what draws imports matplotlib, which takes longer than a table to make.
 """
 
-from fscost.collect import Frames
+from typing import TYPE_CHECKING
+
 from fscost.errors import TableError, nearest
 from fscost.plots.figure_view import MOST, Sketch, View
 from fscost.plots.sketches import FIGURES
 from fscost.tables import TableSpec
 from fscost.tables.comparison import OptionValues
 
+if TYPE_CHECKING:
+    from fscost.collect import Frames
+
 __all__ = ["FIGURES", "Sketch", "View", "sketch"]
 
 
-def sketch(figure: str, frames: Frames, spec: TableSpec, extra: OptionValues, *, most: int | None = MOST) -> Sketch:
+def sketch(figure: str, frames: "Frames", spec: TableSpec, extra: OptionValues, *, most: int | None = MOST) -> Sketch:
     """Return what one of `FIGURES` shows of the runs in `frames`, counted as `spec` says.
 
     `extra` are options that vary beyond the axes. Where a panel would have more than `most` lines, each has one of its
