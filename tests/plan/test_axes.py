@@ -51,6 +51,7 @@ def test_an_axis_is_its_values_in_order(override: str, expected: list[Any]) -> N
         ("lr=range(0.1,0.4,0.1)", [0.1, 0.2, 0.3]),
         ("lr=range(0.5,0.1,-0.2)", [0.5, 0.3]),
         ("lr=range(0.25,1,.25)", [0.25, 0.5, 0.75]),
+        ("lr=range(0.1,0.35,0.1)", [0.1, 0.2, 0.3]),
         ("lr=float(range(1,3))", [1, 2]),
     ],
 )
