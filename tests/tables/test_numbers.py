@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fscost.cells.measure import UNITS
-from fscost.tables.column_style import Style, emphasised
+from fscost.tables.column_style import Datum, Style, emphasised, unit_for
 from fscost.tables.numbers import printed
 from fscost.tables.origins import explain
 from fscost.tables.quantities import QUANTITIES
@@ -27,6 +27,24 @@ from fscost.tables.table import Entry
 )  # fmt: skip
 def test_a_number_has_its_decimals_and_a_zero_is_one(number: float, decimals: int, how: Any, text: str) -> None:
     assert printed(number, decimals, **how) == text
+
+
+@pytest.mark.parametrize(
+    ("setting", "sizes", "unit"),
+    [
+        ("auto", [99_999, 5_000_000_000], "kB"),
+        ("auto", [100_000, 5_000_000_000], "MB"),
+        ("auto", [0, 100_000], "MB"),
+        ("auto", [99], "B"),
+        ("auto", [], "B"),
+        ("auto_binary", [0.1 * 2**30], "GiB"),
+        ("kB", [5_000_000_000], "kB"),
+    ],
+)
+def test_a_unit_is_the_largest_in_which_the_smallest_number_is_not_small(
+    setting: str, sizes: list[float], unit: str
+) -> None:
+    assert unit_for(setting, [Datum([size]) for size in sizes], "mean") == unit
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.integers(0, 9), st.booleans(), st.booleans())
