@@ -189,6 +189,8 @@ def _selected(
 def _words(words: Sequence[Any]) -> list[str | PathLike[str]]:
     """Return words that name cells, overrides without the + that Hydra would take; raises ConfigError for others."""
     for word in words:
+        if isinstance(word, Sequence) and len(words) > 1 and not isinstance(word, str | bytes):
+            raise ConfigError("cells of a plan are a selection alone; leave the other words out")
         if not isinstance(word, str | PathLike):
             raise ConfigError(f"{word!r}: must be text as clients=3,10, a folder, or alone the cells of a plan")
     texts = [word for word in words if isinstance(word, str)]

@@ -1,7 +1,7 @@
 """Cells with how far each is: what a plan and a sweep come to."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -31,7 +31,7 @@ class CellState:
     """
 
     name: str
-    cell: Cell | None
+    cell: Cell | None = field(repr=False)
     status: Status
     reason: str = ""
     log: Path | None = None

@@ -50,7 +50,7 @@ def table_overrides(
     Raises ConfigError for a value that no override can have.
     """
     if layout is not None:
-        yield f"table={fspath(layout)}"
+        yield f"table={_path('layout', layout)}"
     for key, value in _mapping("network", network).items():
         yield f"network.{key}={written(f'network.{key}', value)}"
     for key, value in settings.items():
@@ -65,7 +65,13 @@ def table_overrides(
 
 def store_override(store: str | PathLike[str] | None) -> list[str]:
     """Return the override that names a store, none for None."""
-    return [] if store is None else [f"store={written('store', fspath(store))}"]
+    return [] if store is None else [f"store={written('store', _path('store', store))}"]
+
+
+def _path(name: str, value: Any) -> str:
+    if not isinstance(value, str | PathLike):
+        raise ConfigError(f"{name}={value!r}: must be text or a path")
+    return fspath(value)
 
 
 def _mapping(name: str, value: Any) -> Mapping[Any, Any]:

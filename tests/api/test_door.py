@@ -61,7 +61,7 @@ def test_its_functions_are_there_before_and_after_rooms_of_their_names_are_impor
     first = "import fscost; fscost.plan; import fscost.plan, fscost.collect, fscost.report; "
     told_by(first + "assert all(callable(f) for f in (fscost.plan, fscost.collect, fscost.report))", tmp_path)
     told_by("from fscost.plan import Plan; import fscost; assert callable(fscost.plan)", tmp_path)
-    assert {*door.__all__} <= {*dir(door)}
+    assert {*door.__all__} <= {*dir(door)} and (Path(door.__file__).parent / "py.typed").exists()
     for name in door.__all__:
         assert callable(getattr(door, name))
         assert getattr(door, name).__doc__
@@ -158,6 +158,8 @@ def test_a_store_of_any_name_is_one(here: Path) -> None:
         (["nowhere"], "nowhere: no such folder"),
         ([3], "3: must be text as clients=3,10, a folder"),
         (["method=fedavg clients=3"], "method=fedavg clients=3"),
+        ([["clients=3"]], "['clients=3']: must be text"),
+        ([["clients=3"], "clients=3"], "are a selection alone"),
         ([], "no sweep was run in runs yet"),
     ],
 )
@@ -222,6 +224,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"labels": {"a=b": "c"}}, "without = in it"),
         ({"columns": [{"a b": 1}]}, "a name has letters"),
         ({"network": {"uplink": 3}}, "did you mean network.uplink_mbps"),
+        ({"layout": 3}, "layout=3: must be text or a path"),
         ({"target": "0.9"}, "table.target=0.9: must be a number"),
         ({"columns": ["totl"]}, "did you mean total"),
     ],
