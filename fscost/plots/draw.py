@@ -144,14 +144,14 @@ def table(sketch: Sketch) -> str:
     writer.writeheader()
     for part in sketch.parts:
         run = part.line.runs[0]
-        told = {axis: part.line.axes.get(axis, run.get(axis)) for axis in axes}
-        told |= {
+        named = {axis: part.line.axes.get(axis, run.get(axis)) for axis in axes}
+        named |= {
             "seeds": len(part.line.runs),
             "status": part.mark or part.line.status,
             "no_effect": "; ".join(part.line.no_effect),
             "cells": " ".join(part.line.ids),
         }
-        writer.writerows(told | {name: _number(record[name]) for name in record} for record in part.records or [{}])
+        writer.writerows(named | {name: _number(record[name]) for name in record} for record in part.records or [{}])
     return file.getvalue()
 
 

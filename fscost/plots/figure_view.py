@@ -16,7 +16,7 @@ from fscost.tables.comparison import Keys, OptionValues, compared, readable
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
 from fscost.tables.numbers import whole
-from fscost.tables.seeds import counts_of, number_of, told
+from fscost.tables.seeds import counts_of, counts_said, number_of
 from fscost.tables.table import Column
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ NumbersOf = Callable[[Line], tuple[Sequence[Point], str]]
 """What computes the numbers of a line that is done, and says in words what lacks; without both they are not known."""
 
 MOST = 8
-"""So many series can be told apart in one panel on paper."""
+"""So many series can be distinguished in one panel on paper."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Series:
 
     @property
     def label(self) -> str:
-        """The name, and what its method did not do, where no legend tells it."""
+        """The name, and what its method did not do, where no legend says it."""
         return f"{self.name} ({', '.join(self.no_effect)})" if self.no_effect else self.name
 
     @property
@@ -74,7 +74,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """Series that share axes; `place` are the values that tell panels apart, `faint` series only to compare with."""
+    """Series that share axes; `place` are the values in which panels differ, `faint` series only to compare with."""
 
     title: str
     place: tuple[Any, ...]
@@ -114,7 +114,7 @@ class Sketch:
     @property
     def legend(self) -> list[str]:
         """The names of the series, with what a method did not do and in which models."""
-        return [f"{name} ({told})" if (told := self._no_effect_of(name)) else name for name in self.names]
+        return [f"{name} ({words})" if (words := self._no_effect_of(name)) else name for name in self.names]
 
     def _no_effect_of(self, name: str) -> str:
         found: dict[str, dict[str, None]] = {}
@@ -141,7 +141,7 @@ class Sketch:
 
 @dataclass(frozen=True)
 class View:
-    """The selected lines, the keys that tell them apart, and how they are counted; `compare` tells series apart."""
+    """The selected lines, their keys, and how they are counted; series differ in `compare`."""
 
     workers: "pd.DataFrame"
     spec: TableSpec
@@ -217,9 +217,9 @@ class View:
         return ", ".join([self._axis_text(self.compare, line.runs[0][self.compare]), *options])
 
     def where(self, line: Line) -> str:
-        """Return what tells a line from all others."""
-        told = [key for key in self.keys.of_lines if key in self._varying]
-        return ", ".join(self._axis_text(key, line.axes[key]) for key in told) or self.name(line)
+        """Return what only this line is called."""
+        varying = [key for key in self.keys.of_lines if key in self._varying]
+        return ", ".join(self._axis_text(key, line.axes[key]) for key in varying) or self.name(line)
 
     def names(self, panels: Sequence[Panel]) -> list[str]:
         """Return the names of all series in their order."""
@@ -242,7 +242,7 @@ class View:
         """Return the sample standard deviation over seeds, None where there is no mean or one seed."""
         return stdev(values) if self.spec.aggregate == "mean_std" and len(values) > 1 else None
 
-    def told(self, name: str, values: Sequence[float]) -> Point:
+    def over_seeds(self, name: str, values: Sequence[float]) -> Point:
         """Return a number over seeds, and how it deviates."""
         return {name: self.middle(values), f"{name}_std": self.spread(values)}
 
@@ -278,7 +278,7 @@ class View:
         `traffics` are the traffic classes that are counted, if not that of the settings.
         """
         said = [f"{first}; {self.over() or 'one seed'}."]
-        said += told(self.lines, self.keys, self.spec) if len(counts_of(self.lines)) > 1 else []
+        said += counts_said(self.lines, self.keys, self.spec) if len(counts_of(self.lines)) > 1 else []
         if power(unit):
             said.append(f"{unit} = {power(unit)} bytes.")
         said += unseen_of(self.lines, [replace(self.column, traffic=str(t)) for t in traffics] or [self.column])

@@ -67,7 +67,7 @@ def row_name(series: str, record: Point) -> str:
 def _audited(view: View, line: Line) -> tuple[list[Point], str]:
     if line.is_estimate:
         return _in_closed_form(view, line), ""
-    measure, workers = view.column.measure, _over_seeds(view, line)
+    measure, workers = view.column.measure, _workers_over_seeds(view, line)
     alone = len(view.lines) == 1
     found = [*grouped(workers, measure)] if alone else _mean([next(grouped([w], measure)) for w in workers])
     records = [record for figures in found for record in _records(figures, measure)]
@@ -76,7 +76,7 @@ def _audited(view: View, line: Line) -> tuple[list[Point], str]:
     return some, "" if all(None not in pair for pair in numbers) else f"{measure} or log {UNKNOWN}"
 
 
-def _over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
+def _workers_over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
     """Return the rows of a line's workers, each number over all seeds; empty where a seed does not know it."""
     runs = [{int(row["worker"]): row for row in workers_of(run_id, view.workers)} for run_id in line.ids]
     found = []
@@ -191,7 +191,7 @@ def _after(view: View, number: int, rows: Sequence[Record], column: ColumnSpec) 
     values = [float(row[column.metric]) for row in rows if not is_unknown(row.get(column.metric))]
     if not len(sizes) == len(values) == len(rows):
         return None
-    return {"round": number} | view.told(bytes_name(column), sizes) | view.told(column.metric, values)
+    return {"round": number} | view.over_seeds(bytes_name(column), sizes) | view.over_seeds(column.metric, values)
 
 
 # --- bytes against the size of the model ----------------------------------------------------------
@@ -222,7 +222,7 @@ def size(view: View) -> Sketch:
 
 
 THOUSANDS = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
-"""In what numbers of parameters are told."""
+"""The unit of numbers of parameters."""
 
 
 def _sized(view: View, line: Line) -> tuple[list[Point], str]:
@@ -231,7 +231,7 @@ def _sized(view: View, line: Line) -> tuple[list[Point], str]:
         return [], ""
     if not all(sizes):
         return [], "nothing sent"  # 0 has no place on a logarithmic axis
-    return [{"params": params[0]} | view.told(bytes_name(view.column), sizes)], ""
+    return [{"params": params[0]} | view.over_seeds(bytes_name(view.column), sizes)], ""
 
 
 _LEAST_SIZES = 3
@@ -272,7 +272,7 @@ def _classes(view: View, line: Line) -> tuple[list[Point], str]:
         if isinstance(sizes, Mark):
             unknown.append(f"{traffic} {UNKNOWN}")
         else:
-            records.append({"traffic": str(traffic), "measure": view.column.measure} | view.told("bytes", sizes))
+            records.append({"traffic": str(traffic), "measure": view.column.measure} | view.over_seeds("bytes", sizes))
     return records, ", ".join(unknown) if records else ""
 
 

@@ -1,4 +1,4 @@
-"""How figures look: sizes, fonts, colours that the colour-blind tell apart, and what their numbers look like."""
+"""How figures look: sizes, fonts, colours for the colour-blind too, and what their numbers look like."""
 
 import math
 import re
@@ -69,7 +69,7 @@ CLASSES = {"training": ("#0072B2", ""), "evaluation": ("#E69F00", "////"), "cont
 
 
 def look(number: int) -> dict[str, Any]:
-    """Return the look of a series by its number: told apart by colour, dashes and marker each.
+    """Return the look of a series by its number: it has a colour, dashes and a marker of its own.
 
     A later one is thinner and its marker smaller, so that one below it is seen.
     """

@@ -59,21 +59,21 @@ def _section(
 
 def _facts(row: Mapping[Any, Any], outcome: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what the numbers depend on besides the configuration, each fact with its name."""
-    told = outcome.get("provenance") or {}
+    found = outcome.get("provenance") or {}
     if not is_unknown(row.get("engine")):
         yield "engine", str(row["engine"])
     if not is_unknown(row.get("protocol")):
         yield "message protocol of FederatedScope", str(row["protocol"])
-    if told.get("fs_commit"):
-        yield "FederatedScope's git commit", told["fs_commit"]
-    yield from ((name, str(told[name])) for name in ("host", "device", "seed") if name in told)
+    if found.get("fs_commit"):
+        yield "FederatedScope's git commit", found["fs_commit"]
+    yield from ((name, str(found[name])) for name in ("host", "device", "seed") if name in found)
     if not is_unknown(row.get("params")):
         yield "parameters", whole(int(row["params"]))
     if outcome.get("wall_s"):
         yield "wall time", f"{printed(outcome['wall_s'], 2)} s"
     if outcome.get("peak_rss_bytes"):
         yield "peak memory", f"{printed(outcome['peak_rss_bytes'] / 2**20, 0)} MiB"
-    if versions := told.get("versions"):
+    if versions := found.get("versions"):
         yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
 
 

@@ -1,11 +1,15 @@
 """The page: what it shows as JSON values, and all of it in one file."""
 
 import base64
+import gzip
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
@@ -15,7 +19,6 @@ from fscost.cells.outcome import Status
 from fscost.printable import clean
 from fscost.protocol.no_effect import WORDS, options_in
 from fscost.report.cell_sections import sections
-from fscost.report.javascript import datatables, datatables_style, packed, plotly
 from fscost.report.page_views import TRAFFICS, Subject, figures, tables, units_of
 from fscost.resources import templates
 from fscost.tables.lines import is_unknown, plain, records_of
@@ -28,7 +31,7 @@ from fscost.tables.render import environment
 
 @dataclass(frozen=True)
 class Live:
-    """What tells a page that is served whether it is still the one, and whether the `content` in it is."""
+    """Digests of a page that is served and of its `content`: from them it knows whether it is still the newest."""
 
     page: str
     content: str
@@ -58,10 +61,10 @@ def content(subject: Subject) -> dict[str, Any]:
         "cells": {cell["id"]: {"name": cell["name"], "status": cell["status"]} for cell in cells},
         "provenance": [*provenance(records_of(subject.frames.cells), subject.command, subject.frames.rounds)],
     }
-    told: dict[str, Any] = _cleaned(shown)
+    cleaned: dict[str, Any] = _cleaned(shown)
     for cell in cells:
-        told["cells"][cell["id"]]["html"] = section.render(cell=cell)
-    return told
+        cleaned["cells"][cell["id"]]["html"] = section.render(cell=cell)
+    return cleaned
 
 
 def _cleaned(value: Any) -> Any:
@@ -116,7 +119,7 @@ def _summary(subject: Subject) -> str:
 
 
 def _index(subject: Subject) -> dict[str, Any]:
-    """Return the list of cells as a table: what tells them apart, how each ended and its main numbers."""
+    """Return the list of cells as a table: what differs between them, how each ended and its main numbers."""
     rows = subject.frames.cells.to_dict("records")
     options = {name: given(values) for name, values in subject.extra.items()}
     varying = [axis for axis in (*_AXES, *subject.extra) if len({str(row.get(axis)) for row in rows}) > 1]
@@ -141,8 +144,8 @@ def _index_row(
     for axis in axes:
         value = plain(options[axis].get(cell) if axis in options else row.get(axis))
         number = number_of(value)
-        told = [WORDS[option] for option in options_in(row.get("no_effect")) if axis == "method"]
-        text = f"{value} ({', '.join(told)})" if told else str(value)
+        words = [WORDS[option] for option in options_in(row.get("no_effect")) if axis == "method"]
+        text = f"{value} ({', '.join(words)})" if words else str(value)
         yield UNKNOWN.sign if value is None else text if number is None else [text, number]
     yield str(row["status"])
     sent = [row.get(f"training_{link}_payload_bytes") for link in ("uplink", "downlink", "peer")]
@@ -152,3 +155,33 @@ def _index_row(
 
 def _number(value: Any, decimals: int) -> Any:
     return [UNKNOWN.sign, None, "mark"] if is_unknown(value) else [printed(value, decimals), value]
+
+
+# --- libraries, out of the Python packages that carry them -----------------------------------------
+
+
+@cache
+def datatables() -> str:
+    """Return DataTables, an ES module whose default export is its class, packed."""
+    return packed(_file("itables", "itables/html/dt_bundle.js"))
+
+
+@cache
+def datatables_style() -> str:
+    """Return DataTables' style sheet."""
+    return _file("itables", "itables/html/dt_bundle.css").decode()
+
+
+@cache
+def plotly() -> str:
+    """Return Plotly, a script that defines ``Plotly``, packed."""
+    return packed(_file("plotly", "plotly/package_data/plotly.min.js"))
+
+
+def packed(content: bytes) -> str:
+    """Return content as text for a page: compressed by gzip, the same for the same content, in base64."""
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
+
+
+def _file(package: str, path: str) -> bytes:
+    return Path(str(distribution(package).locate_file(path))).read_bytes()

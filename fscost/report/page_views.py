@@ -133,10 +133,10 @@ def _partly(made: Sketch) -> Iterator[str]:
 
 def _series(figure: str, made: Sketch, series: Series) -> dict[str, Any]:
     kind = FIGURES[figure]
-    told: dict[str, Any] = {"name": made.names.index(series.name), "mark": series.mark}
+    drawn: dict[str, Any] = {"name": made.names.index(series.name), "mark": series.mark}
     for name, column in kind.columns(made.column).items():
-        told[name] = [_whole(record.get(column)) for record in series.records]
-    return {**told, **kind.beside(made, series)}
+        drawn[name] = [_whole(record.get(column)) for record in series.records]
+    return {**drawn, **kind.beside(made, series)}
 
 
 def _whole(value: Any) -> Any:

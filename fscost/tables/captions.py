@@ -133,9 +133,9 @@ def size_of_all(lines: Sequence[Line], keys: Keys) -> int | None:
 
 
 def constants_of(keys: Keys, lines: Sequence[Line], shown: Collection[str] = ()) -> Mapping[str, Any]:
-    """Return what no row tells as it never differs, by its key; `shown` are the quantities that have columns.
+    """Return what never differs and so has no column, by its key; `shown` are the quantities that have columns.
 
-    Rounds are those that were trained, and not told where that is not one number.
+    Rounds are those that were trained, and left out where that is not one number.
     """
     found = {key: value for key, value in keys.constant.items() if value is not None}
     if "rounds" in found:
@@ -160,7 +160,7 @@ def rounds_of(lines: Sequence[Line]) -> int | None:
 
 
 def in_words(constants: Mapping[str, Any], spec: TableSpec) -> Iterator[str]:
-    """Yield constants as a note tells them: ``model MLP-64``, ``4,958 parameters``, ``8 rounds``."""
+    """Yield constants as a note has them: ``model MLP-64``, ``4,958 parameters``, ``8 rounds``."""
     for key, value in constants.items():
         yield f"{whole(value)} parameters" if key == "params" else of_axis(key, value, spec.label(value))
 
@@ -175,7 +175,7 @@ def notes(
     specs: Sequence[ColumnSpec] = (),
     closed_form: Sequence[str] = (),
 ) -> Iterator[Note]:
-    """Yield what each mark in the table means, and what is emphasised; `closed_form` tells why where no lines do."""
+    """Yield what each mark in the table means, and what is emphasised; `closed_form` adds reasons for †."""
     entries = [entry for row in rows for entry in row.entries]
     marks = {entry.mark.sign: entry.mark for entry in entries if entry.mark}
     for mark in marks.values():
@@ -184,12 +184,12 @@ def notes(
         yield Note("0", "counted: exactly 0 bytes")
     behind = {mark for entry in entries for mark in entry.notes} | {column.mark for column in columns}
     if SO_FAR in behind:
-        told = dict.fromkeys(run.get("best_of") for line in lines for run in line.runs)
-        known = ", ".join(text for text in told if isinstance(text, str))
+        found = dict.fromkeys(run.get("best_of") for line in lines for run in line.runs)
+        known = ", ".join(text for text in found if isinstance(text, str))
         yield Note(SO_FAR.sign, f"best of {known}; the model at the end was not evaluated")
     if DOUBTED in behind:
-        told = dict.fromkeys(run.get("implausible") for line in lines for run in line.runs)
-        doubts = dict.fromkeys(doubt for text in told if isinstance(text, str) for doubt in text.split("; "))
+        found = dict.fromkeys(run.get("implausible") for line in lines for run in line.runs)
+        doubts = dict.fromkeys(doubt for text in found if isinstance(text, str) for doubt in text.split("; "))
         yield Note(DOUBTED.sign, f"{DOUBTED.meaning}: {'; '.join(doubts)}")
     if ESTIMATED in behind:
         why = [*(_ESTIMATES[form] for form in closed_form), *_estimates(lines, specs)]

@@ -24,9 +24,9 @@ class ColumnSpec:
     """A column; raises TableError for a value that is none of the choices.
 
     `decimals` fixes how many there are, `precision` asks for so many significant digits of the smallest number.
-    `better` says which way of `metric` is, where its name does not tell, or another way than it tells. `target` is a
-    value of `metric` as it is logged: 0.9 for an accuracy of 90 %. With `if_varying` it stands only where it tells
-    lines apart. `logged` is how runs log accuracies: as a share, in percent, or, where values are larger, as neither.
+    `better` says which way of `metric` is, where its name does not say, or says another. `target` is a
+    value of `metric` as it is logged: 0.9 for an accuracy of 90 %. With `if_varying` it stands only where lines
+    differ in it. `logged` is how runs log accuracies: as a share, in percent, or, where values are larger, as neither.
     """
 
     quantity: str
@@ -69,7 +69,7 @@ class ColumnSpec:
 
     @property
     def direction(self) -> Direction:
-        """Which way of the metric is better, empty where nobody said and its name does not tell."""
+        """Which way of the metric is better, empty where neither a setting nor its name says."""
         return "higher" if self.better == "higher" else "lower" if self.better else direction_of(self.metric)
 
     @property

@@ -69,7 +69,7 @@ class Style:
     tied_from: float = 0.0
 
     def entry(self, datum: Datum, *, is_marked: bool) -> Entry:
-        """Return the entry of a datum; `is_marked` says that estimates are told apart from other numbers."""
+        """Return the entry of a datum; `is_marked` says that estimates have a mark behind them."""
         if isinstance(datum.values, Mark):
             return Entry(mark=datum.values, runs=datum.runs)
         value, deviation = datum.middle(self.aggregate), self._deviation(datum)

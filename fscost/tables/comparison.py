@@ -1,4 +1,4 @@
-"""What tells rows apart, which lines are compared with each other, and what must not stand in one table."""
+"""The keys of rows, which lines are compared with each other, and what must not stand in one table."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,8 @@ class Keys:
     """The keys of a table.
 
     rows: those that are shown as columns, from the left. across: the one whose values stand side by side. extra: the
-    options that vary, a part of `rows`. settings: those of them within which lines are compared, not along them.
+    options that vary, a part of `rows`. settings: those options that stay the same
+    among lines that are compared.
     constant: axes that are the same everywhere and not shown, with their value. if_varying: those of `rows` that are to
     stand only where they vary, which is not known of `params` before there are lines.
     """
@@ -35,7 +36,7 @@ class Keys:
 
     @property
     def of_lines(self) -> list[str]:
-        """The keys that tell lines apart; `params` follows from the model."""
+        """The keys in which lines differ; `params` follows from the model."""
         return [key for key in (*self.rows, *([self.across] if self.across else [])) if key != "params"]
 
     @property
@@ -89,7 +90,7 @@ def _known(cells: Sequence[Record]) -> list[str]:
 
 
 def refuse_mixture(cells: Sequence[Record], keys: Iterable[str], measures: Iterable[str]) -> None:
-    """Raise TableError for cells whose numbers do not mean the same, unless the rows tell them apart."""
+    """Raise TableError for cells whose numbers do not mean the same, unless rows are named by what differs."""
     sources = {"engine": "engine", "protocol": "protocol", "fs_commit": "fs_commit"}
     if "reported" in measures:  # asizeof depends on what it runs in
         sources["asizeof"] = "what asizeof ran in"
@@ -171,7 +172,7 @@ def compared(
     extra: OptionValues,
     measures: Iterable[str],
 ) -> tuple[Keys, list[Line]]:
-    """Return the lines of `readable` cells, in the order of `spec`, and the keys that tell them apart.
+    """Return the lines of `readable` cells, in the order of `spec`, and their keys.
 
     Raises TableError for cells that must not be compared in `measures`, and for two runs of one cell.
     """

@@ -28,7 +28,7 @@ Values = list[float] | Mark
 
 @dataclass(frozen=True)
 class Line:
-    """The runs of one setting, one per seed; `axes` are what tells lines apart, `rounds` each run's evaluations."""
+    """The runs of one setting, one per seed; `axes` are the keys of a table, `rounds` the evaluations of each run."""
 
     axes: Mapping[str, Any]
     runs: Sequence[Record]
@@ -141,7 +141,7 @@ def course_of(run: Record, rounds: Any, column: ColumnSpec) -> Course | None:
         return None
     if column.traffic == Traffic.TRAINING:
         spread = [None if is_unknown(run.get(name)) else float(run[name]) for *_, name in _names(column)]
-    else:  # not every round has it: what is told is of a mean exchange
+    else:  # not every round has it: the numbers are of a mean exchange
         spread = [max(number for _, number in known[:2])] * len(known)
     sent = [Sent(*pair, pairs) for pair, pairs in zip(known, spread, strict=True)]
     return Course(column.measure, float(rounds), *sent)
@@ -214,7 +214,7 @@ def _sorted(values: Iterable[Any], sizes: Mapping[Any, float]) -> list[Any]:
 
 
 def sizes_of(lines: Iterable[Line]) -> dict[tuple[Any, ...], int]:
-    """Return the number of parameters of each model, told by whichever of its runs is done."""
+    """Return the number of parameters of each model, known from any of its runs that is done."""
     known = {line.model: line.known("params") for line in lines if line.known("params") is not None}
     return {model: int(size) for model, size in known.items()}
 

@@ -1,4 +1,4 @@
-"""Values of options: which vary between cells and must become a column, how they are told apart and printed."""
+"""Values of options: which vary and must become a column, when two are the same, and how they are printed."""
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
 
     Methods may differ in the options that make them, unless these differ within one method. The values are by cell
     id; where a cell leaves FederatedScope's default, it is that default. What says where a run happened, read
-    and wrote is none of them, unless nothing else tells two cells of one seed apart.
+    and wrote is none of them, unless two cells of one seed differ in nothing else.
     """
     cells = list(cells)
     same = dict.fromkeys(name for group in _groups(cells, "seed") for name in _differing(group))

@@ -146,7 +146,7 @@ def heading(cell: Mapping[Any, Any]) -> Iterator[str]:
 
 
 def _axes(cell: Mapping[Any, Any]) -> str:
-    """Return what was computed, as far as a configuration tells."""
+    """Return what was computed, as far as a configuration says."""
     if not isinstance(cell.get("method"), str):
         return "a run of unknown configuration"
     return f"{cell['method']}, {cell['model']}, {cell['data']}, {cell['clients']} clients, seed {cell['seed']}"

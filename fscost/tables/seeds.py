@@ -1,4 +1,4 @@
-"""Over which seeds the numbers of a line are: each tells how many, and lines of other seeds are not compared."""
+"""The seeds of a line: how many there are is said, and lines of other seeds are not compared."""
 
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import replace
@@ -57,7 +57,7 @@ def sentences(table: Table, lines: Sequence[Line], keys: Keys, spec: TableSpec) 
     if others and _COLUMN in table.columns:
         yield "n: the number of seeds."
     elif others:
-        yield from told(lines, keys, spec)
+        yield from counts_said(lines, keys, spec)
     if pair := next(_pairs(lines, keys), None):
         first, other = (f"{_named(line, lines, keys, spec)} has {_seeds(line)}" for line in pair)
         more = len(_unequal(lines, keys)) - 1
@@ -65,7 +65,7 @@ def sentences(table: Table, lines: Sequence[Line], keys: Keys, spec: TableSpec) 
         yield f"Rows of unequal seeds are not compared, by ratio or for the best: {first} and {other}{groups}."
 
 
-def told(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> Iterator[str]:
+def counts_said(lines: Sequence[Line], keys: Keys, spec: TableSpec) -> Iterator[str]:
     """Yield over how many seeds the numbers of which lines are, the most common count of those not named last."""
     counts = [len(line.runs) for line in lines]
     usual = max(set(counts), key=lambda count: (counts.count(count), count))
@@ -91,7 +91,7 @@ def _pairs(lines: Sequence[Line], keys: Keys) -> Iterator[tuple[Line, Line]]:
 
 
 def _named(line: Line, lines: Sequence[Line], keys: Keys, spec: TableSpec) -> str:
-    """Return what tells a line from all others: a name alone for methods and models, else the key and its value."""
+    """Return what only this line is called: a name alone for methods and models, else the key and its value."""
     varying = [key for key in keys.of_lines if len({other.axes[key] for other in lines}) > 1]
     bare = ("method", "model")
     values = (

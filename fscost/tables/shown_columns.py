@@ -24,8 +24,8 @@ _SAY = "table.better=higher or table.better=lower tells"
 def columns_of(spec: TableSpec, cells: Sequence[Record]) -> list[ColumnSpec]:
     """Return the columns; reported bytes of runs without a ledger are what their workers logged.
 
-    What is made from bytes of messages, which logs do not tell apart, is then left out, as are optional columns of
-    which no run has anything.
+    Logs do not count messages one by one, so what is made from their bytes is then left out. So are optional columns
+    of which no run has anything.
     """
     columns: Iterable[ColumnSpec] = spec.column_specs()
     if _are_logs_alone(cells):
@@ -64,7 +64,7 @@ def _has_any(column: ColumnSpec, cells: Sequence[Record], spec: TableSpec) -> bo
 
 
 def leaving(columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Sequence[Line | None]) -> list[ColumnSpec]:
-    """Return the columns with ``?`` that tell nothing: rounds that were asked for, and ratios where none is compared.
+    """Return the columns with ``?`` that say nothing new: rounds as asked for, and ratios where none is compared.
 
     A table of one line keeps its rounds: nothing is the same there as anywhere else.
     """
@@ -78,7 +78,7 @@ def leaving(columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Seq
 
 
 def _is_as_asked(run: Record) -> bool:
-    """Return whether a run, if it is done, was trained for the rounds that its row or the note tells."""
+    """Return whether a run, if it is done, was trained for the rounds that its row or the note names."""
     asked, trained = run.get("rounds"), run.get("rounds_trained")
     return run["status"] != Status.DONE or (not is_unknown(trained) and trained == asked)
 
@@ -89,7 +89,7 @@ def _is_as_asked(run: Record) -> bool:
 def as_logged(columns: Sequence[ColumnSpec], lines: Sequence[Line]) -> tuple[list[ColumnSpec], list[str]]:
     """Return the columns that have something to show, knowing how their metric is logged, and what to say of others.
 
-    Where no run logs the metric that layouts have unless told otherwise, what shows it is left out. Raises TableError
+    Where no run logs the default metric, the columns that show it are left out. Raises TableError
     for any other metric that no run logs, for a target of a metric of which nobody knows which way is better, and for
     a target that no accuracy has.
     """
@@ -186,8 +186,8 @@ _ONE = 1 + ROUNDING
 
 def _values(metric: str, lines: Iterable[Line]) -> Iterator[tuple[Record, list[float]]]:
     for run, course in _courses(lines):
-        told = [run.get(f"final_{metric}"), *(row.get(metric) for row in course)]
-        yield run, [float(value) for value in told if isinstance(value, int | float) and math.isfinite(value)]
+        logged = [run.get(f"final_{metric}"), *(row.get(metric) for row in course)]
+        yield run, [float(value) for value in logged if isinstance(value, int | float) and math.isfinite(value)]
 
 
 def _courses(lines: Iterable[Line]) -> Iterator[tuple[Record, Sequence[Record]]]:

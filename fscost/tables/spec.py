@@ -21,7 +21,7 @@ LAYOUTS = ("cells", "audit", "published")
 """What the rows are: cells of a grid, the workers of each, or published figures beside computed ones."""
 
 KEYS = (*AXES, "params", "engine", "protocol", "fs_commit")
-"""What rows can be told apart by, beside any option that varies."""
+"""What can name rows, beside any option that varies."""
 
 _OF_COLUMNS = ("quantity", "head", "if_varying", "logged")
 """Settings that a table has for no column but that which has them."""
@@ -99,7 +99,7 @@ class TableSpec:
     """One table, as in ``conf/table/``; raises TableError for a value that is none of the choices.
 
     The settings are explained in ``conf/table/shared/layout.yaml``. `template` is the stem of the templates. With a
-    `connection` the table tells times too; with `needs_network` there is none without.
+    `connection` the table has times too; a table that `needs_network` is refused without one.
     """
 
     name: str = "table"

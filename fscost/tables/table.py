@@ -46,7 +46,7 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether numbers stand here, and not labels, which some runs are told by."""
+        """Whether numbers stand here, and not labels."""
         return bool(self.raw)
 
     @property

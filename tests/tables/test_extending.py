@@ -90,7 +90,7 @@ def test_a_figure_is_its_numbers_and_its_drawing(checkout: Path) -> None:
         '''\
 def sent(view: View) -> Sketch:
     """Return the bytes that all clients send."""
-    panels = view.panels(lambda line: ([view.told("bytes", sizes)] if (sizes := line.sums(_UP)) else [], ""))
+    panels = view.panels(lambda line: ([view.over_seeds("bytes", sizes)] if (sizes := line.sums(_UP)) else [], ""))
     return Sketch(panels, "B", "Uplink (B)", "", view.caption("Uplink", "B"), view.names(panels), "", view.column)
 
 

@@ -257,7 +257,7 @@ def _page_end(rules: list[int | None], number: int, layout: Layout) -> str:
 
 
 def _is_covered(entry: Entry, rule: int | None, layout: Layout) -> bool:
-    """Tell whether an entry is one with that above; over several pages a part of a group begins with its labels."""
+    """Return whether an entry is one with that above; over several pages a part of a group begins with its labels."""
     return entry.span == 0 and (layout.page != "long" or rule is None or not entry.text)
 
 

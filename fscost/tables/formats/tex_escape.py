@@ -130,7 +130,7 @@ def comment(text: str) -> str:
 
 
 def needs_textcomp(escaped: str) -> bool:
-    """Tell whether `escaped` uses a command that older LaTeX has in the package textcomp only."""
+    """Return whether `escaped` uses a command that older LaTeX has in the package textcomp only."""
     return any(command in escaped for command in _TEXTCOMP)
 
 
