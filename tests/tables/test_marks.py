@@ -1,5 +1,6 @@
 """What stands where there is no number, or behind one: always a word or sign, with its meaning below the table."""
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from fscost.tables import Table
 from tests.conftest import NO_TRAIN, Result, cell_of, in_process
-from tests.tables.recorded import entries, rows_of, table_of, unpacked
+from tests.tables.recorded import entries, rows_of, runs_of, table_of, unpacked
 
 ENDED = ("engine=builtin", "model=mlp_s")
 COUNTED = ("table.columns=[uplink,downlink,total,ratio,per_parameter,traffic_share,rounds,rounds_to,bytes_to,final]",)
@@ -90,6 +91,18 @@ def test_a_target_that_was_not_reached(paper: Path) -> None:
         "—": "the target was not reached, by one seed at least",
     }
     assert not table_of(paper, columns=columns, target=0.1).notes
+
+
+def test_a_target_is_not_reached_within_the_rounds_that_each_seed_tells(paper: Path, tmp_path: Path) -> None:
+    """Of two seeds one was evaluated for 5 rounds, counted from 0, and the other for all 8."""
+    long, short, _ = runs_of(paper, "fedper", "mlp_s", 10)
+    for run in (long, short):
+        shutil.copytree(run, tmp_path / run.name)
+    log = tmp_path / short.name / "eval_results.log"
+    late = re.compile(r"'Round': ([5-9]|'Final')")
+    log.write_text("".join(line for line in log.read_text().splitlines(keepends=True) if not late.search(line)))
+    (entry,) = entries(table_of(tmp_path, columns=["rounds_to"], target=0.95, metric="test_acc"), "rounds_to").values()
+    assert entry.text == "5+"
 
 
 def test_what_is_not_known(paper: Path) -> None:
