@@ -12,6 +12,7 @@ import pytest
 from fscost.collect import Frames, gather, runs_below, write_frames
 from fscost.collect.fs_logs import read_eval_results, read_system_metrics
 from fscost.engine.builtin import BuiltinEngine
+from fscost.engine.estimate import EstimateEngine
 from fscost.errors import StoreError
 from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
@@ -125,6 +126,15 @@ def test_one_spoilt_file_costs_one_cell(store: Store, tmp_path: Path, name: str)
     assert len(found.warnings) == 1
     assert f"{spoilt.path / name}:" in found.warnings[0]
     assert found.messages["cell"].nunique() == 1
+
+
+def test_an_estimate_lacks_no_log(tmp_path: Path) -> None:
+    cell = cell_of("engine=estimate", "clients=2", "model=lr")
+    made = Store(tmp_path / "runs")
+    execute(cell, made, EstimateEngine())
+    frames = gather([(cell, made.of(cell))])
+    assert not frames.warnings
+    assert frames.rounds.empty
 
 
 def test_runs_set_aside_are_not_collected(store: Store, tmp_path: Path) -> None:

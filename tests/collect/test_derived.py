@@ -14,6 +14,7 @@ from fscost.cells.cell import Cell
 from fscost.collect import Frames, gather, runs_below
 from fscost.collect.foreign import ForeignRun
 from fscost.engine.estimate.derived_ledger import derive
+from fscost.errors import ConfigError
 from fscost.protocol.release import NAMES
 from fscost.store.ledger_file import LedgerFile
 from tests.conftest import DATA, Result
@@ -118,6 +119,25 @@ def test_figures_say_that_numbers_are_derived(run: Path, fscost: Callable[..., R
     assert audit.code == 0, audit.err
     assert "derived from the configuration" in audit.out
     assert "Nothing was logged" not in audit.out
+
+
+def test_only_of_a_course_that_is_done_a_ledger_is_made(run: Path) -> None:
+    asked: list[Cell] = []
+
+    def refusing(cell: Cell, *_: object) -> LedgerFile:
+        asked.append(cell)
+        raise ConfigError("no ledger")
+
+    log = run / "system_metrics.log"
+    text = log.read_text()
+    log.write_text(text * 2)
+    assert not {"derived", "underived", "rounds_trained"} & {*gather(runs_below(run), refusing).cells}
+    log.unlink()
+    assert not {"derived", "underived", "rounds_trained"} & {*gather(runs_below(run), refusing).cells}
+    assert not asked
+    log.write_text(text)
+    assert gather(runs_below(run), refusing).cells["underived"][0] == "no ledger"
+    assert len(asked) == 1
 
 
 def test_what_appended_runs_sent_is_not_derived(run: Path, fscost: Callable[..., Result]) -> None:
