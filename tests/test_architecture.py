@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def imported_modules(path: Path) -> set[str]:
     names |= {f"fscost.{a.name}" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module == "fscost"
               for a in n.names}  # fmt: skip
     return names
+
+
+def test_no_two_modules_have_the_same_name() -> None:
+    """A name says which module is meant, in a traceback, a search or a conversation."""
+    names = Counter(path.stem for path in FILES if path.stem != "__init__")
+    assert {name: number for name, number in names.items() if number > 1} == {}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

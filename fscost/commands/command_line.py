@@ -65,9 +65,9 @@ def _dispatch(words: list[str]) -> int:
     unknown = [w for w in words if "=" not in w and w not in ("-m", "--multirun") and not w.startswith("~")]
     if unknown:
         raise FscostError(f"{unknown[0]}: no such verb; there are {', '.join(VERBS)}, and overrides like clients=3,10")
-    from fscost.commands import run
+    from fscost.commands import compute
 
-    return run.run_sweep([_plain(word) for word in words if "=" in word or word.startswith("~")])
+    return compute.run_sweep([_plain(word) for word in words if "=" in word or word.startswith("~")])
 
 
 def _with_config_dir(words: list[str]) -> list[str]:
@@ -129,11 +129,11 @@ def _verb(verb: str, words: list[str]) -> int:
 
 
 def _of_cells(given: argparse.Namespace, verb: str) -> int:
-    from fscost.commands import run
+    from fscost.commands import compute
 
     if verb == "plan":
-        return run.show_plan(given.selection)
-    return run.rerun(given.selection, failed=given.failed, missing=given.missing)
+        return compute.show_plan(given.selection)
+    return compute.rerun(given.selection, failed=given.failed, missing=given.missing)
 
 
 def _of_results(given: argparse.Namespace, verb: str) -> int:

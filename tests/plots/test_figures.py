@@ -188,5 +188,5 @@ def test_files_are_the_same_bytes_in_any_process(figure: str, made_twice: list[d
 
 @pytest.mark.pipeline
 def test_only_what_draws_waits_for_matplotlib() -> None:
-    asked = "import sys, fscost.commands.run, fscost.plots.sketches; sys.exit('matplotlib' in sys.modules)"
+    asked = "import sys, fscost.commands.compute, fscost.plots.sketches; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], cwd=Path(__file__).parents[2]).returncode == 0
