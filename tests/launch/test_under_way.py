@@ -83,6 +83,8 @@ def test_a_cell_tells_its_round_its_accuracy_and_who_computes_it(store: Store) -
         one = only(store)
         assert (one.cell, one.round, one.rounds, one.rounds_done, one.accuracy) == (cell(), 3, 10, 2, 0.75)
         assert one.holder.endswith(f"process {os.getpid()}")
+        run.progress.write_text('{"round": 7}')  # rounds go by that are not evaluated
+        assert only(store).round == 7
     assert under_way(store) == []
 
 
