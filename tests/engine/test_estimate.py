@@ -1,6 +1,7 @@
 """The closed form against ledgers recorded from FederatedScope, and against the builtin engine's own messages."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,20 @@ def test_the_closed_form_equals_what_the_builtin_engine_sends(
         form = rows[row["round"], row["type"], row["link"]]
         for key in ("messages", "client_rounds", "payload_bytes", "scalar_bytes", "wire_bytes", "reported_bytes"):
             may_be_unknown = key in ("wire_bytes", "reported_bytes")
+            if key == "reported_bytes" and sys.version_info >= (3, 12):  # whose asizeof is not FederatedScope's
+                continue
             assert form[key] == row[key] or (may_be_unknown and form[key] is None), (key, row, form)
+
+
+@pytest.mark.pipeline
+def test_every_model_of_fedem_has_counters_of_zero(tmp_path: Path) -> None:
+    words = ["method=fedem", "model=mlp_s", "rounds=1", "clients=2"]
+    cell, run = cell_of("engine=builtin", *words), RunDir(tmp_path / "builtin")
+    run.write_cell(cell)
+    assert BuiltinEngine().run(cell, run).status is Status.DONE
+    real, closed = by_type(read_ledger(run.ledger).messages), by_type(estimated(tmp_path / "estimate", *words))
+    for key in ("evaluate/downlink", "finish/downlink"):
+        assert closed[key]["wire_bytes"] == real[key]["wire_bytes"] is not None
 
 
 NO_PROGRESS = "fs.early_stop.delta=1e9"

@@ -18,12 +18,15 @@ from fscost.protocol.no_effect import is_quantised, without_effect
 _LARGEST_ARRAY = 10**6
 """Elements of an array that is made to be measured: secret sharing sends arrays, and asizeof counts what is in them."""
 
-
 _LARGEST_BYTES = 2**63 - 1
 """What torch counts the bytes of a tensor with is a 64-bit integer."""
 
 _SIZED_BYTES, _GC_BYTES = 144, 16
-"""What asizeof counts for a tensor of torch, its empty ``__dict__`` included; Python adds the collector's part."""
+"""What asizeof counts for a tensor of torch with its empty ``__dict__``; Python adds the part of its collector.
+
+That is so in FederatedScope's Pythons. Since 3.12 Python has a larger ``__dict__``, with its tensor 376 B in 3.13: what
+the builtin engine then reports is no longer FederatedScope's count.
+"""
 
 
 class MetaTensor:
