@@ -28,6 +28,7 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
     made = selection.plan
     store = Store(made.store)
     _open(store)
+    seen = _stamps(made.cells, store)
     before = [state_of(cell, run, keep=True) for cell, run in selection.runs]
     pending = [one for one, state in zip(made.cells, before, strict=True) if state.status is not Status.DONE]
     if say:
@@ -35,7 +36,7 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
         done = len(made.cells) - len(pending)
         say(f"{len(made.cells)} cells: {done} done, {len(pending)} to run, store {store.path}")
     remember(store, selection.overrides)
-    ended = _compute(pending, store, made, say)
+    ended = _compute(pending, seen, store, made, say)
     again = selection.renewed()
     states = [
         state if state.status is Status.DONE else _after(state_of(cell, run, keep=True), ended)
@@ -46,17 +47,24 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
 
 def compute_again(selection: Selection, say: Say | None, *, failed: bool, missing: bool) -> Cells:
     """Compute selected cells again, all or only those in the given states; return these as they are then."""
-    runs = [*_own_runs(selection, say or _nothing)]
-    if failed or missing:
-        runs = [(cell, run) for cell, run in runs if _is_wanted(state_of(cell, run).status, failed, missing)]
-    ended: dict[str, Ended] = {}
+    runs, states = [*_own_runs(selection, say or _nothing)], list[CellState]()
     for folder in dict.fromkeys(run.path.parent for _, run in runs):
-        _open(store := Store(folder))
-        cells = [cell for cell, run in runs if run.path.parent == folder]
-        here = [selection.planned.get(cell.id) or selection.plan.as_planned(cell) for cell in cells]
-        ended |= _compute(here, store, selection.plan, say)
-    now = [(cell, RunDir(run.path.with_name(cell.name))) for cell, run in runs]
-    return Cells([_after(state_of(cell, run), ended) for cell, run in now], selection.renewed())
+        store, here = Store(folder), [(cell, run) for cell, run in runs if run.path.parent == folder]
+        planned = [selection.planned.get(cell.id) or selection.plan.as_planned(cell) for cell, _ in here]
+        seen = _stamps(planned, store)
+        if failed or missing:
+            here = [(cell, run) for cell, run in here if _is_wanted(state_of(cell, run).status, failed, missing)]
+        if wanted := {cell.id for cell, _ in here}:
+            _open(store)
+            ended = _compute([one for one in planned if one.cell.id in wanted], seen, store, selection.plan, say)
+            now = [(cell, RunDir(folder / cell.name)) for cell, _ in here]
+            states += [_after(state_of(cell, run), ended) for cell, run in now]
+    return Cells(states, selection.renewed())
+
+
+def _stamps(cells: Sequence[Planned], store: Store) -> dict[str, str]:
+    """Return the stamps of cells by id, taken before their states: what somebody computes meanwhile has another."""
+    return {one.cell.id: store.stamp(one.cell) for one in cells}
 
 
 def _nothing(line: str) -> None:
@@ -94,11 +102,13 @@ def _after(state: CellState, ended: Mapping[str, Ended]) -> CellState:
     return replace(state, status=outcome.status, reason=outcome.reason, log=log, wall_s=outcome.wall_s, is_new=True)
 
 
-def _compute(cells: Sequence[Planned], store: Store, made: Plan, say: Say | None) -> Mapping[str, Ended]:
+def _compute(
+    cells: Sequence[Planned], seen: Mapping[str, str], store: Store, made: Plan, say: Say | None
+) -> Mapping[str, Ended]:
     """Compute cells into the store and return how those ended that did; one that fails does not stop the others."""
     if not cells:
         return {}
-    tasks = [Task(one.cell, settings_of(one), one.launcher, store.stamp(one.cell)) for one in cells]
+    tasks = [Task(one.cell, settings_of(one), one.launcher, seen[one.cell.id]) for one in cells]
     progress = progress_of([task.cell for task in tasks], store, say)
     sweep = Sweep(store, launcher(tasks, store), progress, retries=made.retries, fail_fast=made.fail_fast)
     try:

@@ -22,6 +22,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fscost as door
+from fscost.api import computation
 from fscost.api.overrides import TableSettings, table_overrides, written
 from fscost.cells.outcome import Status
 from fscost.commands.command_line import main
@@ -137,6 +138,31 @@ def test_a_rerun_that_fails_says_so_although_the_old_result_stays(here: Path, mo
     (again,) = door.rerun(*TRAINED, quiet=True)
     assert again.status is Status.FAILED and "no training today" in again.reason
     assert door.plan(*TRAINED)[0].status is Status.DONE
+
+
+def test_a_cell_of_two_stores_is_computed_again_in_both(here: Path) -> None:
+    for store in ("a", "b"):
+        door.run(*FAST, store=store, quiet=True)
+    again = door.rerun("a", "b", quiet=True)
+    assert [(cell.path.parent.name, cell.is_new) for cell in again.done] == [("a", True), ("b", True)]
+
+
+def test_what_another_command_computes_meanwhile_is_not_computed_again(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one ends between the look at the cells' states and the sweep's begin."""
+    look = computation.remember
+    monkeypatch.setattr(computation, "remember", lambda store, words: (other(), look(store, words)))
+
+    def other() -> None:
+        monkeypatch.undo()
+        monkeypatch.chdir(here)
+        door.run(*FAST, "clients=2", quiet=True)
+
+    capsys.readouterr()
+    assert len(door.run(*FAST, "clients=2,3").done) == 2
+    told = capsys.readouterr().err
+    assert told.count("done by another command in") == 1 and told.count(": done in") == 1
 
 
 def test_a_store_of_any_name_is_one(here: Path) -> None:
