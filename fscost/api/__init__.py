@@ -192,9 +192,19 @@ def _words(words: Sequence[Any]) -> list[str | PathLike[str]]:
         if isinstance(word, Sequence) and len(words) > 1 and not isinstance(word, str | bytes):
             raise ConfigError("cells of a plan are a selection alone; leave the other words out")
         if not isinstance(word, str | PathLike):
-            raise ConfigError(f"{word!r}: must be text as clients=3,10, a folder, or alone the cells of a plan")
+            raise ConfigError(_refusal(word))
     texts = [word for word in words if isinstance(word, str)]
     return [*_overrides(texts), *(word for word in words if not isinstance(word, str))]
+
+
+def _refusal(word: Any) -> str:
+    """Return why a word names no cells; some of the cells of a plan are told what names them."""
+    from fscost.api.cell_states import CellState
+
+    cells = [word] if isinstance(word, CellState) else word if isinstance(word, list | tuple) else []
+    if cells and all(isinstance(cell, CellState) for cell in cells):
+        return f"{len(cells)} of the cells of a plan: name them by their folders, as *[cell.path for cell in cells[:2]]"
+    return f"{word!r}: must be text as clients=3,10, a folder, or alone the cells of a plan"
 
 
 def _overrides(words: Sequence[Any]) -> list[str]:

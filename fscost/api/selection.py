@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -44,12 +45,14 @@ class Selection:
     """The runs that a verb is about, and the plan they come from; each is looked up when it is first asked for.
 
     `words` name them again: folders, or the overrides of a grid. A grid's cells are checked by the engines that would
-    run them, unless it is not `checked`.
+    run them, unless it is not `checked`. Folders and the store are those of the folder that was the current one when it
+    was made, `at_home`, also where the process has changed to another one.
     """
 
     def __init__(self, overrides: Sequence[str], folders: Sequence[Path] = (), *, checked: bool = True) -> None:
         self.overrides, self.folders, self._checked = (*overrides,), (*folders,), checked
         self.words = (*map(str, folders), *overrides)
+        self._home = Path.cwd()
         self._known: Mapping[Path, Run] = {}
 
     @cached_property
@@ -57,7 +60,8 @@ class Selection:
         """The cells of the grid; of folders, how their cells would be run again, and how they are shown."""
         if self.folders:
             return plan([o for o in self.overrides if not o.startswith(_OF_FOREIGN)], unasked)
-        return planned(self.overrides) if self._checked else plan(self.overrides, identify)
+        made = planned(self.overrides) if self._checked else plan(self.overrides, identify)
+        return replace(made, store=self.at_home(made.store))
 
     @cached_property
     def planned(self) -> dict[str, Planned]:
@@ -68,7 +72,7 @@ class Selection:
     def runs(self) -> tuple[tuple[Cell | None, Run], ...]:
         """The runs, each with its cell, None where the run does not tell it; those of a grid in its order."""
         if self.folders:
-            return tuple(runs_below(*self.folders))
+            return tuple(runs_below(*map(self.at_home, self.folders)))
         store, known = Store(self.plan.store), self._known
         found = ((one.cell, store.of(one.cell)) for one in self.plan.cells)
         return tuple((cell, known.get(run.path, run)) for cell, run in found)
@@ -83,6 +87,10 @@ class Selection:
         """The release that runs which fscost did not launch are said to have run on."""
         return _release_told(self.overrides) if self.folders else None
 
+    def at_home(self, path: Path) -> Path:
+        """Return a path as it was meant when the selection was made."""
+        return path if Path.cwd() == self._home else self._home / path
+
     def look_up(self) -> None:
         """Look up all of it now: what cannot be is refused before anything is done."""
         _ = self.runs, self.plan, self.model, self.release
@@ -93,15 +101,19 @@ class Selection:
         Runs of a grid that are where they were keep what was read of them.
         """
         again = Selection(self.overrides, self.folders, checked=self._checked)
-        again._known = {} if self.folders else {run.path: run for _, run in self.runs}
+        again._home, again._known = self._home, {} if self.folders else {run.path: run for _, run in self.runs}
         again.__dict__.update({name: self.__dict__[name] for name in ("plan", "planned") if name in self.__dict__})
+        if "plan" in again.__dict__ and not self.folders:
+            again.__dict__["plan"] = replace(self.plan, store=self.at_home(self.plan.store))
         return again
 
     def shown(self, settings: Sequence[str]) -> "Selection":
         """Return the same runs with other settings of how they are shown."""
         if not settings:
             return self
-        return Selection([*self.overrides, *settings], self.folders, checked=self._checked)
+        again = Selection([*self.overrides, *settings], self.folders, checked=self._checked)
+        again._home = self._home
+        return again
 
     @property
     def command(self) -> str:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from fscost import __version__
 from fscost.commands.completion import answer, is_ours
-from fscost.errors import FscostError
+from fscost.errors import FscostError, nearest
 from fscost.printable import clean
 
 VERBS = {
@@ -64,7 +64,8 @@ def _dispatch(words: list[str]) -> int:
         return _hydra(words)
     unknown = [w for w in words if "=" not in w and w not in ("-m", "--multirun") and not w.startswith("~")]
     if unknown:
-        raise FscostError(f"{unknown[0]}: no such verb; there are {', '.join(VERBS)}, and overrides like clients=3,10")
+        known = f"no such verb{nearest(unknown[0], VERBS)}; there are {', '.join(VERBS)}"
+        raise FscostError(f"{unknown[0]}: {known}; a sweep needs none, only overrides like clients=3,10")
     from fscost.commands import compute
 
     return compute.run_sweep([_plain(word) for word in words if "=" in word or word.startswith("~")])

@@ -180,7 +180,8 @@ def _parsed(line: str) -> Override:
     except HydraException as error:
         first = (str(error).strip().splitlines() or ["None"])[0].split(" expecting ")[0]
         why = "" if first == "None" else f": {first.rstrip('.')}"
-        raise ConfigError(f"{line}: cannot be read{why}; {HOW}") from error
+        quoted = "; a text with other signs than those of words stands in quotes, as \"KEY='für alle'\""
+        raise ConfigError(f"{line}: cannot be read{why}; {HOW}{quoted * ('token recognition' in why)}") from error
     override.config_loader = loader  # which knows the options that glob(…) chooses from
     return override
 

@@ -437,3 +437,22 @@ def test_a_notebook_runs_and_shows_tables(here: Path, monkeypatch: pytest.Monkey
     assert "2 cells, 2 done" in ran[-1]["data"]["text/html"]
     assert "Ours &lt;b&gt;" in table[-1]["data"]["text/html"] and "FedAvg" in table[-1]["data"]["text/plain"]
     assert figure[-1]["data"]["image/png"]
+
+
+def test_some_of_the_cells_are_refused_without_their_values(here: Path) -> None:
+    cells = door.plan(*GRID, *FAST)
+    for some in (cells[0], cells[:2], cells.missing):
+        with pytest.raises(door.FscostError, match=r"name them by their folders, as .*cell\.path") as refused:
+            door.table(some)
+        assert len(str(refused.value)) < 200
+
+
+def test_cells_are_where_they_were_in_another_folder(here: Path) -> None:
+    cells, shown = door.run(*GRID, *FAST, quiet=True), door.plan("runs")
+    table = door.table(cells).to_csv()
+    (here / "notes").mkdir()
+    with chdir(here / "notes"):
+        assert door.table(cells).to_csv() == table
+        assert len(door.collect(cells).messages) == len(door.collect(shown).messages) > 0
+        assert door.rerun(cells, quiet=True).counts == "4 cells, 4 done"
+        assert not list(Path().iterdir())

@@ -106,6 +106,10 @@ def _contradictions(options: Options) -> Iterator[str]:
         yield f"fs.data.splitter is not set; data {data} is split over clients by iid_fixed or lda"
     if options["finetune.before_eval"] and options.method in ("ditto", "fedem"):
         yield f"fs.finetune.before_eval: engine=builtin does not fine-tune the models of {options.method}; leave it out"
+    if options["fedprox.use"] and options.method in ("pfedme", "fedrep", "fedem"):
+        yield f"fs.fedprox.use: engine=builtin does not pull the models of {options.method}; leave it out"
+    if options["nbafl.use"] and options.method == "fedem":
+        yield f"fs.nbafl.use: engine=builtin adds no noise to the models of {options.method}; leave it out"
     yield from _number_problems(options)
     yield from _unseen_problems(options)
     yield from _metric_problems(options)
