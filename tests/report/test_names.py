@@ -135,7 +135,8 @@ def test_names_are_shown_in_sections(named: Path, named_report: Path, opened: Op
 def unhurt(page: Page) -> None:
     page.wait_for_timeout(50)
     assert page.evaluate("window.ran") is None
-    assert page.locator("script").count() == page.locator("script[type], script[src^='blob:null/']").count()
+    # in one look: scripts come in while the page loads
+    assert page.locator("script:not([type]):not([src^='blob:null/'])").count() == 0
     assert page.locator("[onerror], [onload], [onclick], a[href^='javascript:']").count() == 0
 
 
