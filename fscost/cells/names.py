@@ -32,7 +32,11 @@ _TRAINERS = {
 
 
 def trains_otherwise_alone(trainer: str) -> bool:
-    """Return whether a ``trainer.type`` is known to change how clients train, and nothing of what they send."""
+    """Return whether a ``trainer.type`` is known to change how clients train, and sends what FedAvg's sends.
+
+    FedSAM's and FedEntSGD's send running statistics too, in every release: an estimate refuses them, and what is
+    derived from their logs is held against what the server counted.
+    """
     kind = trainer.lower()
     return bool(_PLAIN_TRAINER.fullmatch(kind)) or kind in ("sam_trainer", "local_entropy_trainer")
 
