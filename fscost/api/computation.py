@@ -25,8 +25,7 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
 
     Without `say` nothing is told. An interrupt ends what runs, and is raised again; what is done stays.
     """
-    made = selection.plan
-    store = Store(made.store)
+    made, store = selection.plan, selection.store
     _open(store)
     seen = _stamps(made.cells, store)
     before = [state_of(cell, run, keep=True) for cell, run in selection.runs]

@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -49,10 +48,12 @@ class Selection:
     was made, `at_home`, also where the process has changed to another one.
     """
 
-    def __init__(self, overrides: Sequence[str], folders: Sequence[Path] = (), *, checked: bool = True) -> None:
+    def __init__(
+        self, overrides: Sequence[str], folders: Sequence[Path] = (), *, checked: bool = True, home: Path | None = None
+    ) -> None:
         self.overrides, self.folders, self._checked = (*overrides,), (*folders,), checked
         self.words = (*map(str, folders), *overrides)
-        self._home = Path.cwd()
+        self._home = home or Path.cwd()
         self._known: Mapping[Path, Run] = {}
 
     @cached_property
@@ -60,8 +61,12 @@ class Selection:
         """The cells of the grid; of folders, how their cells would be run again, and how they are shown."""
         if self.folders:
             return plan([o for o in self.overrides if not o.startswith(_OF_FOREIGN)], unasked)
-        made = planned(self.overrides) if self._checked else plan(self.overrides, identify)
-        return replace(made, store=self.at_home(made.store))
+        return planned(self.overrides) if self._checked else plan(self.overrides, identify)
+
+    @property
+    def store(self) -> Store:
+        """Where the runs of a grid are."""
+        return Store(self.at_home(self.plan.store))
 
     @cached_property
     def planned(self) -> dict[str, Planned]:
@@ -73,7 +78,7 @@ class Selection:
         """The runs, each with its cell, None where the run does not tell it; those of a grid in its order."""
         if self.folders:
             return tuple(runs_below(*map(self.at_home, self.folders)))
-        store, known = Store(self.plan.store), self._known
+        store, known = self.store, self._known
         found = ((one.cell, store.of(one.cell)) for one in self.plan.cells)
         return tuple((cell, known.get(run.path, run)) for cell, run in found)
 
@@ -100,20 +105,16 @@ class Selection:
 
         Runs of a grid that are where they were keep what was read of them.
         """
-        again = Selection(self.overrides, self.folders, checked=self._checked)
-        again._home, again._known = self._home, {} if self.folders else {run.path: run for _, run in self.runs}
+        again = Selection(self.overrides, self.folders, checked=self._checked, home=self._home)
+        again._known = {} if self.folders else {run.path: run for _, run in self.runs}
         again.__dict__.update({name: self.__dict__[name] for name in ("plan", "planned") if name in self.__dict__})
-        if "plan" in again.__dict__ and not self.folders:
-            again.__dict__["plan"] = replace(self.plan, store=self.at_home(self.plan.store))
         return again
 
     def shown(self, settings: Sequence[str]) -> "Selection":
         """Return the same runs with other settings of how they are shown."""
         if not settings:
             return self
-        again = Selection([*self.overrides, *settings], self.folders, checked=self._checked)
-        again._home = self._home
-        return again
+        return Selection([*self.overrides, *settings], self.folders, checked=self._checked, home=self._home)
 
     @property
     def command(self) -> str:

@@ -105,7 +105,7 @@ def _found(selection: Selection) -> tuple[list[tuple[Cell | None, Run]], list[St
     """Return the runs of a selection, and the stores in which they are computed."""
     if selection.folders:
         return _below(selection.folders)
-    store = Store(selection.plan.store)
+    store = selection.store
     return [(one.cell, RunDir(store.place_of(one.cell))) for one in selection.plan.cells], [store]
 
 
