@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from fscost.cells import provenance_options
+from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.names import data_of, method_of, model_of
 from fscost.errors import ConfigError
 
@@ -67,12 +68,15 @@ class Cell:
 
     @cached_property
     def axes(self) -> dict[str, Any]:
-        """The values that label the cell in frames and tables, read from the configuration itself."""
+        """The values that label the cell in frames and tables, read from the configuration itself.
+
+        None clients are as many as the data have, which only a run can tell.
+        """
         return {
             "method": method_of(self),
             "model": model_of(self),
             "data": data_of(self),
-            "clients": self.get("federate.client_num"),
+            "clients": self.get("federate.client_num") or None,
             "rounds": self.get("federate.total_round_num"),
             "seed": self.get("seed"),
         }
@@ -85,7 +89,8 @@ class Cell:
     def name(self) -> str:
         """The name of the cell's run directory."""
         a = self.axes
-        return f"{_slug(a['method'])}-{_slug(a['model'])}-{_slug(a['data'])}-c{a['clients']}-s{a['seed']}-{self.id}"
+        clients = a["clients"] or "all"
+        return f"{_slug(a['method'])}-{_slug(a['model'])}-{_slug(a['data'])}-c{clients}-s{a['seed']}-{self.id}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the cell as JSON values, axes first."""
@@ -121,7 +126,6 @@ def _slug(text: Any) -> str:
 
 
 _COUNTS = {
-    "federate.client_num": "clients",
     "federate.total_round_num": "rounds",
     "dataloader.batch_size": "fs.dataloader.batch_size",
     "train.local_update_steps": "fs.train.local_update_steps",
@@ -133,6 +137,7 @@ def _problems(cell: Cell) -> Iterator[str]:
     for name in ("seed", "federate.client_num", "federate.total_round_num", "federate.method", "model.type"):
         if cell.get(name) in (None, ""):
             yield f"fs.{name} is not set; every cell needs it"
+    yield from _client_problems(cell)
     for name, shown in _COUNTS.items():
         if not _is_count(value := cell.get(name, 1)):
             yield f"{shown}={value}: must be a whole number of at least 1"
@@ -142,14 +147,25 @@ def _problems(cell: Cell) -> Iterator[str]:
         items = cell.get(name) or []
         if not isinstance(items, list | tuple) or not all(isinstance(item, Mapping) for item in items):
             yield f"fs.{name}={cell.get(name)}: must be a list of mappings, as [{{resize: 32}}]"
-    yield from _sampling_problems(cell)
 
 
-def _sampling_problems(cell: Cell) -> Iterator[str]:
+def _client_problems(cell: Cell) -> Iterator[str]:
+    """Yield what is wrong with how many clients there are, and how many of them train in a round.
+
+    FederatedScope takes 0 for as many as the data have, and all where more are to train than there are.
+    """
     clients, sampled = cell.get("federate.client_num"), cell.get("federate.sample_client_num", -1)
+    asks_data = engine_kind(cell.engine).has_interpreter
+    if clients == 0 and not asks_data:
+        yield (
+            "clients=0: must be a whole number of at least 1; engine=federatedscope takes 0 for as many as the data "
+            "have"
+        )
+    elif clients != 0 and not _is_count(clients):
+        yield f"clients={clients}: must be a whole number of at least 1"
     if sampled != -1 and not _is_count(sampled):
         yield f"clients_per_round={sampled}: must be at least 1, or -1 for all clients"
-    elif _is_count(clients) and sampled > clients:
+    elif _is_count(clients) and sampled > clients and not asks_data:
         yield f"clients_per_round={sampled}: must not exceed clients={clients}"
     rate = cell.get("federate.sample_client_rate", -1)
     if rate != -1 and not (isinstance(rate, int | float) and 0 < rate <= 1):

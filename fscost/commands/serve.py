@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import math
 import sys
 import time
 import traceback
@@ -194,18 +195,18 @@ def progress(look: Look) -> dict[str, Any]:
 
 
 def _grids(cells: Sequence[CellState], running: dict[str, Running]) -> Iterator[dict[str, Any]]:
-    """Yield the grids; runs of which the cell is not known are one of their own."""
+    """Yield the grids; runs of which the cell is not known are one of their own, with 0 clients, and null are all."""
     axes = [seen.cell.axes if seen.cell else {} for seen in cells]
     is_one = len({own["data"] for own in axes if own}) == 1
-    grids: dict[str, dict[tuple[str, int], list[dict[str, Any]]]] = {}
+    grids: dict[str, dict[tuple[str, int | None], list[dict[str, Any]]]] = {}
     for seen, own in zip(cells, axes, strict=True):
         title = (
             ", ".join(str(own[name]) for name in ("model", "data")[: 1 if is_one else 2]) if own else "unknown cells"
         )
-        place = str(own.get("method", "")), int(own.get("clients", 0))
+        place = str(own.get("method", "")), own.get("clients", 0)
         grids.setdefault(title, {}).setdefault(place, []).append(_square(seen, running))
     for title, grid in grids.items():
-        clients = sorted({clients for _, clients in grid})
+        clients = sorted({clients for _, clients in grid}, key=lambda number: math.inf if number is None else number)
         methods = dict.fromkeys(method for method, _ in grid)
         rows = [[method, [grid.get((method, number), []) for number in clients]] for method in methods]
         yield {"title": title, "clients": clients, "rows": rows}

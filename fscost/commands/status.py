@@ -1,6 +1,7 @@
 """The verb status: how far the cells of a selection are, whoever computes them, once or until they are done."""
 
 import io
+import math
 import sys
 import time
 from collections import Counter
@@ -98,8 +99,8 @@ def _tables(title: str, grid: Grid, width: int) -> Iterator[Table]:
     methods = list(dict.fromkeys(method for method, _ in grid))
     first = [Text(clean(word)) for word in (title, *methods)]
     columns = [first]
-    for clients in sorted({clients for _, clients in grid}):
-        head = Text(f"{clients} client{'' if clients == 1 else 's'}")
+    for clients in sorted({clients for _, clients in grid}, key=lambda number: number or math.inf):
+        head = Text(f"{clients or 'all'} client{'' if clients == 1 else 's'}")
         column = [head, *(_entry(grid.get((method, clients), [])) for method in methods)]
         if len(columns) > 1 and sum(map(_width, [*columns, column])) > width:
             yield _table(columns)

@@ -14,7 +14,7 @@ from fscost.plots.figure_view import FigureKind, Point, Series, Sketch, View, re
 from fscost.tables.audit import WorkerNumbers, grouped, worker_columns, workers_of
 from fscost.tables.captions import messages_of
 from fscost.tables.column import ALL, ColumnSpec
-from fscost.tables.lines import Line, Record, bytes_columns, course_of, is_unknown
+from fscost.tables.lines import Line, Record, bytes_columns, course_of, is_missing, is_unknown
 from fscost.tables.marks import PARTLY, UNKNOWN, Mark
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.shown_columns import logged_as, metrics_of, refuse_unlogged
@@ -112,9 +112,10 @@ def _in_closed_form(view: View, line: Line) -> list[Point]:
     measure, every = view.column.measure, replace(view.column, traffic=ALL)
     counted = (replace(every, measure=name) for name in ("reported", measure))
     reported, true = (line.sums([name for link in Link for name in bytes_columns(c, link)]) for c in counted)
-    if isinstance(reported, Mark) or isinstance(true, Mark):
+    clients = line.runs[0]["clients"]
+    if isinstance(reported, Mark) or isinstance(true, Mark) or is_missing(clients):
         return []
-    workers = int(line.runs[0]["clients"]) + 1
+    workers = int(clients) + 1
     record = {LOGGED: view.middle(reported) / workers, f"{measure}_bytes": view.middle(true) / workers}
     return [{"worker": _MEAN, "direction": "sent and received", **record, "partly": False}]
 

@@ -223,10 +223,15 @@ def _refuse_twins(line: Line) -> None:
     for number, run in enumerate(line.runs):
         for other in line.runs[:number]:
             if run["seed"] == other["seed"]:
-                same = f"{run['method']}, {run['model']}, {run['clients']} clients, seed {run['seed']}"
+                same = f"{run['method']}, {run['model']}, {as_planned(run['clients'])} clients, seed {run['seed']}"
                 ids = dict.fromkeys(str(one["cell"]) for one in (other, run))
                 twice = f"{' and '.join(ids)} are runs" if len(ids) > 1 else f"there are two runs, both {run['cell']},"
                 raise TableError(f"{same}: {twice} of the same cell; select one folder")
+
+
+def as_planned(clients: Any) -> Any:
+    """Return a number of clients, or ``all`` where only the data say how many there are."""
+    return "all" if is_missing(clients) else clients
 
 
 def plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fscost.cells.measure import BOTH_WAYS, SERVER, Link, binary_text
+from fscost.tables.lines import as_planned
 from fscost.tables.log_gaps import Count, Gap, counts, finish_bytes_of, gap_of
 from fscost.tables.numbers import printed, whole
 from fscost.tables.table import Row, Table
@@ -149,7 +150,8 @@ def _axes(cell: Mapping[Any, Any]) -> str:
     """Return what was computed, as far as a configuration says."""
     if not isinstance(cell.get("method"), str):
         return "a run of unknown configuration"
-    return f"{cell['method']}, {cell['model']}, {cell['data']}, {cell['clients']} clients, seed {cell['seed']}"
+    clients = as_planned(cell["clients"])
+    return f"{cell['method']}, {cell['model']}, {cell['data']}, {clients} clients, seed {cell['seed']}"
 
 
 def trace(table: Table, paths: Mapping[str, Path]) -> Iterator[str]:

@@ -21,7 +21,8 @@ const dressSquare = (square, { state, text, part }) => {
   square.style.setProperty("--part", `${100 * (part ?? 0)}%`);
 };
 const gridOf = ({ title, clients, rows }) => {
-  const heads = clients.map((number) => make("th", { scope: "col" }, number ? counted(number, "client") : ""));
+  const heads = clients.map((number) => make("th", { scope: "col" },
+    number ? counted(number, "client") : number === null ? "all clients" : ""));
   const row = ([method, places]) => make("tr", {}, make("th", { scope: "row" }, method),
     ...places.map((squares) => make("td", {}, ...squares.map(squareOf))));
   return make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, title), ...heads)),

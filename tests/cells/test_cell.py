@@ -96,6 +96,16 @@ def test_a_broken_rule_is_named_with_its_value(changes: dict[str, Any], sentence
     assert sentence in str(error.value)
 
 
+def test_federatedscope_takes_as_many_clients_as_the_data_have() -> None:
+    federate = {**FS["federate"], "client_num": 0, "sample_client_num": 4}
+    all_there_are = Cell(engine="federatedscope", protocol="master", fs=FS | {"federate": federate})
+    assert all_there_are.get("federate.client_num") == 0
+    assert all_there_are.axes["clients"] is None
+    assert "-call-s" in all_there_are.name
+    with pytest.raises(ConfigError, match="engine=federatedscope takes 0 for as many as the data have"):
+        cell(federate__client_num=0)
+
+
 def test_all_broken_rules_are_told_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         cell(federate__client_num=0, federate__total_round_num=0)

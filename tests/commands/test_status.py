@@ -142,6 +142,13 @@ def test_a_grid_has_methods_and_clients_and_counts_all_else(here: Path, fscost: 
 
 
 @pytest.mark.pipeline
+def test_as_many_clients_as_the_data_have_are_no_0_clients(here: Path, fscost: Callable[..., Result]) -> None:
+    grid = ("engine=federatedscope", "engine.protocol=master", "clients=0,3")
+    assert [line.split("-")[3] for line in fscost("plan", *grid).out.splitlines()[:2]] == ["call", "c3"]
+    head, row, *_ = fscost("status", *grid).out.splitlines()
+    assert (head.split(), row.split()[1:]) == (["mlp_m", "3", "clients", "all", "clients"], ["1", "missing"] * 2)
+
+
 def test_hundreds_of_missing_cells_are_counted_at_once(here: Path, fscost: Callable[..., Result]) -> None:
     done = fscost("status", *FAST, "seed=range(0,50)", "clients=range(2,12)")
     assert "fedavg" + 10 * "  50 missing" in done.out

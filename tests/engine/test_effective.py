@@ -49,6 +49,15 @@ def test_what_follows_from_other_options_is_no_news() -> None:
     assert used_by(**derived) == ([], [])
 
 
+def test_more_clients_per_round_than_there_are_means_all_of_them() -> None:
+    cell = cell_of("engine=federatedscope", "engine.protocol=master", "clients=3", "clients_per_round=5")
+    used = dict(fs_options.options()) | dict(fs_options.leaves(cell.fs)) | {"federate.sample_client_num": 3}
+    assert list(broken_claims(cell, used)) == []
+    assert list(own_choices(cell, used)) == [
+        "clients_per_round=5: there are no more than 3 clients, and all of them train"
+    ]
+
+
 def test_a_number_may_be_written_otherwise() -> None:
     assert used_by("lr=1", train__optimizer__lr=1.0) == ([], [])
 

@@ -58,9 +58,9 @@ class TestSeveralBadCells:
         return str(error.value).splitlines()
 
     def test_each_problem_is_one_line(self) -> None:
-        assert self.told("clients=0,3", "clients_per_round=5,1", "rounds=0,1") == [
+        assert self.told("clients=-1,3", "clients_per_round=5,1", "rounds=0,1") == [
             "7 of 8 cells cannot be computed:",
-            "- clients=0: must be a whole number of at least 1 (4 cells)",
+            "- clients=-1: must be a whole number of at least 1 (4 cells)",
             "- rounds=0: must be a whole number of at least 1 (4 cells)",
             "- clients_per_round=5: must not exceed clients=3 (2 cells)",
         ]
@@ -74,8 +74,8 @@ class TestSeveralBadCells:
 
     def test_one_problem_is_told_in_one_line(self) -> None:
         assert self.told("clients=3,5", "seed=-1,0") == ["seed=-1: must be a whole number of at least 0 and below 2^32"]
-        assert self.told("clients=0", "seed=-1") == [
-            "clients=0: must be a whole number of at least 1; "
+        assert self.told("clients=-1", "seed=-1") == [
+            "clients=-1: must be a whole number of at least 1; "
             "seed=-1: must be a whole number of at least 0 and below 2^32"
         ]
 

@@ -16,7 +16,7 @@ def broken_claims(cell: Cell, used: Mapping[str, Any]) -> Iterator[str]:
     for name, asked in fs_options.leaves(cell.fs):
         if name not in used or provenance_options.is_host(name) or _same(asked, used[name]):
             continue
-        if not _is_one_client(cell, name, used[name]):
+        if not _is_one_client(cell, name, used[name]) and not _are_all_clients(cell, name, asked):
             yield f"fs.{name}={asked}: FederatedScope used {used[name]}"
 
 
@@ -32,6 +32,9 @@ def own_choices(cell: Cell, used: Mapping[str, Any]) -> Iterator[str]:
         )
         if known and name not in named and name not in _DERIVED and not _same(fs_options.default(name), value):
             yield f"FederatedScope set fs.{name}={value} by itself"
+    clients, sampled = cell.get("federate.client_num"), cell.get("federate.sample_client_num", -1)
+    if 0 < clients < sampled:
+        yield f"clients_per_round={sampled}: there are no more than {clients} clients, and all of them train"
     if _is_one_client(cell, "federate.client_num", used.get("federate.client_num")):
         yield "federate.method=global: FederatedScope gave the data of all clients to one, the only one there was"
 
@@ -40,6 +43,11 @@ def _is_one_client(cell: Cell, name: str, used: Any) -> bool:
     """Return whether this is the centralised training of ``federate.method: global``, which has one client."""
     is_global = str(cell.get("federate.method")).lower() == "global"
     return is_global and name == "federate.client_num" and used == 1 != cell.get(name)
+
+
+def _are_all_clients(cell: Cell, name: str, asked: Any) -> bool:
+    """Return whether more clients are to be sampled than there are: FederatedScope takes all of them then."""
+    return name == "federate.sample_client_num" and asked > cell.get("federate.client_num")
 
 
 def _same(asked: Any, used: Any) -> bool:
