@@ -1,6 +1,7 @@
 """Write a table in a format: Jinja2 templates that loop, and escaping that is always on."""
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -37,7 +38,7 @@ def _filled(table: Table, made: Format, template: Path | None, *, standalone: bo
     context = {**made.context(table), "body": name}
     try:
         page = f"document{made.suffix}.j2" if standalone else name
-        return environment(made.name, folder).get_template(page).render(table=table, **context)
+        return environment(made.name, folder.resolve()).get_template(page).render(table=table, **context)
     except TemplateNotFound as error:
         raise TableError(f"{folder / name}: no such template; give one with --template FILE") from error
     except TemplateSyntaxError as error:
@@ -72,6 +73,7 @@ def _line_of(error: Exception, name: str) -> int:
     return lines[-1] if lines else 1
 
 
+@cache  # with what it has compiled; a template that changes in the meantime is read again
 def environment(format: str, folder: Path) -> SandboxedEnvironment:
     """Return an environment whose templates can include, import and extend those beside them and the shipped ones.
 
