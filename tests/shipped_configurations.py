@@ -16,8 +16,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fscost.api.selection import planned
+from fscost.api.selection import settings_of
+from fscost.engine import Engines, identify, refusals
 from fscost.errors import ConfigError
+from fscost.plan import Planned, plan
 
 _LOAD = """
 import json, os, sys, yaml
@@ -76,7 +78,12 @@ def _is_one(parts: Sequence[str]) -> bool:
 def answered(python: str, files: Sequence[Path]) -> Iterator[Answers]:
     """Yield what both say of each file."""
     theirs = loaded(python, files)
-    yield from (Answers(file, theirs[str(file)], refusal(python, file)) for file in files)
+    with Engines() as engines:
+        made = {file: planned(python, file, engines) for file in files}
+    ours = [one for one in made.values() if not isinstance(one, str)]
+    told = iter(refusals(ours[0].engine, [one.cell for one in ours]) if ours else [])
+    for file, one in made.items():
+        yield Answers(file, theirs[str(file)], one if isinstance(one, str) else next(told))
 
 
 def loaded(python: str, files: Sequence[Path]) -> dict[str, str]:
@@ -90,14 +97,15 @@ def loaded(python: str, files: Sequence[Path]) -> dict[str, str]:
     return {str(file): found[str(file.resolve())] for file in files}
 
 
-def refusal(python: str, file: Path) -> str:
-    """Return why fscost does not plan a file, empty where it does."""
+def planned(python: str, file: Path, engines: Engines) -> Planned | str:
+    """Return the cell of a file as far as no configuration as a whole is asked about, or why there is none."""
     words = ["engine=federatedscope", f"engine.python={python}", f"fs_config='{file}'"]
     try:
-        planned(words)
+        (one,) = plan(words, identify).cells
+        engines.of(one.cell, settings_of(one)).check(one.cell)
     except ConfigError as error:
         return str(error)
-    return ""
+    return one
 
 
 def _kind(reason: str) -> str:

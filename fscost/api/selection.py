@@ -12,7 +12,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.outcome import Status
 from fscost.collect import runs_below
-from fscost.engine import Engines, EngineSettings, identify, unasked
+from fscost.engine import Engines, EngineSettings, identify, refusals, unasked
 from fscost.errors import ConfigError, StoreError, for_each_cell, nearest
 from fscost.files import write_whole
 from fscost.plan import Plan, Planned, plan, store_of
@@ -152,6 +152,7 @@ def planned(overrides: Sequence[str]) -> Plan:
     made = plan(overrides, identify)
     with Engines() as engines:
         for_each_cell(lambda one: engines.of(one.cell, settings_of(one)).check(one.cell), made.cells)
+    for_each_cell(_check, _with_refusals(made.cells))
     spec = TableSpec.from_config(made.table, made.network)
     # What may be a fork of FederatedScope may log accuracies in percent.
     is_fork = any(engine_kind(one.cell.engine).has_interpreter for one in made.cells)
@@ -161,6 +162,23 @@ def planned(overrides: Sequence[str]) -> Plan:
             check_target(column)
     spec.check_options([one.cell for one in made.cells])
     return made
+
+
+def _with_refusals(cells: Sequence[Planned]) -> list[tuple[Planned, str]]:
+    """Return each cell with why the program that is to run it does not take it; it is asked of all in one go."""
+    of_engines: dict[str, list[Planned]] = {}
+    for one in cells:
+        of_engines.setdefault(f"{one.cell.engine} {one.engine}", []).append(one)
+    words: dict[str, str] = {}
+    for own in of_engines.values():
+        found = refusals(own[0].engine, [one.cell for one in own])
+        words |= zip((one.cell.id for one in own), found, strict=True)
+    return [(one, words[one.cell.id]) for one in cells]
+
+
+def _check(refused: tuple[Planned, str]) -> None:
+    if refused[1]:
+        raise ConfigError(refused[1])
 
 
 def select(words: Sequence[Word], *, checked: bool = True) -> Selection:

@@ -1,6 +1,6 @@
 """Engines: each turns a cell into a run directory with a ledger."""
 
 from fscost.engine.base import DEFAULTS, Engine, EngineSettings
-from fscost.engine.registry import Engines, described, identify, unasked
+from fscost.engine.registry import Engines, described, identify, refusals, unasked
 
-__all__ = ["DEFAULTS", "Engine", "EngineSettings", "Engines", "described", "identify", "unasked"]
+__all__ = ["DEFAULTS", "Engine", "EngineSettings", "Engines", "described", "identify", "refusals", "unasked"]

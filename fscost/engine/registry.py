@@ -1,6 +1,6 @@
 """Which engine runs a cell, and what it may be asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from threading import Lock
 from types import TracebackType
@@ -43,6 +43,16 @@ def described(name: str, settings: EngineSettings) -> str:
     if not engine_kind(name).has_interpreter:
         return f"{name}, as there is no FederatedScope; FSCOST_FS_PYTHON names an interpreter that has it"
     return f"{name}, {_room(name).described(settings.python)}"
+
+
+def refusals(section: Mapping[str, Any], cells: Sequence[Cell]) -> list[str]:
+    """Return for each cell of an ``engine`` section why what its interpreter has does not take it, or nothing.
+
+    As in `identify`, nobody is asked where a protocol is named.
+    """
+    asks = engine_kind(cells[0].engine).has_interpreter and str(section["protocol"]) == "auto"
+    python = EngineSettings.from_config(section).python
+    return _room(cells[0].engine).refusals(python, cells) if asks else [""] * len(cells)
 
 
 class Engines:

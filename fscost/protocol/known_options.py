@@ -26,14 +26,16 @@ class KnownOptions:
     """The options that somebody knows, `whose` says in words.
 
     `defaults` are by dotted name; below the sections `open` anything can be set. `takes` says for each kind of default
-    which kinds of values it takes, all where it says nothing. `older` are its own names for options that cells know
-    by another. `deviating` are the defaults that it has set otherwise than every release. `cure` ends a refusal.
+    which kinds of values it takes, all where it says nothing; `crashing` for options on which values it crashes, how,
+    and what to do. `older` are its own names for options that cells know by another. `deviating` are the defaults that
+    it has set otherwise than every release. `cure` ends a refusal.
     """
 
     whose: str
     defaults: Mapping[str, Any]
     open: Sequence[str] = ()
     takes: Mapping[str, Sequence[str]] = field(default_factory=lambda: _STRICT)
+    crashing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     older: Mapping[str, str] = field(default_factory=dict)
     deviating: Mapping[str, Any] = field(default_factory=dict)
     cure: str = ""
@@ -74,10 +76,17 @@ class KnownOptions:
         default = self.defaults[name]
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{shown}{name}={value}: must be a finite number")
+        self.check_crashes({name: value}, shown)
         kind, given = kind_of(default), kind_of(value)
         cuts = (kind, given) == ("int", "float")  # FederatedScope takes 3.7 for a whole number, and uses 3
         if cuts or given not in self.takes.get(kind, (given,)):
             raise ConfigError(f"{shown}{name}={value!r}: expected {kind}, as its default {default!r} is")
+
+    def check_crashes(self, flat: Mapping[str, Any], shown: str = "fs.") -> None:
+        """Refuse values that are taken and known to end a run; raises ConfigError that says how."""
+        for name, value in flat.items():
+            if how := self.crashing.get(name, {}).get(str(value)):
+                raise ConfigError(f"{shown}{name}={value}: {self.whose} crashes on it: {how}")
 
     def read(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of a YAML file, by dotted name, as FederatedScope reads them, by the names of cells."""

@@ -21,8 +21,9 @@ class Release:
     sent as lists of numbers; `uploads_buffers` that clients always upload running statistics too;
     `first_evaluation_is_round_0` that the evaluation after the first round of training is that of round 0, not of 1;
     `counts_uploads` that ``total_upload_bytes`` is counted in standalone mode; `converged_content` is what the message
-    ``converged`` carries. `runs_asyn` says that asynchronous courses send what the later releases do;
-    `splits_iid` that its own iid splitter works.
+    ``converged`` carries. `runs_asyn` says that asynchronous courses send what the later releases do.
+
+    `fingerprints` are those of its source, as it is in the repository and as it is installed.
 
     `own_option` is an option that no former release dumps, or no later one, and `always_dumps_it` says that every dump
     of this release has it. `former_names` are the names it has for options that cells know by another, and
@@ -37,7 +38,7 @@ class Release:
     counts_uploads: bool
     converged_content: str | None
     runs_asyn: bool = True
-    splits_iid: bool = False
+    fingerprints: frozenset[str] = frozenset()
     as_cell: Mapping[str, Any] = field(default_factory=dict)
     own_option: str = ""
     always_dumps_it: bool = False
@@ -53,6 +54,7 @@ MASTER = Release(
     first_evaluation_is_round_0=True,
     counts_uploads=False,
     converged_content="None",
+    fingerprints=frozenset({"5b3b823045320e4c", "8ce30b40a1d05359"}),
     own_option="train.data_para_dids",  # since May 2023
     always_dumps_it=True,
 )
@@ -61,12 +63,21 @@ BETWEEN = replace(
     MASTER,
     name="v0.3.0 to master",
     uploads_buffers=True,
+    fingerprints=frozenset(),
     as_cell={"personalization.share_non_trainable_para": True},
     always_dumps_it=False,
 )
 """Commits from April to July 2023, and branch llm: they pickle as master does, and upload all entries as before."""
 
-V030 = replace(BETWEEN, name="v0.3.0", protocol="v0.3.0", pickles=False, as_cell={}, own_option="")
+V030 = replace(
+    BETWEEN,
+    name="v0.3.0",
+    protocol="v0.3.0",
+    pickles=False,
+    fingerprints=frozenset({"95e6f6c5e69263cf", "aa06e4190ebcd41c"}),
+    as_cell={},
+    own_option="",
+)
 
 V020 = replace(
     V030,
@@ -76,6 +87,7 @@ V020 = replace(
     counts_uploads=True,
     converged_content=None,
     runs_asyn=False,
+    fingerprints=frozenset({"50079fdda02a7566", "a4488eda37e8153e"}),
     own_option="eval.save_data",
     former_names={
         "dataloader.batch_size": "data.batch_size",
@@ -109,20 +121,31 @@ NEWEST = MASTER
 
 
 def release_of(protocol: str) -> Release:
-    """Return the release of that name; of a commit that is none of them, one that is called so and sends as v0.3.0."""
-    return _BY_NAME.get(protocol) or replace(V030, name=protocol, protocol=protocol, splits_iid=True)
+    """Return the release that a protocol names; of another FederatedScope, one that is called so and sends as its like.
 
-
-def protocol_of(version: str, commit: str | None, *, pickles: bool, uploads_buffers: bool) -> str:
-    """Return the release whose messages a FederatedScope sends; its version alone does not say it.
-
-    v0.3.0 and everything after it call themselves 0.3.0. A commit that is like none of the three is named by itself.
+    It is named ``LIKE+FINGERPRINT`` after the release that it is like.
     """
-    if (pickles, uploads_buffers) == (MASTER.pickles, MASTER.uploads_buffers):
-        return MASTER.protocol
-    if (pickles, uploads_buffers) == (V030.pickles, V030.uploads_buffers):
-        return f"v{version}"
-    return f"v{version}+{(commit or 'unknown')[:8]}"
+    if (release := _BY_NAME.get(protocol)) is not None:
+        return release
+    return replace(_BY_NAME.get(protocol.partition("+")[0], V030), name=protocol, protocol=protocol)
+
+
+def protocol_of(fingerprint: str, **features: bool) -> str:
+    """Return what cells of a FederatedScope are called: by its release, any other by the one it is like and itself.
+
+    `fingerprint` is that of its source: v0.3.0 and all after it call themselves 0.3.0, and no two may share a cell.
+    `features` are fields of `Release` that were read from its source.
+    """
+    known = next((release.protocol for release in RELEASES if fingerprint in release.fingerprints), None)
+    return known or f"{_like(features).protocol}+{fingerprint[:8]}"
+
+
+def _like(features: Mapping[str, bool]) -> Release:
+    """Return the release with these features; where none has all of them, one that counts rounds so."""
+    own = [release for release in RELEASES if release.protocol == release.name]
+    alike = [release for release in own if all(getattr(release, key) is value for key, value in features.items())]
+    counts_from_0 = features["first_evaluation_is_round_0"]
+    return next(iter(alike), V030 if counts_from_0 else V020)
 
 
 _LEAST_OF_A_DUMP = 200

@@ -1,4 +1,4 @@
-"""The script that an engine's interpreter starts: ``python boot.py probe``, ``options`` or ``serve MODULE``.
+"""The script that an engine's interpreter starts: ``boot.py probe``, ``options``, ``checks`` or ``serve MODULE``.
 
 It makes this very fscost importable there by its path alone, so that nothing has to be installed beside
 FederatedScope and nothing of the environment that fscost lives in is seen.
@@ -36,10 +36,10 @@ def main(task: str, *arguments: str) -> None:
         from fscost.worker.probe import probe
 
         print(json.dumps(probe()))
-    elif task == "options":
-        from fscost.worker.release_options import print_options
+    elif task in ("options", "checks"):
+        from fscost.worker.release_options import answer
 
-        print_options()
+        answer(task)
     else:
         from fscost.worker.fork_server import main as serve
 

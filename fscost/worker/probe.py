@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -14,22 +15,43 @@ from fscost.protocol.release import protocol_of
 
 
 def probe() -> dict[str, Any]:
-    """Return folder, version, commit and protocol of this interpreter's FederatedScope, or ``error``."""
+    """Return folder, version, commit, fingerprint and protocol of this interpreter's FederatedScope, or ``error``."""
     spec = find_spec("federatedscope")
     if spec is None or spec.origin is None:
         return {"error": "it has no module federatedscope"}
     folder = Path(spec.origin).parent
     found = re.search(r"__version__ = '(.+)'", _text(folder / "__init__.py"))
     version = found.group(1) if found else "unknown"
-    commit = commit_of(folder)
-    pickled = pickles_models(folder)
+    fingerprint = fingerprint_of(folder)
     return {
         "folder": str(folder),
         "version": version,
-        "commit": commit,
-        "pickled": pickled,
-        "protocol": protocol_of(version, commit, pickles=pickled, uploads_buffers=_uploads_buffers(folder)),
+        "commit": commit_of(folder),
+        "fingerprint": fingerprint,
+        "protocol": protocol_of(
+            fingerprint,
+            pickles=pickles_models(folder),
+            uploads_buffers=_uploads_buffers(folder),
+            first_evaluation_is_round_0=_counts_from_0(folder),
+        ),
     }
+
+
+def fingerprint_of(folder: Path) -> str:
+    """Return the first 16 hex digits of the sha256 of a package's source, however it came here.
+
+    Neither line endings count nor modules that protobuf generates, nor what editors keep in hidden folders.
+    """
+    files = ((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py"))
+    own = hashlib.sha256()
+    for name, path in sorted(files):
+        if not name.endswith(_GENERATED) and not re.search(r"(^|/)[.]", name):
+            content = path.read_bytes().replace(b"\r\n", b"\n")
+            own.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
+    return own.hexdigest()[:16]
+
+
+_GENERATED = ("_pb2.py", "_pb2_grpc.py")
 
 
 def pickles_models(folder: Path) -> bool:
@@ -40,6 +62,11 @@ def pickles_models(folder: Path) -> bool:
 def _uploads_buffers(folder: Path) -> bool:
     """Return whether clients upload running statistics too: since July 2023 the filter looks at names."""
     return not bool(re.search(r"trainable_filter\(\w+\[0\]\)", _text(folder / "core" / "trainers" / "trainer.py")))
+
+
+def _counts_from_0(folder: Path) -> bool:
+    """Return whether the evaluation after the first round is that of round 0: since December 2022, not of 1."""
+    return any("self.state - 1 if msg_type" in _text(file) for file in folder.glob("core/worker*/server.py"))
 
 
 def commit_of(folder: Path) -> str | None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from inspect import signature
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import yaml
 
 from fscost.errors import one_line
 from fscost.protocol import fs_options
@@ -65,12 +71,15 @@ _SAMPLES = {"bool": True, "int": 1, "float": 0.5, "str": "text", "list": []}
 """A value of each kind that options have."""
 
 
-def print_options() -> None:
-    """Print what `options_there` returns, or ``error``, as the only line on standard output."""
+def answer(task: str) -> None:
+    """Print the answer to ``options`` or ``checks`` as the only line on standard output, ``error`` where it has none.
+
+    Checks are of the configurations that stand on standard input, a list of options by dotted name.
+    """
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a fork prints when it is imported must not be taken for the reply
     try:
-        reply = options_there()
+        reply = options_there() if task == "options" else {"refusals": refusals(json.load(sys.stdin))}
     except Exception as error:
         reply = {"error": one_line(error)}
     replies.write(json.dumps(reply, default=str) + "\n")
@@ -78,7 +87,9 @@ def print_options() -> None:
 
 
 def options_there() -> dict[str, Any]:
-    """Return the options with their defaults, the sections that take any, and which kinds of values each kind takes."""
+    """Return the options with their defaults, the sections that take any, which kinds of values each kind takes, on
+    which values it crashes, and why its messages cannot be metered, if so.
+    """
     from federatedscope.core.configs.config import global_cfg
 
     kinds = [*_SAMPLES, "NoneType"]
@@ -90,6 +101,8 @@ def options_there() -> dict[str, Any]:
             kind: [given for given in kinds if _is_taken(type(global_cfg), default, values[given])]
             for kind, default in _SAMPLES.items()
         },
+        "crashing": {"data.splitter": {"iid": _crash_of_iid(global_cfg)}},
+        "unmetered": _unmetered(),
     }
 
 
@@ -110,3 +123,54 @@ def _is_taken(node: Any, default: Any, value: Any) -> bool:
     except Exception:
         return False
     return True
+
+
+def _crash_of_iid(defaults: Any) -> str:
+    """Return how FederatedScope's own iid splitter fails on a few samples, and what to do; nothing where it works."""
+    try:
+        from federatedscope.core.auxiliaries.splitter_builder import get_splitter
+
+        config = defaults.clone()
+        config.data.splitter, config.federate.client_num = "iid", 2
+    except Exception:  # who builds splitters otherwise is not known to fail
+        return ""
+    try:
+        get_splitter(config)([*range(4)])
+    except Exception as error:
+        return f"{one_line(error)}; take fs.data.splitter=iid_fixed, or '' where the data are split already"
+    return ""
+
+
+def _unmetered() -> str:
+    """Return what it lacks of what messages are metered at."""
+    try:
+        from federatedscope.core.communication import StandaloneCommManager
+        from federatedscope.core.message import Message
+    except ImportError as error:
+        return one_line(error)
+    lacks = [
+        f"{kind.__name__}.{name}"
+        for kind, name in ((StandaloneCommManager, "send"), (Message, "count_bytes"))
+        if not hasattr(kind, name)
+    ]
+    return f"it has no {' and no '.join(lacks)}" if lacks else ""
+
+
+def refusals(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return for each cell's options why FederatedScope does not take them, in its own words, or nothing."""
+    from federatedscope.core.configs.config import global_cfg
+
+    with TemporaryDirectory() as folder:
+        return [_refusal(global_cfg.clone(), asked, Path(folder)) for asked in cells]
+
+
+def _refusal(config: Any, asked: Mapping[str, Any], folder: Path) -> str:
+    given, file = in_release(asked, dict(leaves(config))), folder / "fs_config.yaml"
+    file.write_text(yaml.safe_dump(fs_options.nested(given)))
+    try:
+        config.merge_from_file(str(file))
+        config.outdir = str(folder)
+        config.freeze(**{word: False for word in ("inform", "save") if word in signature(config.freeze).parameters})
+    except Exception as error:
+        return one_line(error)
+    return ""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,10 +16,13 @@ from fscost.cells.cell import Cell
 from fscost.engine.federatedscope import FederatedScopeEngine, interpreter, options_of
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options
+from fscost.worker.probe import fingerprint_of
 from tests.conftest import Result, cell_of, cells_of
 
 NODE = """
+import copy
 import os
+import yaml
 with open(os.environ["ASKED"], "a") as file:
     file.write("asked\\n")
 print("a fork may say anything when it is imported")
@@ -40,6 +44,26 @@ class CN(dict):
             if type(value) is not type(self[key]) and (type(value), type(self[key])) not in [(int, float), (list, int)]:
                 raise ValueError("Type mismatch")
             self[key] = value
+    def clone(self):
+        return copy.deepcopy(self)
+    def __deepcopy__(self, memo):
+        copied = CN(self.is_new_allowed())
+        copied.update({key: copy.deepcopy(value, memo) for key, value in self.items()})
+        return copied
+    def merge_from_file(self, file):
+        with open(file) as text:
+            self._lay(yaml.safe_load(text))
+        if self.federate.total_round_num > 1000:
+            raise AssertionError("nobody has the time")
+    def _lay(self, tree):
+        for key, value in tree.items():
+            if isinstance(value, dict) and isinstance(self.get(key), CN):
+                self[key]._lay(value)
+            else:
+                self[key] = value
+    def freeze(self):
+        if self.federate.method == "slow":
+            raise AssertionError("too slow")
 
 global_cfg = CN()
 """
@@ -60,6 +84,8 @@ global_cfg.data.batch_size = global_cfg.dataloader.pop("batch_size")
 del global_cfg.federate["unseen_clients_rate"]
 """
 """What it has otherwise than master: one more, another default, another name, one less."""
+
+MESSAGE = "def b64serializer(x): ...\nclass Message:\n    def count_bytes(self): ...\n"
 
 FORK = "federate: {client_num: 3, total_round_num: 4, my_switch: true}\ndata: {type: toy}\nmodel: {type: lr}\n"
 
@@ -96,7 +122,10 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
         folder.mkdir(parents=True)
     for folder in (package, package / "core", package / "core" / "configs"):
         (folder / "__init__.py").write_text("__version__ = '0.3.0'\n")
-    (package / "core" / "message.py").write_text("def b64serializer(x): ...\n")
+    (package / "core" / "message.py").write_text(MESSAGE)
+    (package / "core" / "communication.py").write_text("class StandaloneCommManager:\n    def send(self): ...\n")
+    (package / "core" / "workers").mkdir()
+    (package / "core" / "workers" / "server.py").write_text("self.state - 1 if msg_type == 'evaluate'\n")
     (package / "core" / "trainers" / "trainer.py").write_text("lambda e: trainable_filter(e[0])\n")
     made = StandIn(package.parent)
     made.write(OPTIONS)
@@ -139,16 +168,26 @@ def test_an_option_of_a_fork_is_planned_as_it_is_given(there: StandIn, file: Cal
     cell = own(file(FORK))
     assert cell.get("federate.my_switch") is True
     assert own(file(FORK.replace("true", "false"))).get("federate.my_switch") is False
-    assert (cell.engine, cell.protocol, cell.axes["clients"]) == ("federatedscope", "master", 3)
+    assert (cell.engine, cell.protocol, cell.axes["clients"]) == ("federatedscope", name_of(there), 3)
     assert there.count == 1
 
 
-def test_ordinary_cells_are_those_of_any_other_federatedscope(there: StandIn, file: Callable[[str], str]) -> None:
+def test_its_cells_are_those_of_no_other_federatedscope(there: StandIn, file: Callable[[str], str]) -> None:
     words = ("seed=3", "fs.train.optimizer.momentum=0.9")
     plain = file(FORK.replace(", my_switch: true", "") + "grad: {grad_clip: 1.0}\n")
-    named = cell_of("engine=federatedscope", "engine.protocol=master", plain, *words)
+    names = ("master", name_of(there))
+    masters, named = (cell_of("engine=federatedscope", f"engine.protocol={name}", plain, *words) for name in names)
     assert there.count == 0  # where the protocol is named, nobody needs to be asked
-    assert own(plain, *words).id == named.id
+    cell = own(plain, *words)
+    assert (cell.id, cell.fs) == (named.id, masters.fs)
+    assert cell.id != masters.id
+    (there.folder / "federatedscope" / "core" / "message.py").write_text(f"{MESSAGE}# changed\n")
+    forget()
+    assert own(plain, *words).id not in (cell.id, masters.id)  # a run of the day before does not answer for it
+
+
+def name_of(there: StandIn) -> str:
+    return f"master+{fingerprint_of(there.folder / 'federatedscope')[:8]}"
 
 
 @pytest.mark.parametrize("engine", ["builtin", "estimate"])
@@ -163,7 +202,7 @@ def test_other_engines_refuse_it_and_name_the_one(there: StandIn, file: Callable
 def test_what_is_not_there_is_refused_with_the_nearest_names_of_what_is(there: StandIn) -> None:
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=there.folder, capture_output=True, text=True).stdout
     message = refusal("fs.federate.my_swich=true")
-    shown = f"FederatedScope master (version 0.3.0, commit {head[:8]}) of {sys.executable}"
+    shown = f"FederatedScope {name_of(there)} (version 0.3.0, commit {head[:8]}) of {sys.executable}"
     assert message.startswith(f"fs.federate.my_swich: {shown} has no such option (did you mean federate.my_switch")
     assert "has no such option (did you mean attack.attacker_id" in refusal("fs.attack.attack_id=2")
     assert "fs.federate.unseen_clients_rate: FederatedScope master" in refusal("fs.federate.unseen_clients_rate=0.5")
@@ -306,11 +345,57 @@ def test_another_backend_is_refused_in_the_plan(there: StandIn, fscost: Callable
     assert "fs.backend=tensorflow: engine=federatedscope meters torch's tensors" in told.err
 
 
+def planned(fscost: Callable[..., Result], *words: str) -> Result:
+    return fscost("plan", "engine=federatedscope", f"engine.python={sys.executable}", *words)
+
+
+@pytest.mark.pipeline
+def test_what_it_does_not_take_itself_is_refused_in_its_words_and_asked_once(
+    there: StandIn, fscost: Callable[..., Result]
+) -> None:
+    words = ("rounds=10,2000", "seed=0,1", "fs.federate.method=FedAvg,slow", "clients=0")
+    for asked in (2, 2):  # its options and its checks
+        told = planned(fscost, *words)
+        assert (told.code, there.count) == (2, asked), told.err
+        shown = f"FederatedScope {re.escape(name_of(there))} .* refuses this configuration: AssertionError:"
+        assert re.search(rf"- {shown} nobody has the time \(4 cells\)\n", told.err), told.err
+        assert re.search(rf"- {shown} too slow \(2 cells\)\n", told.err)
+        forget()
+    assert planned(fscost, *words[1:], "fs.federate.method=FedAvg").code == 0
+    searched = planned(fscost, "rounds=2000", "fs.hpo.fedex.use=true").err
+    assert "fs.hpo.fedex.use=True: FedEx searches hyperparameters; FederatedScope" in searched
+
+
+def test_what_cannot_be_metered_is_refused_before_it_runs(there: StandIn, fscost: Callable[..., Result]) -> None:
+    file = there.folder / "federatedscope" / "core" / "communication.py"
+    file.write_text("class StandaloneCommManager:\n    def post(self): ...\n")
+    told = planned(fscost)
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert "its messages cannot be metered: it has no StandaloneCommManager.send; run its main.py" in told.err
+    file.write_text("")
+    forget()
+    assert "cannot be metered: ImportError: cannot import name 'StandaloneCommManager'" in planned(fscost).err
+
+
+def test_a_value_that_it_crashes_on_is_refused_and_elsewhere_taken(there: StandIn) -> None:
+    assert own("fs.data.splitter=iid").get("data.splitter") == "iid"
+    builder = there.folder / "federatedscope" / "core" / "auxiliaries" / "splitter_builder.py"
+    builder.parent.mkdir()
+    builder.write_text("def get_splitter(config):\n    return lambda data: data.split(config.federate.client_num)\n")
+    forget()
+    told = refusal("fs.data.splitter=iid")
+    assert told.startswith(f"fs.data.splitter=iid: FederatedScope {name_of(there)}")
+    assert "crashes on it: AttributeError: 'list' object has no attribute 'split'; take fs.data.splitter=iid_" in told
+    unasked = cell_of("engine=federatedscope", f"engine.protocol={name_of(there)}", "fs.data.splitter=iid")
+    with closing(FederatedScopeEngine(sys.executable)) as engine, pytest.raises(ConfigError, match="crashes on it"):
+        engine.prepare(unasked)
+
+
 def test_a_named_protocol_is_asked_when_a_cell_is_to_run(there: StandIn) -> None:
-    cell = cell_of("engine=federatedscope", "engine.protocol=master", "fs.federate.my_swich=true")
+    cell = cell_of("engine=federatedscope", f"engine.protocol={name_of(there)}", "fs.federate.my_swich=true")
     assert there.count == 0
     engine = FederatedScopeEngine(sys.executable)
-    with pytest.raises(ConfigError, match=r"fs.federate.my_swich: FederatedScope master .* mean federate.my_switch"):
+    with pytest.raises(ConfigError, match=r"fs.federate.my_swich: FederatedScope master.* mean federate.my_switch"):
         engine.prepare(cell)
     engine.close()
 

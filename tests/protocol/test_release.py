@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fscost
-from fscost.protocol.release import NAMES, PROTOCOLS, RELEASES, protocol_of, release_of, releases_of_dump
+from fscost.protocol.release import NAMES, PROTOCOLS, RELEASES, Release, protocol_of, release_of, releases_of_dump
 
 PACKAGE = Path(fscost.__file__).parent
 
@@ -21,18 +21,30 @@ def test_no_other_module_names_a_release() -> None:
     assert not {str(path) for path in modules if names.intersection(texts_of(path))}
 
 
-def test_an_unnamed_commit_counts_rounds_as_later_releases_do() -> None:
-    other = release_of("v0.3.0+0123abcd")
-    assert (other.name, other.first_evaluation_is_round_0, other.uploads_buffers) == ("v0.3.0+0123abcd", True, True)
-    assert other.splits_iid and not any(release.splits_iid for release in RELEASES)
+FEATURES = ("pickles", "uploads_buffers", "first_evaluation_is_round_0")
 
 
-def test_a_release_is_named_by_what_it_sends() -> None:
+def features_of(release: Release) -> dict[str, bool]:
+    return {name: getattr(release, name) for name in FEATURES}
+
+
+def test_a_release_is_known_by_its_source() -> None:
+    known = [(release, print_) for release in RELEASES for print_ in release.fingerprints]
+    assert {release.protocol for release, _ in known} == {*PROTOCOLS}
+    assert len({print_ for _, print_ in known}) == len(known)
+    for release, print_ in known:
+        assert protocol_of(print_, **features_of(release)) == release.protocol
+
+
+def test_any_other_is_named_after_the_one_that_sends_as_it_does() -> None:
     for name in PROTOCOLS:
-        release = release_of(name)
-        found = protocol_of(name[1:], None, pickles=release.pickles, uploads_buffers=release.uploads_buffers)
-        assert found == name
-    assert protocol_of("0.3.0", "0123abcdef", pickles=True, uploads_buffers=True) == "v0.3.0+0123abcd"
+        found = protocol_of("0123abcd4567", **features_of(release_of(name)))
+        assert found == f"{name}+0123abcd"
+        assert features_of(release_of(found)) == features_of(release_of(name))
+        assert (release_of(found).name, release_of(found).protocol) == (found, found)
+    odd = protocol_of("0123abcd", pickles=True, uploads_buffers=False, first_evaluation_is_round_0=False)
+    assert not release_of(odd).first_evaluation_is_round_0
+    assert release_of("v0.9.9+0123abcd").first_evaluation_is_round_0  # of a store of former days
 
 
 def test_a_dump_tells_its_releases() -> None:

@@ -13,10 +13,15 @@ PICKLES = "def b64serializer(x): ...\n"
 BY_NAME, BY_VALUE = "lambda e: trainable_filter(e[0])\n", "lambda e: trainable_filter(e[1])\n"
 
 
-def package(folder: Path, version: str, message: str, trainer: str) -> Path:
+FROM_0 = "rnd = self.state - 1 if msg_type == 'evaluate' else self.state\n"
+
+
+def package(folder: Path, version: str, message: str, trainer: str, server: str = FROM_0) -> Path:
     """Write the lines that tell the releases apart, in a git repository."""
     top = folder / "federatedscope"
     (top / "core" / "trainers").mkdir(parents=True)
+    (top / "core" / "workers").mkdir()
+    (top / "core" / "workers" / "server.py").write_text(server)
     (top / "__init__.py").write_text(f"raise ImportError('only to be looked at')\n__version__ = '{version}'\n")
     (top / "core" / "message.py").write_text(message)
     (top / "core" / "trainers" / "trainer.py").write_text(trainer)
@@ -45,25 +50,36 @@ def probe() -> Interpreter:
 
 @pytest.mark.pipeline
 @pytest.mark.parametrize(
-    ("version", "message", "trainer", "protocol"),
-    [
-        ("0.2.0", "", BY_VALUE, "v0.2.0"),
-        ("0.3.0", "", BY_VALUE, "v0.3.0"),
-        ("0.3.0", PICKLES, BY_NAME, "master"),
-    ],
+    ("message", "trainer", "server", "like"),
+    [("", BY_VALUE, "", "v0.2.0"), ("", BY_VALUE, FROM_0, "v0.3.0"), (PICKLES, BY_NAME, FROM_0, "master")],
 )
-def test_the_protocol_is_read_from_what_a_release_does(
-    probed: Path, version: str, message: str, trainer: str, protocol: str
+def test_the_release_that_it_is_like_is_read_from_what_it_does(
+    probed: Path, message: str, trainer: str, server: str, like: str
 ) -> None:
-    package(probed, version, message, trainer)
+    package(probed, "0.3.0", message, trainer, server)
     found = probe()
-    assert (found.version, found.protocol, found.commit) == (version, protocol, git(probed, "rev-parse", "HEAD"))
+    assert found.protocol == f"{like}+{found.fingerprint[:8]}"
+    assert (found.version, found.commit) == ("0.3.0", git(probed, "rev-parse", "HEAD"))
 
 
 @pytest.mark.pipeline
-def test_a_commit_between_the_releases_is_named_by_itself(probed: Path) -> None:
-    package(probed, "0.3.0", PICKLES, BY_VALUE)
-    assert probe().protocol == f"v0.3.0+{git(probed, 'rev-parse', 'HEAD')[:8]}"
+def test_no_two_sources_are_called_alike_and_one_source_always_is(probed: Path) -> None:
+    package(probed, "0.3.0", PICKLES, BY_NAME)
+    top, first = probed / "federatedscope", probe().protocol
+    hidden = top / "core" / ".ipynb_checkpoints"
+    hidden.mkdir()
+    for file in (hidden / "message-checkpoint.py", top / "core" / "x_pb2.py", top / "core" / "notes.txt"):
+        file.write_text("x = 1\n")
+    (top / "core" / "message.py").write_bytes(PICKLES.replace("\n", "\r\n").encode())
+    subprocess.run(["rm", "-rf", ".git"], cwd=probed, check=True)
+    assert probe().protocol == first
+    (top / "contrib").mkdir()
+    (top / "contrib" / "mine.py").write_text("")
+    added = probe().protocol
+    (top / "contrib" / "mine.py").write_text("x = 1\n")
+    changed = probe().protocol
+    (top / "contrib" / "mine.py").rename(top / "contrib" / "ours.py")
+    assert len({first, added, changed, probe().protocol}) == 4
 
 
 @pytest.mark.pipeline

@@ -2,7 +2,7 @@
 
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,15 @@ import fscost
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Provenance, Status
 from fscost.engine.base import DEFAULTS, EngineSettings
+from fscost.engine.federatedscope import answers
+from fscost.engine.federatedscope.answers import options_of
 from fscost.engine.federatedscope.effective_options import broken_claims, own_choices
-from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach, options_of
+from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach
 from fscost.engine.process import WarmWorker, Worker
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options, models
 from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
 from fscost.protocol.known_options import KnownOptions
-from fscost.protocol.release import release_of
 from fscost.store.rundir import RunDir
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "is_within_reach",
     "make_engine",
     "options_of",
+    "refusals",
 ]
 
 _LONGEST_WORDS = 200
@@ -63,7 +65,7 @@ class FederatedScopeEngine:
                 f"engine.protocol={cell.protocol}: there is {found.description}; name another interpreter with "
                 "engine.python=PATH, or leave engine.protocol out"
             )
-        _check_unheard_of(cell, found)
+        _check_asked(cell, found)
         self.check_here(cell)
         self._started(found)
 
@@ -102,16 +104,22 @@ def identify(python: str | None) -> tuple[str, KnownOptions]:
     return found.protocol, options_of(found)
 
 
+def refusals(python: str | None, cells: Sequence[Cell]) -> list[str]:
+    """Return for each cell why an interpreter's FederatedScope does not run it, in its own words, or nothing."""
+    return answers.refusals(interpreter(python), cells)
+
+
 def described(python: str | None) -> str:
     """Return which FederatedScope an interpreter has, in words; raises ConfigError where it has none."""
     return interpreter(python).description
 
 
-def _check_unheard_of(cell: Cell, found: Interpreter) -> None:
-    """Refuse options of a cell that no release has, nor this FederatedScope: a named protocol is planned unasked.
+def _check_asked(cell: Cell, found: Interpreter) -> None:
+    """Refuse what this FederatedScope does not have or crashes on: where a protocol is named, a plan does not ask it.
 
-    Those too that its main.py does something with: the worker does what main.py does in the releases.
+    Options too that its main.py does something with: the worker does what main.py does in the releases.
     """
+    options_of(found).check_crashes(dict(fs_options.leaves(cell.fs)))
     unheard = {n: v for n, v in fs_options.leaves(cell.fs) if n not in fs_options.known() and not fs_options.is_open(n)}
     main = Path(found.folder) / "main.py"
     text = main.read_text(errors="replace") if unheard and main.is_file() else ""
@@ -148,9 +156,7 @@ def _problems(cell: Cell) -> Iterator[str]:
     if (backend := cell.get("backend", "torch")) != "torch":
         yield f"fs.backend={backend}: engine=federatedscope meters torch's tensors; take fs.backend=torch"
     splitter = cell.get("data.splitter")
-    if splitter == "iid" and not release_of(cell.protocol).splits_iid:
-        yield "fs.data.splitter=iid: FederatedScope's own iid splitter crashes; take fs.data.splitter=iid_fixed"
-    elif cell.get("data.type") in DATA_TYPES and splitter not in SPLITTERS:
+    if cell.get("data.type") in DATA_TYPES and splitter not in SPLITTERS:
         yield f"fs.data.splitter={splitter}: the digits are split over clients by {' or '.join(SPLITTERS)}"
 
 

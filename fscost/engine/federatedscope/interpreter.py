@@ -1,12 +1,6 @@
-"""The Python that has FederatedScope: which FederatedScope that is, and which options it has.
+"""The Python that has FederatedScope: which FederatedScope that is, and how it is asked."""
 
-To say its options it must be imported, which takes seconds. The answer is kept in the user's cache folder, one file for
-each interpreter and package, until a file of the package changes; where that cannot be written, every command asks.
-"""
-
-import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,10 +13,6 @@ from typing import Any
 
 from fscost.engine.process import BOOT
 from fscost.errors import ConfigError
-from fscost.files import write_whole
-from fscost.protocol import fs_options
-from fscost.protocol.known_options import KnownOptions, kind_of
-from fscost.worker.release_options import in_cell, older_names
 
 _ANSWER_S = 120.0
 _CURE = "name the interpreter that has it with engine.python=PATH or FSCOST_FS_PYTHON"
@@ -30,12 +20,13 @@ _CURE = "name the interpreter that has it with engine.python=PATH or FSCOST_FS_P
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python with FederatedScope; `commit` is None where it is not known."""
+    """A Python with FederatedScope; `commit` is None where it is not known, `fingerprint` is that of its source."""
 
     python: Path
     folder: str
     version: str
     commit: str | None
+    fingerprint: str
     protocol: str
 
     @property
@@ -60,19 +51,30 @@ def interpreter(named: str | None) -> Interpreter:
     """
     python = Path(named).expanduser() if named else Path(sys.executable)
     found = asked(python, "probe", f"engine.python={python}" if named else "engine=federatedscope", cure=f"; {_CURE}")
-    return Interpreter(python, found["folder"], found["version"], found["commit"], found["protocol"])
+    facts = (found[name] for name in ("folder", "version", "commit", "fingerprint", "protocol"))
+    return Interpreter(python, *facts)
 
 
 def asked(
-    python: Path, task: str, shown: str, *, silent: str = "it is no Python that runs the worker", cure: str = ""
+    python: Path,
+    task: str,
+    shown: str,
+    *,
+    silent: str = "it is no Python that runs the worker",
+    cure: str = "",
+    given: str = "",
 ) -> dict[str, Any]:
-    """Return what an interpreter answers to a task of the worker's script.
+    """Return what an interpreter answers to a task of the worker's script, which reads what is `given`.
 
     Raises ConfigError, which begins with `shown`, where it has no answer: with what is wrong as it says, or with
     `silent` and its last words.
     """
     try:
-        done = subprocess.run([python, BOOT, task], capture_output=True, text=True, errors="replace", timeout=_ANSWER_S)
+        done = subprocess.run(
+            [python, BOOT, task], input=given, capture_output=True, text=True, errors="replace", timeout=_ANSWER_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(f"{shown}: it gave no answer in {_ANSWER_S:g} s{cure}") from error
     except (OSError, subprocess.SubprocessError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise ConfigError(f"{shown}: cannot be started: {why}{cure}") from error
@@ -95,77 +97,3 @@ def _reply(text: str) -> dict[str, Any]:
             if isinstance(found := json.loads(line), dict):
                 return found
     return {"error": ""}
-
-
-# --- its options ----------------------------------------------------------------------------------
-
-_FORMAT = 1
-_PARTS = ("defaults", "open", "takes")
-
-
-@cache
-def options_of(found: Interpreter) -> KnownOptions:
-    """Return the options of an interpreter's FederatedScope, by the names that cells use.
-
-    Raises ConfigError with its last words where it does not answer.
-    """
-    answer = _answer(found)
-    defaults = in_cell(answer["defaults"])
-    return KnownOptions(
-        whose=found.description,
-        defaults={**fs_options.OWN, **defaults},  # the engine says what is to be done with these
-        open=answer["open"],
-        takes=answer["takes"],
-        older=older_names(answer["defaults"]),
-        deviating={name: value for name, value in defaults.items() if _deviates(name, value)},
-    )
-
-
-def _deviates(name: str, value: Any) -> bool:
-    """Return whether this FederatedScope has another default than all releases have."""
-    if name not in fs_options.options() or fs_options.is_changed(name):
-        return False
-    return kind_of(value) == kind_of(fs_options.default(name)) and value != fs_options.default(name)
-
-
-def _answer(found: Interpreter) -> dict[str, Any]:
-    file, stamp = _file(found), _stamp(found)
-    if file is not None and (kept := _kept(file, stamp)) is not None:
-        return kept
-    shown = f"engine.python={found.python}: FederatedScope cannot be imported"
-    answer = asked(found.python, "options", shown, silent="it ended when asked for its options")
-    if file is not None:
-        with suppress(OSError):  # it is asked again then
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(file, [json.dumps({"stamp": stamp} | {part: answer[part] for part in _PARTS})], synced=False)
-    return answer
-
-
-def _file(found: Interpreter) -> Path | None:
-    """Return where the answer is kept, None where there is no home for it."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    try:
-        folder = base if base.is_absolute() else Path.home() / ".cache"
-    except RuntimeError:
-        return None
-    name = hashlib.sha256(f"{found.python.absolute()}\n{found.folder}".encode()).hexdigest()[:16]
-    return folder / "fscost" / f"options-{name}.json"
-
-
-def _stamp(found: Interpreter) -> list[Any]:
-    """Return what the answer depends on: the commit, and every module of the package with its size and date."""
-    modules = hashlib.sha256()
-    for path in sorted(Path(found.folder).rglob("*.py")):
-        with suppress(OSError):  # it is gone in the meantime
-            facts = path.stat()
-            modules.update(f"{path}\n{facts.st_size}\n{facts.st_mtime_ns}\n".encode())
-    return [_FORMAT, found.commit, modules.hexdigest()]
-
-
-def _kept(file: Path, stamp: list[Any]) -> dict[str, Any] | None:
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return None
-    is_whole = isinstance(content, dict) and all(part in content for part in _PARTS)
-    return content if is_whole and content.get("stamp") == stamp else None
