@@ -142,7 +142,7 @@ _SIZES = {
     ("convnet5", "64"): "convnet5", ("vgg11", "128"): "vgg11", ("lstm", "256"): "lstm",
 }  # fmt: skip
 
-_HUBS = ("transformers", "huggingface_llm", "modelscope_llm", "huggingface_datasets", "llm")
+_HUB = re.compile("transformers|(huggingface|modelscope)_llm|huggingface_datasets|llm")
 """What stands behind the ``@`` of a model or of data that is named by its path."""
 
 
@@ -185,7 +185,7 @@ def shortened(kind: str) -> str:
     if not _PATH.fullmatch(kind):
         return kind
     path, _, source = kind.rpartition("@")
-    end = f"@{source}" if path and source.lower() not in _HUBS else ""
+    end = f"@{source}" if path and not _HUB.fullmatch(source.lower()) else ""
     path = path or kind
     if cached := re.search(r"(?:models|datasets)--(?:[^/\\]*--)?([^/\\]+)", path):  # as the hub's cache names folders
         return cached[1] + end

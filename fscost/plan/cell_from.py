@@ -9,12 +9,14 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from fscost.cells.cell import Cell
+from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import ConfigError
 from fscost.plan.hydra_config import GROUPS, raw_file
 from fscost.plan.plain_config import Tree, read_yaml, resolved
 from fscost.protocol import fs_options
 from fscost.protocol.datasets import are_of_one_source, type_of
 from fscost.protocol.known_options import KnownOptions
+from fscost.protocol.pretrained import is_language_model, spec_in, spec_of_type
 
 
 def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, options: KnownOptions) -> Cell:
@@ -34,7 +36,15 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
         flat = {**options.deviating, **file, **{name: flat[name] for name in _named(config, parsed, flat, file)}}
     for name, value in flat.items():
         options.check(name, value)
+    if not engine_kind(engine).trains and is_language_model(flat.get("model.type")):
+        flat = _by_its_sizes(flat)
     return Cell(engine=engine, protocol=protocol, fs=fs_options.nested(fs_options.sparse(flat)))
+
+
+def _by_its_sizes(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with the sizes of the language model that they name, which reads no other of a model."""
+    others = {name: value for name, value in flat.items() if not name.startswith("model.")}
+    return {**others, "model.type": "spec", "model.spec": spec_of_type(flat["model.type"])}
 
 
 def _file_leaves(path: str, options: KnownOptions) -> dict[str, Any]:
@@ -96,7 +106,7 @@ def resolvers() -> dict[str, Callable[..., Any]]:
     return {
         "splitter_for": lambda alpha: "iid_fixed" if alpha is None else "lda",
         "splitter_args_for": lambda alpha: [] if alpha is None else [{"alpha": _alpha(alpha)}],
-        "spec_of": lambda shapes, parameters, lora_rank: spec_of(shapes, parameters, lora_rank, read),
+        "spec_of": lambda shapes, parameters, rank, is_adapted: spec_of(shapes, parameters, rank, is_adapted, read),
         "type_of": type_of,
         "data_args_for": lambda resize: [] if resize is None else [{"resize": resize}],
     }
@@ -108,8 +118,12 @@ def _alpha(value: Any) -> float:
     return float(value)
 
 
-def spec_of(shapes: Any, parameters: Any, lora_rank: Any, read: Callable[[Any], Mapping[str, Any]]) -> dict[str, Any]:
+def spec_of(
+    shapes: Any, parameters: Any, lora_rank: Any, is_adapted: Any, read: Callable[[Any], Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return ``fs.model.spec`` of the knobs of ``model=spec``; a rank wins over the file's own.
+
+    Where FederatedScope adapts the model (``fs.llm.adapter.use``), the rank is the adapter's and none of the spec.
 
     The content of the file becomes part of the cell, so that its id does not depend on a path. Raises ConfigError for
     a file that cannot be read, and unless exactly one of `shapes` and `parameters` is given.
@@ -118,12 +132,19 @@ def spec_of(shapes: Any, parameters: Any, lora_rank: Any, read: Callable[[Any], 
         given = "" if shapes is None else f" shapes={shapes} and parameters={parameters}:"
         raise ConfigError(f"model=spec:{given} give either shapes=FILE or parameters=COUNT")
     spec = {"name": f"params_{parameters}", "parameters": parameters} if shapes is None else {**read(shapes)}
-    return spec if lora_rank is None else spec | {"lora_rank": lora_rank}
+    return spec if lora_rank is None or is_adapted else spec | {"lora_rank": lora_rank}
 
 
 def read_shapes(path: Any) -> Mapping[str, Any]:
-    """Read a spec, or a mapping from names to shapes, as YAML or JSON; its name is the file's unless it has one."""
+    """Read a spec, or a mapping from names to shapes, as YAML or JSON; its name is the file's unless it has one.
+
+    A folder of a language model, or its ``config.json``, is one too.
+    """
+    if Path(str(path)).is_dir():
+        return spec_in(Path(str(path)), f"shapes={path}")
     tree = read_yaml("shapes", str(path))
+    if isinstance(tree, dict) and "model_type" in tree:
+        return spec_in(Path(str(path)), f"shapes={path}")
     if not isinstance(tree, dict) or not tree:
         raise ConfigError(f"shapes={path}: no spec of a model: expected tensors with their shapes, or parameters")
     spec = {"tensors": tree} if all(_is_tensor(value) for value in tree.values()) else tree

@@ -38,7 +38,7 @@ from fscost.resources import conf
 OWN_LAYOUT = "own"
 """The option of the group ``table`` that a layout file becomes."""
 
-GROUPS = ("method", "model", "data", "engine", "table", "sweeps")
+GROUPS = ("method", "model", "adapter", "data", "engine", "table", "sweeps")
 _CHOICES = (*GROUPS, "hydra/launcher")
 
 ABSENT: Any = object()

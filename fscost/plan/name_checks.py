@@ -115,7 +115,7 @@ def _all_names() -> list[str]:
 
 def _data_knobs() -> set[str]:
     """Return the knobs that single options bring along, as data=digits brings alpha."""
-    raw = (raw_file(f"{group}/{option}") for group in GROUPS[:3] for option in group_options(group))
+    raw = (raw_file(f"{group}/{option}") for group in GROUPS[:4] for option in group_options(group))
     return {str(key) for option in raw for key in option if key not in ("fs", "hydra", "defaults")}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from fscost.cells.cell import Cell
 from fscost.protocol import datasets, fs_options
 from fscost.protocol.methods import BY_FEDERATE_METHOD, METHODS, Method
-from fscost.protocol.release import NEWEST, Release, release_of
+from fscost.protocol.release import PROTOCOLS, Release, release_of
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,21 @@ class Options:
         return self.release.uploads_buffers or bool(self["personalization.share_non_trainable_para"])
 
     @property
+    def trains_half(self) -> bool:
+        """Whether clients train, and so upload, in half precision."""
+        return bool(self["train.is_enable_half"])
+
+    @property
+    def halves_all(self) -> bool:
+        """Whether the server's model is in half precision too: it shares that of the clients."""
+        return self.trains_half and bool(self["federate.share_local_model"])
+
+    @property
+    def evaluates_loss_alone(self) -> bool:
+        """Whether an evaluation says the loss and nothing else, of splits without samples too."""
+        return str(self["trainer.type"]).lower() == "llmtrainer"
+
+    @property
     def uploads_differences(self) -> bool:
         """Whether clients upload the difference to the model they received, as robust and asynchronous rules need."""
         return any(method.uploads_differences for method in self.used_methods)
@@ -245,10 +260,11 @@ class Options:
 
     def absent(self) -> Iterator[str]:
         """Yield a line for each option of the cell that its release does not have."""
-        protocol, newest = self.cell.protocol, NEWEST.protocol
+        protocol = self.cell.protocol
         absent = fs_options.absent(protocol)
         for name, value in fs_options.leaves(self.cell.fs):
             if name in absent and value != fs_options.default(name):
+                has_it = next(one for one in PROTOCOLS if name not in fs_options.absent(one))
                 yield (
-                    f"fs.{name}={value}: FederatedScope {protocol} has no such option; take engine.protocol={newest}"
+                    f"fs.{name}={value}: FederatedScope {protocol} has no such option; take engine.protocol={has_it}"
                 )

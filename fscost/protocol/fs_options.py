@@ -20,6 +20,7 @@ OWN: Mapping[str, Any] = {
     "model.spec": {},
     "data.train_samples": 1000,
     "data.test_samples": 100,
+    "data.val_samples": 0,
     "data.sample_shape": [],
     "early_stop.stopped_after": 0,
 }
@@ -40,9 +41,15 @@ def _table() -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(Path(__file__).with_name("fs_options.json").read_text()))
 
 
+@lru_cache(maxsize=None)
 def options() -> Mapping[str, Any]:
-    """Return every option by its dotted name with FederatedScope's default."""
-    return cast("dict[str, Any]", _table()["options"])
+    """Return every option by its dotted name with FederatedScope's default: master's, and what other releases add."""
+    return {**_table()["options"], **{name: value for own in _added().values() for name, value in own.items()}}
+
+
+def _added() -> Mapping[str, Mapping[str, Any]]:
+    """Return the options that master does not have, by the release that has them."""
+    return cast("dict[str, dict[str, Any]]", _table()["added"])
 
 
 @lru_cache(maxsize=None)
@@ -79,9 +86,12 @@ def is_changed(name: str) -> bool:
     return name in _table()["changed"]
 
 
+@lru_cache(maxsize=None)
 def absent(protocol: str) -> Sequence[str]:
-    """Return the options that a release does not have yet, none for master."""
-    return cast("dict[str, list[str]]", _table()["absent"]).get(protocol, [])
+    """Return the options that a release does not have, none for one that is not known."""
+    others = [name for release, own in _added().items() if release != protocol for name in own]
+    lacking = cast("dict[str, list[str]]", _table()["absent"])
+    return [*lacking[protocol], *others] if protocol in lacking else []
 
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

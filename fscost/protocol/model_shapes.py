@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fscost.errors import ConfigError, nearest
+from fscost.protocol.language_models import parameters_of
 from fscost.protocol.models import Shape
 
 ITEM_BYTES = {
@@ -13,8 +14,9 @@ ITEM_BYTES = {
 }  # fmt: skip
 """The bytes of one element by torch's names of its dtypes."""
 
-_KEYS = ("name", "dtype", "repeat", "tensors", "parameters", "lora_rank")
+_KEYS = ("name", "dtype", "repeat", "tensors", "config", "parameters", "lora_rank")
 _COUNTS = ("parameters", "repeat", "lora_rank")
+_ONE_OF = ("tensors", "config", "parameters")
 _TENSOR_KEYS = ("shape", "dtype", "trainable")
 
 
@@ -23,11 +25,12 @@ def is_count(spec: Mapping[str, Any]) -> bool:
     return spec.get("parameters") is not None
 
 
-def shapes_of(spec: Mapping[str, Any]) -> list[Shape]:
+def shapes_of(spec: Mapping[str, Any], *, pads: bool = False) -> list[Shape]:
     """Return the entries of the state_dict that a spec stands for; raises ConfigError for a spec that makes no sense.
 
-    With ``lora_rank`` r they are the adapters alone, as the base model is frozen and known to all: a matrix
-    (out, in) becomes lora_A (r, in) and lora_B (out, r) (Hu et al., LoRA, 2022).
+    Instead of tensors it can have the ``config`` of a language model, whose vocabulary has one token more if
+    FederatedScope `pads` it. With ``lora_rank`` r they are the adapters alone, as the base model is frozen and known to
+    all: a matrix (out, in) becomes lora_A (r, in) and lora_B (out, r) (Hu et al., LoRA, 2022).
     """
     where = f"model {spec.get('name', 'spec')}"
     _check_keys(spec, _KEYS, where)
@@ -35,6 +38,8 @@ def shapes_of(spec: Mapping[str, Any]) -> list[Shape]:
     dtype, rank = str(spec.get("dtype") or "float32"), spec.get("lora_rank")
     if is_count(spec):
         return [Shape("parameters", (spec["parameters"],), dtype)]
+    if (config := spec.get("config")) is not None:
+        return _of_config(config, where, pads=pads)
     found = [shape for name, tensor in spec["tensors"].items() for shape in _named(name, tensor, spec, where)]
     if again := [name for name, number in Counter(shape.name for shape in found).items() if number > 1]:
         raise ConfigError(f"{where}: {again[0]}: there is more than one tensor of this name")
@@ -44,6 +49,13 @@ def shapes_of(spec: Mapping[str, Any]) -> list[Shape]:
     if not adapters:
         raise ConfigError(f"{where}: lora_rank={rank}: no trainable tensor is a matrix, so there is nothing to adapt")
     return adapters
+
+
+def _of_config(config: Mapping[str, Any], where: str, *, pads: bool) -> list[Shape]:
+    try:
+        return parameters_of(config, pads=pads)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: config: {error}") from error
 
 
 def _check_keys(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
@@ -64,13 +76,17 @@ def _problems(spec: Mapping[str, Any]) -> Iterator[str]:
     tensors, given = spec.get("tensors"), [key for key in _COUNTS if spec.get(key) is not None]
     if not isinstance(spec.get("name"), str):
         yield "name: must be text, what tables call the model"
-    if (tensors is None) != is_count(spec):
-        yield "give either tensors with their shapes, or parameters, their number"
+    if sum(spec.get(key) is not None for key in _ONE_OF) != 1:
+        yield "give either tensors with their shapes, or parameters, their number, or a language model's config"
     if tensors is not None and (not isinstance(tensors, Mapping) or not tensors):
         yield f"tensors={tensors}: must be a mapping, as {{fc.weight: [10, 64]}}"
     yield from (
         f"{k}={spec[k]}: must be a whole number of at least 1" for k in given if not _is_whole(spec[k], least=1)
     )
+    if (config := spec.get("config")) is not None and not isinstance(config, Mapping):
+        yield f"config={config}: must be a mapping, as a model's config.json is"
+    if config is not None and (wrong := [key for key in (*given, "dtype") if spec.get(key) is not None]):
+        yield f"{wrong[0]}={spec[wrong[0]]}: needs tensors, and config says them; adapters are fs.llm.adapter.args"
     if is_count(spec) and len(given) > 1:
         yield f"{given[1]}={spec[given[1]]}: needs tensors, and parameters={spec['parameters']} names none"
     if "repeat" in given and not any("*" in str(name) for name in tensors or ()):

@@ -21,7 +21,9 @@ class Release:
     sent as lists of numbers; `uploads_buffers` that clients always upload running statistics too;
     `first_evaluation_is_round_0` that the evaluation after the first round of training is that of round 0, not of 1;
     `counts_uploads` that ``total_upload_bytes`` is counted in standalone mode; `converged_content` is what the message
-    ``converged`` carries. `runs_asyn` says that asynchronous courses send what the later releases do.
+    ``converged`` carries. `runs_asyn` says that asynchronous courses send what the later releases do; `adapts` that it
+    trains language models with adapters: it adds the padding token that a tokenizer lacks to their vocabulary, and its
+    clients train in half precision on request.
 
     `fingerprints` are those of its source, as it is in the repository and as it is installed.
 
@@ -38,6 +40,7 @@ class Release:
     counts_uploads: bool
     converged_content: str | None
     runs_asyn: bool = True
+    adapts: bool = False
     fingerprints: frozenset[str] = frozenset()
     as_cell: Mapping[str, Any] = field(default_factory=dict)
     own_option: str = ""
@@ -67,7 +70,19 @@ BETWEEN = replace(
     as_cell={"personalization.share_non_trainable_para": True},
     always_dumps_it=False,
 )
-"""Commits from April to July 2023, and branch llm: they pickle as master does, and upload all entries as before."""
+"""Commits from April to July 2023: they pickle as master does, and upload all entries as before."""
+
+LLM = replace(
+    BETWEEN,
+    name="llm",
+    protocol="llm",
+    adapts=True,
+    fingerprints=frozenset({"43c84c10b9a66f38", "4e78b603b009ec90"}),
+    as_cell={},
+    own_option="llm.tok_len",
+    always_dumps_it=True,
+)
+"""Branch llm, FS-LLM, which left master in 2023."""
 
 V030 = replace(
     BETWEEN,
@@ -105,6 +120,7 @@ V020 = replace(
 RELEASES = (
     MASTER,
     BETWEEN,
+    LLM,
     V030,
     V020,
 )

@@ -54,7 +54,7 @@ def test_anything_else_is_a_factor(name: str) -> None:
 def test_most_options_of_federatedscope_are_factors() -> None:
     told = {name for name in fs_options.options() if is_provenance(name)}
     assert fs_options.IRRELEVANT - {"cfg_file"} <= told
-    assert len(told) == 42
+    assert len(told) == 49
 
 
 def test_an_id_knows_no_host_but_what_is_read() -> None:

@@ -18,7 +18,7 @@ from fscost.plan.plain_config import resolved
 from tests.plan.hydra_itself import composed_by_hydra, started
 from tests.plan.test_launcher import PLUGINS, is_there
 
-GROUPS = ("method", "model", "data", "engine", "table", "sweeps")
+GROUPS = ("method", "model", "adapter", "data", "engine", "table", "sweeps")
 LAUNCHERS = ["local", *(name for name in PLUGINS if is_there(name))]
 
 

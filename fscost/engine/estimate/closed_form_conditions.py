@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from fscost.cells import provenance_options
 from fscost.cells.cell import Cell
 from fscost.cells.names import trains_otherwise_alone
+from fscost.engine.estimate.branch_llm import problems_of_branch_llm
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options, models
+from fscost.protocol.adapters import ARGUMENTS, USE
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
 from fscost.protocol.methods import BY_FEDERATE_METHOD, METHODS, method_problems
@@ -25,7 +27,9 @@ _WITHOUT_INFLUENCE = (
     "train.", "grad.", "finetune.", "regularizer.", "fedopt.", "aggregator.", "federate.mode", "federate.ignore_weight",
     "federate.data_weighted_aggr", "federate.restore_from", "federate.merge_val_data", "model.task", "model.dropout",
     "eval.count_flops", "eval.best_res_update_round_wise_key", "eval.monitoring", "eval.report", "early_stop.delta",
-    "early_stop.improve_indicator_mode",
+    "early_stop.improve_indicator_mode", "federate.save_freq", "federate.save_client_model", "llm.tok_len",
+    "llm.retry_on_nan_loss", "llm.cache.", "llm.chat.", "llm.adapter.mv_to_cpu", "llm.deepspeed.",
+    "llm.offsite_tuning.",
 )  # fmt: skip
 """Options, or their first letters, that change neither how many messages are sent nor what is in them."""
 
@@ -36,7 +40,8 @@ _COUNTED = (
     "federate.unseen_clients_rate", "federate.make_global_eval", "federate.merge_test_data",
     "federate.join_in_info", "data.type", "data.args", "data.splits", "data.splitter", "model.type",
     "model.hidden", "model.layer", "model.in_channels", "model.embed_size", "model.out_channels", "model.use_bias",
-    "eval.freq", "eval.metrics", "eval.split", "early_stop.patience",
+    "eval.freq", "eval.metrics", "eval.split", "early_stop.patience", USE, ARGUMENTS,
+    "federate.client_idx_for_local_train",
     *fs_options.OWN,
 )  # fmt: skip
 
@@ -45,6 +50,8 @@ _TRAINERS = {method.when.get("trainer.type") for method in METHODS}
 
 _TIMING = {name: method.no_closed_form for method in METHODS if method.no_closed_form for name in method.when} | {
     "vertical.use": "messages of vertical and tree learning depend on the data",
+    "llm.offsite_tuning.use": "the emulator is sent as a text of pickled code, whose length nothing here tells",
+    "llm.deepspeed.use": "DeepSpeed's own configuration decides in which precision it trains",
 }
 """Options that are on or off, and why nobody knows beforehand what is sent where they are on."""
 
@@ -109,9 +116,10 @@ def _contradictions(options: Options) -> Iterator[str]:
     elif data not in ("toy", "samples") and options["data.splitter"] not in SPLITTERS:
         yield f"fs.data.splitter={options['data.splitter']}: {_knows(SPLITTERS)}"
     yield from _own_problems(options)
-    if model == "spec":
+    yield from problems_of_branch_llm(options)
+    if model == "spec" and not options[USE]:
         yield from _spec_problems(options)
-    elif model not in models.MODELS:
+    elif model != "spec" and model not in models.MODELS:
         yield f"fs.model.type={model}: {_knows(models.MODELS)}"
     yield from models.problems(options.cell)
 
@@ -123,7 +131,7 @@ def _knows(values: Iterable[str]) -> str:
 def _own_problems(options: Options) -> Iterator[str]:
     """Yield what is wrong with options that FederatedScope does not have, the model's shapes apart."""
     data, model = options["data.type"], options["model.type"]
-    samples = {f"{split}_samples": options[f"data.{split}_samples"] for split in ("train", "test")}
+    samples = {f"{split}_samples": options[f"data.{split}_samples"] for split in ("train", "val", "test")}
     given = [name for name in samples if options.cell.get(f"data.{name}") is not None]
     if data == "samples" and model != "spec":
         yield from _shape_problems(options)

@@ -85,7 +85,7 @@ def _of_samples(known: Row, model: Row | None) -> Iterator[dict[str, Any]]:
     """
     few = known.get("dataloader.batch_size", fs_options.default("dataloader.batch_size"))
     least = {"data.train_samples": few if known.get("dataloader.drop_last") else 1, "data.test_samples": 0}
-    for samples in (least, {"data.train_samples": _MANY, "data.test_samples": _MANY}):
+    for samples in (least, {f"data.{split}_samples": _MANY for split in ("train", "val", "test")}):
         yield _with_model(known, model) | samples
 
 

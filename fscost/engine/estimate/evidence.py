@@ -85,11 +85,15 @@ def _whole(value: Any) -> int:
 
 @dataclass(frozen=True)
 class Way:
-    """One way in which a course may have run, and its messages: a header, and rows per round, type and link."""
+    """One way in which a course may have run, and its messages: a header, and rows per round, type and link.
+
+    `model_size` is the number of parameters of its model, frozen ones too.
+    """
 
     release: Release
     options: Options
     header: Row
+    model_size: int
     rows: Sequence[Row]
     metrics: frozenset[str]
     mean_test_samples: float | None
@@ -155,7 +159,7 @@ def disagreements(way: Way, log: Evidence) -> Iterator[str]:
 
 
 def _of_model(way: Way, log: Evidence) -> Iterator[str]:
-    params = way.header["params"]
+    params = way.model_size
     expected = {params, 2 * params} if way.options.method == "ditto" else {params}  # of its personal model too
     if wrong := log.model_sizes - expected:
         yield f"its model has {params:,} parameters, the log's total_model_size is {max(wrong):,}{_ANOTHER_MODEL}"
@@ -242,6 +246,7 @@ def way_of(release: Release, options: Options) -> Way:
         release,
         options,
         header,
+        estimate.contents.model_size,
         [row for row in rows if "type" in row],
         frozenset(name for one in estimate.groups for name in estimate.contents.metrics(one.samples)),
         sum(one.clients * one.samples["test"] for one in estimate.groups) / options.clients if is_known else None,

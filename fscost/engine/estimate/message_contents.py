@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from fscost.metering.content import tensor_bytes
+from fscost.protocol.adapters import FROZEN, Base, adapters_of, arguments_of
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES
 from fscost.protocol.model_shapes import ITEM_BYTES, is_count, shapes_of
-from fscost.protocol.models import state_dict_of
+from fscost.protocol.models import Shape, state_dict_of
 from fscost.protocol.no_effect import is_quantised, without_effect
 
 _LARGEST_ARRAY = 10**6
@@ -75,8 +76,12 @@ class Contents:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        shapes = shapes_of(options["model.spec"]) if is_spec(options) else state_dict_of(options, _input_shape(options))
-        self.state_dict = Entries((one.name, MetaTensor(one.shape, one.dtype)) for one in shapes)
+        base = _base_of(options)
+        adapter = arguments_of(options)
+        shapes = base if adapter is None else adapters_of(Base(base, options["model.spec"].get("config")), adapter)
+        sizes = {one.name.removeprefix(f"{FROZEN}."): prod(one.shape) for one in (*base, *shapes) if one.trainable}
+        self.model_size = sum(sizes.values())
+        self.state_dict = Entries((one.name, _meta(one, halved=options.halves_all)) for one in shapes)
         self.trainable = {one.name for one in shapes if one.trainable}
         self.is_alone, self.models = options.is_alone, options.models
 
@@ -110,8 +115,12 @@ class Contents:
         return any(not value.is_floating_point() for value in self.state_dict.values())
 
     def shared(self) -> dict[str, Any]:
-        """Return the entries of the state_dict that a client uploads."""
-        return {name: self.state_dict[name] for name in self.options.uploaded(self.state_dict, self.trainable)}
+        """Return the entries of the state_dict that a client uploads, in half precision where it trained in that."""
+        names = self.options.uploaded(self.state_dict, self.trainable)
+        return {
+            name: _in_half(self.state_dict[name]) if self.options.trains_half else self.state_dict[name]
+            for name in names
+        }
 
     def downloaded(self) -> Any:
         """Return what the server broadcasts for training."""
@@ -150,6 +159,12 @@ class Contents:
         """
         found: dict[str, Any] = {}
         numbers = count(0.5)
+        if self.options.evaluates_loss_alone:
+            for split in self.options["eval.split"]:
+                seen = totals.get(split, 0)
+                found |= {f"{split}_loss": next(numbers), f"{split}_total": int(str(seen))}
+                found[f"{split}_avg_loss"] = next(numbers) if seen else 0  # FederatedScope divides by no 0
+            return found
         for split in self.options["eval.split"]:
             if total := totals.get(split):
                 found |= {f"{split}_{name}": next(numbers) for name in ("loss", "avg_loss")}
@@ -185,6 +200,23 @@ Entries = OrderedDict[str, MetaTensor]
 def is_spec(options: Options) -> bool:
     """Return whether the model is known by its shapes alone."""
     return bool(options["model.type"] == "spec")
+
+
+def _base_of(options: Options) -> list[Shape]:
+    """Return the entries of the model as it is without adapters."""
+    if is_spec(options):
+        return shapes_of(options["model.spec"], pads=options.release.adapts)
+    return state_dict_of(options, _input_shape(options))
+
+
+def _meta(one: Shape, *, halved: bool) -> MetaTensor:
+    tensor = MetaTensor(one.shape, one.dtype)
+    return _in_half(tensor) if halved else tensor
+
+
+def _in_half(tensor: MetaTensor) -> MetaTensor:
+    """Return a tensor as ``half()`` makes it: what is no float stays."""
+    return MetaTensor(tensor.shape, "float16") if tensor.is_floating_point() else tensor
 
 
 def _copied(entries: Any) -> Any:

@@ -42,7 +42,7 @@ def _same_for_all(options: Options) -> dict[str, int]:
     if options["data.type"] == "toy":
         return dict.fromkeys(("train", "val", "test"), _TOY_SAMPLES * share)
     if options["data.type"] == "samples":
-        return {split: options[f"data.{split}_samples"] * share for split in ("train", "test")}
+        return {split: options[f"data.{split}_samples"] * share for split in ("train", "val", "test")}
     return {}
 
 

@@ -1,0 +1,232 @@
+"""Causal language models by the sizes in their ``config.json``: the parameters of what transformers 4 makes of it.
+
+Tied weights are one parameter, and buffers are none: neither is here twice, nor in what FederatedScope sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fscost.errors import ConfigError, nearest
+from fscost.protocol.models import Shape
+
+Config = Mapping[str, Any]
+
+TOKENS = "tokens"
+"""How many rows the embeddings have once missing tokens were added; beside the keys of ``config.json``."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A ``model_type``: the `sizes` that its configuration must have, and those with a default.
+
+    `entries` yields the parameters for a whole configuration and the rows of its embeddings; with `ties`, the output
+    layer is the embedding unless ``tie_word_embeddings`` says otherwise. `width`, `layers` are the keys of the hidden
+    size and of the number of layers. `adapted` are the layers that LoRA adapts by default, and `transposed` those
+    whose weights are (in, out).
+    """
+
+    sizes: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    entries: Callable[[Config, int], Iterator[Shape]]
+    width: str = "hidden_size"
+    layers: str = "num_hidden_layers"
+    adapted: tuple[str, ...] = ("q_proj", "v_proj")
+    transposed: tuple[str, ...] = ()
+
+
+def architecture_of(config: Config) -> Architecture:
+    """Return the architecture of a configuration; raises ConfigError for one that is not known."""
+    kind = config.get("model_type")
+    if kind not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise ConfigError(
+            f"model_type={kind}: must be one of {known}{nearest(str(kind), ARCHITECTURES)}; of others give the shapes"
+        )
+    return ARCHITECTURES[kind]
+
+
+def sizes_in(config: Config) -> dict[str, Any]:
+    """Return what of a ``config.json`` decides the parameters; raises ConfigError where a size is no size."""
+    known = architecture_of(config)
+    named = ("model_type", *known.sizes, *known.defaults, TOKENS)
+    found = {key: config[key] for key in named if config.get(key) is not None}
+    for key in known.sizes:
+        if not _is_size(found.get(key)):
+            raise ConfigError(f"{key}={found.get(key)}: must be a whole number of at least 1")
+    for key, value in found.items():
+        default = known.defaults.get(key, 1)
+        right = isinstance(value, bool) if isinstance(default, bool) else _is_size(value)
+        if key != "model_type" and not right:
+            raise ConfigError(f"{key}={value}: must be {_kind_in_words(default)}")
+    return found
+
+
+def _kind_in_words(default: Any) -> str:
+    return "true or false" if isinstance(default, bool) else "a whole number of at least 1"
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def parameters_of(config: Config, *, pads: bool) -> list[Shape]:
+    """Return the parameters of a model; with `pads` its vocabulary has one token more unless `TOKENS` says how many.
+
+    Raises ConfigError for a configuration that is not understood.
+    """
+    sizes, known = sizes_in(config), architecture_of(config)
+    rows = sizes.get(TOKENS) or sizes["vocab_size"] + pads
+    return [*known.entries({**known.defaults, **sizes}, rows)]
+
+
+# --- architectures --------------------------------------------------------------------------------
+
+
+def _gpt2(config: Config, rows: int) -> Iterator[Shape]:
+    width, inner = config["n_embd"], config["n_inner"] or 4 * config["n_embd"]
+    yield Shape("transformer.wte.weight", (rows, width))
+    yield Shape("transformer.wpe.weight", (config["n_positions"], width))
+    for layer in range(config["n_layer"]):
+        at = f"transformer.h.{layer}"
+        yield from _norm(f"{at}.ln_1", width)
+        yield from _transposed(f"{at}.attn.c_attn", width, 3 * width)
+        yield from _transposed(f"{at}.attn.c_proj", width, width)
+        yield from _norm(f"{at}.ln_2", width)
+        yield from _transposed(f"{at}.mlp.c_fc", width, inner)
+        yield from _transposed(f"{at}.mlp.c_proj", inner, width)
+    yield from _norm("transformer.ln_f", width)
+    yield from _output("lm_head", rows, width, config)
+
+
+def _llama(config: Config, rows: int) -> Iterator[Shape]:
+    width, inner, heads = config["hidden_size"], config["intermediate_size"], config["num_attention_heads"]
+    size = config["head_dim"] or width // heads
+    keys = (config["num_key_value_heads"] or heads) * size
+    yield Shape("model.embed_tokens.weight", (rows, width))
+    for layer in range(config["num_hidden_layers"]):
+        at = f"model.layers.{layer}"
+        yield Shape(f"{at}.self_attn.q_proj.weight", (heads * size, width))
+        yield Shape(f"{at}.self_attn.k_proj.weight", (keys, width))
+        yield Shape(f"{at}.self_attn.v_proj.weight", (keys, width))
+        yield Shape(f"{at}.self_attn.o_proj.weight", (width, heads * size))
+        yield Shape(f"{at}.mlp.gate_proj.weight", (inner, width))
+        yield Shape(f"{at}.mlp.up_proj.weight", (inner, width))
+        yield Shape(f"{at}.mlp.down_proj.weight", (width, inner))
+        yield Shape(f"{at}.input_layernorm.weight", (width,))
+        yield Shape(f"{at}.post_attention_layernorm.weight", (width,))
+    yield Shape("model.norm.weight", (width,))
+    yield from _output("lm_head", rows, width, config)
+
+
+def _opt(config: Config, rows: int) -> Iterator[Shape]:
+    width, inner = config["hidden_size"], config["ffn_dim"]
+    if config["word_embed_proj_dim"] not in (0, width) or not config["do_layer_norm_before"]:
+        raise ConfigError(
+            "OPT with projected embeddings, or with norms behind its layers, is not known; give its shapes"
+        )
+    yield Shape("model.decoder.embed_tokens.weight", (rows, width))
+    yield Shape("model.decoder.embed_positions.weight", (config["max_position_embeddings"] + 2, width))
+    yield from _norm("model.decoder.final_layer_norm", width)
+    for layer in range(config["num_hidden_layers"]):
+        at = f"model.decoder.layers.{layer}"
+        for name in ("k_proj", "v_proj", "q_proj", "out_proj"):
+            yield from _linear(f"{at}.self_attn.{name}", width, width)
+        yield from _norm(f"{at}.self_attn_layer_norm", width)
+        yield from _linear(f"{at}.fc1", width, inner)
+        yield from _linear(f"{at}.fc2", inner, width)
+        yield from _norm(f"{at}.final_layer_norm", width)
+    yield from _output("lm_head", rows, width, config)
+
+
+def _gpt_neox(config: Config, rows: int) -> Iterator[Shape]:
+    width, inner = config["hidden_size"], config["intermediate_size"]
+    yield Shape("gpt_neox.embed_in.weight", (rows, width))
+    for layer in range(config["num_hidden_layers"]):
+        at = f"gpt_neox.layers.{layer}"
+        yield from _norm(f"{at}.input_layernorm", width)
+        yield from _norm(f"{at}.post_attention_layernorm", width)
+        yield from _linear(f"{at}.attention.query_key_value", width, 3 * width)
+        yield from _linear(f"{at}.attention.dense", width, width)
+        yield from _linear(f"{at}.mlp.dense_h_to_4h", width, inner)
+        yield from _linear(f"{at}.mlp.dense_4h_to_h", inner, width)
+    yield from _norm("gpt_neox.final_layer_norm", width)
+    yield from _output("embed_out", rows, width, config)
+
+
+def _bloom(config: Config, rows: int) -> Iterator[Shape]:
+    width = config["hidden_size"]
+    yield Shape("transformer.word_embeddings.weight", (rows, width))
+    yield from _norm("transformer.word_embeddings_layernorm", width)
+    for layer in range(config["n_layer"]):
+        at = f"transformer.h.{layer}"
+        yield from _norm(f"{at}.input_layernorm", width)
+        yield from _linear(f"{at}.self_attention.query_key_value", width, 3 * width)
+        yield from _linear(f"{at}.self_attention.dense", width, width)
+        yield from _norm(f"{at}.post_attention_layernorm", width)
+        yield from _linear(f"{at}.mlp.dense_h_to_4h", width, 4 * width)
+        yield from _linear(f"{at}.mlp.dense_4h_to_h", 4 * width, width)
+    yield from _norm("transformer.ln_f", width)
+    yield from _output("lm_head", rows, width, config)
+
+
+def _linear(name: str, inputs: int, outputs: int) -> Iterator[Shape]:
+    yield Shape(f"{name}.weight", (outputs, inputs))
+    yield Shape(f"{name}.bias", (outputs,))
+
+
+def _transposed(name: str, inputs: int, outputs: int) -> Iterator[Shape]:
+    yield Shape(f"{name}.weight", (inputs, outputs))
+    yield Shape(f"{name}.bias", (outputs,))
+
+
+def _norm(name: str, width: int) -> Iterator[Shape]:
+    yield Shape(f"{name}.weight", (width,))
+    yield Shape(f"{name}.bias", (width,))
+
+
+def _output(name: str, rows: int, width: int, config: Config) -> Iterator[Shape]:
+    if not config["tie_word_embeddings"]:
+        yield Shape(f"{name}.weight", (rows, width))
+
+
+_LLAMA = Architecture(
+    ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"),
+    {"num_key_value_heads": 0, "head_dim": 0, "tie_word_embeddings": False},
+    _llama,
+)
+
+ARCHITECTURES = {
+    "gpt2": Architecture(
+        ("n_embd", "n_layer", "n_head", "n_positions", "vocab_size"),
+        {"n_inner": 0, "tie_word_embeddings": True},
+        _gpt2,
+        width="n_embd",
+        layers="n_layer",
+        adapted=("c_attn",),
+        transposed=("c_attn", "c_proj", "c_fc"),
+    ),
+    "llama": _LLAMA,
+    "mistral": _LLAMA,
+    "opt": Architecture(
+        ("hidden_size", "ffn_dim", "num_hidden_layers", "num_attention_heads", "max_position_embeddings", "vocab_size"),
+        {"word_embed_proj_dim": 0, "do_layer_norm_before": True, "tie_word_embeddings": True},
+        _opt,
+    ),
+    "gpt_neox": Architecture(
+        ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"),
+        {"tie_word_embeddings": False},
+        _gpt_neox,
+        adapted=("query_key_value",),
+    ),
+    "bloom": Architecture(
+        ("hidden_size", "n_layer", "vocab_size"),
+        {"tie_word_embeddings": True},
+        _bloom,
+        layers="n_layer",
+        adapted=("query_key_value",),
+    ),
+}
+"""The architectures by ``model_type``."""
