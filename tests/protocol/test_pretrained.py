@@ -56,7 +56,7 @@ def test_the_tokens_that_a_tokenizer_lacks_are_added(tmp_path: Path, files: dict
 
 @pytest.mark.parametrize(
     ("kind", "is_one"),
-    [("models/gpt2@huggingface_llm", True), ("a@modelscope_llm", True), ("google/bert@transformers", False), (None, False)],
+    [("models/gpt2@huggingface_llm", True), ("a@modelscope_llm", True), ("bert@transformers", False), (None, False)],
 )  # fmt: skip
 def test_what_names_a_language_model(kind: Any, is_one: bool) -> None:
     assert is_language_model(kind) is is_one
