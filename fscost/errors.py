@@ -23,12 +23,23 @@ class FscostError(Exception):
 
 
 def _grouped(problems: Iterable[str]) -> list[str]:
-    """Return the problems, each once, the shortest first; options that an engine refuses for one reason share it."""
+    """Return the problems, each once, the shortest first; options that an engine refuses for one reason share it.
+
+    Where another engine is the next step for several, that stands once, at the end.
+    """
     groups: dict[str, list[str]] = {}
     for problem in sorted(dict.fromkeys(problems), key=len):
         found = re.fullmatch(r"(.*): (engine=\w+ .*)", problem)
         groups.setdefault(found.group(2) if found else problem, []).append(found.group(1) if found else "")
-    return sorted((f"{', '.join(whose)}: {why}" if whose[0] else why for why, whose in groups.items()), key=len)
+    texts = sorted((f"{', '.join(whose)}: {why}" if whose[0] else why for why, whose in groups.items()), key=len)
+    steps = [found.group(1) for text in texts if (found := _NEXT_STEP.search(text))]
+    if len(steps) < 2:
+        return texts
+    step = steps[0] if len({*steps}) == 1 else "engine=federatedscope runs what FederatedScope has"
+    return [*sorted((_NEXT_STEP.sub("", text) for text in texts), key=len), step]
+
+
+_NEXT_STEP = re.compile(r"; (engine=federatedscope [^;]+)$")
 
 
 class FscostWarning(UserWarning):

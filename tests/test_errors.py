@@ -19,6 +19,21 @@ def test_a_value_may_hold_what_stands_between() -> None:
     assert str(ConfigError(f"fs.a={{'b': 1}}: {why}", f"fs.c=2: {why}")) == f"fs.c=2, fs.a={{'b': 1}}: {why}"
 
 
+def test_the_next_step_stands_once_and_last() -> None:
+    first, second = "fs.a=1: engine=builtin knows 2", "fs.bb=1: engine=builtin does not implement that"
+    others, does, odd = (
+        "engine=federatedscope has the others",
+        "engine=federatedscope does",
+        "seed=-1: must not be negative",
+    )
+    assert str(ConfigError(f"{first}; {others}", f"fs.c=1: engine=builtin knows 3; {others}", odd)) == (
+        f"{odd}; {first}; fs.c=1: engine=builtin knows 3; {others}"
+    )
+    step = "engine=federatedscope runs what FederatedScope has"
+    assert str(ConfigError(f"{second}; {does}", f"{first}; {others}")) == f"{first}; {second}; {step}"
+    assert str(ConfigError(f"{first}; {others}", odd)) == f"{odd}; {first}; {others}"
+
+
 def test_one_problem_is_its_text() -> None:
     assert str(ConfigError("a: b: c")) == "a: b: c"
     assert str(ConfigError()) == ""

@@ -155,17 +155,11 @@ def _client_problems(cell: Cell) -> Iterator[str]:
     FederatedScope takes 0 for as many as the data have, and all where more are to train than there are.
     """
     clients, sampled = cell.get("federate.client_num"), cell.get("federate.sample_client_num", -1)
-    asks_data = engine_kind(cell.engine).has_interpreter
-    if clients == 0 and not asks_data:
-        yield (
-            "clients=0: must be a whole number of at least 1; engine=federatedscope takes 0 for as many as the data "
-            "have"
-        )
-    elif clients != 0 and not _is_count(clients):
+    if not _is_count(clients) and not (type(clients) is int and clients == 0):
         yield f"clients={clients}: must be a whole number of at least 1"
     if sampled != -1 and not _is_count(sampled):
         yield f"clients_per_round={sampled}: must be at least 1, or -1 for all clients"
-    elif _is_count(clients) and sampled > clients and not asks_data:
+    elif _is_count(clients) and sampled > clients and not engine_kind(cell.engine).has_interpreter:
         yield f"clients_per_round={sampled}: must not exceed clients={clients}"
     rate = cell.get("federate.sample_client_rate", -1)
     if rate != -1 and not (isinstance(rate, int | float) and 0 < rate <= 1):

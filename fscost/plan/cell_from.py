@@ -1,6 +1,7 @@
 """From a composed configuration to the FederatedScope options of one cell."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -34,8 +35,7 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
     if (path := resolved(config, "fs_config")) is not None:
         file = _file_leaves(str(path), options)
         flat = {**options.deviating, **file, **{name: flat[name] for name in _named(config, parsed, flat, file)}}
-    for name, value in flat.items():
-        options.check(name, value)
+    options.check_all(flat)
     if not engine_kind(engine).trains and is_language_model(flat.get("model.type")):
         flat = _by_its_sizes(flat)
     return Cell(engine=engine, protocol=protocol, fs=fs_options.nested(fs_options.sparse(flat)))
@@ -52,12 +52,23 @@ def _file_leaves(path: str, options: KnownOptions) -> dict[str, Any]:
     tree = read_yaml("fs_config", path)
     if not isinstance(tree, dict):
         raise ConfigError(f"fs_config={path}: no FederatedScope configuration: expected sections with options")
-    for problem in _bad_keys(tree):
+    for problem in [*_other_files(tree), *_bad_keys(tree)]:
         raise ConfigError(f"fs_config={path}: {problem}")
     flat = options.read(dict(fs_options.leaves(tree)))
-    for name, value in flat.items():
-        options.check(name, value, shown=f"fs_config={path}: ")
+    options.check_all(flat, shown=f"fs_config={path}: ")
     return flat
+
+
+def _other_files(tree: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield what else a file is that lies beside FederatedScope's configurations."""
+    dotted = all("." in str(key) and isinstance(value, Mapping | list) for key, value in tree.items())
+    if tree and (dotted or all(re.fullmatch(r"arm\d+", str(key)) for key in tree)):
+        yield (
+            "is the search space of hyperparameters that FederatedScope's hpo.py tries (hpo.ss), no configuration; "
+            "give the file that names it, or the values as axes, as fs.train.optimizer.lr=0.01,0.1"
+        )
+    if tree and all(re.fullmatch(r"client(_group)?_\d+", str(key)) for key in tree):
+        yield "has options of single clients, no configuration; give it as fs_client_config=FILE beside fs_config=FILE"
 
 
 def _bad_keys(tree: Mapping[Any, Any], section: str = "") -> Iterator[str]:

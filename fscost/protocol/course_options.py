@@ -258,6 +258,11 @@ class Options:
             seed=self["seed"],
         )
 
+    def unknown_clients(self) -> Iterator[str]:
+        """Yield why nobody knows how many clients there are before the data are loaded."""
+        if self["federate.client_num"] == 0:
+            yield "clients=0: must be at least 1; engine=federatedscope takes 0 for as many as the data have"
+
     def absent(self) -> Iterator[str]:
         """Yield a line for each option of the cell that its release does not have."""
         protocol = self.cell.protocol

@@ -63,15 +63,23 @@ class KnownOptions:
         if not known and not any(option.startswith(f"{name}.") for option in self.defaults):
             raise ConfigError(f"fs.{name}: {self._lacks(name)}")
 
+    def check_all(self, flat: Mapping[str, Any], shown: str = "fs.") -> None:
+        """Refuse options as `check`; raises ConfigError that names all that nobody here has."""
+        lacking = [name for name, value in flat.items() if self._is_lacking(name, value)]
+        if lacking:
+            raise ConfigError(f"{shown}{lacking[0]}: {self._lacks(*lacking)}")
+        for name, value in flat.items():
+            self.check(name, value, shown)
+
     def check(self, name: str, value: Any, shown: str = "fs.") -> None:
         """Refuse an option that nobody here has, or a value of a type that it does not take.
 
         Raises ConfigError with the nearest names, or with the type that is expected. The default of an option that is
         not there is what happens without.
         """
+        if self._is_lacking(name, value):
+            raise ConfigError(f"{shown}{name}: {self._lacks(name)}")
         if name not in self.defaults:
-            if not self.is_known(name) and not _is_default(name, value):
-                raise ConfigError(f"{shown}{name}: {self._lacks(name)}")
             return
         default = self.defaults[name]
         if isinstance(value, float) and not math.isfinite(value):
@@ -102,8 +110,12 @@ class KnownOptions:
             return int(literal)
         return literal if kind_of(literal) in _PLAIN else value
 
-    def _lacks(self, name: str) -> str:
-        return f"{self.whose} has no such option{nearest(name, self.defaults)}{self.cure}"
+    def _is_lacking(self, name: str, value: Any) -> bool:
+        return not self.is_known(name) and not _is_default(name, value)
+
+    def _lacks(self, name: str, *others: str) -> str:
+        nor = f"; nor has it {', '.join(others)}" if others else ""
+        return f"{self.whose} has no such option{nearest(name, self.defaults)}{nor}{self.cure}"
 
 
 def kind_of(value: Any) -> str:

@@ -33,6 +33,7 @@ def probe() -> dict[str, Any]:
             pickles=pickles_models(folder),
             uploads_buffers=_uploads_buffers(folder),
             first_evaluation_is_round_0=_counts_from_0(folder),
+            adapts=(folder / "core" / "configs" / "cfg_llm.py").is_file(),
         ),
     }
 

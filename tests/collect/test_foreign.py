@@ -129,7 +129,7 @@ def test_distributed_mode_writes_the_server_twice(tmp_path: Path) -> None:
     ("name", "text", "words"),
     [
         ("config.yaml", "a: [", "cannot be read"),
-        ("config.yaml", "federate: {client_num: 0, total_round_num: 3}\ndata: {type: toy}", "clients=0"),
+        ("config.yaml", "federate: {client_num: -1, total_round_num: 3}\ndata: {type: toy}", "clients=-1"),
         ("system_metrics.log", '{"id": 0, "total_up', ":1: no JSON"),
         ("eval_results.log", "{'Role': 'Server #', 'Rou", ":1: no Python dict"),
     ],
@@ -141,6 +141,14 @@ def test_what_cannot_be_read_is_named_and_costs_nothing_else(tmp_path: Path, nam
     assert len(frames.cells) == 2
     assert any(str(bad / name) in warning and words in warning for warning in frames.warnings)
     assert not any(str(good) in warning for warning in frames.warnings if "implausible" not in warning)
+
+
+def test_how_many_clients_the_data_had_is_not_known(tmp_path: Path) -> None:
+    run = output(tmp_path / "exp", **SAMPLED)
+    (run / "config.yaml").write_text("federate: {client_num: 0, total_round_num: 3}\ndata: {type: toy}")
+    frames = gather(runs_below(tmp_path))
+    assert (frames.cells["data"][0], pd.isna(frames.cells["clients"][0])) == ("toy", True)
+    assert "final_test_acc" in frames.cells
 
 
 def test_a_run_without_its_configuration_is_listed(tmp_path: Path) -> None:

@@ -264,6 +264,29 @@ def test_a_key_that_is_no_name_is_no_other_option(
     assert words in refusal(file(FORK + text))
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("train.optimizer.lr: {type: float, lower: 0.1, upper: 1.0}", "is the search space of hyperparameters"),
+        ("train.optimizer.lr: [0.1, 1.0]\nmodel.dropout: [0.0]", "is the search space of hyperparameters"),
+        ("arm0: {train.optimizer.lr: 0.1}\narm1: {train.optimizer.lr: 0.2}", "hpo.py tries (hpo.ss)"),
+        ("client_1: {train: {optimizer: {lr: 0.1}}}\nclient_2: {}", "give it as fs_client_config=FILE"),
+        ("client_group_1: {data: {batch_size: 3}}", "has options of single clients"),
+    ],
+)
+def test_a_file_that_is_something_else_is_told_so(
+    there: StandIn, file: Callable[[str], str], text: str, words: str
+) -> None:
+    assert words in refusal(file(text))
+
+
+def test_all_that_it_lacks_is_told_at_once(there: StandIn, file: Callable[[str], str]) -> None:
+    told = refusal(file(FORK + "optimizer: {lr: 0.1}\nwatcher: {at: home}\n"))
+    assert told.count("has no such option") == 1
+    assert "optimizer.lr: FederatedScope" in told
+    assert told.endswith("; nor has it watcher.at")
+
+
 def test_a_name_that_it_has_for_an_option_of_ours(there: StandIn, file: Callable[[str], str]) -> None:
     cell = own(file(FORK.replace("type: toy", "type: toy, batch_size: 16")))
     assert cell.get("dataloader.batch_size") == 16

@@ -21,7 +21,7 @@ def test_no_other_module_names_a_release() -> None:
     assert not {str(path) for path in modules if names.intersection(texts_of(path))}
 
 
-FEATURES = ("pickles", "uploads_buffers", "first_evaluation_is_round_0")
+FEATURES = ("pickles", "uploads_buffers", "first_evaluation_is_round_0", "adapts")
 
 
 def features_of(release: Release) -> dict[str, bool]:
@@ -42,7 +42,7 @@ def test_any_other_is_named_after_the_one_that_sends_as_it_does() -> None:
         assert found == f"{name}+0123abcd"
         assert features_of(release_of(found)) == features_of(release_of(name))
         assert (release_of(found).name, release_of(found).protocol) == (found, found)
-    odd = protocol_of("0123abcd", pickles=True, uploads_buffers=False, first_evaluation_is_round_0=False)
+    odd = protocol_of("0123abcd", **features_of(release_of("master")) | {"first_evaluation_is_round_0": False})
     assert not release_of(odd).first_evaluation_is_round_0
     assert release_of("v0.9.9+0123abcd").first_evaluation_is_round_0  # of a store of former days
 

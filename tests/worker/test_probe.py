@@ -63,6 +63,15 @@ def test_the_release_that_it_is_like_is_read_from_what_it_does(
 
 
 @pytest.mark.pipeline
+def test_a_fork_of_branch_llm_has_its_options(probed: Path) -> None:
+    package(probed, "0.3.0", PICKLES, BY_VALUE)
+    assert probe().protocol.startswith("v0.3.0+")
+    (probed / "federatedscope" / "core" / "configs").mkdir()
+    (probed / "federatedscope" / "core" / "configs" / "cfg_llm.py").write_text("")
+    assert probe().protocol.startswith("llm+")
+
+
+@pytest.mark.pipeline
 def test_no_two_sources_are_called_alike_and_one_source_always_is(probed: Path) -> None:
     package(probed, "0.3.0", PICKLES, BY_NAME)
     top, first = probed / "federatedscope", probe().protocol

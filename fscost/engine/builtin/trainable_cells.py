@@ -83,6 +83,7 @@ def _not_understood(cell: Cell) -> Iterator[str]:
     """Yield a line for each option the builtin engine does not implement, naming the engine that does."""
     if cell.protocol not in PROTOCOLS:
         yield f"engine.protocol={cell.protocol}: must be one of {', '.join(PROTOCOLS)}"
+    yield from Options(cell).unknown_clients()
     sections = tuple(name for name in _UNDERSTOOD if name.endswith("."))
     for name, value in fs_options.leaves(cell.fs):
         if name not in _UNDERSTOOD and (name.startswith(sections) or provenance_options.is_host(name)):

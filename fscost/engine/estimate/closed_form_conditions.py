@@ -87,6 +87,7 @@ def trainer_problems(cell: Cell) -> Iterator[str]:
 def _depends_on_training(cell: Cell) -> Iterator[str]:
     yield from timing_problems(cell)
     options = Options(cell)
+    yield from options.unknown_clients()
     patience = options["early_stop.patience"]
     if 0 < patience < options.evaluations and not options["early_stop.stopped_after"]:
         yield (
