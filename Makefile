@@ -6,9 +6,11 @@ BIN = $(VENV)/bin
 WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)  # side by side, see tests/conftest.py
 
-# What FederatedScope's interpreter imports: Python 3.8.
-WORKER = fscost/worker fscost/metering fscost/__init__.py fscost/errors.py fscost/files.py fscost/cells/__init__.py \
-         fscost/cells/measure.py fscost/protocol/__init__.py fscost/protocol/datasets.py fscost/protocol/fs_options.py \
+# What interpreters of FederatedScope and of training code import: Python 3.8.
+WORKER = fscost/worker fscost/record fscost/store fscost/metering fscost/__init__.py fscost/errors.py fscost/files.py \
+         fscost/printable.py fscost/cells/__init__.py fscost/cells/cell.py fscost/cells/engine_kinds.py \
+         fscost/cells/measure.py fscost/cells/names.py fscost/cells/outcome.py fscost/cells/provenance_options.py \
+         fscost/protocol/__init__.py fscost/protocol/datasets.py fscost/protocol/fs_options.py \
          fscost/protocol/methods.py fscost/protocol/no_effect.py fscost/protocol/release.py \
          fscost/protocol/models.py
 

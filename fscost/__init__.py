@@ -1,7 +1,8 @@
 """fscost: communication-cost tables of federated-learning sweeps.
 
 ``fscost.run("method=fedavg,fedprox", "clients=3,10")`` computes a sweep, ``fscost.table()`` shows it; `fscost.api` says
-what each function takes and returns. Nothing but this file is imported until one of them is used.
+what each function takes and returns. ``with fscost.record(method=…, model=…, clients=…) as run:`` counts what any
+training code sends. Nothing but this file is imported until one of them is used.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ TYPE_CHECKING = False  # typing takes longer to import than all of this
 if TYPE_CHECKING:
     from fscost.api import collect, explain, plan, plot, report, rerun, run, table
     from fscost.errors import FscostError, FscostWarning
+    from fscost.record import record
 
 __version__ = "0.1.0"
 
@@ -26,6 +28,7 @@ _HELD_BY = {
     "plot": "fscost.api",
     "explain": "fscost.api",
     "report": "fscost.api",
+    "record": "fscost.record",
     "FscostError": "fscost.errors",
     "FscostWarning": "fscost.errors",
 }
@@ -37,6 +40,7 @@ __all__ = [
     "explain",
     "plan",
     "plot",
+    "record",
     "report",
     "rerun",
     "run",

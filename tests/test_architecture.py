@@ -18,7 +18,7 @@ LAYERS = [
     {"api"},
     {"launch", "report"},
     {"plots"},
-    {"plan", "engine", "collect", "tables"},
+    {"plan", "engine", "collect", "tables", "record"},
     {"store", "worker"},
     {"metering"},
     {"protocol", "terminal", "extras"},
@@ -94,9 +94,9 @@ def imported_at_run_time(path: Path) -> Iterator[Path]:
 
 
 def files_of_the_worker() -> list[Path]:
-    """What FederatedScope's interpreter imports: all of the worker, and whatever that needs."""
+    """What interpreters of FederatedScope and of training code import: worker and record, and whatever they need."""
     found: set[Path] = set()
-    left = [PACKAGE / "__init__.py", *(PACKAGE / "worker").glob("*.py")]
+    left = [PACKAGE / "__init__.py", *(PACKAGE / "worker").glob("*.py"), *(PACKAGE / "record").glob("*.py")]
     while left:
         found.add(path := left.pop())
         left += [p for p in imported_at_run_time(path) if p not in found]

@@ -1,5 +1,7 @@
 """A cell: one point of a grid, named by its content."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
@@ -19,7 +21,7 @@ CELL_SCHEMA = 1
 AXES = ("method", "model", "data", "clients", "rounds", "seed")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Cell:
     """An engine and the FederatedScope configuration it is to run.
 
@@ -83,7 +85,7 @@ class Cell:
 
     def axis(self, name: str) -> Any:
         """Return an axis by name; ``fs.…`` reads any option of the configuration."""
-        return self.axes[name] if name in self.axes else self.get(name.removeprefix("fs."))
+        return self.axes[name] if name in self.axes else self.get(name[3:] if name.startswith("fs.") else name)
 
     @property
     def name(self) -> str:
@@ -114,11 +116,11 @@ def _canonical(value: Any) -> Any:
     """Return `value` such that ``1`` and ``1.0`` are the same; a cell must not depend on how a number is written."""
     if isinstance(value, Mapping):
         return {str(key): _canonical(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_canonical(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value if isinstance(value, str | int | float | None) else str(value)
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 def _slug(text: Any) -> str:
@@ -145,7 +147,7 @@ def _problems(cell: Cell) -> Iterator[str]:
         yield f"seed={seed}: must be a whole number of at least 0 and below 2^32"
     for name in ("data.args", "data.splitter_args"):
         items = cell.get(name) or []
-        if not isinstance(items, list | tuple) or not all(isinstance(item, Mapping) for item in items):
+        if not isinstance(items, (list, tuple)) or not all(isinstance(item, Mapping) for item in items):
             yield f"fs.{name}={cell.get(name)}: must be a list of mappings, as [{{resize: 32}}]"
 
 
@@ -162,7 +164,7 @@ def _client_problems(cell: Cell) -> Iterator[str]:
     elif _is_count(clients) and sampled > clients and not engine_kind(cell.engine).has_interpreter:
         yield f"clients_per_round={sampled}: must not exceed clients={clients}"
     rate = cell.get("federate.sample_client_rate", -1)
-    if rate != -1 and not (isinstance(rate, int | float) and 0 < rate <= 1):
+    if rate != -1 and not (isinstance(rate, (int, float)) and 0 < rate <= 1):
         yield f"fs.federate.sample_client_rate={rate}: must be in (0, 1], or -1 for no sampling by rate"
 
 

@@ -1,5 +1,7 @@
 """What kinds of engines there are: all that other rooms ask of one. A new engine is a room and a line here."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +13,8 @@ class EngineKind:
     `counted` says in figures what counted the bytes that are no payload. `trains` is whether models learn, so that
     there are evaluations; `writes_logs` whether it writes FederatedScope's logs; `waits_for_disk` whether a result is
     worth to be on the disk before the next one begins. `has_interpreter` is whether it runs under ``engine.python``,
-    whose options are then its own: its room has ``identify(python, protocol)`` too.
+    whose options are then its own: its room has ``identify(python, protocol)`` too. `logs_workers` is whether there is
+    a line of each worker among the logs.
     """
 
     name: str
@@ -20,6 +23,7 @@ class EngineKind:
     writes_logs: bool = True
     waits_for_disk: bool = True
     has_interpreter: bool = False
+    logs_workers: bool = True
 
 
 _KINDS = (
@@ -27,6 +31,9 @@ _KINDS = (
     EngineKind("estimate", "asizeof, closed form", trains=False, writes_logs=False, waits_for_disk=False),
     EngineKind("federatedscope", "FederatedScope's log", has_interpreter=True),
 )
+
+_RECORDED = EngineKind("recorded", "not counted", logs_workers=False)
+"""What ``fscost.record`` writes of a training code that no engine started."""
 
 ENGINES = {kind.name: kind for kind in _KINDS}
 """Every engine by its name, which is that of its room in ``fscost/engine`` and of its file in ``conf/engine``."""
@@ -37,7 +44,7 @@ FEDERATEDSCOPE, WITHOUT_FEDERATEDSCOPE = "federatedscope", "builtin"
 
 def engine_kind(engine: str) -> EngineKind:
     """Return what an engine is; of one that is not here, whose runs are, one that trains and writes logs."""
-    return ENGINES.get(engine, EngineKind(engine))
+    return {**ENGINES, _RECORDED.name: _RECORDED}.get(engine, EngineKind(engine))
 
 
 def untrained() -> Iterator[str]:

@@ -8,14 +8,14 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 
-class _Word(str, Enum):
+class Word(str, Enum):
     """An enumeration whose members are, and print as, their values; `enum.StrEnum` needs Python 3.11."""
 
     def __str__(self) -> str:
         return str(self.value)
 
 
-class Link(_Word):
+class Link(Word):
     """Who sends to whom."""
 
     UPLINK = "uplink"
@@ -34,7 +34,7 @@ def link_between(sender: int, receiver: int) -> Link:
     return Link.UPLINK if receiver == SERVER else Link.PEER
 
 
-class Traffic(_Word):
+class Traffic(Word):
     """Why a message is sent."""
 
     TRAINING = "training"

@@ -1,5 +1,7 @@
 """What a cell's method, model and data are called, read from its options; each name says only what they do."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -41,7 +43,7 @@ def trains_otherwise_alone(trainer: str) -> bool:
     return bool(_PLAIN_TRAINER.fullmatch(kind)) or kind in ("sam_trainer", "local_entropy_trainer")
 
 
-def method_of(cell: "Cell") -> str:
+def method_of(cell: Cell) -> str:
     """Return the method: what is switched on (``fedprox.use``, ``federate.use_ss``, …), else ``federate.method``.
 
     How it is simulated (``federate.share_local_model``, ``federate.online_aggr``) is no method.
@@ -53,14 +55,14 @@ def method_of(cell: "Cell") -> str:
     return "+".join(dict.fromkeys(names))
 
 
-def _switched_on(cell: "Cell") -> Iterator[str]:
+def _switched_on(cell: Cell) -> Iterator[str]:
     sections = [str(name) for name, section in cell.fs.items() if isinstance(section, Mapping)]
     for name in (*(name for name in sections if name not in _NO_METHODS), *_INNER_METHODS):
         if cell.get(f"{name}.use") is True:
             yield name.rpartition(".")[2]
 
 
-def _trainers(cell: "Cell", methods: Collection[str]) -> Iterator[str]:
+def _trainers(cell: Cell, methods: Collection[str]) -> Iterator[str]:
     """Yield the method that a trainer is, by the name that FederatedScope gives it.
 
     One that is named after a method, or after the model or the data, is their usual one.
@@ -70,13 +72,13 @@ def _trainers(cell: "Cell", methods: Collection[str]) -> Iterator[str]:
     if kind == "sam_trainer":
         yield "fedasam" if cell.get("trainer.sam.adaptive") else "fedsam"
     elif not _PLAIN_TRAINER.fullmatch(kind) and served.isdisjoint({kind, re.sub("_?trainer$", "", kind)}):
-        yield _TRAINERS.get(kind, kind.removesuffix("_trainer"))
+        yield _TRAINERS.get(kind, re.sub(r"_trainer\Z", "", kind))
 
 
-def _unnamed_sections(cell: "Cell", base: str) -> Iterator[str]:
+def _unnamed_sections(cell: Cell, base: str) -> Iterator[str]:
     """Yield the methods that no section is named after."""
     if (local := cell.get("personalization.local_param")) and base not in _NOT_BY_LAYERS:
-        words = local if isinstance(local, list | tuple) else [local]
+        words = local if isinstance(local, (list, tuple)) else [local]
         yield _local([str(word) for word in words], cell)
     if (rule := str(cell.get("aggregator.robust_rule") or "fedavg")) != "fedavg":
         yield rule
@@ -103,14 +105,14 @@ _LAST_OF = {"lr": "fc", "convnet2": "fc2", "convnet5": "fc2", "vgg11": "fc3", "l
 """What it is called in models of FederatedScope."""
 
 
-def _local(words: Sequence[str], cell: "Cell") -> str:
+def _local(words: Sequence[str], cell: Cell) -> str:
     """Return FedBN where only normalisation layers stay local, FedPer where only the head does, else what does."""
     if all(_NORM.fullmatch(_layer(word)) for word in words):
         return "fedbn"
     return "fedper" if all(_is_head(word, cell) for word in words) else f"local: {', '.join(words)}"
 
 
-def _is_head(word: str, cell: "Cell") -> bool:
+def _is_head(word: str, cell: Cell) -> bool:
     if _HEAD.fullmatch(_layer(word)):
         return True
     kind, name = str(cell.get("model.type")), _entry(word)
@@ -121,7 +123,7 @@ def _is_head(word: str, cell: "Cell") -> bool:
 
 def _entry(word: str) -> str:
     """Return a keyword without the name of a layer's parameter."""
-    return next((word.removesuffix(end) for end in _ENTRIES if word.endswith(end)), word).strip(".").lower()
+    return next((word[: -len(end)] for end in _ENTRIES if word.endswith(end)), word).strip(".").lower()
 
 
 def _layer(word: str) -> str:
@@ -149,7 +151,7 @@ _HUB = re.compile("transformers|(huggingface|modelscope)_llm|huggingface_dataset
 _PATH = re.compile(r"[\w ./\\~:@+,=#()-]+")
 
 
-def model_of(cell: "Cell") -> str:
+def model_of(cell: Cell) -> str:
     """Return the model's name: its type, with the hidden size where a model of this type reads one."""
     kind, hidden, layers = (cell.get(f"model.{key}") for key in ("type", "hidden", "layer"))
     if kind == "spec":
@@ -161,18 +163,18 @@ def model_of(cell: "Cell") -> str:
     return f"{name}_l{layers}" if kind == "mlp" and layers not in (None, 2) else name
 
 
-def data_of(cell: "Cell") -> str:
+def data_of(cell: Cell) -> str:
     """Return the data's name, with the size it is scaled to and the Dirichlet alpha of its split if it has them."""
     kind, file = str(cell.get("data.type")), cell.get("data.file_path")
     if kind == "file" and file and not cell.get("distribute.use"):  # where each has a file of its own
         kind = shortened(str(file))
-    name = (shortened(kind) or "none").removesuffix("_flat").removesuffix("_seq")  # the form is the model's
+    name = re.sub(r"(_seq)?(_flat)?\Z", "", shortened(kind) or "none")  # the form is the model's
     arguments, split = _arguments(cell.get("data.args")), _arguments(cell.get("data.splitter_args"))
     if "resize" in arguments:
         name += f"_{arguments['resize']}px"
     if cell.get("data.splitter") == "lda":
         alpha = split.get("alpha", 0.5)
-        name += f"_a{alpha:g}" if isinstance(alpha, int | float) else f"_a{alpha}"
+        name += f"_a{alpha:g}" if isinstance(alpha, (int, float)) else f"_a{alpha}"
     return name
 
 

@@ -1,12 +1,15 @@
 """What is known of a run: its status, its outcome and where it came from."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any
+
+from fscost.cells.measure import Word
 
 
-class Status(StrEnum):
+class Status(Word):
     """How far a cell is; only `DONE` has numbers."""
 
     DONE = "done"
@@ -18,7 +21,7 @@ class Status(StrEnum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Provenance:
     """What the numbers of a run depend on besides its cell."""
 
@@ -31,7 +34,7 @@ class Provenance:
     seed: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Outcome:
     """How a run ended; a failed run is a value, not an exception.
 
@@ -48,16 +51,16 @@ class Outcome:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as JSON values."""
-        return asdict(self) | {"status": str(self.status)}
+        return {**asdict(self), "status": str(self.status)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+    def from_dict(cls, values: Mapping[str, Any]) -> Outcome:
         """Return the outcome of which `as_dict` made these values; an older one may lack some."""
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         provenance = known.get("provenance")
         return cls(
-            **known
-            | {
+            **{
+                **known,
                 "status": Status(known["status"]),
                 "warnings": tuple(known.get("warnings", ())),
                 "provenance": provenance and Provenance(**provenance),

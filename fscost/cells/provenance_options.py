@@ -5,7 +5,7 @@ not surely one of them is a factor: a column too many is seen, a mean over two s
 """
 
 import re
-from functools import cache
+from functools import lru_cache
 
 _SECTIONS = ("wandb", "distribute", "llm.cache")
 """All of their options say where a run happens or writes."""
@@ -31,7 +31,7 @@ _OF_LOGS = re.compile(
 _OF_DEVICES = re.compile(r"(.*_)?(device|devices|device_id|device_ids|gpu_ids?|num_workers|n_workers|n_gpu|num_gpus)")
 
 
-@cache  # the cells of a grid have the same
+@lru_cache(maxsize=None)  # the cells of a grid have the same
 def is_read(name: str) -> bool:
     """Return whether an option says where something is read; other data may lie there, so it is part of a cell's id."""
     last = _last(name)
@@ -39,7 +39,7 @@ def is_read(name: str) -> bool:
     return bool(is_place) and not is_host(name)
 
 
-@cache
+@lru_cache(maxsize=None)
 def is_host(name: str) -> bool:
     """Return whether an option says where a run happens or writes, on which no result depends."""
     last = _last(name)

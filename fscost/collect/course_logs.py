@@ -81,7 +81,7 @@ def course_logs(run: Run, reading: Reading, warn: Warn) -> CourseLogs:
         return CourseLogs(schedule_of(cell.get, cell.protocol))
     schedule, workers = _schedule(reading), list[Row]()
     for log in (process.system_metrics for process in run.processes):
-        if is_ours or log.exists():
+        if (is_ours and cell and engine_kind(cell.engine).logs_workers) or log.exists():
             workers += read_system_metrics(log, warn, server_twice=reading.is_distributed)
     if len(run.processes) > 1:
         workers.sort(key=lambda row: int(row["worker"]))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence, Set, ValuesView
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set, ValuesView
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from math import prod
 from typing import Any
+
+from fscost.metering.array_files import tensors_in
 
 NUMBER_BYTES = 8
 """A lone number counts as a double or a 64-bit integer; a larger one, as a ciphertext is, as long as it is."""
@@ -37,15 +40,48 @@ def _is_torchs(kind: type) -> bool:
 def tensor_bytes(tensor: Any) -> int:
     """Return numel × itemsize of a torch tensor (on any device, meta too) or a numpy array; of sparse ones, its parts'.
 
-    Raises Opaque for an array of another library that does not say its bytes.
+    One that wraps others, as a quantised tensor does, is as large as these. Raises Opaque for an array of another
+    library that does not say its bytes.
     """
-    if parts := _parts_of_sparse(tensor):
+    if parts := _parts_of_sparse(tensor) or _wrapped(tensor):
         return sum(map(tensor_bytes, parts))
     if hasattr(tensor, "element_size"):
-        return int(tensor.numel() * tensor.element_size())
+        return int(tensor.numel() * tensor.element_size()) + _scale_bytes(tensor)
     if not hasattr(tensor, "nbytes"):
-        raise Opaque(f"the bytes of {type(tensor).__name__} are not known")
+        return _shape_bytes(tensor)
     return int(tensor.nbytes)
+
+
+def _wrapped(tensor: Any) -> list[Any]:
+    """Return the tensors inside one of a class that has no storage of its own, and looks like what it stands for."""
+    if not hasattr(type(tensor), "__tensor_flatten__"):
+        return []
+    names, _ = tensor.__tensor_flatten__()
+    return [getattr(tensor, name) for name in names]
+
+
+_PACKED = ("torch.quint4x2", "torch.quint2x4", "torch.bits1x8", "torch.bits2x4", "torch.bits4x2")
+"""Types of torch of which a byte holds several elements."""
+
+
+def _scale_bytes(tensor: Any) -> int:
+    """Return the bytes of the scales and zero points of a quantised tensor of torch's own, 0 for any other."""
+    if not getattr(tensor, "is_quantized", False):
+        return 0
+    if str(tensor.dtype) in _PACKED:
+        raise Opaque(f"the bytes of tensors of {tensor.dtype} are not known")
+    if "per_tensor" in str(tensor.qscheme()):
+        return 2 * NUMBER_BYTES
+    return tensor_bytes(tensor.q_per_channel_scales()) + tensor_bytes(tensor.q_per_channel_zero_points())
+
+
+def _shape_bytes(tensor: Any) -> int:
+    """Return shape × the bytes of an element, as TensorFlow's types say them; raises Opaque where they do not."""
+    item, shape = getattr(tensor.dtype, "size", None), tuple(tensor.shape)
+    is_number = any(getattr(tensor.dtype, f"is_{kind}", False) for kind in ("integer", "floating", "complex", "bool"))
+    if not is_number or not isinstance(item, int) or not all(isinstance(length, int) for length in shape):
+        raise Opaque(f"the bytes of {type(tensor).__name__} are not known")
+    return item * int(prod(shape))
 
 
 _BY_ROW, _BY_COLUMN = ("crow_indices", "col_indices", "values"), ("ccol_indices", "row_indices", "values")
@@ -81,6 +117,8 @@ def measure_content(content: Any) -> tuple[int, int]:
         return 0, 0
     if _is_plain_tensor(content):
         return tensor_bytes(content), 0
+    if isinstance(content, (bytes, bytearray)) and (tensors := tensors_in(content)) is not None:
+        return tensors, 0
     size = _text_bytes(content)
     if size is None:
         size = _number_bytes(content)
@@ -98,13 +136,22 @@ def measure_content(content: Any) -> tuple[int, int]:
 
 def largest_text(content: Any) -> int:
     """Return the bytes of the largest string or bytes object inside a content, 0 without any."""
+    return _largest(content, lambda _: True)
+
+
+def largest_binary(content: Any) -> int:
+    """Return the bytes of the largest bytes object inside a content, 0 without any; tensors stored in one are none."""
+    return _largest(content, lambda value: not isinstance(value, str) and tensors_in(value) is None)
+
+
+def _largest(content: Any, counts: Callable[[Any], bool]) -> int:
     size = _text_bytes(content)
     if size is not None:
-        return size
+        return size if counts(content) else 0
     if _is_plain_tensor(content) or _number_bytes(content) is not None:
         return 0
     try:
-        return max(map(largest_text, _inside(content)), default=0)
+        return max((_largest(part, counts) for part in _inside(content)), default=0)
     except (Opaque, RecursionError):
         return 0
 

@@ -63,7 +63,8 @@ class _Clients:
     FederatedScope's clients of vertical learning never learn the round, and say -1: it is the last the server named.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, traffic: dict[str, Traffic]) -> None:
+        self._traffic = traffic
         self._under_way: int | None = None
         self._bits: dict[int, int] = {}
         self._seen: dict[tuple[int, Link, Traffic], int] = {}
@@ -91,13 +92,14 @@ class _Clients:
             self._under_way = state
         if state < 0 and self._under_way is not None:
             state = self._under_way
-        return state, link, traffic_of(msg_type)
+        return state, link, self._traffic.get(msg_type) or traffic_of(msg_type)
 
 
 @dataclass
 class Ledger:
     """Adds up messages; `header` says what they were counted with.
 
+    `traffic` is the class of types of messages that are not FederatedScope's; lines of these types name it.
     `texts` are types of messages with large texts inside: how many messages, and the bytes of the largest text.
     """
 
@@ -106,7 +108,11 @@ class Ledger:
     sent: dict[int, Tally] = field(default_factory=dict)
     received: dict[int, Tally] = field(default_factory=dict)
     texts: dict[str, tuple[int, int]] = field(default_factory=dict)
-    _clients: _Clients = field(default_factory=_Clients, repr=False, compare=False)
+    traffic: dict[str, Traffic] = field(default_factory=dict)
+    _clients: _Clients = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._clients = _Clients(self.traffic)
 
     def record(self, message: Message, each: Sizes) -> None:
         """Count one message to all its receivers; `each` are the bytes of one copy."""
@@ -162,8 +168,9 @@ class Ledger:
     def _rows(self) -> Iterator[dict[str, Any]]:
         yield {"format": LEDGER_FORMAT, **self.header}
         for (state, msg_type, link), tally in self.by_type.items():
+            own = {"traffic": str(self.traffic[msg_type])} if msg_type in self.traffic else {}
             yield {"round": state, "type": msg_type, "link": str(link), "messages": tally.messages,
-                   "client_rounds": tally.client_rounds, **tally.bytes_by_column()}  # fmt: skip
+                   "client_rounds": tally.client_rounds, **tally.bytes_by_column(), **own}  # fmt: skip
         for worker in sorted(self.sent.keys() | self.received.keys()):
             sent, received = self.sent.get(worker, Tally()), self.received.get(worker, Tally())
             yield {"worker": worker, "sent": _of_worker(sent), "received": _of_worker(received)}

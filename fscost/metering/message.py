@@ -74,8 +74,10 @@ def _private_asizeof() -> Any:
     """Load pympler's asizeof a second time.
 
     It caches the types it has seen, and what it returns for arrays depends on that cache; FederatedScope counts with
-    the first one, and its figures must not depend on ours.
+    the first one, and its figures must not depend on ours. Returns None where there is no pympler.
     """
+    if not find_spec("pympler"):  # in an interpreter of somebody's training code
+        return None
     found = find_spec("pympler.asizeof")
     spec = spec_from_file_location("fscost._asizeof", found.origin) if found and found.origin else None
     if spec is None or spec.loader is None:
@@ -90,7 +92,9 @@ _asizeof = _private_asizeof()
 
 
 def reported_bytes(message: Message) -> int | None:
-    """Return asizeof of a message's content, None where pympler fails at it."""
+    """Return asizeof of a message's content, None where pympler fails at it or is not installed."""
+    if _asizeof is None:
+        return None
     try:
         return int(_asizeof(message.content))
     except ValueError:  # pympler 1.1 cannot size some views of arrays

@@ -1,12 +1,16 @@
-"""JSON read in a third of the time; FederatedScope's interpreter, which lacks msgspec, never reads a run's files."""
+"""JSON read in a third of the time where there is msgspec: interpreters of training code may lack it."""
+
+from __future__ import annotations
 
 import json
 from typing import Any
 
-from msgspec import DecodeError
-from msgspec.json import Decoder
+try:
+    import msgspec
+except ImportError:
+    msgspec = None  # type: ignore[assignment]
 
-_DECODER = Decoder()
+_DECODER = msgspec and msgspec.json.Decoder()
 
 
 def loads(text: str) -> Any:
@@ -14,9 +18,11 @@ def loads(text: str) -> Any:
 
     What msgspec refuses, such as ``NaN`` and ``Infinity``, is left to `json.loads`.
     """
+    if not _DECODER:
+        return json.loads(text)
     try:
         return _DECODER.decode(text)
-    except DecodeError:
+    except msgspec.DecodeError:
         return json.loads(text)
 
 
@@ -27,10 +33,10 @@ def loads_lines(text: str, lines: list[str]) -> list[Any] | None:
     reaches over the end of a line that ends and a next one that starts so; with as many objects as lines, each has one.
     """
     ends = text.count("\n") + (not text.endswith("\n"))  # fewer than lines, where something else ends a line too
-    if len(lines) != ends or not all(line.startswith("{") and line.endswith("}") for line in lines):
+    if not _DECODER or len(lines) != ends or not all(line.startswith("{") and line.endswith("}") for line in lines):
         return None
     try:
         values: list[Any] = _DECODER.decode_lines(text)
-    except DecodeError:
+    except msgspec.DecodeError:
         return None
     return values if len(values) == len(lines) else None

@@ -1,5 +1,7 @@
 """Reading ``ledger.jsonl``, which `fscost.metering.ledger` writes, and checking it against its own digest."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Iterable

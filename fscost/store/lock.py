@@ -3,6 +3,8 @@
 The kernel lets go of it when its holder dies, however that happens: nothing stale can stay behind.
 """
 
+from __future__ import annotations
+
 import fcntl
 import os
 from collections.abc import Iterator

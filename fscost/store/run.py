@@ -59,7 +59,7 @@ class Run(Protocol):
         """Return what all files but the logs say."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Reading:
     """What the files of a run say at one moment, its logs left out.
 

@@ -2,10 +2,12 @@
 
 # cell.json, outcome.json history: 1 - first version
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Tuple
 
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
@@ -17,7 +19,7 @@ from fscost.store.run import Reading, warnings_in
 
 FORMAT = 1
 
-Stamp = tuple[tuple[int, int, int] | None, ...]
+Stamp = Tuple[Optional[Tuple[int, int, int]], ...]
 """Of each file the inode, the time of writing in ns, and the size in bytes; None where it is absent."""
 
 
@@ -69,7 +71,7 @@ class RunDir:
         return (self.outcome_file,)
 
     @property
-    def processes(self) -> tuple["RunDir", ...]:
+    def processes(self) -> tuple[RunDir, ...]:
         """The run directory alone: all workers of the run write here."""
         return (self,)
 
@@ -81,11 +83,11 @@ class RunDir:
     def write_cell(self, cell: Cell) -> None:
         """Write the cell into the directory, which is made where there is none."""
         self.path.mkdir(parents=True, exist_ok=True)
-        _write_json(self.cell_file, {"format": FORMAT, "id": cell.id} | cell.as_dict())
+        _write_json(self.cell_file, {"format": FORMAT, "id": cell.id, **cell.as_dict()})
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Close the run."""
-        _write_json(self.outcome_file, {"format": FORMAT} | outcome.as_dict())
+        _write_json(self.outcome_file, {"format": FORMAT, **outcome.as_dict()})
 
     def sync(self) -> None:
         """Wait until the files are on the disk; raises StoreError where they do not get there."""

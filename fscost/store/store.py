@@ -7,6 +7,8 @@ again, the ledger ends with its digest, and an outcome that was cut is no JSON. 
 the next sweep computes it again.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import re
@@ -92,7 +94,7 @@ class Store:
         return holder(self._lock(cell.name))
 
     @contextmanager
-    def claim(self, cell: Cell) -> Iterator["Claim | None"]:
+    def claim(self, cell: Cell) -> Iterator[Claim | None]:
         """Hold the cell against every other process; None where another one holds it."""
         with self._claimed(cell.name) as is_held:
             if is_held and (place := self.place_of(cell)).name != cell.name:

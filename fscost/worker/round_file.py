@@ -22,8 +22,13 @@ class Progress:
 
     def sees(self, message: Message) -> None:
         """Note a message: a round begins when the server first sends the model in it."""
-        if message.sender == SERVER and message.msg_type == "model_para" and message.state >= self._round:
-            self._round = message.state + 1
+        if message.sender == SERVER and message.msg_type == "model_para":
+            self.reaches(message.state + 1)
+
+    def reaches(self, number: int) -> None:
+        """Note that a round, counted from 1, is under way."""
+        if number > self._round:
+            self._round = number
             if time.monotonic() >= self._next_s:
                 with suppress(OSError):  # a full disk ends the course when it must write what matters
                     write_whole(self._path, [json.dumps({"round": self._round})], synced=False)
