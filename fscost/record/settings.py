@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,9 @@ class Settings:
         """Return the cell of a recording outside of a sweep; raises ConfigError for settings that cannot be."""
         return _cell({**self.axes, "rounds": rounds}, self.args, self.framework)
 
-    def named(self, names: Sequence[Any]) -> Settings:
-        """Return the settings with other names of the clients."""
-        return replace(self, names=names)
+    def known_axes(self, rounds: int) -> dict[str, Any]:
+        """Return the axes as cells have them, where so many rounds were recorded."""
+        return dict(self.axes) if self.folder else self.cell(self.rounds or rounds).axes
 
 
 def _cell(axes: Mapping[str, Any], args: Mapping[str, Any], framework: str | None) -> Cell:
@@ -149,4 +149,4 @@ def _compare(given: Mapping[str, Any], args: Mapping[str, Any], asked: Mapping[s
         (f"args.{name}", args[name], others[name]) for name in args if name in others and args[name] != others[name]
     ]
     if wrong:
-        raise ConfigError(*(f"{name}={value}: the cell of the sweep has {name}={its}" for name, value, its in wrong))
+        raise ConfigError(*(f"{name}={value}: the cell of the sweep has {name}={its}; say {name}={value} there" for name, value, its in wrong))
