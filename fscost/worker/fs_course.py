@@ -46,7 +46,7 @@ for _lazily in ("torch._dynamo", "fvcore.nn"):  # what a course imports when it 
         import_module(_lazily)
 
 _LOGS = ("system_metrics.log", "eval_results.log", "config.yaml")
-_PACKAGES = ("torch", "numpy", "scikit-learn", "pympler", "protobuf")
+_PACKAGES = ("torch", "numpy", "scikit-learn", "pympler", "protobuf", "transformers", "peft")
 
 
 def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,10 @@
-"""The closed form of FederatedScope's branch llm against ledgers that were recorded from it."""
+"""The closed form of FederatedScope's branch llm against ledgers that were recorded from it.
+
+``golden_llm.json`` holds what two recorders, which share no code with fscost, wrote around that branch's own main.py
+(commit 7f086944, transformers 4.29.2, peft 0.3.0), with models of the shapes that `tiny_llm.py` makes anew: of each
+case its configuration, the entries that travel, and, per type of message and link, their number and bytes. The wire
+bytes are lengths of the branch's own protobuf messages.
+"""
 
 import json
 from pathlib import Path
@@ -15,6 +21,7 @@ from tests.engine.test_estimate import ADDRESS_DIGITS_BYTES, by_type, estimated,
 
 GOLDEN = json.loads((DATA / "golden_llm.json").read_text())
 SIZES = {"model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 128, "vocab_size": 300}
+IN_CLOSED_FORM = [case for case in GOLDEN if case != "offsite"]
 LLM = ("engine=estimate", "engine.protocol=llm", "data=samples")
 
 
@@ -22,12 +29,13 @@ def recorded(case: str, folder: Path, *overrides: str) -> Cell:
     config, model = folder / "course.yaml", folder / "gpt2"
     model.mkdir()
     config.write_text(yaml.safe_dump(GOLDEN[case]["config"]))
-    (model / "config.json").write_text(json.dumps(SIZES))
+    (model / "config.json").write_text(json.dumps(GOLDEN[case].get("shapes", SIZES)))
     data = ("test_samples=2", "val_samples=1", "model=spec", f"shapes={model}")
-    return cell_of(*LLM, f"fs_config={config}", *data, *overrides)
+    alone = ("clients=1", "fs.federate.client_idx_for_local_train=0") if case == "local2" else ()
+    return cell_of(*LLM, f"fs_config={config}", *data, *alone, *overrides)
 
 
-@pytest.mark.parametrize("case", GOLDEN)
+@pytest.mark.parametrize("case", IN_CLOSED_FORM)
 def test_the_closed_form_equals_the_recorded_ledger(case: str, tmp_path: Path) -> None:
     found, golden = by_type(messages_of(recorded(case, tmp_path), tmp_path / "run")), GOLDEN[case]
     for key, expected in golden["messages"].items():
@@ -44,7 +52,7 @@ def test_the_closed_form_equals_the_recorded_ledger(case: str, tmp_path: Path) -
     assert not found
 
 
-@pytest.mark.parametrize("case", GOLDEN)
+@pytest.mark.parametrize("case", ["lora_r4", "prefix", "full", "half"])
 def test_the_shapes_of_what_travels_say_the_same(case: str, tmp_path: Path) -> None:
     golden, shapes = GOLDEN[case], tmp_path / "shapes.json"
     shapes.write_text(json.dumps({name: shape for name, (_, shape) in golden["model"].items()}))
