@@ -17,6 +17,7 @@ from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
 from fscost.tables.numbers import whole
 from fscost.tables.seeds import counts_of, counts_said, number_of
+from fscost.tables.shown_columns import metric_shown, metrics_of
 from fscost.tables.table import Column
 
 if TYPE_CHECKING:
@@ -169,10 +170,11 @@ class View:
         Raises TableError for runs that must not be compared: those of a table, and of `of_workers` other counts too.
         """
         shared = {name: getattr(spec, name) for name in ("traffic", "measure", "unit", "metric")}
-        column = ColumnSpec(quantity="total", **shared)
         measures = [spec.measure, *["reported"] * of_workers]
         cells = readable(frames.cells, extra)
         keys, lines = compared(cells, frames.rounds, spec, extra, measures)
+        shared["metric"] = metric_shown(spec.metric, metrics_of(lines))
+        column = ColumnSpec(quantity="total", **shared)
         compare = "method" if spec.compare == along else spec.compare
         return cls(frames.workers, spec, keys, lines, compare, column, most)
 

@@ -35,6 +35,10 @@ _UNDERSTOOD = {
 }
 
 
+_DEFAULTS = {"lora": {"r": 8}}
+"""What PEFT takes where an argument is left out, of those that tables name."""
+
+
 @dataclass(frozen=True)
 class Base:
     """The model that is adapted: its parameters, and its ``config.json`` as far as that is known."""
@@ -53,7 +57,9 @@ def arguments_of(options: Any) -> Arguments | None:
     given = options[ARGUMENTS]
     if not isinstance(given, list | tuple) or len(given) != 1 or not isinstance(given[0], Mapping):
         raise ConfigError(f"fs.{ARGUMENTS}={given}: must be a list of one mapping, as [{{adapter_method: lora, r: 8}}]")
-    return {**given[0], "adapter_method": str(given[0].get("adapter_method", "lora")).lower()}
+    said = {name: value for name, value in given[0].items() if value is not None}
+    method = str(said.get("adapter_method", "lora")).lower()
+    return {"adapter_package": "peft", **_DEFAULTS.get(method, {}), **said, "adapter_method": method}
 
 
 def adapters_of(base: Base, arguments: Arguments) -> list[Shape]:

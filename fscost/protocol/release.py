@@ -27,9 +27,9 @@ class Release:
 
     `fingerprints` are those of its source, as it is in the repository and as it is installed.
 
-    `own_option` is an option that no former release dumps, or no later one, and `always_dumps_it` says that every dump
-    of this release has it. `former_names` are the names it has for options that cells know by another, and
-    `former_options` those that were dropped later.
+    `own_option` is an option, or a section, that no former release dumps, or no later one, and `always_dumps_it` says
+    that every dump of this release has it. `former_names` are the names it has for options that cells know by another,
+    and `former_options` those that were dropped later.
     """
 
     name: str
@@ -79,7 +79,7 @@ LLM = replace(
     adapts=True,
     fingerprints=frozenset({"43c84c10b9a66f38", "4e78b603b009ec90"}),
     as_cell={},
-    own_option="llm.tok_len",
+    own_option="llm",
     always_dumps_it=True,
 )
 """Branch llm, FS-LLM, which left master in 2023."""
@@ -169,9 +169,16 @@ _LEAST_OF_A_DUMP = 200
 
 
 def releases_of_dump(options: Collection[str]) -> Sequence[Release]:
-    """Return the releases that may have dumped a configuration, by the names of its options."""
-    own = next((r.own_option for r in reversed(RELEASES) if r.own_option and r.own_option in options), None)
+    """Return the releases that may have dumped a configuration, by the names of its options.
+
+    A model without adapters sends on branch llm what it does on a release that is named: nobody takes it for that.
+    """
+    own = next((r.own_option for r in reversed(RELEASES) if r.own_option and _has(options, r.own_option)), None)
     if own:
         return [release for release in RELEASES if release.own_option == own]
     is_whole = len(options) >= _LEAST_OF_A_DUMP
-    return [release for release in RELEASES if not (is_whole and release.always_dumps_it)]
+    return [release for release in RELEASES if not release.adapts and not (is_whole and release.always_dumps_it)]
+
+
+def _has(options: Collection[str], name: str) -> bool:
+    return name in options or any(option.startswith(f"{name}.") for option in options)

@@ -1,14 +1,16 @@
 """Values of options: which vary and must become a column, when two are the same, and how they are printed."""
 
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fscost.cells import provenance_options
 from fscost.cells.cell import AXES, Cell
 from fscost.cells.names import is_place, shortened
+from fscost.errors import ConfigError
 from fscost.protocol import fs_options
+from fscost.protocol.adapters import ARGUMENTS, USE, arguments_of
 
 UNSET = "not set"
 """An option that FederatedScope does not have by itself, in cells that do not add it."""
@@ -72,18 +74,69 @@ def _differing(group: list[Cell]) -> list[str]:
 
 
 def _all_differing(group: list[Cell]) -> list[str]:
-    names = dict.fromkeys(name for cell in group for name, _ in fs_options.leaves(cell.fs))
-    return [name for name in names if len({repr(option_of(cell, name)) for cell in group}) > 1]
+    names = dict.fromkeys(name for cell in group for name in shown_options(cell))
+    return [name for name in names if any(_differ(name, alike) for alike in _comparable(name, group))]
+
+
+def _differ(name: str, cells: Sequence[Cell]) -> bool:
+    return len({repr(option_of(cell, name)) for cell in cells}) > 1
+
+
+def _comparable(name: str, group: list[Cell]) -> Iterable[Sequence[Cell]]:
+    """Return the cells among which an option can differ: of adapters' arguments, those of one adapter."""
+    if not name.startswith(_ARGUMENT):
+        return [group]
+    of_adapter: dict[str, list[Cell]] = {}
+    for cell in group:
+        of_adapter.setdefault(str(option_of(cell, ADAPTER)), []).append(cell)
+    return of_adapter.values()
 
 
 def option_of(cell: Cell, name: str) -> Any:
     """Return an option; where the cell leaves it, FederatedScope's default, and `UNSET` where it has none."""
+    if name == ADAPTER or name.startswith(_ARGUMENT):
+        return _of_adapter(cell, name)
     value = cell.get(name, fs_options.known().get(name, UNSET))
     if name == "federate.sample_client_rate" and value == 1:
         return fs_options.default(name)  # all clients, as without; Bulyan alone wants it said
     if name in ("model.type", "data.type") and is_place(str(value)):
         return shortened(value)  # wherever it lies
     return value
+
+
+# --- adapters -------------------------------------------------------------------------------------
+
+ADAPTER, RANK, VIRTUAL_TOKENS = "llm.adapter", f"{ARGUMENTS}.r", f"{ARGUMENTS}.num_virtual_tokens"
+"""Which adapter a language model has, and two of its arguments: options of a list, each by itself."""
+
+_ARGUMENT = f"{ARGUMENTS}."
+_NO_SUCH = "–"
+"""An argument that an adapter does not have, or that nobody gave it."""
+
+
+def shown_options(cell: Cell) -> Iterator[str]:
+    """Yield the names of a cell's options; an adapter and each of its arguments are some of their own."""
+    for name, _ in fs_options.leaves(cell.fs):
+        if name not in (USE, ARGUMENTS):
+            yield name
+    if (adapter := _adapter_in(cell)) is not None:
+        yield from (ADAPTER, *(f"{_ARGUMENT}{name}" for name in adapter if name != "adapter_method"))
+
+
+def _of_adapter(cell: Cell, name: str) -> Any:
+    adapter = _adapter_in(cell)
+    if name == ADAPTER:
+        return "none" if adapter is None else adapter["adapter_method"]
+    value = (adapter or {}).get(name.removeprefix(_ARGUMENT))
+    return _NO_SUCH if value is None else value
+
+
+def _adapter_in(cell: Cell) -> Mapping[str, Any] | None:
+    """Return the arguments of a cell's adapter, None where it has none."""
+    try:
+        return arguments_of({name: cell.get(name, fs_options.default(name)) for name in (USE, ARGUMENTS)})
+    except ConfigError:  # a fork's own, of another form
+        return {"adapter_method": as_written(cell.get(ARGUMENTS))}
 
 
 # --- as they are printed --------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Which columns of a layout a table shows: those of which its runs have something, as they have it."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from fscost.cells.engine_kinds import untrained
@@ -89,25 +89,50 @@ def _is_as_asked(run: Record) -> bool:
 def as_logged(columns: Sequence[ColumnSpec], lines: Sequence[Line]) -> tuple[list[ColumnSpec], list[str]]:
     """Return the columns that have something to show, knowing how their metric is logged, and what to say of others.
 
-    Where no run logs the default metric, the columns that show it are left out. Raises TableError
-    for any other metric that no run logs, for a target of a metric of which nobody knows which way is better, and for
-    a target that no accuracy has.
+    Where no run logs the default metric, its columns show what stands for it, and are left out where nothing does.
+    Raises TableError for any other metric that no run logs, for a target of a metric of which nobody knows which way is
+    better, and for a target that no accuracy has.
     """
     names = metrics_of(lines)
-    left_out = [column for column in columns if names and column.metric not in names and _is_left_out(column)]
-    found = [_known(column, lines, names) for column in columns if column not in left_out]
-    if left_out and not found:
+    instead = metric_shown(_DEFAULT, names)
+    is_told = bool(names) or all(line.status is Status.DONE for line in lines)
+    without = [column for column in columns if is_told and _DEFAULT not in names and _is_of_default(column)]
+    shown = [replace(column, metric=instead) if column in without else column for column in columns]
+    found = [_known(column, lines, names) for column in shown if not (column in without and instead == _DEFAULT)]
+    if without and not found:
         refuse_unlogged(_DEFAULT, names)
-    said = [f"{_DEFAULT} is not logged by these runs; table.metric= can be {', '.join(sorted(names))}."]
-    return found, [*(said if left_out else []), *_undecided(found)]
+        return [*columns], []
+    return found, [*(_said_of_default(instead, names) if without else []), *_undecided(found)]
+
+
+def _said_of_default(instead: str, names: Collection[str]) -> Iterator[str]:
+    if not names:
+        yield f"No metric is logged by these runs, neither {_DEFAULT} nor another."
+        return
+    stands = "" if instead == _DEFAULT else f", {instead} stands for it"
+    yield f"{_DEFAULT} is not logged by these runs{stands}; table.metric= can be {', '.join(sorted(names))}."
 
 
 def _shows_metric(column: ColumnSpec) -> bool:
     return QUANTITIES[column.quantity].kind is Kind.METRIC or QUANTITIES[column.quantity].waits
 
 
-def _is_left_out(column: ColumnSpec) -> bool:
+def _is_of_default(column: ColumnSpec) -> bool:
     return column.metric == _DEFAULT and QUANTITIES[column.quantity].kind is Kind.METRIC
+
+
+_LOSSES = ("test_avg_loss", "val_avg_loss", "test_loss", "val_loss")
+
+
+def metric_shown(metric: str, names: Collection[str]) -> str:
+    """Return a metric, or what stands for the default one where no run logs it: the only accuracy, else a loss.
+
+    `names` are those that runs log. Where they log neither, it is the metric that was given.
+    """
+    if metric != _DEFAULT or metric in names:
+        return metric
+    accuracies = [name for name in names if is_accuracy(name)]
+    return accuracies[0] if len(accuracies) == 1 else next((name for name in _LOSSES if name in names), metric)
 
 
 def _known(column: ColumnSpec, lines: Sequence[Line], names: set[str]) -> ColumnSpec:

@@ -13,7 +13,7 @@ from fscost.errors import TableError, nearest
 from fscost.protocol import fs_options
 from fscost.tables.column import ALL, ColumnSpec, one_of
 from fscost.tables.network_model import FOR_EXAMPLE, Connection
-from fscost.tables.option_values import as_written
+from fscost.tables.option_values import ADAPTER, RANK, VIRTUAL_TOKENS, as_written, shown_options
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.table import PAGES, Page
 
@@ -176,7 +176,7 @@ class TableSpec:
             name = key.removeprefix("fs.").removesuffix("?")
             if not key.startswith("fs.") or _is_frozen(name):
                 continue
-            known = {*fs_options.known(), *(option for cell in cells for option, _ in fs_options.leaves(cell.fs))}
+            known = {*fs_options.known(), *(option for cell in cells for option in shown_options(cell))}
             if name not in known:
                 raise TableError(f"table.{setting}={key}: FederatedScope has no such option{nearest(name, known)}")
 
@@ -201,7 +201,8 @@ class TableSpec:
         for key in config:
             if key not in known:
                 raise TableError(f"table.{key}: a table has no such setting{nearest(str(key), known)}")
-        return cls(**config, connection=Connection.from_config({} if network is None else network))
+        named = {key: _in_full(config[key]) for key in ("rows", "across") if key in config}
+        return cls(**{**config, **named}, connection=Connection.from_config({} if network is None else network))
 
     @property
     def options(self) -> list[str]:
@@ -253,6 +254,18 @@ class TableSpec:
     def _labels(self) -> Mapping[str, str]:
         """The labels by the text of their values; in YAML ``0.1`` and ``true`` are no text."""
         return {as_written(value): as_written(text) for value, text in self.labels.items() if text is not None}
+
+
+_SHORT = {"adapter": f"fs.{ADAPTER}", "rank": f"fs.{RANK}", "virtual_tokens": f"fs.{VIRTUAL_TOKENS}"}
+"""Short names of options, as they stand on the command line."""
+
+
+def _in_full(named: Any) -> Any:
+    """Return keys with the options that short names stand for; what is no key is refused elsewhere."""
+    if isinstance(named, list | tuple):
+        return [_in_full(key) for key in named]
+    key, mark = (named.removesuffix("?"), "?" * named.endswith("?")) if isinstance(named, str) else ("", "")
+    return _SHORT[key] + mark if key in _SHORT else named
 
 
 def _check_key(setting: str, key: str, choices: Sequence[str]) -> None:

@@ -147,13 +147,17 @@ def test_what_appended_runs_sent_is_not_derived(run: Path, fscost: Callable[...,
     assert row["total_payload_bytes"] in ("", "n/a")
 
 
+MASTERS = tuple(name for name in NAMES if name != "llm")
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, NAMES),
+        ({}, MASTERS),
         ({"eval": {"save_data": False}}, ("v0.2.0",)),
-        ({"train": {"data_para_dids": []}}, NAMES[:2]),
-        ({"mine": {f"option{n}": n for n in range(200)}}, NAMES[1:]),
+        ({"train": {"data_para_dids": []}}, MASTERS[:2]),
+        ({"mine": {f"option{n}": n for n in range(200)}}, MASTERS[1:]),
+        ({"llm": {"adapter": {"use": True}}}, ("llm",)),
     ],
 )
 def test_the_release_is_told_by_the_options_it_dumps(

@@ -6,7 +6,10 @@ case its configuration, the entries that travel, and, per type of message and li
 bytes are lengths of the branch's own protobuf messages.
 """
 
+import csv
 import json
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import yaml
 from fscost.cells.cell import Cell
 from fscost.engine.estimate import EstimateEngine
 from fscost.errors import ConfigError
-from tests.conftest import DATA, cell_of, cells_of
+from tests.conftest import DATA, Result, cell_of, cells_of
 from tests.engine.test_estimate import ADDRESS_DIGITS_BYTES, by_type, estimated, messages_of
 
 GOLDEN = json.loads((DATA / "golden_llm.json").read_text())
@@ -150,3 +153,51 @@ def test_an_evaluation_says_the_loss_of_every_split_and_no_accuracy(tmp_path: Pa
     seen = answer("val_samples=1")
     assert seen["scalar_bytes"] == seen["messages"] * 6 * 8
     assert seen["wire_bytes"] - answer("val_samples=0")["wire_bytes"] == 3 * seen["messages"]  # 0 is no float
+
+
+# --- logs that the branch wrote --------------------------------------------------------------------
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """What the recorded courses wrote, each in its folder, beside ``models/gpt2``."""
+    with tarfile.open(DATA / "fs_llm_logs.tar.xz") as packed:
+        packed.extractall(tmp_path / "exp", filter="data")
+    model = tmp_path / "models" / "gpt2"
+    model.mkdir(parents=True)
+    (model / "config.json").write_text(json.dumps(SIZES))
+    return tmp_path
+
+
+def rows_of(out: str) -> list[dict[str, str]]:
+    return [*csv.DictReader(line for line in out.splitlines() if not line.startswith("#"))]
+
+
+@pytest.mark.pipeline
+def test_what_travelled_is_derived_from_logs_where_the_sizes_of_the_model_are_there(
+    logs: Path, monkeypatch: pytest.MonkeyPatch, fscost: Callable[..., Result]
+) -> None:
+    monkeypatch.chdir(logs)
+    settings = ("table.columns=[total_uplink,total_downlink,final]", "--format", "csv")
+    for measure in ("payload", "wire"):
+        rows = rows_of(fscost("table", "exp", f"table.measure={measure}", *settings).out)
+        sums = {(row[f"total_uplink_{measure}_bytes"], row[f"total_downlink_{measure}_bytes"]) for row in rows}
+        assert sums == {
+            tuple(str(case["messages"][f"model_para/{link}"][f"{measure}_bytes"]) for link in ("uplink", "downlink"))
+            for case in GOLDEN.values()
+        }
+    assert {row["llm.adapter"] for row in rows} == {"lora", "prefix", "none"}
+    assert all(float(row["final_test_avg_loss"]) > 5 for row in rows)
+
+
+@pytest.mark.pipeline
+def test_nothing_is_derived_where_nobody_says_how_large_the_model_is(
+    logs: Path, monkeypatch: pytest.MonkeyPatch, fscost: Callable[..., Result]
+) -> None:
+    monkeypatch.chdir(logs / "exp")
+    told = fscost("table", ".")
+    assert "models/gpt2/config.json is not there, which would say how large the model is" in told.out
+    assert "8,192" not in told.out
+    (logs / "models" / "gpt2" / "config.json").write_text(json.dumps(SIZES | {"n_embd": 64}))
+    told = fscost("table", ".", f"shapes={logs}/models/gpt2")
+    assert "the log's total_model_size is" in told.out

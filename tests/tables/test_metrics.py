@@ -15,6 +15,7 @@ from fscost.errors import TableError
 from fscost.plots import sketch
 from fscost.report.page_views import figures
 from fscost.tables import Table, TableSpec
+from fscost.tables.shown_columns import metric_shown
 from tests.conftest import Result
 from tests.tables.recorded import entries, evaluated, runs_of, table_of, unpacked
 
@@ -180,14 +181,47 @@ def test_a_metric_that_no_run_logs_is_refused_with_those_there_are(tmp_path: Pat
 
 
 def test_the_default_table_leaves_out_an_accuracy_that_no_run_logs(tmp_path: Path) -> None:
-    logged(tmp_path / "exp", course("val_accuracy"))
+    logged(tmp_path / "exp", course("val_f1"))
     table = table_of(tmp_path, columns=["total", "rounds", "final"])
     assert [column.head for column in table.columns if column.is_number] == ["Total", "Rounds"]
-    assert "test_acc is not logged by these runs; table.metric= can be val_accuracy, val_total." in table.reading
-    with pytest.raises(TableError, match="test_acc: is not logged by these runs; there are val_accuracy, val_total"):
+    assert "test_acc is not logged by these runs; table.metric= can be val_f1, val_total." in table.reading
+    with pytest.raises(TableError, match="test_acc: is not logged by these runs; there are val_f1, val_total"):
         table_of(tmp_path, columns=["final", "best"])
-    with pytest.raises(TableError, match="test_acc: is not logged by these runs; there are val_accuracy, val_total"):
+    with pytest.raises(TableError, match="test_acc: is not logged by these runs; there are val_f1, val_total"):
         table_of(tmp_path, columns=["total", "rounds_to"])
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        ({"test_acc", "test_avg_loss"}, "test_acc"),
+        ({"val_accuracy", "test_avg_loss"}, "val_accuracy"),
+        ({"val_acc", "test_accuracy", "val_avg_loss"}, "val_avg_loss"),  # which of two nobody knows
+        ({"test_loss", "test_avg_loss", "test_total"}, "test_avg_loss"),
+        ({"test_total"}, "test_acc"),
+        (set(), "test_acc"),
+    ],
+)
+def test_what_is_logged_stands_for_the_default_metric(names: set[str], shown: str) -> None:
+    assert metric_shown("test_acc", names) == shown
+    assert metric_shown("val_f1", names) == "val_f1"
+
+
+def test_the_default_table_shows_the_loss_where_no_accuracy_is_logged(tmp_path: Path) -> None:
+    logged(tmp_path / "exp", course("test_avg_loss"))
+    table = table_of(tmp_path, columns=["total", "final", "best"])
+    heads = [column.head for column in table.columns if column.is_number]
+    assert heads == ["Total", "Test avg loss", "Best test avg loss"]
+    assert {entry.text for entry in entries(table, "best").values()} != {"n/a"}
+    assert any("test_acc is not logged by these runs, test_avg_loss stands for it" in said for said in table.reading)
+
+
+def test_no_accuracy_of_nothing_but_unknowns_is_shown(tmp_path: Path) -> None:
+    folder = logged(tmp_path / "exp", course("val_f1"))
+    (folder / "eval_results.log").unlink()
+    table = table_of(tmp_path, columns=["total", "final"])
+    assert [column.head for column in table.columns if column.is_number] == ["Total"]
+    assert "No metric is logged by these runs, neither test_acc nor another." in table.reading
 
 
 def test_what_one_of_the_runs_logs_is_not_known_of_the_other(tmp_path: Path) -> None:
@@ -364,8 +398,12 @@ def test_figures_and_report_know_what_tables_know(paper: Path, tmp_path: Path, m
 
 
 @pytest.mark.pipeline
-def test_a_figure_of_a_metric_that_no_run_logs_names_those_there_are(paper: Path, tmp_path: Path) -> None:
+def test_a_figure_shows_what_stands_for_the_default_metric_and_refuses_another_that_no_run_logs(
+    paper: Path, tmp_path: Path
+) -> None:
     renamed(paper, tmp_path / "runs", "val_accuracy")
-    subject = Results(select([str(tmp_path / "runs")])).subject()
+    drawn = figures(Results(select([str(tmp_path / "runs")])).subject())["accuracy payload training"]
+    assert drawn["y"] == "Test avg loss"  # which of two accuracies nobody knows
+    subject = Results(select([str(tmp_path / "runs"), "table.metric=val_f1"])).subject()
     refused = figures(subject)["accuracy payload training"]["refused"]
-    assert refused.startswith("table.metric=test_acc: is not logged by these runs; there are test_avg_loss")
+    assert refused.startswith("table.metric=val_f1: is not logged by these runs; there are test_avg_loss")

@@ -195,7 +195,7 @@ class TestLayout:
         texts = {format: render(table, format) for format in FORMATS}
         assert all("FlowerTune leaderboard" in text for text in texts.values())
         assert r"Mistral-7B, 200 rounds of 2 clients (GiB) & 40.7 & 40.62 & -0.18" in texts["latex"]
-        assert texts["latex"].count(r"\midrule") == 4
+        assert texts["latex"].count(r"\midrule") == 5
         first = next(csv.DictReader(io.StringIO(texts["csv"])))
         assert float(first["computed"]) == 26_416_392 / MIB
 

@@ -16,6 +16,7 @@ from fscost.errors import ConfigError
 from fscost.protocol import fs_options
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES
+from fscost.protocol.pretrained import is_language_model, spec_of_type
 from fscost.protocol.release import Release, release_of
 from fscost.store.ledger_file import LedgerFile
 
@@ -71,6 +72,8 @@ def _possible(
     """
     known = dict(fs_options.leaves(cell.fs))
     known |= {"early_stop.stopped_after": stopped} if stopped else {"early_stop.patience": 0}
+    if model is None and is_language_model(known["model.type"]):
+        model = spec_of_type(known["model.type"])
     is_here = model is None and known["data.type"] in (*DATA_TYPES, "toy")
     some = [known] if is_here else [*_of_samples(known, model)]
     for release in map(release_of, releases):
