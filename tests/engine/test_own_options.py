@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome, Status
 from fscost.engine.federatedscope import FederatedScopeEngine, interpreter, options_of
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options
 from fscost.worker.probe import fingerprint_of
+from tests.commands.test_status import finish
 from tests.conftest import Result, cell_of, cells_of
 
 NODE = """
@@ -387,6 +389,22 @@ def test_what_it_does_not_take_itself_is_refused_in_its_words_and_asked_once(
     assert planned(fscost, *words[1:], "fs.federate.method=FedAvg").code == 0
     searched = planned(fscost, "rounds=2000", "fs.hpo.fedex.use=true").err
     assert "fs.hpo.fedex.use=True: FedEx searches hyperparameters; FederatedScope" in searched
+
+
+@pytest.mark.pipeline
+def test_what_was_done_before_it_was_edited_is_told(there: StandIn, fscost: Callable[..., Result]) -> None:
+    before = [finish(cell, Outcome(status=Status.DONE)) for cell in (own("clients=3"), own("clients=5"))]
+    assert "done with" not in planned(fscost, "clients=3,5,7").out
+    (there.folder / "federatedscope" / "core" / "message.py").write_text(f"{MESSAGE}# changed\n")
+    forget()
+    first = before[0].read_cell().protocol
+    line = f"2 missing cells are done with FederatedScope {first}, whose source is not that of {name_of(there)}, which"
+    told = planned(fscost, "clients=3,5,7")
+    assert (told.code, told.out.count(line), told.out.count("missing   ")) == (0, 1, 3)
+    status = fscost("status", "engine=federatedscope", f"engine.python={sys.executable}", "clients=3,5,7", "seed=0")
+    assert line in status.out
+    shown = fscost("plan", "engine=federatedscope", f"engine.protocol={first}", "clients=3,5")
+    assert shown.out.count("done   ") == 2
 
 
 def test_what_cannot_be_metered_is_refused_before_it_runs(there: StandIn, fscost: Callable[..., Result]) -> None:
