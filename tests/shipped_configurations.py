@@ -22,7 +22,7 @@ from fscost.errors import ConfigError
 from fscost.plan import Planned, plan
 
 _LOAD = """
-import json, os, sys, yaml
+import inspect, json, os, sys
 replies = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 from federatedscope.core.configs.config import global_cfg
@@ -30,7 +30,9 @@ for file in sys.stdin.read().splitlines():
     config, refusal = global_cfg.clone(), ""
     try:
         config.merge_from_file(file)
-        config.freeze(inform=False, save=False)
+        config.outdir = "."
+        parameters = inspect.signature(config.freeze).parameters
+        config.freeze(**{word: False for word in ("inform", "save") if word in parameters})
     except Exception as error:
         refusal = f"{type(error).__name__}: {error}"
     replies.write(json.dumps([file, refusal]) + "\\n")

@@ -54,9 +54,13 @@ def meter(message: Message, *, pickled: bool) -> Sizes:
     return enclosed(message, meter_content(message, pickled=pickled))
 
 
-def meter_unreported(message: Message, *, pickled: bool) -> Sizes:
-    """Return the bytes of one copy of `message` with 0 as `reported_bytes`, for who gets that from FederatedScope."""
-    return enclosed(message, _measured(message.content, _as_pickle(message, pickled)))
+def meter_unreported(message: Message, *, pickled: bool | None) -> Sizes:
+    """Return the bytes of one copy of `message` with 0 as `reported_bytes`, for who gets that from FederatedScope.
+
+    Its wire bytes are not known where `pickled` is None: it encodes messages as no release does.
+    """
+    sizes = enclosed(message, _measured(message.content, _as_pickle(message, bool(pickled))))
+    return sizes._replace(wire_bytes=None) if pickled is None else sizes
 
 
 def meter_content(message: Message, *, pickled: bool) -> Sizes:

@@ -149,4 +149,9 @@ def _compare(given: Mapping[str, Any], args: Mapping[str, Any], asked: Mapping[s
         (f"args.{name}", args[name], others[name]) for name in args if name in others and args[name] != others[name]
     ]
     if wrong:
-        raise ConfigError(*(f"{name}={value}: the cell of the sweep has {name}={its}; say {name}={value} there" for name, value, its in wrong))
+        raise ConfigError(
+            *(
+                f"{name}={value}: the cell of the sweep has {name}={its}; say {name}={value} there"
+                for name, value, its in wrong
+            )
+        )

@@ -17,13 +17,13 @@ from fscost.worker.round_file import Progress
 
 
 class Recorder:
-    """Meters messages; `pickled` says how this FederatedScope encodes ``model_para``.
+    """Meters messages; `pickled` says how this FederatedScope encodes ``model_para``, None that nobody knows.
 
     What FederatedScope reports of a message is taken from its own count, made when the message is handled. It does
     not count what it hands over client by client, with ``federate.online_aggr``: `counts_broadcasts` is then False.
     """
 
-    def __init__(self, *, pickled: bool, counts_broadcasts: bool, progress: Progress | None = None) -> None:
+    def __init__(self, *, pickled: bool | None, counts_broadcasts: bool, progress: Progress | None = None) -> None:
         self.pickled, self.counts_broadcasts, self.progress = pickled, counts_broadcasts, progress
         self.ledger = Ledger({})
         self.helped = False
