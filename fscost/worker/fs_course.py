@@ -24,10 +24,10 @@ from fscost.files import write_whole
 from fscost.protocol import fs_options
 from fscost.protocol.no_effect import without_effect
 from fscost.worker import fs_data
-from fscost.worker.probe import pickles_models
 from fscost.worker.recorder import Recorder
 from fscost.worker.release_options import in_cell, in_release, leaves
 from fscost.worker.round_file import Progress
+from fscost.worker.wire_encoding import pickles_models
 
 try:  # since v0.3.0
     from federatedscope.core.auxiliaries.logging import update_logger
@@ -58,7 +58,7 @@ def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     into = Path(request["into"])
     config = _configured(request, into)
-    pickled = pickles_models(Path(federatedscope.__file__).parent)
+    pickled = pickles_models()
     progress = Progress(into / "progress.json")
     recorder = Recorder(pickled=pickled, counts_broadcasts=not config.federate.online_aggr, progress=progress)
     recorder.attach()
