@@ -14,7 +14,8 @@ class EngineKind:
     there are evaluations; `writes_logs` whether it writes FederatedScope's logs; `waits_for_disk` whether a result is
     worth to be on the disk before the next one begins. `has_interpreter` is whether it runs under ``engine.python``,
     whose options are then its own: its room has ``identify(python, protocol)`` too. `logs_workers` is whether there is
-    a line of each worker among the logs.
+    a line of each worker among the logs. `encodes_itself` is whether messages are serialised, and sent, as the training
+    code does it, and not as FederatedScope.
     """
 
     name: str
@@ -24,6 +25,7 @@ class EngineKind:
     waits_for_disk: bool = True
     has_interpreter: bool = False
     logs_workers: bool = True
+    encodes_itself: bool = False
 
 
 _KINDS = (
@@ -32,8 +34,11 @@ _KINDS = (
     EngineKind("federatedscope", "FederatedScope's log", has_interpreter=True),
 )
 
-_RECORDED = EngineKind("recorded", "not counted", logs_workers=False)
+_RECORDED = EngineKind("recorded", "not counted", logs_workers=False, encodes_itself=True)
 """What ``fscost.record`` writes of a training code that no engine started."""
+
+_LISTED = EngineKind("listed", "as the list says", trains=False, writes_logs=False, encodes_itself=True)
+"""What is read of messages that somebody else counted."""
 
 ENGINES = {kind.name: kind for kind in _KINDS}
 """Every engine by its name, which is that of its room in ``fscost/engine`` and of its file in ``conf/engine``."""
@@ -44,7 +49,7 @@ FEDERATEDSCOPE, WITHOUT_FEDERATEDSCOPE = "federatedscope", "builtin"
 
 def engine_kind(engine: str) -> EngineKind:
     """Return what an engine is; of one that is not here, whose runs are, one that trains and writes logs."""
-    return {**ENGINES, _RECORDED.name: _RECORDED}.get(engine, EngineKind(engine))
+    return {**ENGINES, _RECORDED.name: _RECORDED, _LISTED.name: _LISTED}.get(engine, EngineKind(engine))
 
 
 def untrained() -> Iterator[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fscost.record.recording import Recording
+from fscost.record.flower_messages import counted
+from fscost.record.recording import Recording, the_open_one
 from fscost.record.settings import Settings
 
 __all__ = ["record"]
 
 
 class _Record:
-    """What ``fscost.record`` is: called, it returns a recording."""
+    """What ``fscost.record`` is: called, it returns a recording; ``flower`` counts in the one that is open."""
 
     def __call__(
         self,
@@ -34,6 +35,10 @@ class _Record:
         """
         named = {"method": method, "model": model, "data": data, "clients": clients, "rounds": rounds, "seed": seed}
         return Recording(Settings.of(named, framework, args))
+
+    def flower(self, grid: Any) -> Any:
+        """Return a Flower app's `grid`, whose messages the recording that is open counts from now on."""
+        return counted(grid, the_open_one())
 
 
 record = _Record()

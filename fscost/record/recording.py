@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from types import TracebackType
@@ -46,6 +46,7 @@ class Recording:
         self._ledger = Ledger({"protocol": NEWEST.protocol, "clients": len(self._workers)})
         self._traffic: dict[str, Traffic] = {}
         self._to_nobody = 0
+        self.notes: list[str] = []
         self._wrong: BaseException | None = None
 
     # --- what a loop says -------------------------------------------------------------------------
@@ -74,6 +75,11 @@ class Recording:
             if self._run and self._rounds.first is not None:  # for those who look at the run while it lasts
                 lines = self._evaluated.lines(self._rounds.first)
                 write_whole(self._run.eval_results, lines, synced=False)
+
+    @property
+    def client_names(self) -> Sequence[Any]:
+        """The names of the clients, in the order of their worker ids."""
+        return self._settings.names
 
     def worker(self, name: Any) -> int:
         """Return the worker id of a client; raises RecordError for a name that none of them has."""
@@ -224,6 +230,7 @@ class Recording:
             yield f"{self._to_nobody} messages were to no client, and count as none"
         if early := self._evaluated.before(first):
             yield f"the evaluation of round {early[0]}, before any training, is in no table: its metrics are left out"
+        yield from dict.fromkeys(self.notes)
         yield from self._unmetered.warnings()
         yield from _numbers_alone(self._ledger)
         yield from self._ledger.warnings()

@@ -149,9 +149,5 @@ def _compare(given: Mapping[str, Any], args: Mapping[str, Any], asked: Mapping[s
         (f"args.{name}", args[name], others[name]) for name in args if name in others and args[name] != others[name]
     ]
     if wrong:
-        raise ConfigError(
-            *(
-                f"{name}={value}: the cell of the sweep has {name}={its}; say {name}={value} there"
-                for name, value, its in wrong
-            )
-        )
+        says = "{0}={1}: the cell of the sweep has {0}={2}; say {0}={1} there"
+        raise ConfigError(*(says.format(name, value, its) for name, value, its in wrong))

@@ -76,7 +76,7 @@ def reading(
     """Yield the sentences that say how to read the columns that are shown."""
     sizes = [column for column, _ in columns if _is_of_bytes(column)]
     for measure in dict.fromkeys(column.measure for column in sizes):
-        yield f"{measure.capitalize()}: {MEASURES[measure].meaning}."
+        yield f"{measure.capitalize()}: {_meaning(measure, lines)}."
     classes = {traffic for column in sizes for traffic in column.traffics}
     if others := [str(traffic) for traffic in Traffic if traffic not in classes] if sizes else []:
         yield f"{' and '.join(others).capitalize()} messages are not counted."
@@ -194,6 +194,13 @@ def notes(
     if ESTIMATED in behind:
         why = [*(_ESTIMATES[form] for form in closed_form), *_estimates(lines, specs)]
         yield Note(ESTIMATED.sign, f"{ESTIMATED.meaning}: {'; '.join(why)}")
+
+
+def _meaning(measure: str, lines: Sequence[Line]) -> str:
+    """Return what a measure counts; wire bytes of a training code that no engine of ours runs are its own."""
+    usual, own = MEASURES[measure].meaning, "a message as the training code says that it serialises it"
+    found = {line.encodes_itself for line in lines} if measure == "wire" else {False}
+    return own if found == {True} else f"{usual}, or {own}" if True in found else usual
 
 
 def _is_counted_zero(entry: Entry) -> bool:

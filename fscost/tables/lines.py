@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from fscost.cells.engine_kinds import engine_kind
-from fscost.cells.measure import MEASURES, Link, Traffic, total_column
+from fscost.cells.measure import MEASURES, NETWORK, Link, Traffic, total_column
 from fscost.cells.outcome import Status
 from fscost.errors import TableError
 from fscost.protocol.no_effect import options_in
@@ -103,13 +103,23 @@ class Line:
         marks = [values for values in parts if isinstance(values, Mark)]
         return marks[0] if marks else [sum(of_run) for of_run in zip(*numbers, strict=True)]
 
+    @property
+    def encodes_itself(self) -> bool:
+        """Whether a run's messages are serialised as its own training code does it."""
+        return any(engine_kind(str(run.get("engine"))).encodes_itself for run in self.runs)
+
     def courses(self, column: ColumnSpec) -> list[Course] | Mark:
         """Return what each run sent, or the mark that stands for it where a part of it is not known."""
         if self.status is not Status.DONE:
             return mark_of(self.status)
+        if column.measure == NETWORK and self.encodes_itself:
+            return _NO_TRANSPORT
         courses = [course_of(run, run.get("rounds_trained"), column) for run in self.runs]
         known = [course for course in courses if course is not None]
         return known if len(known) == len(courses) else self._unmetered
+
+
+_NO_TRANSPORT = unknown("how this training code's messages travel is not known; take table.measure=payload")
 
 
 def bytes_columns(column: ColumnSpec, link: Link) -> list[str]:
