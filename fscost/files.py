@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,3 +42,8 @@ def sync_folder(folder: Path) -> None:
             os.fsync(opened)
         finally:
             os.close(opened)
+
+
+def digest_of(path: str | Path) -> str:
+    """Return the first 12 hex digits of the sha256 of a file's content; raises OSError where it cannot be read."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]

@@ -15,7 +15,8 @@ class EngineKind:
     worth to be on the disk before the next one begins. `has_interpreter` is whether it runs under ``engine.python``,
     whose options are then its own: its room has ``identify(python, protocol)`` too. `logs_workers` is whether there is
     a line of each worker among the logs. `encodes_itself` is whether messages are serialised, and sent, as the training
-    code does it, and not as FederatedScope.
+    code does it, and not as FederatedScope; `takes_any_word` whether nobody here knows that code, so that methods,
+    models and data are called as its user likes.
     """
 
     name: str
@@ -26,11 +27,13 @@ class EngineKind:
     has_interpreter: bool = False
     logs_workers: bool = True
     encodes_itself: bool = False
+    takes_any_word: bool = False
 
 
 _KINDS = (
     EngineKind("builtin", "log of the builtin engine"),
     EngineKind("estimate", "asizeof, closed form", trains=False, writes_logs=False, waits_for_disk=False),
+    EngineKind("command", "not counted", logs_workers=False, encodes_itself=True, takes_any_word=True),
     EngineKind("federatedscope", "FederatedScope's log", has_interpreter=True),
 )
 

@@ -10,6 +10,8 @@ from functools import lru_cache
 _SECTIONS = ("wandb", "distribute", "llm.cache")
 """All of their options say where a run happens or writes."""
 
+_OF_COMMANDS = ("args.", "command.")
+
 _WRITTEN = {
     "device", "devices", "eval_device", "use_gpu", "gpu", "gpus", "gpu_id", "gpu_ids", "num_gpus", "data_para_dids",
     "num_workers", "pin_memory", "process_num", "master_addr", "master_port", "outdir", "output_dir", "out_dir",
@@ -35,13 +37,20 @@ _OF_DEVICES = re.compile(r"(.*_)?(device|devices|device_id|device_ids|gpu_ids?|n
 def is_read(name: str) -> bool:
     """Return whether an option says where something is read; other data may lie there, so it is part of a cell's id."""
     last = _last(name)
+    if name.startswith(_OF_COMMANDS):
+        return False
     is_place = any(form.fullmatch(last) for form in (_READ, _PLACE)) or _PLACES.fullmatch(name.lower())
     return bool(is_place) and not is_host(name)
 
 
 @lru_cache(maxsize=None)
 def is_host(name: str) -> bool:
-    """Return whether an option says where a run happens or writes, on which no result depends."""
+    """Return whether an option says where a run happens or writes, on which no result depends.
+
+    What arguments of a command mean, ``args.…``, is not known here: each is a factor.
+    """
+    if name.startswith(_OF_COMMANDS):
+        return False
     last = _last(name)
     if name.startswith(tuple(f"{section}." for section in _SECTIONS)) or last in _WRITTEN:
         return True

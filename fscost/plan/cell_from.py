@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Override
 from fscost.cells.cell import Cell
 from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import ConfigError
+from fscost.plan.command_cell import command_cell
 from fscost.plan.hydra_config import GROUPS, raw_file
 from fscost.plan.plain_config import Tree, read_yaml, resolved
 from fscost.protocol import fs_options
@@ -25,9 +26,10 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
 
     With ``fs_config`` that file is the base, and only the options that the overrides name are laid over it.
     """
+    if engine_kind(engine).takes_any_word:
+        return command_cell(config, parsed, engine, protocol)
     for override in parsed:
-        if override.key_or_group.startswith("fs."):
-            options.check_name(override.key_or_group.removeprefix("fs."))
+        _check_given(override, engine, options)
     tree = resolved(config, "fs")
     if not isinstance(tree, dict):
         raise ConfigError(f"fs={tree}: sets no option; name one, as fs.train.optimizer.lr=0.1")
@@ -39,6 +41,15 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
     if not engine_kind(engine).trains and is_language_model(flat.get("model.type")):
         flat = _by_its_sizes(flat)
     return Cell(engine=engine, protocol=protocol, fs=fs_options.nested(fs_options.sparse(flat)))
+
+
+def _check_given(override: Override, engine: str, options: KnownOptions) -> None:
+    """Refuse what an engine with options of FederatedScope does not know."""
+    key = override.key_or_group
+    if key.startswith("args."):
+        raise ConfigError(f"{override.input_line}: has no effect with engine={engine}; engine=command takes it")
+    if key.startswith("fs."):
+        options.check_name(key.removeprefix("fs."))
 
 
 def _by_its_sizes(flat: Mapping[str, Any]) -> dict[str, Any]:

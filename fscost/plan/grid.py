@@ -12,9 +12,11 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
 from fscost.cells.cell import Cell
+from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import ConfigError, for_each_cell
-from fscost.plan.axes import combinations
+from fscost.plan.axes import combinations, values_of
 from fscost.plan.cell_from import cell_from, resolvers
+from fscost.plan.command_cell import refuse_unknowing
 from fscost.plan.hydra_config import OWN_LAYOUT, config_of, configuration, grids_of, parse, raw_file
 from fscost.plan.name_checks import check_file_of, check_form, check_name, completions, launcher_of, name_of
 from fscost.plan.plain_config import resolved, with_value
@@ -127,6 +129,7 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
     grids = _grids(given)
     planned = iter(for_each_cell(lambda words: _planned(words, identify), [words for grid in grids for words in grid]))
     cells = _union([[next(planned) for _ in grid] for grid in grids])
+    refuse_unknowing(one.cell for one in cells)
     if len(names := dict.fromkeys(one.launcher["name"] for one in cells)) > 1:
         raise ConfigError(
             f"hydra/launcher={','.join(names)}: a sweep has one launcher, and no option may choose another"
@@ -173,12 +176,23 @@ def _fail_fast(value: Any) -> bool:
     return value
 
 
-def _last_words(lines: list[str]) -> list[Override]:
+def _last_words(lines: list[str], given: Sequence[Override] = ()) -> list[Override]:
     """Return the overrides, their names checked, of each name the last."""
     last = list({override.key_or_group: override for override in parse(lines)}.values())
+    any_word = _takes_any_word([*given, *last])
     for override in last:
-        check_name(override)
+        check_name(override, any_word=any_word)
     return last
+
+
+def _takes_any_word(given: Sequence[Override]) -> bool:
+    """Return whether one of the engines that are chosen runs code that nobody here knows."""
+    named = {override.key_or_group: override for override in given if override.key_or_group in ("engine", "sweeps")}
+    if (chosen := named.get("engine")) is None:
+        sweep = [named["sweeps"]] if "sweeps" in named and not named["sweeps"].is_sweep_override() else []
+        return engine_kind(str(config_of(sweep)["engine"]["name"])).takes_any_word
+    engines = values_of(chosen) if chosen.is_sweep_override() else [str(chosen.value())]
+    return any(engine_kind(engine).takes_any_word for engine in engines)
 
 
 def _grids(given: list[Override]) -> list[list[list[str]]]:
@@ -188,7 +202,7 @@ def _grids(given: list[Override]) -> list[list[list[str]]]:
     named = {override.key_or_group for override in given}
     grids = []
     for number in numbers:
-        own = [override for override in _last_words(found[number - 1]) if override.key_or_group not in named]
+        own = [override for override in _last_words(found[number - 1], given) if override.key_or_group not in named]
         place = parse([f"grid={number}"]) if len(numbers) > 1 else []
         grids.append(combinations(own + given + place))
     return grids

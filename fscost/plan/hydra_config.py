@@ -5,6 +5,7 @@ process shares, and whoever imports fscost may be using these; a loader of our o
 """
 
 import inspect
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
+from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import ConfigError
 from fscost.plan.plain_config import Tree, computed, has, merged, read_yaml, with_value
 from fscost.resources import conf
@@ -40,6 +42,10 @@ OWN_LAYOUT = "own"
 
 GROUPS = ("method", "model", "adapter", "data", "engine", "table", "sweeps")
 _CHOICES = (*GROUPS, "hydra/launcher")
+WORDS = ("method", "model", "data")
+"""The groups whose options may be any words where a command runs that knows them."""
+
+_COMMAND = "engine.command="
 
 ABSENT: Any = object()
 """What `select` returns for a key the configuration does not have."""
@@ -176,7 +182,7 @@ def _parsed(line: str) -> Override:
     """Parse one override, once: the cells of a grid share theirs."""
     loader = _LOADER.get()
     try:
-        override = OverridesParser.create(config_loader=loader).parse_override(line)
+        override = OverridesParser.create(config_loader=loader).parse_override(_as_text(line))
     except HydraException as error:
         first = (str(error).strip().splitlines() or ["None"])[0].split(" expecting ")[0]
         why = "" if first == "None" else f": {first.rstrip('.')}"
@@ -184,6 +190,23 @@ def _parsed(line: str) -> Override:
         raise ConfigError(f"{line}: cannot be read{why}; {HOW}{quoted * ('token recognition' in why)}") from error
     override.config_loader = loader  # which knows the options that glob(…) chooses from
     return override
+
+
+def _as_text(line: str) -> str:
+    """Return an override that sets a command such that its value is a text, whatever signs it has.
+
+    A shell has taken the quotes around it already; one that is quoted for Hydra too stays.
+    """
+    name, _, command = line.partition("=")
+    if (
+        f"{name.lstrip('+')}=" != _COMMAND
+        or not command
+        or re.fullmatch(r"'([^'\\]|\\.)*'|\"([^\"\\]|\\.)*\"|null", command)
+    ):
+        return line
+    escaped = re.sub(r"(\\*)(')", r"\1\1\\\2", command)
+    trailing = len(escaped) - len(escaped.rstrip("\\"))
+    return f"{_COMMAND}'{escaped}{chr(92) * trailing}'"
 
 
 @cache
@@ -210,15 +233,38 @@ def _own_part(groups: tuple[str, ...]) -> Tree:
 
 def config_of(parsed: list[Override]) -> Tree:
     """Return the configuration of one combination of overrides, not resolved."""
-    config = _own_part(tuple(str(o.input_line) for o in parsed if o.key_or_group in _CHOICES))
+    config = _chosen(parsed)
     for override in parsed:
         key = override.key_or_group
         if key in _CHOICES:
             continue
-        if not key.startswith(("fs.", "hydra.launcher.")) and not has(config, key):
+        if not key.startswith(("fs.", "hydra.launcher.", "args.")) and not has(config, key):
             raise ConfigError(f"{override.input_line}: has no effect with the other choices; leave it out")
         config = with_value(config, key, override.value())
     return config
+
+
+def _chosen(parsed: list[Override]) -> Tree:
+    """Return the files of the options that are chosen, laid over each other; words that are no options are kept too.
+
+    Where the engine takes no such words, the choice is Hydra's to refuse.
+    """
+    choices = [o for o in parsed if o.key_or_group in _CHOICES]
+    words = [o for o in choices if is_word(o)]
+    config = _own_part(tuple(str(o.input_line) for o in choices if o not in words))
+    if words and not engine_kind(str(config["engine"]["name"])).takes_any_word:
+        return _own_part(tuple(str(o.input_line) for o in choices))
+    for override in words:
+        config = with_value(config, f"hydra.runtime.choices.{override.key_or_group}", str(override.value()))
+    return config
+
+
+def is_word(override: Override) -> bool:
+    """Return whether an override calls a method, a model or data by a word that is no option of theirs."""
+    return override.key_or_group in WORDS and str(override.value()) not in (
+        *group_options(override.key_or_group),
+        "None",
+    )
 
 
 def grids_of(given: list[Override]) -> list[list[str]]:

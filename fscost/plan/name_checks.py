@@ -13,7 +13,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fscost.errors import ConfigError, nearest
 from fscost.plan.axes import check_within, values_of
-from fscost.plan.hydra_config import ABSENT, GROUPS, composed, config_of, group_options, parse, raw_file, typed_file
+from fscost.plan.hydra_config import (
+    ABSENT,
+    GROUPS,
+    WORDS,
+    composed,
+    config_of,
+    group_options,
+    parse,
+    raw_file,
+    typed_file,
+)
 from fscost.plan.plain_config import Tree, has, resolved
 from fscost.protocol import fs_options
 from fscost.resources import conf
@@ -37,15 +47,18 @@ _OPEN = ("additional_parameters", "ray.init", "ray.remote")
 """Options whose keys are Slurm's and Ray's own, which their files do not list."""
 
 
-def check_name(override: Override) -> None:
-    """Refuse a name that is no knob, no group, no option of a group and no option of FederatedScope."""
+def check_name(override: Override, *, any_word: bool = False) -> None:
+    """Refuse a name that is no knob, no group, no option of a group and no option of FederatedScope.
+
+    With `any_word` methods, models and data may be called as one likes.
+    """
     key = override.key_or_group
     check_form(override)
     check_within(override)
     if key in GROUPS:
         for option in _values(override):
-            _check_option(key, option)
-    elif key.startswith("fs."):
+            _check_option(key, option, any_word=any_word)
+    elif key.startswith(("fs.", "args.")):
         return  # which options there are is the engine's to say, and that of a cell
     elif re.match(r"hydra\b", key):
         _check_hydra(override)
@@ -88,8 +101,10 @@ def _values(override: Override) -> list[str]:
     return [str(override.value())]
 
 
-def _check_option(group: str, option: str) -> None:
+def _check_option(group: str, option: str, *, any_word: bool) -> None:
     options = group_options(group)
+    if any_word and group in WORDS:
+        return
     if option not in options and option not in ("null", "None"):
         close = nearest(option, options)
         raise ConfigError(f"{group}={option}: no such {group}{close}; there are {', '.join(sorted(options))}")
@@ -114,9 +129,11 @@ def _all_names() -> list[str]:
 
 
 def _data_knobs() -> set[str]:
-    """Return the knobs that single options bring along, as data=digits brings alpha."""
+    """Return the knobs that single options bring along, as data=digits brings alpha, and those of single engines."""
     raw = (raw_file(f"{group}/{option}") for group in GROUPS[:4] for option in group_options(group))
-    return {str(key) for option in raw for key in option if key not in ("fs", "hydra", "defaults")}
+    knobs = {str(key) for option in raw for key in option if key not in ("fs", "hydra", "defaults")}
+    of_engines = (raw_file(f"engine/{option}") for option in group_options("engine"))
+    return knobs | {f"engine.{key}" for option in of_engines for key in option}
 
 
 def check_launcher(name: str) -> None:

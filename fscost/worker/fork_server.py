@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 from fscost.errors import one_line
+from fscost.worker.process_family import held_bytes, kill_family
 
 Request = Dict[str, Any]
 Result = Dict[str, Any]
@@ -49,6 +50,7 @@ def serve(run: Run, requests: int, replies: Any) -> None:
 
     A request has a ``number``, which its reply has too, and ``log``, the file for what is printed; ``timeout_s`` bounds
     its wall time and ``memory_bytes`` its resident memory, ``threads`` is for torch, ``env`` are environment variables.
+    ``family`` stands in the environment of all that a request starts, and ends with it, wherever it went.
     A reply is what `run` returns with ``status``, ``reason``, ``wall_s``, ``peak_rss_bytes``.
     """
     children: dict[int, Child] = {}
@@ -99,6 +101,7 @@ class Child:
         """End the fork and all it started, and return the reply."""
         os.close(self.pipe)
         _kill_group(self._pid)
+        _kill_family(self.request)
         _, status, usage = os.wait4(self._pid, 0)
         if self._text.endswith(b"\n"):
             reply = json.loads(self._text)
@@ -112,17 +115,21 @@ class Child:
         timeout_s, memory_bytes = self.request.get("timeout_s"), self.request.get("memory_bytes")
         if timeout_s and time.monotonic() - self._begin_s > timeout_s:
             return {"status": "timeout", "reason": f"stopped after {timeout_s / 60:g} min"}
-        if memory_bytes and (held_bytes := _resident_bytes(self._pid)) > memory_bytes:
+        if memory_bytes and (held := self._held_bytes()) > memory_bytes:
             limit = f"engine.memory_gb={memory_bytes / 1e9:g}"
-            return {"status": "failed", "reason": f"out of memory: stopped at {held_bytes / 1e9:.3g} GB, {limit}"}
+            return {"status": "failed", "reason": f"out of memory: stopped at {held / 1e9:.3g} GB, {limit}"}
         return {}
+
+    def _held_bytes(self) -> int:
+        family = self.request.get("family")
+        return held_bytes(family) if family else _resident_bytes(self._pid)
 
 
 def _child(run: Run, request: Request, to_parent: int) -> None:
     """Run, write the result, and end without what Python does at exit; never returns."""
     try:
         os.setpgid(0, 0)
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_end_with_parent, args=(os.getppid(), request), daemon=True).start()
         log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log, 1)
@@ -144,10 +151,11 @@ def _write(descriptor: int, text: bytes) -> None:
         text = text[os.write(descriptor, text) :]
 
 
-def _end_with_parent(parent: int) -> None:
+def _end_with_parent(parent: int, request: Request) -> None:
     """Die when the worker does: nobody would read the result."""
     while os.getppid() == parent:
         time.sleep(_LOOK_S)
+    _kill_family(request)
     os.killpg(0, signal.SIGKILL)
 
 
@@ -184,6 +192,11 @@ def _kill_group(pid: int) -> None:
             kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
+
+
+def _kill_family(request: Request) -> None:
+    if request.get("family"):
+        kill_family(request["family"])
 
 
 def _ending(status: int) -> str:

@@ -1,0 +1,183 @@
+"""The command engine: a training command of a user's, which writes its own ledger through ``fscost.record``."""
+
+import os
+import platform
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fscost
+from fscost.cells.cell import Cell
+from fscost.cells.command_template import words_of
+from fscost.cells.outcome import Outcome, Provenance, Status
+from fscost.engine.base import DEFAULTS, EngineSettings
+from fscost.engine.process import WarmWorker
+from fscost.errors import CollectError, ConfigError
+from fscost.files import digest_of
+from fscost.printable import clean
+from fscost.store.ledger_file import read_ledger
+from fscost.store.rundir import RunDir
+
+RUN_DIR = "FSCOST_RUN_DIR"
+"""The variable that tells the recorder, in whatever process of the command, where its run directory is."""
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_LONGEST_WORDS = 200
+_TAIL_BYTES = 64 * 1024
+_LONGEST_LOG_BYTES = 10 * 1024**2
+"""Of a log that is longer the middle is left out."""
+
+
+class CommandEngine:
+    """Runs the command of each cell, several at a time, each with all that it starts in a family of processes."""
+
+    def __init__(self) -> None:
+        self._worker = WarmWorker("fscost.engine.command.started_command")
+        self._path = tempfile.TemporaryDirectory(prefix="fscost-")
+        (Path(self._path.name) / "fscost").symlink_to(Path(fscost.__file__).resolve().parent)
+
+    def check(self, cell: Cell) -> None:
+        """Nothing: what the command takes is its own to say."""
+
+    def check_here(self, cell: Cell) -> None:
+        """Raise ConfigError where there is no such program on this machine."""
+        program = words_of(cell)[0]
+        if shutil.which(program) is None:
+            raise ConfigError(f"engine.command={cell.get('command.template')}: there is no program {program} here")
+
+    def prepare(self, cell: Cell) -> None:
+        """Raise ConfigError where there is no such program, or a watched file is another than the cell's."""
+        self.check_here(cell)
+        if problems := [*_edited(cell)]:
+            raise ConfigError(*problems)
+
+    def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
+        """Run the cell's command, and believe what it recorded only if it ended well."""
+        worker = self._worker.started(Path(sys.executable), "engine=command")
+        place = str(into.path.resolve())
+        own = {
+            "words": words_of(cell),
+            "environment": self._environment(place, settings),
+            "family": f"{RUN_DIR}={place}",
+            "log": str(into.engine_log.resolve()),
+        }
+        reply = worker.ask(own | settings.as_request())
+        _shorten(into.engine_log)
+        return _outcome(cell, into, reply)
+
+    def close(self) -> None:
+        """End the commands that run."""
+        self._worker.close()
+        self._path.cleanup()
+
+    def _environment(self, place: str, settings: EngineSettings) -> dict[str, str]:
+        """Return the user's environment, with where to record, and from where the recorder is imported.
+
+        That folder has nothing but fscost: packages beside it may be of another Python.
+        """
+        path = os.pathsep.join(filter(None, (self._path.name, os.environ.get("PYTHONPATH"))))
+        threads = dict.fromkeys(_THREADS, str(settings.threads))
+        own = {RUN_DIR: place, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+        return os.environ | threads | own | ({} if settings.gpu is None else {"CUDA_VISIBLE_DEVICES": settings.gpu})
+
+
+def make_engine(_python: str | None) -> CommandEngine:
+    """Return the engine; which Python a command runs under is said by the command."""
+    return CommandEngine()
+
+
+def _edited(cell: Cell) -> Iterator[str]:
+    """Yield which watched files are gone or others than those of the cell."""
+    for line in cell.get("command.watch", []):
+        file, _, digest = line.rpartition(" ")
+        try:
+            is_same = digest_of(file) == digest
+        except OSError as error:
+            yield f"engine.watch={file}: cannot be read: {error.strerror}; name a file of the command"
+            continue
+        if not is_same:
+            yield f"engine.watch={file}: was edited since this cell was planned; its new content is another cell"
+
+
+def _outcome(cell: Cell, into: RunDir, reply: dict[str, Any]) -> Outcome:
+    status, reason, header = Status(reply["status"]), str(reply["reason"]), dict[str, Any]()
+    if status is Status.DONE:
+        try:
+            reason = _ending(reply["code"])
+            header = {} if reason else _header(cell, into)
+        except CollectError as error:
+            reason = str(error)
+        status = Status.FAILED if reason else status
+    if status is not Status.DONE and (words := _last_words(into.engine_log)):
+        reason += f"; its last words: {words}"
+    return Outcome(
+        status=status,
+        reason=reason,
+        died=bool(reply.get("died")) or reply.get("code", 0) < 0,
+        wall_s=reply["wall_s"],
+        peak_rss_bytes=reply.get("peak_rss_bytes"),
+        warnings=tuple(map(str, header.get("warnings") or ())),
+        provenance=Provenance(
+            engine=cell.engine,
+            protocol=cell.protocol,
+            fs_commit=None,
+            versions={"fscost": fscost.__version__} | header.get("versions", {}),
+            host=platform.node(),
+            device=str(header.get("device", "unknown")),
+            seed=cell.get("seed"),
+        ),
+    )
+
+
+def _ending(code: int) -> str:
+    """Return why a command failed, nothing for one that ended well."""
+    if code >= 0:
+        return f"the command ended with exit code {code}" if code else ""
+    hint = ", as the kernel does when memory runs out" if -code == signal.SIGKILL else ""
+    return f"the command was killed by {signal.Signals(-code).name}{hint}"
+
+
+def _header(cell: Cell, into: RunDir) -> dict[str, Any]:
+    """Return what a command says of what it recorded; raises CollectError where that is nothing, or another cell."""
+    if not into.ledger.exists():
+        raise CollectError("the command recorded nothing; count in it with fscost.record")
+    header = read_ledger(into.ledger).header
+    told = {**{key: header[key] for key in ("clients",) if header.get(key) is not None}, **(header.get("axes") or {})}
+    if other := [f"{axis}={value}" for axis, value in told.items() if cell.axes.get(axis, value) not in (None, value)]:
+        asked = ", ".join(f"{axis.split('=')[0]}={cell.axes[axis.split('=')[0]]}" for axis in other)
+        raise CollectError(f"the command recorded {', '.join(other)}, and not what it was asked for, {asked}")
+    return header
+
+
+# --- its log --------------------------------------------------------------------------------------
+
+
+def _last_words(log: Path) -> str:
+    """Return the last line of a log that is not empty, without colours and with all its characters shown."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).splitlines() if line.strip()]
+    words = clean(lines[-1]) if lines else ""
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"
+
+
+def _shorten(log: Path) -> None:
+    """Leave the middle out of a log that is very long."""
+    if not log.exists() or (size := log.stat().st_size) <= _LONGEST_LOG_BYTES:
+        return
+    half = _LONGEST_LOG_BYTES // 2
+    with log.open("r+b") as file:
+        file.seek(size - half)
+        end = file.read()
+        file.seek(half)
+        file.write(f"\n… {size - 2 * half} bytes were left out here …\n".encode() + end)
+        file.truncate()
