@@ -36,7 +36,7 @@ def cells(*words: str) -> list[Cell]:
         ([TRAIN, "engine.watch=[nowhere.py]"], "engine.watch=nowhere.py: cannot be read: No such file"),
         ([TRAIN, "engine.watch={a: 1}"], "must be a list of files"),
         ([TRAIN, "engine.shell=2"], "must be a text, and true or false"),
-        ([TRAIN, "clients=0"], "clients=0: must be a whole number of at least 1"),
+        ([TRAIN, "clients=-1"], "clients=-1: must be a whole number of at least 1"),
     ],
 )
 def test_what_no_command_could_run_is_told_in_a_line(words: list[str], told: str) -> None:

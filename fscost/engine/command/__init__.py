@@ -42,7 +42,9 @@ class CommandEngine:
         (Path(self._path.name) / "fscost").symlink_to(Path(fscost.__file__).resolve().parent)
 
     def check(self, cell: Cell) -> None:
-        """Nothing: what the command takes is its own to say."""
+        """Raise ConfigError for as many clients as the data have, which no command is asked for."""
+        if not cell.axes["clients"]:
+            raise ConfigError("clients=0: engine=command needs their number, a whole one of at least 1")
 
     def check_here(self, cell: Cell) -> None:
         """Raise ConfigError where there is no such program on this machine."""
