@@ -134,11 +134,17 @@ def _crash_of_iid(defaults: Any) -> str:
         config.data.splitter, config.federate.client_num = "iid", 2
     except Exception:  # who builds splitters otherwise is not known to fail
         return ""
+    how = ""
     try:
-        get_splitter(config)([*range(4)])
-    except Exception as error:
-        return f"{one_line(error)}; take fs.data.splitter=iid_fixed, or '' where the data are split already"
-    return ""
+        if (splitter := get_splitter(config)) is None:
+            how = "it has no such splitter"
+        else:
+            splitter([*range(4)])
+    except (ImportError, AttributeError) as error:
+        how = one_line(error) if isinstance(error, ImportError) or str(error).startswith("module ") else ""
+    except Exception:  # it may want other samples than numbers
+        pass
+    return how and f"{how}; take fs.data.splitter=iid_fixed, or '' where the data are split already"
 
 
 def _unmetered() -> str:

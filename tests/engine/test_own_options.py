@@ -422,11 +422,17 @@ def test_a_value_that_it_crashes_on_is_refused_and_elsewhere_taken(there: StandI
     assert own("fs.data.splitter=iid").get("data.splitter") == "iid"
     builder = there.folder / "federatedscope" / "core" / "auxiliaries" / "splitter_builder.py"
     builder.parent.mkdir()
-    builder.write_text("def get_splitter(config):\n    return lambda data: data.split(config.federate.client_num)\n")
+    builder.write_text("import math\ndef get_splitter(config):\n    return lambda data: math.split(data)\n")
     forget()
     told = refusal("fs.data.splitter=iid")
     assert told.startswith(f"fs.data.splitter=iid: FederatedScope {name_of(there)}")
-    assert "crashes on it: AttributeError: 'list' object has no attribute 'split'; take fs.data.splitter=iid_" in told
+    assert "crashes on it: AttributeError: module 'math' has no attribute 'split'; take fs.data.splitter=iid_" in told
+    builder.write_text("def get_splitter(config):\n    return lambda data: data.select()\n")  # of a data set
+    forget()
+    assert own("fs.data.splitter=iid").get("data.splitter") == "iid"
+    builder.write_text("def get_splitter(config):\n    return None\n")
+    forget()
+    assert "crashes on it: it has no such splitter; take" in refusal("fs.data.splitter=iid")
     unasked = cell_of("engine=federatedscope", f"engine.protocol={name_of(there)}", "fs.data.splitter=iid")
     with closing(FederatedScopeEngine(sys.executable)) as engine, pytest.raises(ConfigError, match="crashes on it"):
         engine.prepare(unasked)

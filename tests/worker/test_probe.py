@@ -8,6 +8,7 @@ import pytest
 
 from fscost.engine.federatedscope.interpreter import Interpreter, interpreter
 from fscost.errors import ConfigError
+from tests.waiting import until
 
 PICKLES = "def b64serializer(x): ...\n"
 BY_NAME, BY_VALUE = "lambda e: trainable_filter(e[0])\n", "lambda e: trainable_filter(e[1])\n"
@@ -119,3 +120,36 @@ def test_no_federatedscope_is_told_in_one_line(python: str, words: str) -> None:
         interpreter(python)
     assert f"engine.python={python}: {words}" in str(told.value)
     assert "name the interpreter that has it with engine.python=PATH or FSCOST_FS_PYTHON" in str(told.value)
+
+
+def program(path: Path, *lines: str) -> str:
+    path.write_text("\n".join(["#!/bin/sh", *lines]))
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("head -c 9999 /dev/urandom", "it is no Python that runs the worker (exit code 0"),
+        ("echo '{}'", "it is no Python that runs the worker (exit code 0"),
+        ("echo no licence >&2; kill -9 $$", "(killed by SIGKILL; its last words: no licence)"),
+    ],
+)
+def test_what_is_no_answer_is_told_with_its_last_words(tmp_path: Path, line: str, words: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        interpreter(program(tmp_path / "python", line))
+    assert words in str(told.value)
+
+
+def test_a_folder_is_no_interpreter(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"is a folder; name the Python in it, as {tmp_path}/bin/python"):
+        interpreter(str(tmp_path))
+
+
+def test_one_that_hangs_is_ended_with_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[interpreter.__module__], "_ANSWER_S", 1.0)
+    hangs = program(tmp_path / "python", f"sh -c 'echo $$ > {tmp_path}/pid; exec sleep 3000'")
+    with pytest.raises(ConfigError, match="it gave no answer in 1 s"):
+        interpreter(hangs)
+    until(lambda: not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/cwd").exists())

@@ -84,7 +84,7 @@ def _answer(found: Interpreter) -> dict[str, Any]:
     kept = _kept(found, file)
     if all(part in kept for part in _PARTS):
         return kept
-    answer = _asked(found, "options", "it ended when asked for its options")
+    answer = _asked(found, "options", "it ended when asked for its options", _PARTS)
     _keep(found, file, {part: answer[part] for part in _PARTS})
     return answer
 
@@ -95,7 +95,8 @@ def _verdicts(found: Interpreter, given: Sequence[Mapping[str, Any]]) -> list[st
     kept = {key: word for key, word in _kept(found, file).items() if isinstance(word, str)}
     new = {_key(asks): asks for asks in given if _key(asks) not in kept}
     if new:
-        answer = _asked(found, "checks", "it ended when asked to check a configuration", json.dumps([*new.values()]))
+        silent = "it ended when asked to check a configuration"
+        answer = _asked(found, "checks", silent, ["refusals"], json.dumps([*new.values()]))
         kept |= dict(zip(new, answer["refusals"], strict=True))
         _keep(found, file, kept)
     return [kept[_key(asks)] for asks in given]
@@ -106,9 +107,9 @@ def _key(asks: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps({**asks, "seed": 0}, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _asked(found: Interpreter, task: str, silent: str, given: str = "") -> dict[str, Any]:
+def _asked(found: Interpreter, task: str, silent: str, parts: Sequence[str], given: str = "") -> dict[str, Any]:
     shown = f"engine.python={found.python}: FederatedScope cannot be imported"
-    return asked(found.python, task, shown, silent=silent, given=given)
+    return asked(found.python, task, shown, silent=silent, parts=parts, given=given)
 
 
 def _file(found: Interpreter, what: str) -> Path | None:

@@ -1,9 +1,11 @@
 """The Python that has FederatedScope: which FederatedScope that is, and how it is asked."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +18,9 @@ from fscost.errors import ConfigError
 
 _ANSWER_S = 120.0
 _CURE = "name the interpreter that has it with engine.python=PATH or FSCOST_FS_PYTHON"
+
+
+_FACTS = ("folder", "version", "commit", "fingerprint", "protocol")
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,9 @@ def interpreter(named: str | None) -> Interpreter:
     FederatedScope is not imported for it. Raises ConfigError where there is none.
     """
     python = Path(named).expanduser() if named else Path(sys.executable)
-    found = asked(python, "probe", f"engine.python={python}" if named else "engine=federatedscope", cure=f"; {_CURE}")
-    facts = (found[name] for name in ("folder", "version", "commit", "fingerprint", "protocol"))
-    return Interpreter(python, *facts)
+    shown = f"engine.python={python}" if named else "engine=federatedscope"
+    found = asked(python, "probe", shown, cure=f"; {_CURE}", parts=_FACTS)
+    return Interpreter(python, *(found[name] for name in _FACTS))
 
 
 def asked(
@@ -63,25 +68,46 @@ def asked(
     silent: str = "it is no Python that runs the worker",
     cure: str = "",
     given: str = "",
+    parts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what an interpreter answers to a task of the worker's script, which reads what is `given`.
 
-    Raises ConfigError, which begins with `shown`, where it has no answer: with what is wrong as it says, or with
-    `silent` and its last words.
+    The answer has these `parts`. Raises ConfigError, which begins with `shown`, where there is none: with what is wrong
+    as it says, or with `silent` and its last words.
     """
+    if python.is_dir():
+        raise ConfigError(f"{shown}: is a folder; name the Python in it, as {python / 'bin' / 'python'}")
     try:
-        done = subprocess.run(
-            [python, BOOT, task], input=given, capture_output=True, text=True, errors="replace", timeout=_ANSWER_S
-        )
+        done = _answered([python, BOOT, task], given)
     except subprocess.TimeoutExpired as error:
         raise ConfigError(f"{shown}: it gave no answer in {_ANSWER_S:g} s{cure}") from error
     except (OSError, subprocess.SubprocessError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise ConfigError(f"{shown}: cannot be started: {why}{cure}") from error
     found = _reply(done.stdout)
-    if "error" in found:
-        raise ConfigError(f"{shown}: {found['error'] or f'{silent} ({_ending(done)})'}{cure}")
+    if "error" in found or not all(part in found for part in parts):
+        raise ConfigError(f"{shown}: {found.get('error') or f'{silent} ({_ending(done)})'}{cure}")
     return found
+
+
+def _answered(words: Sequence[str | Path], given: str) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; where that takes too long, it is ended with all that it started."""
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(given, _ANSWER_S)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 def _ending(done: subprocess.CompletedProcess[str]) -> str:
