@@ -27,7 +27,8 @@ def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
     same = dict.fromkeys(name for group in _groups(cells, "seed") for name in _differing(group))
     compared = (name for group in _groups(cells, "seed", "method") for name in _differing(group))
     twins = dict.fromkeys(_telling_twins(cells))
-    return options_of(cells, same | dict.fromkeys(name for name in compared if not makes_a_method(name)) | twins)
+    found = options_of(cells, same | dict.fromkeys(name for name in compared if not makes_a_method(name)) | twins)
+    return found | {name: {cell.id: cell.get(name) for cell in cells} for name in twins if name in _SHORTENED}
 
 
 def _telling_twins(cells: list[Cell]) -> Iterator[str]:
@@ -39,6 +40,7 @@ def _telling_twins(cells: list[Cell]) -> Iterator[str]:
         other = found.setdefault(repr([cell.engine, cell.protocol, options]), cell)
         if other.id != cell.id:
             yield from (name for name in _all_differing([other, cell]) if provenance_options.is_read(name))
+            yield from (name for name in _SHORTENED if cell.get(name) != other.get(name))
 
 
 def options_of(cells: Iterable[Cell], names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -67,6 +69,10 @@ _OF_METHODS = {
     "model.model_num_per_trainer", "aggregator", "personalization", "quantization", "trainer", "hpo",
     "llm.offsite_tuning",
 }  # fmt: skip
+
+
+_SHORTENED = ("model.type", "data.type")
+"""What may be named by a path, of which the last part is shown: it is the same wherever it lies."""
 
 
 def _differing(group: list[Cell]) -> list[str]:
@@ -99,7 +105,7 @@ def option_of(cell: Cell, name: str) -> Any:
     value = cell.get(name, fs_options.known().get(name, UNSET))
     if name == "federate.sample_client_rate" and value == 1:
         return fs_options.default(name)  # all clients, as without; Bulyan alone wants it said
-    if name in ("model.type", "data.type") and is_place(str(value)):
+    if name in _SHORTENED and is_place(str(value)):
         return shortened(value)  # wherever it lies
     return value
 

@@ -181,6 +181,8 @@ def test_a_model_is_the_same_wherever_it_lies_but_not_of_another_publisher() -> 
     assert varying_options([of(0, "/data/gpt2"), of(1, "/home/me/gpt2")]) == {}
     told = varying_options([of(0, "openai/gpt2"), of(1, "other/gpt2")])
     assert [*told] == ["model.type"]
+    (values,) = varying_options([of(0, "/data/gpt2"), of(0, "/home/me/gpt2")]).values()  # of one seed it is another
+    assert [*values.values()] == ["/data/gpt2@huggingface_llm", "/home/me/gpt2@huggingface_llm"]
 
 
 def test_two_ways_of_simulating_one_method_are_two_rows() -> None:

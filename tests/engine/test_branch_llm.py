@@ -24,6 +24,9 @@ from tests.engine.test_estimate import ADDRESS_DIGITS_BYTES, by_type, estimated,
 
 GOLDEN = json.loads((DATA / "golden_llm.json").read_text())
 SIZES = {"model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 128, "vocab_size": 300}
+LOGGED = ("lora_r4", "prefix", "full", "half")
+"""The cases whose logs are here too."""
+
 IN_CLOSED_FORM = [case for case in GOLDEN if case != "offsite"]
 LLM = ("engine=estimate", "engine.protocol=llm", "data=samples")
 
@@ -55,7 +58,7 @@ def test_the_closed_form_equals_the_recorded_ledger(case: str, tmp_path: Path) -
     assert not found
 
 
-@pytest.mark.parametrize("case", ["lora_r4", "prefix", "full", "half"])
+@pytest.mark.parametrize("case", LOGGED)
 def test_the_shapes_of_what_travels_say_the_same(case: str, tmp_path: Path) -> None:
     golden, shapes = GOLDEN[case], tmp_path / "shapes.json"
     shapes.write_text(json.dumps({name: shape for name, (_, shape) in golden["model"].items()}))
@@ -64,6 +67,19 @@ def test_the_shapes_of_what_travels_say_the_same(case: str, tmp_path: Path) -> N
                               f"fs.train.is_enable_half={half}"))  # fmt: skip
     for key in ("model_para/downlink", "model_para/uplink", "evaluate/downlink"):
         assert found[key]["payload_bytes"] == golden["messages"][key]["payload_bytes"], key
+
+
+def test_what_a_dump_says_beside_changes_nothing(tmp_path: Path) -> None:
+    dump = tmp_path / "dump.yaml"
+    dump.write_text("adapter: {use: false, args: []}\nllm: {tok_len: 128, deepspeed: {use: false, ds_config: ''}}\n")
+    told = (*LLM, "model=llama_7b", "adapter=lora")
+    assert cell_of(*told, f"fs_config={dump}").get("adapter") is None
+    EstimateEngine().check(cell_of(*told, f"fs_config={dump}"))
+
+
+def test_one_client_alone_is_a_course_of_one(tmp_path: Path) -> None:
+    found = payloads(tmp_path, "clients=1", "fs.federate.client_idx_for_local_train=2", "fs.train.is_enable_half=false")
+    assert found["model_para/uplink"] == 4096
 
 
 def payloads(tmp_path: Path, *overrides: str) -> dict[str, int]:
@@ -184,7 +200,7 @@ def test_what_travelled_is_derived_from_logs_where_the_sizes_of_the_model_are_th
         sums = {(row[f"total_uplink_{measure}_bytes"], row[f"total_downlink_{measure}_bytes"]) for row in rows}
         assert sums == {
             tuple(str(case["messages"][f"model_para/{link}"][f"{measure}_bytes"]) for link in ("uplink", "downlink"))
-            for case in GOLDEN.values()
+            for case in (GOLDEN[name] for name in LOGGED)
         }
     assert {row["llm.adapter"] for row in rows} == {"lora", "prefix", "none"}
     assert all(float(row["final_test_avg_loss"]) > 5 for row in rows)

@@ -10,7 +10,7 @@ from fscost.protocol.model_shapes import shapes_of
 
 def problems_of_branch_llm(options: Options) -> Iterator[str]:
     """Yield why the messages of a cell are not known, of options that this branch alone has."""
-    if client := options["federate.client_idx_for_local_train"]:
+    if (client := options["federate.client_idx_for_local_train"]) and options.clients != 1:
         yield f"fs.federate.client_idx_for_local_train={client}: is a course of that client alone; take clients=1"
     if options[USE]:
         yield from _adapter_problems(options)

@@ -101,7 +101,8 @@ def _not_understood(cell: Cell) -> Iterator[str]:
     if cell.protocol not in PROTOCOLS:
         yield f"engine.protocol={cell.protocol}: must be one of {', '.join(PROTOCOLS)}"
     for name, value in fs_options.leaves(cell.fs):
-        is_known = name in (*_COUNTED, *_OF_METHODS) or name.startswith(_SECTIONS)
+        is_replaced = name.startswith("data.") and cell.get("data.type") == "samples"  # by what is counted alone
+        is_known = is_replaced or name in (*_COUNTED, *_OF_METHODS) or name.startswith(_SECTIONS)
         if not is_known and not provenance_options.is_host(name):
             yield f"fs.{name}={value}: engine=estimate does not know what that sends; engine=federatedscope does"
 
