@@ -72,7 +72,7 @@ def test_the_shapes_of_what_travels_say_the_same(case: str, tmp_path: Path) -> N
 def test_what_a_dump_says_beside_changes_nothing(tmp_path: Path) -> None:
     dump = tmp_path / "dump.yaml"
     dump.write_text("adapter: {use: false, args: []}\nllm: {tok_len: 128, deepspeed: {use: false, ds_config: ''}}\n")
-    told = (*LLM, "model=llama_7b", "adapter=lora")
+    told = (*LLM, "model=llama_7b", "adapter=lora", "clients=2", "patience=0")
     assert cell_of(*told, f"fs_config={dump}").get("adapter") is None
     EstimateEngine().check(cell_of(*told, f"fs_config={dump}"))
 
