@@ -1,5 +1,6 @@
 """Expanding a grid: every combination becomes a cell, all are checked, none is there twice."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ Identify = Callable[[Mapping[str, Any]], tuple[str, str, KnownOptions]]
 Labels = dict[str, str | None]
 
 _LABEL = "table.labels."
+_ARGUMENT = re.compile(r"\{(args(?:\.\w+)+)\}")
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ def store_of(overrides: Sequence[str]) -> Path:
 def override_completions(word: str, before: Sequence[str]) -> list[str]:
     """Return what the beginning of an override may become behind these words; raises ConfigError."""
     with _in_our_words(), configuration(_config_dir(before)):
-        return [*completions(word, parse([one for one in before if one.startswith("hydra/launcher=")]))]
+        known = completions(word, parse([one for one in before if one.startswith("hydra/launcher=")]))
+        arguments = (f"{name}=" for name in dict.fromkeys(_ARGUMENT.findall(" ".join(before))))
+        return [*known, *(name for name in arguments if name.startswith(word) and word)]
 
 
 @contextmanager

@@ -114,6 +114,11 @@ def asked(fscost: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Cal
         ("fscost table run", []),
         ("fscost 'method", []),
         ("fscost fs_config=", []),
+        (
+            "fscost engine=command 'engine.command=python a.py {seed} {args.mu} {args.log.dir}' args.",
+            ["args.mu=", "args.log.dir="],
+        ),
+        ("fscost engine.com", ["engine.command="]),
         ("fscost --config-dir nowhere mod", []),
     ],
 )
