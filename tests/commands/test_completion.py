@@ -101,7 +101,7 @@ def asked(fscost: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Cal
     [
         ("fscost -m method=fedavg,fedp", ["method=fedavg,fedper", "method=fedavg,fedprox"]),
         ("fscost +sweeps=qu", ["+sweeps=quantization", "+sweeps=quickstart"]),
-        ("fscost plot a", ["accuracy ", "audit ", "alpha="]),
+        ("fscost plot a", ["accuracy ", "audit ", "adapter=", "alpha="]),
         ("fscost net", ["network."]),
         ("fscost network.l", ["network.latency_ms="]),
         ("fscost fs.federate.sample_client_n", ["fs.federate.sample_client_num="]),
