@@ -157,7 +157,8 @@ def needs(command: Command) -> None:
 def grid_of(command: Command) -> list[str]:
     """The overrides of a grid; of FederatedScope, without asking one."""
     words = [word for word in (fscost_words(command) or []) if word != "-m"]
-    return [*words, "engine.protocol=master"] if "engine=federatedscope" in words else words
+    release = "llm" if any(word.startswith("adapter=") for word in words) else "master"
+    return [*words, f"engine.protocol={release}"] if "engine=federatedscope" in words else words
 
 
 @pytest.mark.pipeline
