@@ -16,7 +16,7 @@ class EngineKind:
     whose options are then its own: its room has ``identify(python, protocol)`` too. `logs_workers` is whether there is
     a line of each worker among the logs. `encodes_itself` is whether messages are serialised, and sent, as the training
     code does it, and not as FederatedScope; `takes_any_word` whether nobody here knows that code, so that methods,
-    models and data are called as its user likes.
+    models and data are called as its user likes. `framework` is what trained, unless a run's ledger says it.
     """
 
     name: str
@@ -28,23 +28,28 @@ class EngineKind:
     logs_workers: bool = True
     encodes_itself: bool = False
     takes_any_word: bool = False
+    framework: str = "own code"
 
 
 _KINDS = (
-    EngineKind("builtin", "log of the builtin engine"),
-    EngineKind("estimate", "asizeof, closed form", trains=False, writes_logs=False, waits_for_disk=False),
+    EngineKind("builtin", "log of the builtin engine", framework="fscost"),
+    EngineKind(
+        "estimate", "asizeof, closed form", trains=False, writes_logs=False, waits_for_disk=False, framework="estimate"
+    ),
     EngineKind("command", "not counted", logs_workers=False, encodes_itself=True, takes_any_word=True),
-    EngineKind("federatedscope", "FederatedScope's log", has_interpreter=True),
+    EngineKind("federatedscope", "FederatedScope's log", has_interpreter=True, framework="FederatedScope"),
 )
 
-_RECORDED = EngineKind("recorded", "not counted", logs_workers=False, encodes_itself=True)
-"""What ``fscost.record`` writes of a training code that no engine started."""
-
-_LISTED = EngineKind("listed", "as the list says", trains=False, writes_logs=False, encodes_itself=True)
-"""What is read of messages that somebody else counted."""
+_WITHOUT_ROOM = (
+    EngineKind("recorded", "not counted", logs_workers=False, encodes_itself=True),
+    EngineKind("listed", "as the list says", writes_logs=False, encodes_itself=True),
+)
+"""What ``fscost.record`` writes of a training code that no engine started, and messages that somebody else counted."""
 
 ENGINES = {kind.name: kind for kind in _KINDS}
 """Every engine by its name, which is that of its room in ``fscost/engine`` and of its file in ``conf/engine``."""
+
+_ALL = {kind.name: kind for kind in (*_KINDS, *_WITHOUT_ROOM)}
 
 FEDERATEDSCOPE, WITHOUT_FEDERATEDSCOPE = "federatedscope", "builtin"
 """What ``engine=auto`` means where there is a FederatedScope, and where there is none."""
@@ -52,7 +57,7 @@ FEDERATEDSCOPE, WITHOUT_FEDERATEDSCOPE = "federatedscope", "builtin"
 
 def engine_kind(engine: str) -> EngineKind:
     """Return what an engine is; of one that is not here, whose runs are, one that trains and writes logs."""
-    return {**ENGINES, _RECORDED.name: _RECORDED, _LISTED.name: _LISTED}.get(engine, EngineKind(engine))
+    return _ALL.get(engine) or EngineKind(engine)
 
 
 def untrained() -> Iterator[str]:

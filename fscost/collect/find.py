@@ -10,6 +10,7 @@ from typing import Any
 
 from fscost.cells.cell import Cell
 from fscost.collect.foreign import ForeignRun, foreign_runs
+from fscost.collect.message_lists import listed_runs
 from fscost.errors import CollectError, StoreError
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
@@ -20,15 +21,19 @@ _SET_ASIDE = (".failed", ".corrupt")
 def runs_below(*folders: Path) -> list[tuple[Cell | None, Run]]:
     """Return every run directory and every output of FederatedScope below the folders; None for an unknown cell.
 
-    What lies below two of them is there once, and processes of a distributed course are one run wherever they lie.
+    What lies below two of them is there once, and processes of a distributed course are one run wherever they lie. A
+    file among them is a list of messages, of one run or several.
     """
     runs, outputs = dict[Path, RunDir](), dict[Path, ForeignRun]()
+    listed = [(run.cell, run) for file in dict.fromkeys(folders) if file.is_file() for run in listed_runs(file)]
     for folder in folders:
+        if folder.is_file():
+            continue
         found, foreign = _below(folder)
         runs |= {run.path.resolve(): run for run in found if run.path.resolve() not in runs}
         outputs |= {run.path.resolve(): run for run in foreign if run.path.resolve() not in outputs}
     federated = [(run.cell(_ignore), run) for run in federations([*outputs.values()])]
-    return [*sorted(((_cell_or_none(run), run) for run in runs.values()), key=_natural), *federated]
+    return [*sorted(((_cell_or_none(run), run) for run in runs.values()), key=_natural), *federated, *listed]
 
 
 def _below(folder: Path) -> tuple[list[RunDir], list[ForeignRun]]:

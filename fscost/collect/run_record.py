@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fscost.cells.cell import Cell
-from fscost.cells.engine_kinds import FEDERATEDSCOPE
+from fscost.cells.engine_kinds import FEDERATEDSCOPE, engine_kind
 from fscost.cells.outcome import Status
 from fscost.collect.course_logs import CourseLogs, countable, course_logs
 from fscost.collect.fs_logs import Evaluations, Row, Warn
@@ -44,13 +44,15 @@ def record_of(run: Run, planned: Cell | None, derive: Derive | None, warn: Warn)
         warn(note)
     if run.can_be_rerun:
         return _metered(run, reading if reading.cell else replace(reading, cell=planned), warn)
-    return _logged(run, reading, derive, warn)
+    return _listed(reading) if reading.ledger else _logged(run, reading, derive, warn)
 
 
 def _metered(run: Run, reading: Reading, warn: Warn) -> RunRecord:
     """Return the record of a run that fscost launched."""
     cell, ledger, outcome = reading.cell, reading.ledger, reading.outcome
     row = _beginning(reading)
+    if cell and ledger and "framework" in ledger.header:
+        row["framework"] = ledger.header["framework"]
     if cell:
         row["no_effect"] = _without_effect(reading)
     if outcome:
@@ -63,6 +65,14 @@ def _metered(run: Run, reading: Reading, warn: Warn) -> RunRecord:
     row |= {"ledger_format": ledger.header["format"], "asizeof": _asizeof(outcome)} | totals(ledger, messages)
     row |= logs.counted(is_distributed=False) | logs.metrics(run, warn) | {"wall_s": outcome.get("wall_s")}
     return _with_bytes(row, cell, ledger, messages, logs)
+
+
+def _listed(reading: Reading) -> RunRecord:
+    """Return the record of a run of which there is a list of messages alone."""
+    assert reading.cell is not None and reading.ledger is not None
+    messages, row = messages_of(reading.ledger, reading.cell), _beginning(reading)
+    row |= totals(reading.ledger, messages)
+    return _with_bytes(row, reading.cell, reading.ledger, messages, CourseLogs())
 
 
 def _logged(run: Run, reading: Reading, derive: Derive | None, warn: Warn) -> RunRecord:
@@ -107,7 +117,12 @@ def _beginning(reading: Reading) -> Row:
     cell, ending = reading.cell, {"status": str(reading.status), "reason": reading.reason}
     if cell is None:
         return {"cell": reading.id} | ending
-    return {"cell": cell.id, "engine": cell.engine, "protocol": cell.protocol} | cell.axes | ending
+    source = {"engine": cell.engine, "protocol": cell.protocol, "framework": _framework(cell)}
+    return {"cell": cell.id} | source | cell.axes | ending
+
+
+def _framework(cell: Cell) -> str:
+    return str(cell.get("framework") or engine_kind(cell.engine).framework)
 
 
 def _without_effect(reading: Reading) -> str | None:

@@ -71,7 +71,7 @@ class Settings:
 
 
 def _cell(axes: Mapping[str, Any], args: Mapping[str, Any], framework: str | None) -> Cell:
-    federate = {"method": axes["method"], "client_num": axes["clients"], "total_round_num": axes["rounds"]}
+    federate = {"method": str(axes["method"]).lower(), "client_num": axes["clients"], "total_round_num": axes["rounds"]}
     fs = {"federate": federate, "model": {"type": axes["model"]}, "data": {"type": axes["data"]}, "seed": axes["seed"]}
     beside = {"args": args, "framework": framework}
     return Cell(engine=ENGINE, protocol=NEWEST.protocol, fs={**fs, **{name: v for name, v in beside.items() if v}})

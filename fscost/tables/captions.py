@@ -196,10 +196,17 @@ def notes(
         yield Note(ESTIMATED.sign, f"{ESTIMATED.meaning}: {'; '.join(why)}")
 
 
+_OWN = {
+    "wire": "a message as the training code says that it serialises it",
+    "reported": "what a list of messages says of each",
+}
+"""What measures are of a training code that is not FederatedScope's, nor stands in for it."""
+
+
 def _meaning(measure: str, lines: Sequence[Line]) -> str:
-    """Return what a measure counts; wire bytes of a training code that no engine of ours runs are its own."""
-    usual, own = MEASURES[measure].meaning, "a message as the training code says that it serialises it"
-    found = {line.encodes_itself for line in lines} if measure == "wire" else {False}
+    """Return what a measure counts; those of somebody's own training code are its own."""
+    usual, own = MEASURES[measure].meaning, _OWN.get(measure, "")
+    found = {line.encodes_itself for line in lines} if own else {False}
     return own if found == {True} else f"{usual}, or {own}" if True in found else usual
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fscost.cells.cell import AXES
+from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import TableError, nearest
 from fscost.tables.lines import Line, Record, is_missing, lines_of, plain, records_of, sizes_of
 from fscost.tables.option_values import given, makes_a_method
@@ -86,18 +87,25 @@ def _is_setting(option: str, cells: Sequence[Record], compare: str) -> bool:
 
 
 def _known(cells: Sequence[Record]) -> list[str]:
-    return [key for key in cells[0] if key in (*AXES, "engine", "protocol", "fs_commit")]
+    return [key for key in cells[0] if key in (*AXES, "engine", "framework", "protocol", "fs_commit")]
 
 
 def refuse_mixture(cells: Sequence[Record], keys: Iterable[str], measures: Iterable[str]) -> None:
     """Raise TableError for cells whose numbers do not mean the same, unless rows are named by what differs."""
     sources = {"engine": "engine", "protocol": "protocol", "fs_commit": "fs_commit"}
+    if all(engine_kind(str(cell.get("engine"))).encodes_itself for cell in cells):  # else the engine says it
+        sources["framework"] = "framework"
     if "reported" in measures:  # asizeof depends on what it runs in
         sources["asizeof"] = "what asizeof ran in"
+    if "framework" in keys:  # a row is of one, and none is compared as if it were another
+        for framework in dict.fromkeys(cell.get("framework") for cell in cells):
+            own = [cell for cell in cells if cell.get("framework") == framework]
+            refuse_mixture(own, [key for key in keys if key != "framework"], measures)
+        return
     for key, name in sources.items():
         values = [] if key in keys else [*dict.fromkeys(v for cell in cells if not is_missing(v := cell.get(key)))]
         if len(values) > 1:
-            apart = f", or add {key} to table.rows" if key in ("engine", "protocol", "fs_commit") else ""
+            apart = f", or add {key} to table.rows" if key != "asizeof" else ""
             raise TableError(
                 f"the selected cells differ in {name}: {values[0]} and {values[1]}; select those of one{apart}"
             )
@@ -162,7 +170,7 @@ def readable(cells: "pd.DataFrame", extra: OptionValues) -> list[Record]:
     if not known:
         raise TableError("none of the selected runs can be read; see the warnings")
     options = {name: given(values) for name, values in extra.items()}
-    return [{**cell, **{name: values.get(cell["id"]) for name, values in options.items()}} for cell in known]
+    return [{**{name: values.get(cell["id"]) for name, values in options.items()}, **cell} for cell in known]
 
 
 def compared(

@@ -7,6 +7,7 @@ from typing import Any
 
 from fscost.cells import provenance_options
 from fscost.cells.cell import AXES, Cell
+from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.names import is_place, shortened
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options
@@ -89,20 +90,29 @@ def _differ(name: str, cells: Sequence[Cell]) -> bool:
 
 
 def _comparable(name: str, group: list[Cell]) -> Iterable[Sequence[Cell]]:
-    """Return the cells among which an option can differ: of adapters' arguments, those of one adapter."""
+    """Return the cells among which an option can differ.
+
+    Of adapters' arguments, those of one adapter; what FederatedScope's options are to a training code of somebody's own
+    is not known, so such cells differ among themselves.
+    """
     if not name.startswith(_ARGUMENT):
-        return [group]
+        own = [cell for cell in group if _is_own_code(cell)]
+        return [own, [cell for cell in group if not _is_own_code(cell)]] if own else [group]
     of_adapter: dict[str, list[Cell]] = {}
     for cell in group:
         of_adapter.setdefault(str(option_of(cell, ADAPTER)), []).append(cell)
     return of_adapter.values()
 
 
+def _is_own_code(cell: Cell) -> bool:
+    return engine_kind(cell.engine).encodes_itself
+
+
 def option_of(cell: Cell, name: str) -> Any:
-    """Return an option; where the cell leaves it, FederatedScope's default, and `UNSET` where it has none."""
+    """Return an option; where the cell leaves it, FederatedScope's default, and `UNSET` where there is none."""
     if name == ADAPTER or name.startswith(_ARGUMENT):
         return _of_adapter(cell, name)
-    value = cell.get(name, fs_options.known().get(name, UNSET))
+    value = cell.get(name, UNSET if _is_own_code(cell) else fs_options.known().get(name, UNSET))
     if name == "federate.sample_client_rate" and value == 1:
         return fs_options.default(name)  # all clients, as without; Bulyan alone wants it said
     if name in _SHORTENED and is_place(str(value)):

@@ -20,7 +20,7 @@ from fscost.tables.table import PAGES, Page
 LAYOUTS = ("cells", "audit", "published")
 """What the rows are: cells of a grid, the workers of each, or published figures beside computed ones."""
 
-KEYS = (*AXES, "params", "engine", "protocol", "fs_commit")
+KEYS = (*AXES, "params", "engine", "framework", "protocol", "fs_commit")
 """What can name rows, beside any option that varies."""
 
 _OF_COLUMNS = ("quantity", "head", "if_varying", "logged")

@@ -47,6 +47,8 @@ def _typed(values: Sequence[Any]) -> pd.Series:
         return pd.Series([pd.NA if value is None else value for value in values], dtype=object)
     if all(isinstance(value, str) for value in known):
         return pd.Series(values, dtype="string")
+    if any(isinstance(value, str) for value in known):  # an argument that some runs do not have, among numbers
+        return pd.Series([pd.NA if value is None else value for value in values], dtype=object)
     if any(isinstance(value, float) for value in known):
         return pd.Series(values, dtype="Float64")
     return pd.Series(values, dtype=object).convert_dtypes()

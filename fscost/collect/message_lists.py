@@ -1,0 +1,190 @@
+"""Lists of messages that somebody else counted, as CSV: round, sender, receiver, bytes, and maybe type and run."""
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fscost.cells.cell import Cell
+from fscost.cells.measure import SERVER
+from fscost.cells.outcome import Status
+from fscost.errors import CollectError
+from fscost.metering import Ledger, Message, Sizes
+from fscost.protocol.release import NEWEST
+from fscost.store.ledger_file import LedgerFile
+from fscost.store.run import Reading
+
+ENGINE = "listed"
+
+_NAMES = {
+    "round": ("round", "federated_round"), "sender": ("sender",), "receiver": ("receiver",),
+    "bytes": ("bytes", "amount_of_bytes"), "type": ("type",), "run": ("run",),
+}  # fmt: skip
+"""What the columns may be called; in any case of letters, and in any order."""
+
+_OPTIONAL = ("type", "run")
+
+Line = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """The messages of one run in a file; its name is the method, as nothing else is known of it."""
+
+    file: Path
+    name: str
+    cell: Cell
+    ledger: LedgerFile
+
+    @property
+    def path(self) -> Path:
+        """The file, with the run's name where it holds several."""
+        return self.file if self.name == self.file.stem else self.file / self.name
+
+    @property
+    def can_be_rerun(self) -> bool:
+        """No: fscost did not launch the run."""
+        return False
+
+    @property
+    def processes(self) -> Sequence["ListedRun"]:
+        """The run alone."""
+        return (self,)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.file,)
+
+    @property
+    def system_metrics(self) -> Path:
+        """No such file is there."""
+        return self.path / "system_metrics.log"
+
+    @property
+    def eval_results(self) -> Path:
+        """No such file is there."""
+        return self.path / "eval_results.log"
+
+    @property
+    def engine_log(self) -> None:
+        """None: nothing was printed here."""
+
+    def status(self, *, keep: bool = False) -> Status:
+        """Return that it is done: a file does not say otherwise."""
+        return Status.DONE
+
+    def outcome(self) -> Mapping[str, Any]:
+        """Return how the run ended."""
+        return {"status": str(Status.DONE)}
+
+    def warnings(self) -> list[str]:
+        """Return none."""
+        return []
+
+    def read(self) -> Reading:
+        """Return the run."""
+        return Reading(id=self.cell.id, cell=self.cell, status=Status.DONE, ledger=self.ledger)
+
+
+def listed_runs(file: Path) -> list[ListedRun]:
+    """Return the runs in a file; raises CollectError with file and line for what cannot be."""
+    lines = _lines(file)
+    names = list(dict.fromkeys(line.get("run") or file.stem for _, line in lines))
+    of_runs = ([(n, line) for n, line in lines if (line.get("run") or file.stem) == name] for name in names)
+    return [_run(file, name, own) for name, own in zip(names, of_runs, strict=True)]
+
+
+def _run(file: Path, name: str, lines: Sequence[tuple[int, Line]]) -> ListedRun:
+    server = _server(file, [line for _, line in lines])
+    people = dict.fromkeys(who for _, line in lines for who in (line["sender"], line["receiver"]) if who != server)
+    workers = {server: SERVER} | {who: number for number, who in enumerate(people, start=1)}
+    counted = [(number, line, _whole(file, number, "round", line["round"])) for number, line in lines]
+    first = min(round for *_, round in counted)
+    ledger = Ledger({"protocol": NEWEST.protocol, "clients": len(people)})
+    for number, line, round in counted:
+        size = _whole(file, number, "bytes", line["bytes"]) if line["bytes"] else None
+        source, to = workers[line["sender"]], workers[line["receiver"]]
+        if source == to:
+            raise CollectError(f"{file}:{number}: {line['sender']} sends to itself; what is kept is no message")
+        message = Message(line.get("type") or "model_para", source, (to,), round - first, None)
+        ledger.record(message, Sizes(None, None, size, None))
+    last = max(round for *_, round in counted)
+    content = hashlib.sha256(repr([sorted(line.items()) for _, line in lines]).encode()).hexdigest()[:12]
+    return ListedRun(file, name, _cell(name, len(people), last - first + 1, content), _as_read(ledger))
+
+
+def _cell(name: str, clients: int, rounds: int, content: str) -> Cell:
+    federate = {"method": name, "client_num": max(1, clients), "total_round_num": rounds}
+    fs = {
+        "federate": federate,
+        "model": {"type": "unknown"},
+        "data": {"type": ""},
+        "seed": 0,
+        "list": {"save": content},
+    }
+    return Cell(engine=ENGINE, protocol=NEWEST.protocol, fs=fs)
+
+
+def _as_read(ledger: Ledger) -> LedgerFile:
+    header, *rows, _digest = map(json.loads, ledger.lines())
+    return LedgerFile(header, [row for row in rows if "type" in row], [row for row in rows if "worker" in row])
+
+
+def _server(file: Path, lines: Sequence[Line]) -> str:
+    """Return who is the server: who is called so, or is 0, or else the only one that is in every message."""
+    people = Counter(who for line in lines for who in {line["sender"], line["receiver"]})
+    for named in ("server", "0"):
+        if found := [who for who in people if who.lower() == named]:
+            return found[0]
+    everywhere = [who for who, number in people.items() if number == len(lines)]
+    if len(everywhere) != 1:
+        shown = ", ".join([*people][:3])
+        raise CollectError(f"{file}: who of {shown} … is the server is not known; call it server, or 0")
+    return everywhere[0]
+
+
+def _lines(file: Path) -> list[tuple[int, Line]]:
+    """Return the lines with their numbers, their columns by our names and without blanks around."""
+    try:
+        rows = [*csv.reader(file.read_text(encoding="utf-8-sig").splitlines())]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CollectError(f"{file}: cannot be read: {error}") from error
+    columns = _columns(file, rows[0] if rows else [])
+    lines = [*_cut(file, rows, columns)]
+    if not lines:
+        raise CollectError(f"{file}:1: no message below the names of the columns")
+    return lines
+
+
+def _cut(file: Path, rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> Iterator[tuple[int, Line]]:
+    for number, row in enumerate(rows[1:], start=2):
+        if not any(map(str.strip, row)):
+            continue
+        if len(row) != len(rows[0]):
+            raise CollectError(f"{file}:{number}: has {len(row)} fields, the first line has {len(rows[0])}")
+        line = {name: row[place].strip() for name, place in columns.items()}
+        if missing := [name for name in ("round", "sender", "receiver") if not line[name]]:
+            raise CollectError(f"{file}:{number}: {missing[0]} is empty")
+        yield number, line
+
+
+def _columns(file: Path, head: Sequence[str]) -> dict[str, int]:
+    places = {name.strip().lower(): place for place, name in enumerate(head)}
+    found = {name: places[own] for name, forms in _NAMES.items() for own in forms if own in places}
+    if missing := [name for name in _NAMES if name not in found and name not in _OPTIONAL]:
+        raise CollectError(
+            f"{file}:1: no column {', '.join(missing)}; a list of messages has round, sender, receiver, bytes, and "
+            "maybe type and run"
+        )
+    return found
+
+
+def _whole(file: Path, number: int, name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise CollectError(f"{file}:{number}: {name}={text}: must be a whole number of at least 0")
+    return int(text)
