@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fscost.cells.cell import Cell
-from fscost.cells.engine_kinds import FEDERATEDSCOPE, engine_kind
+from fscost.cells.engine_kinds import FEDERATEDSCOPE
 from fscost.cells.outcome import Status
 from fscost.collect.course_logs import CourseLogs, countable, course_logs
 from fscost.collect.fs_logs import Evaluations, Row, Warn
@@ -117,12 +117,7 @@ def _beginning(reading: Reading) -> Row:
     cell, ending = reading.cell, {"status": str(reading.status), "reason": reading.reason}
     if cell is None:
         return {"cell": reading.id} | ending
-    source = {"engine": cell.engine, "protocol": cell.protocol, "framework": _framework(cell)}
-    return {"cell": cell.id} | source | cell.axes | ending
-
-
-def _framework(cell: Cell) -> str:
-    return str(cell.get("framework") or engine_kind(cell.engine).framework)
+    return {"cell": cell.id, "engine": cell.engine, "protocol": cell.protocol} | cell.axes | ending
 
 
 def _without_effect(reading: Reading) -> str | None:

@@ -169,8 +169,15 @@ def readable(cells: "pd.DataFrame", extra: OptionValues) -> list[Record]:
     known = [cell for cell in records_of(cells) if not is_missing(cell.get("model"))]
     if not known:
         raise TableError("none of the selected runs can be read; see the warnings")
-    options = {name: given(values) for name, values in extra.items()}
-    return [{**{name: values.get(cell["id"]) for name, values in options.items()}, **cell} for cell in known]
+    options = {name: given(values) for name, values in extra.items() if name != "framework"}
+    beside = ({name: values.get(cell["id"]) for name, values in options.items()} for cell in known)
+    return [{**cell, "framework": _framework(cell), **own} for cell, own in zip(known, beside, strict=True)]
+
+
+def _framework(cell: Record) -> str:
+    """Return what trained: as the run itself says, or its engine."""
+    said = cell.get("framework")
+    return engine_kind(str(cell.get("engine"))).framework if is_missing(said) else str(said)
 
 
 def compared(
