@@ -10,7 +10,8 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)  # side by side, s
 WORKER = fscost/worker fscost/record fscost/store fscost/metering fscost/__init__.py fscost/errors.py fscost/files.py \
          fscost/printable.py fscost/cells/__init__.py fscost/cells/cell.py fscost/cells/engine_kinds.py \
          fscost/cells/measure.py fscost/cells/names.py fscost/cells/outcome.py fscost/cells/provenance_options.py \
-         fscost/protocol/__init__.py fscost/protocol/datasets.py fscost/protocol/fs_options.py \
+         fscost/protocol/__init__.py fscost/protocol/client_options.py fscost/protocol/datasets.py \
+         fscost/protocol/effective_options.py fscost/protocol/fs_options.py \
          fscost/protocol/methods.py fscost/protocol/no_effect.py fscost/protocol/release.py \
          fscost/protocol/models.py
 

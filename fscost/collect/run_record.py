@@ -62,6 +62,7 @@ def _metered(run: Run, reading: Reading, warn: Warn) -> RunRecord:
     logs, messages = course_logs(run, reading, warn), messages_of(ledger, cell)
     if wrong := "; ".join(no_counts(logs.workers)):
         row["implausible"] = wrong
+    row["clients"] = _clients(cell, ledger.header)
     row |= {"ledger_format": ledger.header["format"], "asizeof": _asizeof(outcome)} | totals(ledger, messages)
     row |= logs.counted(is_distributed=False) | logs.metrics(run, warn) | {"wall_s": outcome.get("wall_s")}
     return _with_bytes(row, cell, ledger, messages, logs)
@@ -118,6 +119,16 @@ def _beginning(reading: Reading) -> Row:
     if cell is None:
         return {"cell": reading.id} | ending
     return {"cell": cell.id, "engine": cell.engine, "protocol": cell.protocol} | cell.axes | ending
+
+
+def _clients(cell: Cell, header: Mapping[str, Any]) -> Any:
+    """Return how many clients took part: as many as the data have, or fewer, where FederatedScope decided so.
+
+    Centralised training is that of the data of all of them.
+    """
+    is_centralised = str(cell.get("federate.method")).lower() == "global"
+    planned = cell.axes["clients"]
+    return planned if is_centralised and planned else header.get("clients") or planned
 
 
 def _without_effect(reading: Reading) -> str | None:

@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Override
 from fscost.cells.cell import Cell
 from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import ConfigError
+from fscost.plan.client_config import client_leaves
 from fscost.plan.command_cell import command_cell
 from fscost.plan.hydra_config import GROUPS, raw_file
 from fscost.plan.plain_config import Tree, read_yaml, resolved
@@ -25,6 +26,7 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
     """Return the cell of one configuration; `parsed` are the overrides that made it, `options` what may be asked.
 
     With ``fs_config`` that file is the base, and only the options that the overrides name are laid over it.
+    What is in ``fs_client_config`` is of single clients.
     """
     if engine_kind(engine).takes_any_word:
         return command_cell(config, parsed, engine, protocol)
@@ -40,6 +42,8 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
     options.check_all(flat)
     if not engine_kind(engine).trains and is_language_model(flat.get("model.type")):
         flat = _by_its_sizes(flat)
+    if (path := resolved(config, "fs_client_config")) is not None:
+        flat |= client_leaves(str(path), engine, options, flat.get("federate.client_num"))
     return Cell(engine=engine, protocol=protocol, fs=fs_options.nested(fs_options.sparse(flat)))
 
 

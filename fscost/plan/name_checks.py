@@ -29,8 +29,8 @@ from fscost.protocol import fs_options
 from fscost.resources import conf
 
 _NULLABLE = (
-    "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "config_dir", "sweeps", "engine.python",
-    "engine.timeout_min", "engine.memory_gb", "network.uplink_mbps", "network.downlink_mbps",
+    "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "fs_client_config", "config_dir", "sweeps",
+    "engine.python", "engine.timeout_min", "engine.memory_gb", "network.uplink_mbps", "network.downlink_mbps",
     "table.across", "table.baseline", "table.decimals", "table.better",
 )  # fmt: skip
 

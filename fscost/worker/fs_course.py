@@ -5,7 +5,9 @@ Importing this imports FederatedScope: the worker does so once, before it forks.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,32 +17,25 @@ from typing import Any
 
 import federatedscope
 import yaml
-from federatedscope.core.auxiliaries.data_builder import get_data
-from federatedscope.core.auxiliaries.utils import setup_seed
-from federatedscope.core.auxiliaries.worker_builder import get_client_cls, get_server_cls
 from federatedscope.core.configs.config import global_cfg
 
 from fscost.files import write_whole
 from fscost.protocol import fs_options
+from fscost.protocol.client_options import by_client, of_all
+from fscost.protocol.effective_options import broken_claims, too_few_clients
 from fscost.protocol.no_effect import without_effect
 from fscost.worker import fs_data
+from fscost.worker.main_program import MainProgram, import_what_it_imports
+from fscost.worker.path_options import as_typed, at_home, make_folders
 from fscost.worker.recorder import Recorder
 from fscost.worker.release_options import in_cell, in_release, leaves
 from fscost.worker.round_file import Progress
 from fscost.worker.wire_encoding import pickles_models
 
-try:  # since v0.3.0
-    from federatedscope.core.auxiliaries.logging import update_logger
-    from federatedscope.core.auxiliaries.runner_builder import get_runner
+_PACKAGE = Path(federatedscope.__file__).parent
+_MAIN = _PACKAGE / "main.py"
 
-    _FORGETS_SEED = True
-except ImportError:
-    from federatedscope.core.auxiliaries.utils import update_logger
-    from federatedscope.core.fed_runner import FedRunner as get_runner
-
-    _FORGETS_SEED = False
-"""Since v0.3.0 data are loaded with a constant seed; after a registered loader the cell's is not restored."""
-
+import_what_it_imports(_MAIN)
 for _lazily in ("torch._dynamo", "fvcore.nn"):  # what a course imports when it first trains, and every fork would again
     with suppress(Exception):  # what it needs and lacks, FederatedScope itself says
         import_module(_lazily)
@@ -52,30 +47,120 @@ _PACKAGES = ("torch", "numpy", "scikit-learn", "pympler", "protobuf", "transform
 def run_cell(request: Mapping[str, Any]) -> dict[str, Any]:
     """Run one cell and write its ledger and FederatedScope's logs into the folder ``into``.
 
-    The request holds ``asked``, the cell's options by dotted name, its ``protocol``, and ``data_file``, where its data
-    are if they are none of FederatedScope's or scikit-learn's. Returns what FederatedScope finally used, its device,
-    and warnings.
+    The request holds ``asked``, the cell's options by dotted name, its ``protocol``, ``home``, the folder that relative
+    paths start from, and ``data_file``, where its data are if they are none of FederatedScope's or scikit-learn's.
+    Returns what FederatedScope finally used, its device, and warnings.
     """
-    into = Path(request["into"])
-    config = _configured(request, into)
-    pickled = pickles_models()
-    progress = Progress(into / "progress.json")
-    recorder = Recorder(pickled=pickled, counts_broadcasts=not config.federate.online_aggr, progress=progress)
-    recorder.attach()
-    runner = _runner(config, request["data_file"])
-    runner.run()
-    recorder.finish()
-    warnings = [*_helped(recorder), *recorder.ledger.warnings(), *_without_effect(runner)]
-    if not config.vertical.use and not any(kind == "finish" for _, kind, _ in recorder.ledger.by_type):
-        raise RuntimeError("the course ended before the server sent finish")
-    for name in _LOGS:
-        if (written := Path(config.outdir, name)).exists():
-            written.replace(into / name)
-    recorder.ledger.header.update(_model_sizes(runner.server), clients=config.federate.client_num)
-    recorder.ledger.header["protocol"] = request["protocol"]
-    write_whole(into / "ledger.jsonl", recorder.ledger.lines())
-    used = in_cell(dict(leaves(runner.cfg)))
-    return {"used": _plain(used), "device": _device(runner), "warnings": warnings}
+    course = Course(request)
+    course.run()
+    course.write()
+    used, warnings = course.used(), [*course.warnings()]
+    return {"used": _plain(used), "device": str(getattr(course.runner.server, "device", "cpu")), "warnings": warnings}
+
+
+class Course:
+    """A course that FederatedScope's ``main.py`` runs in a folder of its own, ``fs`` in that of the run.
+
+    `recorder` has seen its messages.
+    """
+
+    def __init__(self, request: Mapping[str, Any]) -> None:
+        self._into, self._home, self._asked = Path(request["into"]), Path(request["home"]), request["asked"]
+        self._protocol, self._data_file = request["protocol"], request["data_file"]
+        self._folder = self._into / "fs"
+        self._defaults = dict(leaves(global_cfg))
+        self._given = in_release(of_all(self._asked), self._defaults)
+        self._main = MainProgram(_MAIN)
+        progress = Progress(self._into / "progress.json")
+        self.recorder = Recorder(pickled=pickles_models(), progress=progress)
+
+    @property
+    def runner(self) -> Any:
+        """FederatedScope's runner; its ``cfg`` is what was finally used."""
+        return self._main.runner
+
+    def run(self) -> None:
+        """Run it to its end.
+
+        Raises what FederatedScope raises, and ValueError before training where it is not what was asked for.
+        """
+        words = ["--cfg", str(self._write_config())]
+        if clients := by_client(self._asked):
+            words += ["--client_cfg", str(self._write_client_config(clients))]
+        self._inputs = dict(_digests({**self._given, **self._asked}, self._home))
+        self._folder.mkdir(exist_ok=True)
+        os.chdir(self._folder)
+        make_folders(self._given, self._folder)
+        fs_data.register(self._data_file)
+        self.recorder.attach()
+        self._main.run(*words, on_data=self._check_clients, on_course=self._begin)
+        self.recorder.finish()
+        self._check_end()
+
+    def write(self) -> None:
+        """Write the ledger, and put FederatedScope's logs beside it."""
+        config = self.runner.cfg
+        for name in _LOGS:
+            if (written := Path(config.outdir, name)).exists():
+                written.replace(self._into / name)
+        header = self.recorder.ledger.header
+        header.update(_model_sizes(self.runner.server), clients=config.federate.client_num, protocol=self._protocol)
+        if self._inputs:
+            header["inputs"] = self._inputs
+        write_whole(self._into / "ledger.jsonl", self.recorder.ledger.lines())
+
+    def used(self) -> dict[str, Any]:
+        """Return the options as FederatedScope has them now, by the names of cells, and paths as they were typed."""
+        typed = {**self._defaults, **self._given}
+        return in_cell(as_typed(dict(leaves(self.runner.cfg)), typed, self._home))
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what is odd about it, a line each."""
+        config, server = self.runner.cfg, self.runner.server
+        if self.recorder.helped:
+            yield _HELPED
+        yield from self.recorder.ledger.warnings()
+        quantization = config.quantization.method if "quantization" in config else "none"  # v0.2.0 has none
+        local = config.personalization.local_param
+        yield from without_effect(_state_dict(server), local, quantization, method=config.federate.method)
+
+    def _write_config(self) -> Path:
+        """Write what ``--cfg`` names; a folder of its own, as FederatedScope else writes into sub_exp_… of it."""
+        places = {"outdir": str(self._folder), "expname": "run", "expname_tag": ""}
+        placed = at_home({**self._defaults, **self._given}, self._home)
+        moved = {name: value for name, value in placed.items() if value != self._defaults.get(name)}
+        config = {**{name: placed[name] for name in self._given}, **moved, **places}
+        return _written(self._into / "fs_config.yaml", fs_options.nested(config))
+
+    def _write_client_config(self, clients: Mapping[str, Mapping[str, Any]]) -> Path:
+        """Write what ``--client_cfg`` names; FederatedScope wants a section for each, and for the server's data."""
+        everyone = [f"client_{number}" for number in range(self._asked["federate.client_num"] + 1)]
+        sections: dict[str, Any] = {name: {} for name in everyone}
+        for name, own in clients.items():
+            sections[name] = fs_options.nested(at_home(in_release(own, self._defaults, spelled_out=False), self._home))
+        return _written(self._into / "fs_client_config.yaml", sections)
+
+    def _check_clients(self, config: Any) -> None:
+        if problem := "; ".join(too_few_clients(self._asked, config.federate.client_num)):
+            raise ValueError(problem)
+
+    def _begin(self, runner: Any) -> None:
+        self.recorder.counts_broadcasts = not runner.cfg.federate.online_aggr
+        if broken := "; ".join(broken_claims(of_all(self._asked), _plain(self.used()))):
+            raise ValueError(f"this is not the cell that was asked for: {broken}")
+
+    def _check_end(self) -> None:
+        kinds = {kind for _, kind, _ in self.recorder.ledger.by_type}
+        if not kinds:
+            raise RuntimeError(f"{_MAIN} ran a course of which no message went through StandaloneCommManager.send")
+        if not self.runner.cfg.vertical.use and "finish" not in kinds:
+            raise RuntimeError("the course ended before the server sent finish")
+
+
+_HELPED = (
+    "pympler crashed at sizing a view of an array, as FederatedScope's secret sharing sends, and would have "
+    "ended the run; after another array was sized it goes on, but what is reported of arrays depends on that"
+)
 
 
 def versions() -> dict[str, str]:
@@ -89,56 +174,20 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _configured(request: Mapping[str, Any], into: Path) -> Any:
-    """Return FederatedScope's configuration of the cell, as ``main.py --cfg fs_config.yaml`` makes it."""
-    config = global_cfg.clone()
-    given = in_release(request["asked"], dict(leaves(config)))
-    file = into / "fs_config.yaml"
-    write_whole(file, [yaml.safe_dump(fs_options.nested(given)).rstrip()])
-    try:
-        config.merge_from_file(str(file))
-    except KeyError as error:
-        unknown = str(error.args[0]).rpartition(" ")[2]  # a section, where the release does not even have that
-        name = next((name for name in given if f"{name}.".startswith(f"{unknown}.")), unknown)
-        raise ValueError(f"FederatedScope {federatedscope.__version__} has no option fs.{name}") from error
-    # A folder of its own: FederatedScope writes into sub_exp_… where the one it wants exists.
-    config.outdir, config.expname, config.expname_tag = str(into / "fs"), "run", ""
-    update_logger(config, True)
-    return config
+def _written(file: Path, tree: Mapping[str, Any]) -> Path:
+    write_whole(file, [yaml.safe_dump(tree).rstrip()])
+    return file.resolve()
 
 
-def _runner(config: Any, data_file: str | None) -> Any:
-    """Return FederatedScope's runner, made as its ``main.py`` makes it."""
-    setup_seed(config.seed)
-    fs_data.register(data_file)
-    loaded, modified = get_data(config=config.clone())
-    config.merge_from_other_cfg(modified)
-    if _FORGETS_SEED:
-        setup_seed(config.seed)
-    config.freeze()
-    return get_runner(
-        data=loaded,
-        server_class=get_server_cls(config),
-        client_class=get_client_cls(config),
-        config=config.clone(),
-    )
-
-
-def _helped(recorder: Recorder) -> Iterator[str]:
-    """Yield what was done about a count that would have crashed the run."""
-    if recorder.helped:
-        yield (
-            "pympler crashed at sizing a view of an array, as FederatedScope's secret sharing sends, and would have "
-            "ended the run; after another array was sized it goes on, but what is reported of arrays depends on that"
-        )
-
-
-def _without_effect(runner: Any) -> Iterator[str]:
-    """Return a line for each option that FederatedScope accepts and that changes nothing with this model."""
-    config = runner.cfg
-    quantization = config.quantization.method if "quantization" in config else "none"  # v0.2.0 has none
-    names, local = _state_dict(runner.server), config.personalization.local_param
-    return without_effect(names, local, quantization, method=config.federate.method)
+def _digests(options: Mapping[str, Any], home: Path) -> Iterator[tuple[str, str]]:
+    """Yield the sha256 of each file that a course continues from: another may lie there later."""
+    for name, value in options.items():
+        if name.endswith("_from") and isinstance(value, str) and value and (home / value).is_file():
+            digest = hashlib.sha256()
+            with (home / value).open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+            yield name, f"sha256 {digest.hexdigest()}"
 
 
 def _state_dict(server: Any) -> dict[str, Any]:
@@ -157,10 +206,6 @@ def _model_sizes(server: Any) -> dict[str, int]:
         "trainable_bytes": sum(p.numel() * p.element_size() for p in trainable),
         "state_dict_bytes": sum(v.numel() * v.element_size() for v in entries.values()),
     }
-
-
-def _device(runner: Any) -> str:
-    return str(getattr(runner.server, "device", "cpu"))
 
 
 def _plain(used: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,19 @@ def _digits(file: Path | None, config: Any, client_cfgs: Any = None) -> Any:
         worker: {name: [samples[i] for i in index] for name, index in splits.items()}
         for worker, splits in workers.items()
     }
-    return _in_loaders(taken, config), config
+    loaded = _in_loaders(taken, config)
+    _restore_seed(config.seed)
+    return loaded, config
+
+
+def _restore_seed(seed: int) -> None:
+    """Seed all generators anew: since v0.3.0 a constant seed is set before a registered loader, and stays behind it."""
+    try:
+        import federatedscope.core.data  # noqa: F401 - came with that
+        from federatedscope.core.auxiliaries.utils import setup_seed
+    except ImportError:
+        return
+    setup_seed(seed)
 
 
 def _samples(x: Any, y: Any) -> list[tuple[Any, int]]:

@@ -23,7 +23,9 @@ class Recorder:
     not count what it hands over client by client, with ``federate.online_aggr``: `counts_broadcasts` is then False.
     """
 
-    def __init__(self, *, pickled: bool | None, counts_broadcasts: bool, progress: Progress | None = None) -> None:
+    def __init__(
+        self, *, pickled: bool | None, counts_broadcasts: bool = True, progress: Progress | None = None
+    ) -> None:
         self.pickled, self.counts_broadcasts, self.progress = pickled, counts_broadcasts, progress
         self.ledger = Ledger({})
         self.helped = False

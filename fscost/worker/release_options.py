@@ -15,6 +15,7 @@ import yaml
 
 from fscost.errors import one_line
 from fscost.protocol import fs_options
+from fscost.protocol.client_options import by_client, of_all
 from fscost.protocol.release import RELEASES
 
 _FORMER_NAMES = {new: former for release in RELEASES for new, former in release.former_names.items()}
@@ -31,13 +32,13 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", getattr(value, "value", value)
 
 
-def in_release(asked: Mapping[str, Any], release: Mapping[str, Any]) -> dict[str, Any]:
+def in_release(asked: Mapping[str, Any], release: Mapping[str, Any], *, spelled_out: bool = True) -> dict[str, Any]:
     """Return what a release must be given to do what the cell asks: its own names, by dotted name.
 
     `release` are its own defaults. Where they are not those that a cell leaves out, they are spelled out: a cell means
-    the same everywhere.
+    the same everywhere. What is `asked` of one client alone is laid over that, and none of it is spelled out.
     """
-    defaults = fs_options.options()
+    defaults = fs_options.options() if spelled_out else {}
     unlike = {name: value for name, value in defaults.items() if name in release and _differ(value, release[name])}
     return {_name_in(release, name): value for name, value in {**unlike, **asked}.items()}
 
@@ -171,10 +172,13 @@ def refusals(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _refusal(config: Any, asked: Mapping[str, Any], folder: Path) -> str:
-    given, file = in_release(asked, dict(leaves(config))), folder / "fs_config.yaml"
-    file.write_text(yaml.safe_dump(fs_options.nested(given)))
+    defaults, file = dict(leaves(config)), folder / "fs_config.yaml"
+    given = [in_release(of_all(asked), defaults)]
+    given += [in_release(own, defaults, spelled_out=False) for own in by_client(asked).values()]
     try:
-        config.merge_from_file(str(file))
+        for options in given:
+            file.write_text(yaml.safe_dump(fs_options.nested(options)))
+            config.merge_from_file(str(file))
         config.outdir = str(folder)
         config.freeze(**{word: False for word in ("inform", "save") if word in signature(config.freeze).parameters})
     except Exception as error:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from fscost.engine.federatedscope.effective_options import broken_claims, own_choices
 from fscost.protocol import fs_options
+from fscost.protocol.effective_options import broken_claims, own_choices, too_few_clients
 from tests.conftest import cell_of
 
 
@@ -14,7 +14,9 @@ def used_by(*overrides: str, **changed: Any) -> tuple[list[str], list[str]]:
     cell = cell_of("engine=builtin", *overrides)
     used = dict(fs_options.options()) | dict(fs_options.leaves(cell.fs))
     used |= {name.replace("__", "."): value for name, value in changed.items()}
-    return list(broken_claims(cell, used)), list(own_choices(cell, used))
+    return list(broken_claims(dict(fs_options.leaves(cell.fs)), used)), list(
+        own_choices(dict(fs_options.leaves(cell.fs)), used)
+    )
 
 
 @pytest.mark.pipeline
@@ -52,8 +54,8 @@ def test_what_follows_from_other_options_is_no_news() -> None:
 def test_more_clients_per_round_than_there_are_means_all_of_them() -> None:
     cell = cell_of("engine=federatedscope", "engine.protocol=master", "clients=3", "clients_per_round=5")
     used = dict(fs_options.options()) | dict(fs_options.leaves(cell.fs)) | {"federate.sample_client_num": 3}
-    assert list(broken_claims(cell, used)) == []
-    assert list(own_choices(cell, used)) == [
+    assert list(broken_claims(dict(fs_options.leaves(cell.fs)), used)) == []
+    assert list(own_choices(dict(fs_options.leaves(cell.fs)), used)) == [
         "clients_per_round=5: there are no more than 3 clients, and all of them train"
     ]
 
@@ -77,3 +79,15 @@ def test_centralised_training_has_one_client_and_says_so() -> None:
     assert news == [
         "federate.method=global: FederatedScope gave the data of all clients to one, the only one there was"
     ]
+
+
+def test_data_that_have_fewer_clients_than_are_asked_for() -> None:
+    assert [*too_few_clients({"federate.client_num": 3}, 3)] == [*too_few_clients({"federate.client_num": 0}, 3)] == []
+    assert [*too_few_clients({"federate.client_num": 5}, 3)] == [
+        "clients=5: the data have 3; ask for no more, or for clients=0, which takes all there are"
+    ]
+
+
+@pytest.mark.pipeline
+def test_clients_that_its_main_leaves_out_are_told() -> None:
+    assert used_by(federate__client_num=1) == ([], ["clients=3: FederatedScope's main.py left 1 of them"])

@@ -354,16 +354,6 @@ def test_one_that_dies_when_asked_is_told_with_its_last_words(there: StandIn, te
     assert words in message
 
 
-def test_a_step_of_its_own_main_is_not_silently_left_out(there: StandIn, file: Callable[[str], str]) -> None:
-    text = "if init_cfg.federate.my_switch:\n    data = {1: data[1]}\nif init_cfg.federate.my_switches: pass\n"
-    (there.folder / "federatedscope" / "main.py").write_text(text)
-    with closing(FederatedScopeEngine(sys.executable)) as engine:
-        with pytest.raises(ConfigError, match=r"fs.federate.my_switch=True: .*main.py does something with it"):
-            engine.prepare(own(file(FORK)))
-        with pytest.raises(ConfigError, match="FederatedScope cannot be imported"):  # the stand-in has no more to run
-            engine.prepare(own(file(FORK.replace("true", "false"))))
-
-
 def test_another_backend_is_refused_in_the_plan(there: StandIn, fscost: Callable[..., Result]) -> None:
     told = fscost("plan", "engine=federatedscope", f"engine.python={sys.executable}", "fs.backend=tensorflow")
     assert (told.code, told.err.count("\n")) == (2, 1)

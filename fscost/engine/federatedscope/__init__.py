@@ -13,12 +13,13 @@ from fscost.cells.outcome import Outcome, Provenance, Status
 from fscost.engine.base import DEFAULTS, EngineSettings
 from fscost.engine.federatedscope import answers
 from fscost.engine.federatedscope.answers import options_of
-from fscost.engine.federatedscope.effective_options import broken_claims, own_choices
 from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach
 from fscost.engine.process import WarmWorker, Worker
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options, models
+from fscost.protocol.client_options import by_client, of_all
 from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
+from fscost.protocol.effective_options import broken_claims, own_choices
 from fscost.protocol.known_options import KnownOptions
 from fscost.store.rundir import RunDir
 
@@ -39,11 +40,11 @@ _LONGEST_WORDS = 200
 class FederatedScopeEngine:
     """Runs cells with FederatedScope in forks of a worker that has imported it once.
 
-    `python` names the interpreter that has it, None for this one.
+    `python` names the interpreter that has it, None for this one. Relative paths start from where it was made.
     """
 
     def __init__(self, python: str | None) -> None:
-        self._python, self._worker = python, WarmWorker("fscost.worker.fs_course")
+        self._python, self._worker, self._home = python, WarmWorker("fscost.worker.fs_course"), Path.cwd()
 
     def check(self, cell: Cell) -> None:
         """Raise ConfigError for a cell that FederatedScope would crash on or that cannot be metered."""
@@ -77,6 +78,7 @@ class FederatedScopeEngine:
             "into": str(into.path.resolve()),
             "log": str(into.engine_log.resolve()),
             "asked": dict(fs_options.leaves(cell.fs)),
+            "home": str(self._home),
             "protocol": cell.protocol,
             "data_file": _data_file(cell),
         }
@@ -115,21 +117,13 @@ def described(python: str | None) -> str:
 
 
 def _check_asked(cell: Cell, found: Interpreter) -> None:
-    """Refuse what this FederatedScope does not have or crashes on: where a protocol is named, a plan does not ask it.
-
-    Options too that its main.py does something with: the worker does what main.py does in the releases.
-    """
-    options_of(found).check_crashes(dict(fs_options.leaves(cell.fs)))
-    unheard = {n: v for n, v in fs_options.leaves(cell.fs) if n not in fs_options.known() and not fs_options.is_open(n)}
-    main = Path(found.folder) / "main.py"
-    text = main.read_text(errors="replace") if unheard and main.is_file() else ""
-    for name, value in unheard.items():
-        (own := options_of(found)).check(name, value)
-        if re.search(rf"\.{re.escape(name)}\b", text) and own.defaults.get(name) != value:
-            raise ConfigError(
-                f"fs.{name}={value}: {main} does something with it that engine=federatedscope does not do; leave it "
-                "out, or run main.py itself and read its folder with collect"
-            )
+    """Refuse what this FederatedScope does not have or crashes on: where a protocol is named, no plan asks it."""
+    there, asked = options_of(found), dict(fs_options.leaves(cell.fs))
+    there.check_crashes(asked)
+    for options in (of_all(asked), *by_client(asked).values()):
+        for name, value in options.items():
+            if name not in fs_options.known() and not fs_options.is_open(name):
+                there.check(name, value)
 
 
 def _data_file(cell: Cell) -> str | None:
@@ -164,8 +158,9 @@ def _outcome(cell: Cell, into: RunDir, reply: dict[str, Any], found: Interpreter
     status, reason = Status(reply["status"]), str(reply["reason"])
     warnings = tuple(reply.get("warnings", ()))
     if status is Status.DONE:
-        warnings += tuple(own_choices(cell, reply["used"]))
-        if broken := list(broken_claims(cell, reply["used"])):
+        asked = dict(fs_options.leaves(cell.fs))
+        warnings += tuple(own_choices(asked, reply["used"]))
+        if broken := list(broken_claims(asked, reply["used"])):
             status, reason = Status.FAILED, f"this is not the cell that was asked for: {'; '.join(broken)}"
     elif reply.get("silent") and (words := _last_words(into)):
         reason += f"; its last words: {words}"

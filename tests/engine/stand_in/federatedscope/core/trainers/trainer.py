@@ -1,0 +1,1 @@
+"""Uploads carry what trainable_filter(entry[0]) lets through."""
