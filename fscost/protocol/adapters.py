@@ -138,7 +138,10 @@ def _targets(base: Base, arguments: Arguments) -> Any:
 
 def _is_target(name: str, targets: Any) -> bool:
     if isinstance(targets, str):
-        return bool(re.fullmatch(targets, name))
+        try:
+            return bool(re.fullmatch(targets, name))
+        except re.error as error:
+            raise ConfigError(f"fs.{ARGUMENTS}: target_modules={targets}: is no regular expression: {error}") from error
     return any(name.endswith(str(target)) for target in targets)
 
 

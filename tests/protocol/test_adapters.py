@@ -78,6 +78,7 @@ def test_sizes_that_are_none_are_refused(config: dict[str, Any], words: str) -> 
         ({"target_modules": ["attn"]}, r"transformer.h.0.attn is no linear layer"),
         ({"target_modules": ["wte"]}, "wte is no linear layer"),
         ({"target_modules": ["q_proj"]}, "no layer of the model has such a name"),
+        ({"target_modules": "["}, r"target_modules=\[: is no regular expression"),
         ({"bias": "some"}, "bias=some: must be one of none, all, lora_only"),
         ({"adapter_method": "prefix"}, "num_virtual_tokens=None: must be a whole number"),
         ({"adapter_method": "p-tuning", "num_virtual_tokens": 1, "encoder_reparameterization_type": "GRU"}, "GRU"),
