@@ -111,6 +111,25 @@ def test_a_foreign_ledger_is_held_against_its_cell(run: Run, folder: Path) -> No
     assert outcome.reason.startswith("the command recorded clients=3, and not what it was asked for, clients=5")
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("echo hello >", "ledger.jsonl:1: no JSON (Expecting value)"),
+        ("mkdir", "ledger.jsonl: cannot be read: "),
+        ("echo '{\"format\": 2}' >", "ledger.jsonl:1: the file ends too early, its digest does not match"),
+        ("echo '{\"format\": 99}' >", "ledger.jsonl:1: format 99"),
+    ],
+)
+def test_what_is_no_ledger_is_no_result(folder: Path, text: str, reason: str) -> None:
+    engine = CommandEngine()
+    escaped = text.replace("{", "{{").replace("}", "}}")
+    cell = cell_of("engine=command", f"engine.command={escaped} $FSCOST_RUN_DIR/ledger.jsonl", "engine.shell=true")
+    outcome, _ = execute(cell, Store(folder / "runs"), engine)
+    engine.close()
+    assert outcome.status is Status.FAILED and outcome.reason.startswith(reason)
+    assert "rerun" not in outcome.reason and ".running" not in outcome.reason.split(": ")[0]
+
+
 def test_a_time_limit_ends_a_command_and_its_daemons(run: Run, folder: Path) -> None:
     outcome, _ = run("hangs", timeout_min=0.05)
     assert outcome.status is Status.TIMEOUT and outcome.reason.startswith("stopped after 0.05 min")

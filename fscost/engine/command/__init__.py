@@ -113,7 +113,7 @@ def _outcome(cell: Cell, into: RunDir, reply: dict[str, Any]) -> Outcome:
             reason = _ending(reply["code"])
             header = {} if reason else _header(cell, into)
         except CollectError as error:
-            reason = str(error)
+            reason = str(error).replace(f"{into.path}/", "").removesuffix("; rerun the cell")
         status = Status.FAILED if reason else status
     if status is not Status.DONE and (words := _last_words(into.engine_log)):
         reason += f"; its last words: {words}"
