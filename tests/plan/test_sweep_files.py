@@ -17,8 +17,9 @@ SWEEPS = sorted((root() / "sweeps").glob("*.yaml"))
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda f: f.stem)
 def test_every_sweep_plans_as_many_cells_as_its_comment_says(file: Path) -> None:
     planned = plan([f"sweeps={file.stem}"], identify).cells
-    for one in planned:
-        Engines().of(one.cell, DEFAULTS).check(one.cell)
+    with Engines() as engines:
+        for one in planned:
+            engines.of(one.cell, DEFAULTS).check(one.cell)
     said = re.search(r"(\d+) cells", file.read_text().splitlines()[1])
     assert said, "the first comment of a sweep says how many cells it has"
     assert len(planned) == int(said[1])
