@@ -155,7 +155,7 @@ def test_a_command_has_the_users_environment_and_a_recorder(
     (folder / "train.py").write_text(
         "import os, sys\nimport fscost\n"
         "print(os.getcwd(), os.environ['OWN'], os.environ['OMP_NUM_THREADS'], sys.stdin.read() == '')\n"
-        "print([sorted(os.listdir(path)) for path in sys.path if 'fscost-' in path])\n"
+        "print([sorted(os.listdir(path)) for path in sys.path if path.startswith(os.environ['FSCOST_RUN_DIR'])])\n"
     )
     _, done = run("trains", threads=2)
     assert done.engine_log.read_text() == f"{folder} word 2 True\n[['fscost']]\n"

@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ RUN_DIR = "FSCOST_RUN_DIR"
 """The variable that tells the recorder, in whatever process of the command, where its run directory is."""
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_IMPORTED = "imported"
 _LONGEST_WORDS = 200
 _TAIL_BYTES = 64 * 1024
 _LONGEST_LOG_BYTES = 10 * 1024**2
@@ -38,8 +38,6 @@ class CommandEngine:
 
     def __init__(self) -> None:
         self._worker = WarmWorker("fscost.engine.command.started_command")
-        self._path = tempfile.TemporaryDirectory(prefix="fscost-")
-        (Path(self._path.name) / "fscost").symlink_to(Path(fscost.__file__).resolve().parent)
 
     def check(self, cell: Cell) -> None:
         """Raise ConfigError for as many clients as the data have, which no command is asked for."""
@@ -61,36 +59,39 @@ class CommandEngine:
     def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
         """Run the cell's command, and believe what it recorded only if it ended well."""
         worker = self._worker.started(Path(sys.executable), "engine=command")
-        place = str(into.path.resolve())
+        place = into.path.resolve()
         own = {
             "words": words_of(cell),
-            "environment": self._environment(place, settings),
+            "environment": _environment(place, settings),
             "family": f"{RUN_DIR}={place}",
             "log": str(into.engine_log.resolve()),
         }
         reply = worker.ask(own | settings.as_request())
+        shutil.rmtree(place / _IMPORTED, ignore_errors=True)
         _shorten(into.engine_log)
         return _outcome(cell, into, reply)
 
     def close(self) -> None:
         """End the commands that run."""
         self._worker.close()
-        self._path.cleanup()
-
-    def _environment(self, place: str, settings: EngineSettings) -> dict[str, str]:
-        """Return the user's environment, with where to record, and from where the recorder is imported.
-
-        That folder has nothing but fscost: packages beside it may be of another Python.
-        """
-        path = os.pathsep.join(filter(None, (self._path.name, os.environ.get("PYTHONPATH"))))
-        threads = dict.fromkeys(_THREADS, str(settings.threads))
-        own = {RUN_DIR: place, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
-        return os.environ | threads | own | ({} if settings.gpu is None else {"CUDA_VISIBLE_DEVICES": settings.gpu})
 
 
 def make_engine(_python: str | None) -> CommandEngine:
     """Return the engine; which Python a command runs under is said by the command."""
     return CommandEngine()
+
+
+def _environment(place: Path, settings: EngineSettings) -> dict[str, str]:
+    """Return the user's environment, with where to record, and from where the recorder is imported.
+
+    That folder has nothing but fscost: packages beside it may be of another Python.
+    """
+    (path := place / _IMPORTED).mkdir()
+    (path / "fscost").symlink_to(Path(fscost.__file__).resolve().parent)
+    before = os.environ.get("PYTHONPATH")
+    own = {RUN_DIR: str(place), "PYTHONPATH": os.pathsep.join([str(path), *([before] if before else [])])}
+    gpu = {} if settings.gpu is None else {"CUDA_VISIBLE_DEVICES": settings.gpu}
+    return os.environ | dict.fromkeys(_THREADS, str(settings.threads)) | own | {"PYTHONUNBUFFERED": "1"} | gpu
 
 
 def _edited(cell: Cell) -> Iterator[str]:
