@@ -40,8 +40,9 @@ _KINDS = (
     EngineKind("federatedscope", "FederatedScope's log", has_interpreter=True, framework="FederatedScope"),
 )
 
+RECORDED = "recorded"
 _WITHOUT_ROOM = (
-    EngineKind("recorded", "not counted", logs_workers=False, encodes_itself=True),
+    EngineKind(RECORDED, "not counted", logs_workers=False, encodes_itself=True),
     EngineKind("listed", "as the list says", writes_logs=False, encodes_itself=True),
 )
 """What ``fscost.record`` writes of a training code that no engine started, and messages that somebody else counted."""

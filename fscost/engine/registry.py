@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fscost.cells.cell import Cell
-from fscost.cells.engine_kinds import ENGINES, FEDERATEDSCOPE, WITHOUT_FEDERATEDSCOPE, engine_kind
+from fscost.cells.engine_kinds import ENGINES, FEDERATEDSCOPE, RECORDED, WITHOUT_FEDERATEDSCOPE, engine_kind
 from fscost.engine.base import Engine, EngineSettings
 from fscost.errors import ConfigError
 from fscost.protocol.known_options import KnownOptions
@@ -84,6 +84,8 @@ class Engines:
 
 def _room(name: str) -> Any:
     """Return the package of an engine; raises ConfigError where there is none."""
+    if name == RECORDED:
+        raise ConfigError("a program of your own recorded this run: start that again, or sweep it with engine=command")
     if name not in ENGINES:
         raise ConfigError(f"engine={name}: there is no such engine; there are {', '.join(ENGINES)}")
     return import_module(f"fscost.engine.{name}")

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from fscost.cells.cell import Cell
+from fscost.cells.engine_kinds import RECORDED
 from fscost.errors import CollectError, ConfigError
 from fscost.protocol.release import NEWEST
-
-ENGINE = "recorded"
 
 FOLDER = "FSCOST_RUN_DIR"
 """The variable in which ``engine=command`` tells a command its run directory."""
@@ -74,7 +73,7 @@ def _cell(axes: Mapping[str, Any], args: Mapping[str, Any], framework: str | Non
     federate = {"method": str(axes["method"]).lower(), "client_num": axes["clients"], "total_round_num": axes["rounds"]}
     fs = {"federate": federate, "model": {"type": axes["model"]}, "data": {"type": axes["data"]}, "seed": axes["seed"]}
     beside = {"args": args, "framework": framework}
-    return Cell(engine=ENGINE, protocol=NEWEST.protocol, fs={**fs, **{name: v for name, v in beside.items() if v}})
+    return Cell(engine=RECORDED, protocol=NEWEST.protocol, fs={**fs, **{name: v for name, v in beside.items() if v}})
 
 
 def _check_complete(given: Mapping[str, Any]) -> None:

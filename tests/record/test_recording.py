@@ -80,6 +80,14 @@ def test_a_table_shows_it(store: Path, fscost: Callable[..., Any]) -> None:
     assert "FedAvg" in shown.out and "2.60" in shown.out and "60.00" in shown.out
 
 
+def test_only_its_own_program_can_record_it_again(store: Path, fscost: Callable[..., Any]) -> None:
+    with recording() as run:
+        trained(run)
+    again = fscost("rerun", "runs")
+    assert again.code == 2 and "a program of your own recorded this run" in again.err
+    assert the_run(store).status() is Status.DONE
+
+
 def test_rounds_that_nobody_announced_are_counted(store: Path) -> None:
     with recording(rounds=None) as run:
         trained(run, rounds=3)
