@@ -59,6 +59,11 @@ def is_host(name: str) -> bool:
     return any(form.fullmatch(last) for form in (_SAVED, _OF_LOGS, _OF_DEVICES))
 
 
+def is_save(name: str) -> bool:
+    """Return whether an option says where something is saved."""
+    return bool(_SAVED.fullmatch(_last(name)))
+
+
 def is_provenance(name: str) -> bool:
     """Return whether an option says where, and is no factor: never a column, nor a reason to refuse a mean."""
     return is_host(name) or is_read(name)

@@ -3,6 +3,7 @@
 It has other options than any release, a step of its own between data and course, and messages of a type of its own.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -169,6 +170,21 @@ def test_what_it_writes_stays_in_its_run_directory(at_work: Path, fscost: Callab
         course = run_of(cell).path / "fs"
         assert ((course / "checkpoints" / "model.txt").read_text(), (course / "note.txt").exists()) == ("6.0", True)
     assert {path.name for path in at_work.iterdir()} == {"data", "runs", "tables"}
+
+
+def test_cells_that_would_write_one_file_are_refused(at_work: Path, fscost: Callable[..., Result]) -> None:
+    told = fscost("plan", *SMALL, "seed=1,2", f"fs.federate.save_to={at_work}/model.txt")
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert f"save_to={at_work}/model.txt: 2 cells would write it; a relative path lies in the run directory" in told.err
+    assert fscost("plan", *SMALL, f"fs.federate.save_to={at_work}/model.txt").code == 0
+
+
+def test_a_file_that_it_continues_from_is_told_with_its_content(at_work: Path, fscost: Callable[..., Result]) -> None:
+    (at_work / "old.pt").write_text("weights")
+    run = ran(fscost, "fs.federate.restore_from=old.pt")
+    header = json.loads(run.ledger.read_text().splitlines()[0])
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert header["inputs"] == {"federate.restore_from": f"sha256 {digest}"}
 
 
 def test_what_it_reads_lies_where_the_command_was_typed(at_work: Path, fscost: Callable[..., Result]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import fscost
+from fscost.cells import provenance_options
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Provenance, Status
 from fscost.engine.base import DEFAULTS, EngineSettings
@@ -108,7 +109,23 @@ def identify(python: str | None) -> tuple[str, KnownOptions]:
 
 def refusals(python: str | None, cells: Sequence[Cell]) -> list[str]:
     """Return for each cell why an interpreter's FederatedScope does not run it, in its own words, or nothing."""
-    return answers.refusals(interpreter(python), cells)
+    shared, words = _shared_files(cells), answers.refusals(interpreter(python), cells)
+    return [shared.get(cell.id) or word for cell, word in zip(cells, words, strict=True)]
+
+
+def _shared_files(cells: Sequence[Cell]) -> dict[str, str]:
+    """Return for each cell that would write a file which another one writes too, what to do about it, by its id."""
+    writers: dict[str, list[str]] = {}
+    for cell in cells:
+        for name, value in fs_options.leaves(cell.fs):
+            if provenance_options.is_save(name) and str(value).startswith(("/", "~")):
+                writers.setdefault(f"fs.{name}={value}", []).append(cell.id)
+    return {
+        cell: f"{place}: {len(own)} cells would write it; a relative path lies in the run directory of each"
+        for place, own in writers.items()
+        for cell in own
+        if len(own) > 1
+    }
 
 
 def described(python: str | None) -> str:
