@@ -102,7 +102,10 @@ def options_there() -> dict[str, Any]:
             kind: [given for given in kinds if _is_taken(type(global_cfg), default, values[given])]
             for kind, default in _SAMPLES.items()
         },
-        "crashing": {"data.splitter": {"iid": _crash_of_iid(global_cfg)}},
+        "crashing": {
+            "data.splitter": {"iid": _crash_of_iid(global_cfg)},
+            "model.type": {"vgg11": _crash_of_vgg11(global_cfg)},
+        },
         "unmetered": _unmetered(),
     }
 
@@ -146,6 +149,24 @@ def _crash_of_iid(defaults: Any) -> str:
     except Exception:  # it may want other samples than numbers
         pass
     return how and f"{how}; take fs.data.splitter=iid_fixed, or '' where the data are split already"
+
+
+def _crash_of_vgg11(defaults: Any) -> str:
+    """Return how FederatedScope's own VGG11 fails on images, and what to do; nothing where it works."""
+    try:
+        import torch
+        from federatedscope.cv.model.model_builder import get_cnn
+
+        config = defaults.clone()
+        config.model.type, config.model.out_channels = "vgg11", 10
+        model = get_cnn(config.model, (3, 32, 32))
+    except Exception:  # who builds models otherwise is not known to fail
+        return ""
+    try:
+        model(torch.zeros(2, 3, 32, 32))
+    except RuntimeError as error:
+        return f"{one_line(error)}; engine=builtin and engine=estimate have it with five poolings instead of eight"
+    return ""
 
 
 def _unmetered() -> str:

@@ -250,6 +250,11 @@ def test_a_splitter_that_crashes_is_refused_where_it_does(python: str) -> None:
         cell_of(*words)
 
 
+def test_a_model_that_crashes_is_refused(python: str) -> None:
+    with pytest.raises(ConfigError, match=r"fs.model.type=vgg11: .* crashes on it: .*Output size is too small"):
+        cell_of(*at(python), "model=vgg11", "resize=32")
+
+
 def test_a_release_that_is_not_there_is_refused(python: str) -> None:
     other = "v0.3.0" if protocol(python) != "v0.3.0" else "master"
     cell = cell_of(*at(python), f"engine.protocol={other}")

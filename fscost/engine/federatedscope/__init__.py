@@ -153,11 +153,6 @@ def _data_file(cell: Cell) -> str | None:
 
 def _problems(cell: Cell) -> Iterator[str]:
     yield from fs_options.not_federatedscopes(cell.fs)
-    if cell.get("model.type") == "vgg11":
-        yield (
-            "model=vgg11: FederatedScope's own fails on images of any size, as it pools eight times and its linear "
-            "layers are made for five; engine=builtin and engine=estimate have it with five"
-        )
     yield from models.problems(cell)
     if cell.get("federate.mode") == "distributed":
         yield (

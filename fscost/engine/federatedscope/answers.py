@@ -18,9 +18,9 @@ from fscost.engine.federatedscope.interpreter import Interpreter, asked
 from fscost.files import write_whole
 from fscost.protocol import fs_options
 from fscost.protocol.known_options import KnownOptions, kind_of
+from fscost.worker import release_options
 from fscost.worker.release_options import in_cell, older_names
 
-_FORMAT = 2
 _PARTS = ("defaults", "open", "takes", "crashing", "unmetered")
 
 
@@ -139,6 +139,11 @@ def _keep(found: Interpreter, file: Path | None, answer: Mapping[str, Any]) -> N
             write_whole(file, [json.dumps({"stamp": _stamp(found)} | dict(answer))], synced=False)
 
 
-def _stamp(found: Interpreter) -> list[Any]:
-    """Return what an answer depends on."""
-    return [_FORMAT, found.commit, found.fingerprint]
+def _stamp(found: Interpreter) -> list[str | None]:
+    """Return what an answer depends on: what is asked, and who."""
+    return [_questions(), found.commit, found.fingerprint]
+
+
+@cache
+def _questions() -> str:
+    return hashlib.sha256(Path(release_options.__file__).read_bytes()).hexdigest()[:16]
