@@ -4,8 +4,10 @@
 """
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import chdir, closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from fscost.engine.federatedscope import FederatedScopeEngine, interpreter
 from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
-from tests.conftest import DATA, cell_of, execute
+from tests.conftest import DATA, cell_of, execute, in_process
 from tests.engine.test_federatedscope import PYTHONS, WHY_NOT, at
 
 pytestmark = pytest.mark.federatedscope
@@ -44,25 +46,19 @@ def python(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def world(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with models/ and data/, as the configurations name them."""
-    folder = tmp_path_factory.mktemp("world")
+def there(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with models/ and data/, as the configurations name them; the working folder."""
+    folder = tmp_path_factory.mktemp("there")
     subprocess.run([python, Path(__file__).with_name("tiny_llm.py"), folder], check=True, capture_output=True)
-    return folder
+    with chdir(folder):
+        yield folder
 
 
 @pytest.fixture(scope="module")
-def engine(python: str) -> Iterator[FederatedScopeEngine]:
-    made = FederatedScopeEngine(python)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def there(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder with models and data as the working folder."""
-    monkeypatch.chdir(world)
-    return world
+def engine(python: str, there: Path) -> Iterator[FederatedScopeEngine]:
+    """A warm engine that was made there: relative paths are from where it is made."""
+    with closing(FederatedScopeEngine(python)) as made:
+        yield made
 
 
 def run_golden(case: str, python: str, engine: FederatedScopeEngine, tmp_path: Path) -> tuple[Outcome, RunDir]:
@@ -71,7 +67,7 @@ def run_golden(case: str, python: str, engine: FederatedScopeEngine, tmp_path: P
     return execute(cell_of(*at(python), f"fs_config={config}"), Store(tmp_path / "runs"), engine)
 
 
-@pytest.mark.parametrize("case", sorted(GOLDEN.keys() - {"local2"}))
+@pytest.mark.parametrize("case", sorted(GOLDEN))
 def test_the_ledger_equals_the_recorded_one(
     case: str, python: str, engine: FederatedScopeEngine, there: Path, tmp_path: Path
 ) -> None:
@@ -124,3 +120,37 @@ def test_what_travels_is_the_adapter(python: str, engine: FederatedScopeEngine, 
     assert not outcome.warnings
     versions = outcome.provenance.versions if outcome.provenance else {}
     assert {"transformers", "peft"} <= versions.keys()
+
+
+def test_a_checkpoint_is_written_below_the_run_and_read_from_where_it_is_named(
+    python: str, engine: FederatedScopeEngine, there: Path, tmp_path: Path
+) -> None:
+    words = (*at(python), f"fs_config={_config(tmp_path, 'lora_r4')}")
+    before = sorted(there.rglob("*"))
+    outcome, run = execute(cell_of(*words, "fs.federate.save_to=saved.ckpt"), Store(tmp_path / "runs"), engine)
+    assert outcome.status is Status.DONE, outcome.reason
+    assert sorted(there.rglob("*")) == before
+    (saved, *_) = sorted(run.path.rglob("*saved.ckpt"))
+    shutil.copy(saved, there / "mine.ckpt")
+    outcome, _ = execute(cell_of(*words, "fs.federate.restore_from=mine.ckpt"), Store(tmp_path / "runs"), engine)
+    (there / "mine.ckpt").unlink()
+    assert outcome.status is Status.DONE, outcome.reason
+
+
+def _config(folder: Path, case: str) -> Path:
+    file = folder / "config.yaml"
+    file.write_text(json.dumps(GOLDEN[case]["config"]))
+    return file
+
+
+def test_a_table_of_ranks_and_seeds(python: str, there: Path, tmp_path: Path) -> None:
+    words = ("-m", *at(python), f"fs_config={_config(tmp_path, 'lora_r4')}", f"store={tmp_path / 'runs'}")
+    done = in_process(*words, "adapter=lora", "lora_rank=4,8", "seed=0,1", "rounds=1", cwd=there)
+    assert done.code == 0, done.err
+    rows = [line.split() for line in done.out.splitlines() if line.startswith(("Model ", "gpt2 "))]
+    assert [row[:4] for row in rows] == [
+        ["Model", "Params", "Clients", "Rank"],
+        ["gpt2", "1,024", "3", "4"],
+        ["gpt2", "2,048", "3", "8"],
+    ]
+    assert "Accuracy" not in rows[0]
