@@ -1,6 +1,7 @@
 """Expanding a grid: every combination becomes a cell, all are checked, none is there twice."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Planned:
     @property
     def command(self) -> str:
         """The command line that computes this cell."""
-        return " ".join(["python -m fscost", *(map(_quoted, self.overrides) if self.overrides else ["-m"])])
+        return " ".join(["python -m fscost", *(map(shlex.quote, self.overrides) if self.overrides else ["-m"])])
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,8 @@ def _takes_any_word(given: Sequence[Override]) -> bool:
     named = {override.key_or_group: override for override in given if override.key_or_group in ("engine", "sweeps")}
     if (chosen := named.get("engine")) is None:
         sweep = [named["sweeps"]] if "sweeps" in named and not named["sweeps"].is_sweep_override() else []
+        for override in sweep:
+            check_name(override)
         return engine_kind(str(config_of(sweep)["engine"]["name"])).takes_any_word
     engines = values_of(chosen) if chosen.is_sweep_override() else [str(chosen.value())]
     return any(engine_kind(engine).takes_any_word for engine in engines)
@@ -250,10 +253,6 @@ def _refuse_twins(first: Planned, second: Planned) -> None:
     if first is not second:
         a, b = " ".join(first.overrides), " ".join(second.overrides)
         raise ConfigError(f"'{a}' and '{b}' are the same cell; take one of them out of the grid")
-
-
-def _quoted(override: str) -> str:
-    return f"'{override}'" if set(override) & set(' {}[]()$&|;<>*?"') else override
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

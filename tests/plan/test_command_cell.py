@@ -1,12 +1,15 @@
 """Cells of engine=command: what a template says is the command's, and nothing that it could not know."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from fscost.cells.cell import Cell
 from fscost.cells.command_template import words_of
+from fscost.engine import identify
 from fscost.errors import ConfigError
+from fscost.plan import plan
 from tests.conftest import cells_of
 
 TRAIN = "engine.command=python train.py --seed {seed}"
@@ -135,3 +138,10 @@ def test_sweep_files_and_grids_hold_commands(tmp_path: Path) -> None:
     )
     made = cells_of(f"config_dir={tmp_path}", "sweeps=own")
     assert [words_of(cell)[2:] for cell in made] == [["FedAvg", "0"], ["prototypes", "0.1"], ["prototypes", "1"]]
+
+
+def test_a_shell_takes_the_words_of_a_cells_own_command_as_they_were() -> None:
+    words = ["engine=command", "engine.command=python 'a b.py' --note \"it's\" --seed {seed}", "seed=0,1"]
+    made = plan(words, identify).cells
+    again = [plan(shlex.split(one.command)[3:], identify).cells for one in made]
+    assert [[one.cell.id] for one in made] == [[one.cell.id for one in cells] for cells in again]
