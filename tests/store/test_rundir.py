@@ -145,7 +145,7 @@ def test_what_was_written_after_status_has_read_is_read_again(store: Store, name
         (lambda text: text[:40], "no JSON"),
         (lambda text: text.replace('"format": 1', '"format": 9'), "upgrade fscost"),
         (lambda text: text.replace('"fs"', '"sf"'), "no valid cell"),
-        (lambda text: text.replace('"client_num": 3', '"client_num": 0'), "clients=0"),
+        (lambda text: text.replace('"client_num": 3', '"client_num": -1'), "clients=-1"),
         (lambda text: "[]", "no format version"),
     ],
 )
