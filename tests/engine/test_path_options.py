@@ -39,7 +39,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", READ.keys() - {"data.args"})
+@pytest.mark.parametrize("name", sorted(READ.keys() - {"data.args"}))
 def test_what_is_read_starts_from_where_it_was_typed(name: str, home: Path) -> None:
     assert at_home({name: READ[name]}, home) == {name: f"{home}/{READ[name]}"}
     assert as_typed(at_home({name: READ[name]}, home), READ, home) == {name: READ[name]}
