@@ -260,7 +260,7 @@ V040 = replace(MASTER, name="v0.4.0", protocol="v0.4.0", uploads_buffers=True, f
 
 def test_a_release(checkout: Checkout) -> None:
     checkout.insert("fscost/protocol/release.py", before="RELEASES = (", text=V040)
-    checkout.insert("fscost/protocol/release.py", before="    BETWEEN,", text="    V040,\n")
+    checkout.insert("fscost/protocol/release.py", before="    LLM,", text="    V040,\n")
     words = ("engine=estimate", "model=mlp_s", "clients=2", "rounds=3")
     sent = {}
     for release in ("master", "v0.4.0"):

@@ -192,9 +192,9 @@ def _last_words(lines: list[str], given: Sequence[Override] = ()) -> list[Overri
 
 def _takes_any_word(given: Sequence[Override]) -> bool:
     """Return whether one of the engines that are chosen runs code that nobody here knows."""
-    named = {override.key_or_group: override for override in given if override.key_or_group in ("engine", "sweeps")}
+    named = {override.key_or_group: override for override in given}
     if (chosen := named.get("engine")) is None:
-        sweep = [named["sweeps"]] if "sweeps" in named and not named["sweeps"].is_sweep_override() else []
+        sweep = [one for key, one in named.items() if key == "sweeps" or key.startswith("hydra")]
         for override in sweep:
             check_name(override)
         return engine_kind(str(config_of(sweep)["engine"]["name"])).takes_any_word

@@ -251,7 +251,7 @@ def test_an_interrupted_watch_leaves_the_last_look(here: Path) -> None:
         (["nowhere"], "no such folder"),
         ([], "no sweep was run"),
         (["runs", "clients=3"], "a folder names its runs itself"),
-        (["clients=0"], "clients=0: must be"),
+        (["clients=-1"], "clients=-1: must be"),
     ],
 )
 def test_mistakes_get_one_line(here: Path, fscost: Callable[..., Result], words: list[str], sentence: str) -> None:
