@@ -1,24 +1,19 @@
 """Cells with how far each is: what a plan and a sweep come to."""
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from fscost.api.older_results import older_results
 from fscost.api.selection import Selection
 from fscost.cells.cell import Cell
-from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.outcome import Status
-from fscost.errors import CollectError
 from fscost.printable import clean
 from fscost.protocol import fs_options
 from fscost.protocol.no_effect import in_words
 from fscost.store.run import Run, warnings_in
-from fscost.store.rundir import RunDir
 from fscost.store.store import Store, is_named_after
 
 if TYPE_CHECKING:
@@ -114,9 +109,9 @@ class Cells(Sequence[CellState]):
         return ", ".join([f"{len(self)} cells", *(f"{states.count(s)} {s}" for s in Status if s in states)])
 
     @property
-    def done_with_another(self) -> list[str]:
-        """Which FederatedScope has done how many of those that are missing, in words, where it is another by now."""
-        return done_with_another(self)
+    def older_results(self) -> list[str]:
+        """Of which older code there are results of those that are missing, in words."""
+        return older_results_of(self)
 
     def to_frame(self) -> "pd.DataFrame":
         """Return a row per cell: id, status, engine, protocol, its axes, reason, wall time (s), log and path.
@@ -128,7 +123,7 @@ class Cells(Sequence[CellState]):
         return pd.DataFrame([*map(_row, self)], columns=None if len(self) else [*_ENDS]).convert_dtypes()
 
     def __repr__(self) -> str:
-        return "\n".join([*map(line_of, self), *self.done_with_another, self.counts])
+        return "\n".join([*map(line_of, self), *self.older_results, self.counts])
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr>{''.join(f'<td>{escape(clean(text))}</td>' for text in row)}</tr>" for row in _shown(self))
@@ -147,38 +142,13 @@ def line_of(state: CellState) -> str:
     return clean(f"{state.status:12} {name}{'  without effect: ' * bool(useless)}{'; '.join(useless)}")
 
 
-def done_with_another(states: Iterable[CellState]) -> list[str]:
-    """Return which FederatedScope has done how many of the missing cells, where it is not the one that they ask for."""
-    missing = [one for one in states if one.cell and one.status is Status.MISSING]
-    asked = [one for one in missing if one.cell and engine_kind(one.cell.engine).has_interpreter]
-    alike = {store: _by_axes(store) for store in {one.path.parent for one in asked}}
-    counts: Counter[tuple[str, str]] = Counter()
-    for cell, store in ((one.cell, one.path.parent) for one in asked if one.cell):
-        runs = [RunDir(path) for path in alike[store].get(cell.name.removesuffix(cell.id), [])]
-        others = {_protocol(run, cell) for run in runs} - {""}
-        counts.update((cell.protocol, other) for other in others)
-    return [
-        f"{number} missing {'cell is' if number == 1 else 'cells are'} done with FederatedScope {other}, whose source "
-        f"is not that of {own}, which is there; engine.protocol={other} shows these results"
-        for (own, other), number in counts.items()
-    ]
-
-
-def _by_axes(store: Path) -> dict[str, list[Path]]:
-    """Return the run directories of a store by their names without the id."""
-    found: dict[str, list[Path]] = {}
-    for path in sorted(store.iterdir()) if store.is_dir() else []:
-        found.setdefault(re.sub("[^-]*$", "", path.name), []).append(path)
-    return found
-
-
-def _protocol(run: RunDir, cell: Cell) -> str:
-    """Return with which FederatedScope a run has done what a cell asks of another, nothing where it has not."""
-    with suppress(CollectError, OSError):
-        other = run.read_cell()
-        if replace(other, protocol=cell.protocol).id == cell.id and run.status() is Status.DONE:
-            return other.protocol
-    return ""
+def older_results_of(states: Iterable[CellState]) -> list[str]:
+    """Return of which older code there are results of the cells that are missing, a line each."""
+    missing: dict[Path, list[Cell]] = {}
+    for one in states:
+        if one.cell and one.status is Status.MISSING:
+            missing.setdefault(one.path.parent, []).append(one.cell)
+    return [line for store, cells in missing.items() for line in older_results(cells, store)]
 
 
 def _row(state: CellState) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fscost.api.cell_states import Cells, CellState, state_of
-from fscost.api.edited_files import edits
+from fscost.api.cell_states import Cells, CellState, older_results_of, state_of
 from fscost.api.selection import Selection, remember, settings_of
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
@@ -35,7 +34,7 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
         _say_engine(made, say)
         done = len(made.cells) - len(pending)
         say(f"{len(made.cells)} cells: {done} done, {len(pending)} to run, store {store.path}")
-        for line in edits([one.cell for one in pending], store):
+        for line in older_results_of(before):
             say(line)
     remember(store, selection.overrides)
     ended = _compute(pending, seen, store, made, say)

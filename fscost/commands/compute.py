@@ -7,7 +7,6 @@ from threading import current_thread, main_thread
 
 from fscost.api.cell_states import Cells, cells_of
 from fscost.api.computation import check_here, compute_again, compute_missing
-from fscost.api.edited_files import edits
 from fscost.api.selection import Selection, select
 from fscost.printable import say
 
@@ -38,8 +37,6 @@ def show_plan(words: Sequence[str]) -> int:
     Raises ConfigError after that for packages that this machine lacks to compute what is not done.
     """
     print(cells := cells_of(select(words)))
-    for line in edits((state.cell for state in cells.missing if state.cell), cells.selection.store):
-        say(line)
     check_here(cells)
     return 0
 

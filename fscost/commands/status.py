@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from fscost.api.cell_states import CellState, done_with_another
+from fscost.api.cell_states import CellState, older_results_of
 from fscost.api.selection import select
 from fscost.api.watch import Look, Watch
 from fscost.cells.outcome import Status
@@ -40,7 +40,7 @@ def view(look: Look, console: Console, most: int | None = None) -> list[Renderab
             *_failures(failed[-(most or 0) :], console.width),
         ],
         [*_without_effect(look.cells)],
-        [Text(clean(line)) for line in ([] if most else done_with_another(look.cells))],
+        [Text(clean(line)) for line in ([] if most else older_results_of(look.cells))],
         [*_others(look.others), Text(look.totals, "bold")],
     ]
     first, *rest = (block for block in blocks if block)

@@ -384,11 +384,13 @@ def test_what_it_does_not_take_itself_is_refused_in_its_words_and_asked_once(
 @pytest.mark.pipeline
 def test_what_was_done_before_it_was_edited_is_told(there: StandIn, fscost: Callable[..., Result]) -> None:
     before = [finish(cell, Outcome(status=Status.DONE)) for cell in (own("clients=3"), own("clients=5"))]
-    assert "done with" not in planned(fscost, "clients=3,5,7").out
+    assert "the source of" not in planned(fscost, "clients=3,5,7").out
     (there.folder / "federatedscope" / "core" / "message.py").write_text(f"{MESSAGE}# changed\n")
     forget()
     first = before[0].read_cell().protocol
-    line = f"2 missing cells are done with FederatedScope {first}, whose source is not that of {name_of(there)}, which"
+    line = (
+        f"the source of FederatedScope {first} is not that of {name_of(there)}, which is there: 2 of these cells have"
+    )
     told = planned(fscost, "clients=3,5,7")
     assert (told.code, told.out.count(line), told.out.count("missing   ")) == (0, 1, 3)
     status = fscost("status", "engine=federatedscope", f"engine.python={sys.executable}", "clients=3,5,7", "seed=0")
