@@ -45,5 +45,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def digest_of(path: str | Path) -> str:
-    """Return the first 12 hex digits of the sha256 of a file's content; raises OSError where it cannot be read."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+    """Return the sha256 of a file's content, in hex; raises OSError where it cannot be read."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,7 +1,6 @@
 """Lists of messages that somebody else counted, as CSV: round, sender, receiver, bytes, and maybe type and run."""
 
 import csv
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from fscost.errors import CollectError
 from fscost.metering import Ledger, Message, Sizes
 from fscost.protocol.release import NEWEST
 from fscost.store.ledger_file import LedgerFile
-from fscost.store.run import Reading
+from fscost.store.run import Reading, Run
 
 ENGINE = "listed"
 
@@ -32,7 +31,7 @@ Line = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class ListedRun:
+class ListedRun(Run):
     """The messages of one run in a file; its name is the method, as nothing else is known of it."""
 
     file: Path
@@ -46,33 +45,9 @@ class ListedRun:
         return self.file if self.name == self.file.stem else self.file / self.name
 
     @property
-    def can_be_rerun(self) -> bool:
-        """No: fscost did not launch the run."""
-        return False
-
-    @property
-    def processes(self) -> Sequence["ListedRun"]:
-        """The run alone."""
-        return (self,)
-
-    @property
     def files(self) -> tuple[Path, ...]:
         """The file."""
         return (self.file,)
-
-    @property
-    def system_metrics(self) -> Path:
-        """No such file is there."""
-        return self.path / "system_metrics.log"
-
-    @property
-    def eval_results(self) -> Path:
-        """No such file is there."""
-        return self.path / "eval_results.log"
-
-    @property
-    def engine_log(self) -> None:
-        """None: nothing was printed here."""
 
     def status(self, *, keep: bool = False) -> Status:
         """Return that it is done: a file does not say otherwise."""
@@ -114,19 +89,12 @@ def _run(file: Path, name: str, lines: Sequence[tuple[int, Line]]) -> ListedRun:
         message = Message(line.get("type") or "model_para", source, (to,), round - first, None)
         ledger.record(message, Sizes(None, None, size, None))
     last = max(round for *_, round in counted)
-    content = hashlib.sha256(repr([sorted(line.items()) for _, line in lines]).encode()).hexdigest()[:12]
-    return ListedRun(file, name, _cell(name, len(people), last - first + 1, content), _as_read(ledger))
+    return ListedRun(file, name, _cell(name, len(people), last - first + 1), _as_read(ledger))
 
 
-def _cell(name: str, clients: int, rounds: int, content: str) -> Cell:
+def _cell(name: str, clients: int, rounds: int) -> Cell:
     federate = {"method": name, "client_num": max(1, clients), "total_round_num": rounds}
-    fs = {
-        "federate": federate,
-        "model": {"type": "unknown"},
-        "data": {"type": ""},
-        "seed": 0,
-        "list": {"save": content},
-    }
+    fs = {"federate": federate, "model": {"type": "unknown"}, "data": {"type": ""}, "seed": 0}
     return Cell(engine=ENGINE, protocol=NEWEST.protocol, fs=fs)
 
 

@@ -2,9 +2,12 @@
 
 import json
 import os
+import platform
+import re
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -12,11 +15,16 @@ from threading import Lock, Thread
 from typing import Any
 
 import fscost
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Outcome, Provenance, Status
 from fscost.errors import ConfigError
+from fscost.printable import clean
 
 BOOT = Path(fscost.__file__).parent / "worker" / "boot.py"
 
 _END_S = 10.0
+_LONGEST_WORDS = 200
+_TAIL_BYTES = 64 * 1024
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 Reply = dict[str, Any]
@@ -154,3 +162,48 @@ class WarmWorker:
             self._is_closed = True
             if self._worker is not None:
                 self._worker.close()
+
+
+# --- how a cell ended -----------------------------------------------------------------------------
+
+
+def outcome_of(
+    cell: Cell,
+    reply: Reply,
+    *,
+    versions: Mapping[str, str],
+    device: str,
+    warnings: Iterable[str] = (),
+    fs_commit: str | None = None,
+) -> Outcome:
+    """Return the outcome of a cell that a worker has run; `versions` and `device` are those that its code ran with."""
+    return Outcome(
+        status=Status(reply["status"]),
+        reason=reply["reason"],
+        died=bool(reply.get("died")),
+        wall_s=reply["wall_s"],
+        peak_rss_bytes=reply.get("peak_rss_bytes"),
+        warnings=tuple(warnings),
+        provenance=Provenance(
+            engine=cell.engine,
+            protocol=cell.protocol,
+            fs_commit=fs_commit,
+            versions={"fscost": fscost.__version__, **versions},
+            host=platform.node(),
+            device=device,
+            seed=cell.get("seed"),
+        ),
+    )
+
+
+def last_words(log: Path) -> str:
+    """Return the last line of a log that is not empty, without colours and with all its characters shown."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).splitlines() if line.strip()]
+    words = clean(lines[-1]) if lines else ""
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"

@@ -101,7 +101,7 @@ def _watched(files: Any) -> list[str]:
 
 def _digest(file: str) -> str:
     try:
-        return digest_of(file)
+        return digest_of(file)[:12]
     except OSError as error:
         raise ConfigError(
             f"engine.watch={file}: cannot be read: {error.strerror}; name a file of the command"

@@ -15,8 +15,8 @@ from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Provenance, Status
 from fscost.errors import StoreError, one_line
 from fscost.printable import say
-from fscost.record.settings import FOLDER, Settings
-from fscost.store.rundir import RunDir
+from fscost.record.settings import Settings
+from fscost.store.rundir import RUN_DIR, RunDir
 from fscost.store.store import Claim, Store
 
 _recorded: set[Path] = set()
@@ -53,7 +53,7 @@ class FolderOfSweep:
     def begin(self) -> RunDir:
         """Return the directory; raises StoreError where a recording is there already."""
         if self._run.ledger.exists():
-            raise StoreError(f"{FOLDER}={self._run.path}: holds a recording already; one command records one run")
+            raise StoreError(f"{RUN_DIR}={self._run.path}: holds a recording already; one command records one run")
         return self._run
 
     def fresh(self, rounds: int) -> RunDir:

@@ -14,9 +14,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.engine_kinds import RECORDED
 from fscost.errors import CollectError, ConfigError
 from fscost.protocol.release import NEWEST
-
-FOLDER = "FSCOST_RUN_DIR"
-"""The variable in which ``engine=command`` tells a command its run directory."""
+from fscost.store.rundir import RUN_DIR
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Settings:
         names = _names(given["clients"]) if "clients" in given else []
         given.update({name: _whole(name, given[name]) for name in ("rounds", "seed") if name in given})
         given.update({"clients": len(names)} if names else {})
-        folder = os.environ.get(FOLDER)
+        folder = os.environ.get(RUN_DIR)
         plain = {name: _plain(name, value) for name, value in args.items()}
         if not folder:
             _check_complete(given)
@@ -134,7 +132,7 @@ def _asked(folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(file.read_text())
         found["axes"]["clients"] + found["axes"]["rounds"]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise CollectError(f"{FOLDER}={folder}: no cell there: {error}; unset it outside of a sweep") from error
+        raise CollectError(f"{RUN_DIR}={folder}: no cell there: {error}; unset it outside of a sweep") from error
     return found
 
 

@@ -1,4 +1,4 @@
-"""What every run offers, whoever launched it: a run directory of fscost's, or output of FederatedScope alone."""
+"""What every run offers, whoever launched it: a run directory of fscost's, FederatedScope's output, or a list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fscost.store.ledger_file import LedgerFile
 
 
 class Run(Protocol):
-    """A run in its folder."""
+    """A run in its folder; what stands here is so for those of others, unless they say otherwise."""
 
     @property
     def path(self) -> Path:
@@ -22,10 +22,12 @@ class Run(Protocol):
     @property
     def can_be_rerun(self) -> bool:
         """Whether fscost launched the run, and so can compute it again."""
+        return False
 
     @property
     def processes(self) -> Sequence[Run]:
         """The folders that the processes of the run wrote, each its own; the first is this one."""
+        return (self,)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -34,14 +36,17 @@ class Run(Protocol):
     @property
     def system_metrics(self) -> Path:
         """What each worker reports, in FederatedScope's format."""
+        return self.path / "system_metrics.log"
 
     @property
     def eval_results(self) -> Path:
         """The evaluations, in FederatedScope's format."""
+        return self.path / "eval_results.log"
 
     @property
     def engine_log(self) -> Path | None:
         """What the engine printed; None where fscost does not know of such a file."""
+        return None
 
     def status(self, *, keep: bool = False) -> Status:
         """Return how far the run is, CORRUPT where its files cannot be believed.

@@ -19,6 +19,9 @@ from fscost.store.run import Reading, warnings_in
 
 FORMAT = 1
 
+RUN_DIR = "FSCOST_RUN_DIR"
+"""The variable that tells the recorder in a command, in whatever process of it, where its run directory is."""
+
 Stamp = Tuple[Optional[Tuple[int, int, int]], ...]
 """Of each file the inode, the time of writing in ns, and the size in bytes; None where it is absent."""
 

@@ -202,6 +202,10 @@ def _kill_family(request: Request) -> None:
 def _ending(status: int) -> str:
     if not os.WIFSIGNALED(status):
         return f"the process ended with exit code {os.WEXITSTATUS(status)}"
-    number = os.WTERMSIG(status)
+    return f"the process was {killed_by(os.WTERMSIG(status))}"
+
+
+def killed_by(number: int) -> str:
+    """Return by which signal a process was killed, in words."""
     hint = ", as the kernel does when memory runs out" if number == signal.SIGKILL else ""
-    return f"the process was killed by {signal.Signals(number).name}{hint}"
+    return f"killed by {signal.Signals(number).name}{hint}"

@@ -5,7 +5,6 @@ Importing this imports FederatedScope: the worker does so once, before it forks.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -19,7 +18,7 @@ import federatedscope
 import yaml
 from federatedscope.core.configs.config import global_cfg
 
-from fscost.files import write_whole
+from fscost.files import digest_of, write_whole
 from fscost.protocol import fs_options
 from fscost.protocol.client_options import by_client, of_all
 from fscost.protocol.effective_options import broken_claims, too_few_clients
@@ -183,11 +182,7 @@ def _digests(options: Mapping[str, Any], home: Path) -> Iterator[tuple[str, str]
     """Yield the sha256 of each file that a course continues from: another may lie there later."""
     for name, value in options.items():
         if name.endswith("_from") and isinstance(value, str) and value and (home / value).is_file():
-            digest = hashlib.sha256()
-            with (home / value).open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-            yield name, f"sha256 {digest.hexdigest()}"
+            yield name, f"sha256 {digest_of(home / value)}"
 
 
 def _state_dict(server: Any) -> dict[str, Any]:

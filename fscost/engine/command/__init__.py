@@ -1,10 +1,7 @@
 """The command engine: a training command of a user's, which writes its own ledger through ``fscost.record``."""
 
 import os
-import platform
-import re
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,22 +10,17 @@ from typing import Any
 import fscost
 from fscost.cells.cell import Cell
 from fscost.cells.command_template import words_of
-from fscost.cells.outcome import Outcome, Provenance, Status
+from fscost.cells.outcome import Outcome, Status
 from fscost.engine.base import DEFAULTS, EngineSettings
-from fscost.engine.process import WarmWorker
+from fscost.engine.process import WarmWorker, last_words, outcome_of
 from fscost.errors import CollectError, ConfigError
 from fscost.files import digest_of
-from fscost.printable import clean
 from fscost.store.ledger_file import read_ledger
-from fscost.store.rundir import RunDir
-
-RUN_DIR = "FSCOST_RUN_DIR"
-"""The variable that tells the recorder, in whatever process of the command, where its run directory is."""
+from fscost.store.rundir import RUN_DIR, RunDir
+from fscost.worker.fork_server import killed_by
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _IMPORTED = "imported"
-_LONGEST_WORDS = 200
-_TAIL_BYTES = 64 * 1024
 _LONGEST_LOG_BYTES = 10 * 1024**2
 """Of a log that is longer the middle is left out."""
 
@@ -99,7 +91,7 @@ def _edited(cell: Cell) -> Iterator[str]:
     for line in cell.get("command.watch", []):
         file, _, digest = line.rpartition(" ")
         try:
-            is_same = digest_of(file) == digest
+            is_same = digest_of(file).startswith(digest)
         except OSError as error:
             yield f"engine.watch={file}: cannot be read: {error.strerror}; name a file of the command"
             continue
@@ -116,24 +108,14 @@ def _outcome(cell: Cell, into: RunDir, reply: dict[str, Any]) -> Outcome:
         except CollectError as error:
             reason = str(error).replace(f"{into.path}/", "").removesuffix("; rerun the cell")
         status = Status.FAILED if reason else status
-    if status is not Status.DONE and (words := _last_words(into.engine_log)):
+    if status is not Status.DONE and (words := last_words(into.engine_log)):
         reason += f"; its last words: {words}"
-    return Outcome(
-        status=status,
-        reason=reason,
-        died=bool(reply.get("died")) or reply.get("code", 0) < 0,
-        wall_s=reply["wall_s"],
-        peak_rss_bytes=reply.get("peak_rss_bytes"),
-        warnings=tuple(map(str, header.get("warnings") or ())),
-        provenance=Provenance(
-            engine=cell.engine,
-            protocol=cell.protocol,
-            fs_commit=None,
-            versions={"fscost": fscost.__version__} | header.get("versions", {}),
-            host=platform.node(),
-            device=str(header.get("device", "unknown")),
-            seed=cell.get("seed"),
-        ),
+    return outcome_of(
+        cell,
+        reply | {"status": status, "reason": reason, "died": reply.get("died") or reply.get("code", 0) < 0},
+        versions=header.get("versions", {}),
+        device=str(header.get("device", "unknown")),
+        warnings=map(str, header.get("warnings") or ()),
     )
 
 
@@ -141,8 +123,7 @@ def _ending(code: int) -> str:
     """Return why a command failed, nothing for one that ended well."""
     if code >= 0:
         return f"the command ended with exit code {code}" if code else ""
-    hint = ", as the kernel does when memory runs out" if -code == signal.SIGKILL else ""
-    return f"the command was killed by {signal.Signals(-code).name}{hint}"
+    return f"the command was {killed_by(-code)}"
 
 
 def _header(cell: Cell, into: RunDir) -> dict[str, Any]:
@@ -158,19 +139,6 @@ def _header(cell: Cell, into: RunDir) -> dict[str, Any]:
 
 
 # --- its log --------------------------------------------------------------------------------------
-
-
-def _last_words(log: Path) -> str:
-    """Return the last line of a log that is not empty, without colours and with all its characters shown."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).splitlines() if line.strip()]
-    words = clean(lines[-1]) if lines else ""
-    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"
 
 
 def _shorten(log: Path) -> None:

@@ -1,21 +1,18 @@
 """The federatedscope engine: real FederatedScope in a worker process, every message metered inside it."""
 
-import platform
-import re
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import fscost
 from fscost.cells import provenance_options
 from fscost.cells.cell import Cell
-from fscost.cells.outcome import Outcome, Provenance, Status
+from fscost.cells.outcome import Outcome, Status
 from fscost.engine.base import DEFAULTS, EngineSettings
 from fscost.engine.federatedscope import answers
 from fscost.engine.federatedscope.answers import options_of
 from fscost.engine.federatedscope.interpreter import Interpreter, interpreter, is_within_reach
-from fscost.engine.process import WarmWorker, Worker
+from fscost.engine.process import WarmWorker, Worker, last_words, outcome_of
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options, models
 from fscost.protocol.client_options import by_client, of_all
@@ -34,8 +31,6 @@ __all__ = [
     "options_of",
     "refusals",
 ]
-
-_LONGEST_WORDS = 200
 
 
 class FederatedScopeEngine:
@@ -172,33 +167,15 @@ def _outcome(cell: Cell, into: RunDir, reply: dict[str, Any], found: Interpreter
     if status is Status.DONE:
         asked = dict(fs_options.leaves(cell.fs))
         warnings += tuple(own_choices(asked, reply["used"]))
-        if broken := list(broken_claims(asked, reply["used"])):
+        if broken := list(broken_claims(asked, reply["used"])):  # by the course itself: before it, the worker looked
             status, reason = Status.FAILED, f"this is not the cell that was asked for: {'; '.join(broken)}"
-    elif reply.get("silent") and (words := _last_words(into)):
+    elif reply.get("silent") and (words := last_words(into.engine_log)):
         reason += f"; its last words: {words}"
-    return Outcome(
-        status=status,
-        reason=reason,
-        died=bool(reply.get("died")),
-        wall_s=reply["wall_s"],
-        peak_rss_bytes=reply.get("peak_rss_bytes"),
+    return outcome_of(
+        cell,
+        reply | {"status": status, "reason": reason},
+        versions=versions,
+        device=reply.get("device", "unknown"),
         warnings=warnings,
-        provenance=Provenance(
-            engine=cell.engine,
-            protocol=cell.protocol,
-            fs_commit=found.commit,
-            versions={"fscost": fscost.__version__} | versions,
-            host=platform.node(),
-            device=reply.get("device", "unknown"),
-            seed=cell.get("seed"),
-        ),
+        fs_commit=found.commit,
     )
-
-
-def _last_words(into: RunDir) -> str:
-    """Return the last line of the log, without its colours."""
-    if not into.engine_log.exists():
-        return ""
-    lines = [line.strip() for line in into.engine_log.read_text(errors="replace").splitlines() if line.strip()]
-    words = re.sub(r"\x1b\[[0-9;]*m", "", lines[-1]) if lines else ""
-    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"
