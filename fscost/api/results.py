@@ -153,7 +153,10 @@ class Results:
         if row["status"] != Status.DONE:
             return Explained([*heading(row)])
         own = self.frames.of(row["cell"])
-        lines = [*(f"warning: {warning}" for warning in run.warnings()), *explain(own.messages, own.workers)]
+        lines = [
+            *(f"warning: {warning}" for warning in run.warnings()),
+            *explain(records_of(own.messages), records_of(own.workers)),
+        ]
         make = self.tables_of(own, to_do=self.selection.to_do(own), command=self.selection.command)
         return Explained([*heading(row)], lines, make(self.spec) if len(own.workers) else None)
 

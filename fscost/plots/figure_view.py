@@ -13,7 +13,7 @@ from fscost.tables.captions import constants_of, in_words, no_effect_said, no_ef
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, unit_for
 from fscost.tables.comparison import Keys, OptionValues, compared, readable
-from fscost.tables.lines import Line
+from fscost.tables.lines import Line, OfCells, by_cell
 from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
 from fscost.tables.numbers import whole
 from fscost.tables.seeds import counts_of, counts_said, number_of
@@ -21,8 +21,6 @@ from fscost.tables.shown_columns import metric_shown, metrics_of
 from fscost.tables.table import Column
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from fscost.collect import Frames
 
 Point = dict[str, Any]
@@ -144,7 +142,7 @@ class Sketch:
 class View:
     """The selected lines, their keys, and how they are counted; series differ in `compare`."""
 
-    workers: "pd.DataFrame"
+    workers: OfCells
     spec: TableSpec
     keys: Keys
     lines: Sequence[Line]
@@ -176,7 +174,8 @@ class View:
         shared["metric"] = metric_shown(spec.metric, metrics_of(lines))
         column = ColumnSpec(quantity="total", **shared)
         compare = "method" if spec.compare == along else spec.compare
-        return cls(frames.workers, spec, keys, lines, compare, column, most)
+        workers = by_cell(frames.workers) if of_workers else {}
+        return cls(workers, spec, keys, lines, compare, column, most)
 
     def panels(self, numbers_of: NumbersOf, *, along: str = "") -> list[Panel]:
         """Return the series in panels: one for each combination of what varies beside methods and options.

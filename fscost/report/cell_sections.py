@@ -1,6 +1,6 @@
 """The sections of cells: what was computed, where, what was sent, and how that adds up."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from fscost.cells.outcome import Status
 from fscost.report.page_views import Subject
 from fscost.store.run import Run
 from fscost.tables.captions import no_effect_said
-from fscost.tables.lines import is_unknown
+from fscost.tables.lines import Record, by_cell, is_unknown
 from fscost.tables.marks import UNKNOWN
 from fscost.tables.numbers import printed, whole
 from fscost.tables.origins import explain
@@ -25,12 +25,11 @@ _LOG_BYTES = 8192
 def sections(subject: Subject) -> Iterator[dict[str, Any]]:
     """Yield what the template of a section gets, cell by cell."""
     frames = subject.frames
-    messages, workers = (dict(list(f.groupby("cell"))) for f in (frames.messages, frames.workers))
+    messages, workers = by_cell(frames.messages), by_cell(frames.workers)
     ledgers = _ledgers(frames.messages)
     for (cell, run), row in zip(subject.runs, frames.cells.to_dict("records"), strict=True):
         name = row["cell"]
-        sent, logged = messages.get(name, frames.messages.iloc[:0]), workers.get(name, frames.workers.iloc[:0])
-        section = _section(cell, run, row, sent, logged)
+        section = _section(cell, run, row, messages.get(name, ()), workers.get(name, ()))
         section["warnings"] = [
             *no_effect_said([{str(key): value for key, value in row.items()}], subject.spec),
             *section["warnings"],
@@ -39,7 +38,7 @@ def sections(subject: Subject) -> Iterator[dict[str, Any]]:
 
 
 def _section(
-    cell: Cell | None, run: Run, row: Mapping[Any, Any], sent: pd.DataFrame, logged: pd.DataFrame
+    cell: Cell | None, run: Run, row: Mapping[Any, Any], sent: Sequence[Record], logged: Sequence[Record]
 ) -> dict[str, Any]:
     is_done = row["status"] == Status.DONE
     outcome = run.outcome()

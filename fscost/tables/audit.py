@@ -13,7 +13,7 @@ from fscost.errors import TableError
 from fscost.protocol.no_effect import options_in
 from fscost.tables.captions import no_effect_note, notes, unseen
 from fscost.tables.headings import label_of
-from fscost.tables.lines import Record, is_derived, is_missing, plain, records_of
+from fscost.tables.lines import OfCells, Record, by_cell, is_derived, is_missing, plain, records_of
 from fscost.tables.log_gaps import reasons
 from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, UNKNOWN, Mark, mark_of
 from fscost.tables.numbers import Number
@@ -82,13 +82,14 @@ def audit(
         for cell in records_of(cells)
     ]
     keys = [*_keys(known), *options, "method", "worker"]
-    rows = [row for cell in known for row in _rows(cell, workers, keys, spec)]
+    of_cells = by_cell(workers)
+    rows = [row for cell in known for row in _rows(cell, of_cells, keys, spec)]
     rows[0] = replace(rows[0], rule=None)
     return Table(
         label=label,
         title=spec.title,
         counted="bytes of each worker",
-        reading=(*reasons(known, workers, messages), *_unseen(known, workers, spec)),
+        reading=(*reasons(known, of_cells, by_cell(messages)), *_unseen(known, workers, spec)),
         columns=tuple(_columns(keys, spec)),
         rows=tuple(rows),
         notes=(*notes(rows, closed_form=["derived"]), *no_effect_note(known, spec)),
@@ -99,12 +100,11 @@ def audit(
     )
 
 
-def workers_of(cell: str, workers: "pd.DataFrame") -> list[dict[str, Any]]:
+def workers_of(cell: str, workers: OfCells) -> list[dict[str, Any]]:
     """Return the rows of one cell's workers, the server first, with their content in bytes."""
-    own = workers[workers["cell"] == cell] if "cell" in workers else workers
     return [
         {**row, **{f"{way}_content_bytes": _content(row, way) for way in _WAYS}}
-        for row in records_of(own.sort_values("worker"))
+        for row in sorted(workers.get(cell, ()), key=lambda row: int(row["worker"]))
     ]
 
 
@@ -176,7 +176,7 @@ def _columns(keys: Sequence[str], spec: TableSpec) -> Iterator[Column]:
         yield Column(column, head, group, raw=column, long=f"{head}, {group[0].lower()}{group[1:]}")
 
 
-def _rows(cell: Record, workers: "pd.DataFrame", keys: Sequence[str], spec: TableSpec) -> Iterator[Row]:
+def _rows(cell: Record, workers: OfCells, keys: Sequence[str], spec: TableSpec) -> Iterator[Row]:
     own = workers_of(cell["cell"], workers)
     lines = list(grouped(own, spec.measure)) if cell["status"] == Status.DONE else []
     entries = [[_figure(v, partly) for v, partly in zip(line.values, line.partly, strict=True)] for line in lines]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 """One row of a frame of `fscost.collect`, as of cells or of rounds."""
 
+OfCells = Mapping[str, Sequence[Record]]
+"""The rows of a frame by the names of their cells."""
+
 Values = list[float] | Mark
 """A number for each seed, in base units, or the mark that stands for them."""
 
@@ -210,6 +213,19 @@ def records_of(frame: "pd.DataFrame | None") -> list[Record]:
         return []
     names = [str(name) for name in frame]
     return [dict(zip(names, row, strict=True)) for row in zip(*(frame[name].tolist() for name in frame), strict=True)]
+
+
+def by_cell(frame: "pd.DataFrame") -> dict[str, list[Record]]:
+    """Return the rows of a frame by the names of their cells; filtering for each cell looks at all rows each time."""
+    return {cell: rows for (cell,), rows in by_columns(records_of(frame), "cell").items()}
+
+
+def by_columns(rows: Iterable[Record], *columns: str) -> dict[tuple[Any, ...], list[Record]]:
+    """Return rows by the values of some columns, in the order in which these first appear."""
+    found: dict[tuple[Any, ...], list[Record]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in columns), []).append(row)
+    return found
 
 
 def _sorted(values: Iterable[Any], sizes: Mapping[Any, float]) -> list[Any]:

@@ -3,14 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from fscost.cells.measure import SERVER
 from fscost.cells.outcome import Status
-from fscost.tables.lines import Record, is_missing, records_of
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fscost.tables.lines import OfCells, Record, is_missing
 
 _MEANING = (
     "Reported: total_upload_bytes and total_download_bytes of system_metrics.log, sums of pympler's asizeof over the "
@@ -51,11 +47,11 @@ class Count:
         return self.true_bytes - self.logged_bytes
 
 
-def counts(workers: "pd.DataFrame") -> list[Count]:
+def counts(workers: Sequence[Record]) -> list[Count]:
     """Return the counts of one cell's workers, those of which both figures are known."""
     return [
         Count(int(row["worker"]), link, int(row[logged]), int(row[true]))
-        for row in records_of(workers)
+        for row in workers
         for link, logged, true in _COLUMNS
         if not is_missing(row.get(logged)) and not is_missing(row.get(true))
     ]
@@ -83,17 +79,18 @@ def gap_of(count: Count, finish_bytes: float, clients: int) -> Gap | None:
     return Gap.ONLINE if count.logged_bytes == 0 else Gap.UNKNOWN
 
 
-def finish_bytes_of(messages: "pd.DataFrame") -> float:
+def finish_bytes_of(messages: Sequence[Record]) -> float:
     """Return asizeof of one finish message of a cell, 0 where none was sent."""
-    finish = messages[messages["type"] == "finish"]
-    return float(finish["reported_bytes"].sum() / finish["messages"].sum()) if len(finish) else 0.0
+    finish = [row for row in messages if row["type"] == "finish"]
+    sizes = (int(row["reported_bytes"]) for row in finish if not is_missing(row["reported_bytes"]))
+    return sum(sizes) / sum(int(row["messages"]) for row in finish) if finish else 0.0
 
 
-def reasons(cells: Sequence[Record], workers: "pd.DataFrame", messages: "pd.DataFrame") -> Iterator[str]:
+def reasons(cells: Sequence[Record], workers: OfCells, messages: OfCells) -> Iterator[str]:
     """Yield how to read the figures of an audit, then every reason that holds in one of the cells."""
     yield _MEANING
     done = [cell for cell in cells if cell["status"] == Status.DONE]
-    found = {reason for cell in done for reason in _of_cell(cell, workers, messages)}
+    found = {r for cell in done for r in _of_cell(workers.get(cell["cell"], ()), messages.get(cell["cell"], ()))}
     if found - {_LOGS_ALONE}:
         yield _TRUTH
     yield from (reason for reason in (*(gap.value for gap in Gap), _BLIND, _PARTLY, _LOGS_ALONE) if reason in found)
@@ -101,17 +98,21 @@ def reasons(cells: Sequence[Record], workers: "pd.DataFrame", messages: "pd.Data
     yield from _about(done, "implausible", "Implausible in {}: {}.")
 
 
-def _of_cell(cell: Record, workers: "pd.DataFrame", messages: "pd.DataFrame") -> Iterator[str]:
-    own, sent = workers[workers["cell"] == cell["cell"]], messages[messages["cell"] == cell["cell"]]
-    if sent.empty:
+def _of_cell(workers: Sequence[Record], messages: Sequence[Record]) -> Iterator[str]:
+    if not messages:
         yield _LOGS_ALONE
         return
-    finish_bytes, clients = finish_bytes_of(sent), int((own["worker"] != SERVER).sum())
-    yield from (gap.value for count in counts(own) if (gap := gap_of(count, finish_bytes, clients)))
-    if "sent_wire_known_bytes" in own and own[["sent_wire_bytes", "received_wire_bytes"]].isna().any(axis=None):
+    known = counts(workers)
+    finish_bytes, clients = finish_bytes_of(messages), sum(worker["worker"] != SERVER for worker in workers)
+    yield from (gap.value for count in known if (gap := gap_of(count, finish_bytes, clients)))
+    if any("sent_wire_known_bytes" in worker and _lacks_wire(worker) for worker in workers):
         yield _PARTLY
-    if counts(own):
+    if known:
         yield _BLIND
+
+
+def _lacks_wire(worker: Record) -> bool:
+    return is_missing(worker["sent_wire_bytes"]) or is_missing(worker["received_wire_bytes"])
 
 
 def _about(cells: Sequence[Record], column: str, words: str) -> Iterator[str]:

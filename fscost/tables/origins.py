@@ -1,13 +1,12 @@
 """Where the numbers of a table come from: the runs behind each, and their arithmetic."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from fscost.cells.measure import BOTH_WAYS, SERVER, Link, binary_text
-from fscost.tables.lines import as_planned
+from fscost.tables.lines import Record, as_planned, by_columns, is_missing
 from fscost.tables.log_gaps import Count, Gap, counts, finish_bytes_of, gap_of
 from fscost.tables.numbers import printed, whole
 from fscost.tables.table import Row, Table
@@ -22,46 +21,52 @@ _WHY = {
 }
 
 
-def explain(messages: pd.DataFrame, workers: pd.DataFrame) -> Iterator[str]:
+def explain(messages: Sequence[Record], workers: Sequence[Record]) -> Iterator[str]:
     """Yield lines that compute the totals of one cell, rows of the frames of messages and workers, from factors."""
-    if len(messages):
+    if messages:
         yield "What was sent (payload):"
         yield from (f"  {line}" for line in _products(messages))
         yield "What Ethernet, TCP and gRPC would carry of it (an estimate, rms error 0.8 %):"
         yield from (f"  {line}" for line in _network(messages))
-    known = counts(workers) if len(messages) else []
+    known = counts(workers) if messages else []
     if known:
         yield "What FederatedScope logged of it (asizeof):"
         yield from (f"  {line}" for line in dict.fromkeys(_differences(known, messages)))
-    if workers.empty:
+    if not workers:
         yield "There are no figures that FederatedScope logged."
         return
     yield "FederatedScope's averages over server and clients:"
     yield from (f"  {line}" for line in _averages(workers))
 
 
-def _products(messages: pd.DataFrame) -> Iterator[str]:
+def _products(messages: Sequence[Record]) -> Iterator[str]:
     """Yield each type and link as rounds × messages × bytes, in the order in which they were first sent."""
-    for (traffic, link, kind), group in messages.groupby(["traffic", "link", "type"], sort=False):
+    for (traffic, link, kind), group in by_columns(messages, "traffic", "link", "type").items():
         name = f"{traffic} {link} {kind}:"
-        if group["payload_bytes"].isna().any():
-            yield f"{name:32} {whole(group['messages'].sum())} messages of unknown payload"
+        if any(is_missing(row["payload_bytes"]) for row in group):
+            yield f"{name:32} {whole(_total(group, 'messages'))} messages of unknown payload"
             continue
-        yield f"{name:32} {_product(group)} = {whole(group['payload_bytes'].sum())} B{_beside(group)}"
+        yield f"{name:32} {_product(group)} = {whole(_total(group, 'payload_bytes'))} B{_beside(group)}"
 
 
-def _beside(group: pd.DataFrame) -> str:
+def _total(rows: Iterable[Record], column: str) -> int:
+    """Return the sum of what is known of a column."""
+    return sum(int(row[column]) for row in rows if not is_missing(row[column]))
+
+
+def _beside(group: Sequence[Record]) -> str:
     """Return what stands beside the tensors, and what both are together."""
-    payload, scalar = group["payload_bytes"].sum(), group["scalar_bytes"].sum()
+    payload, scalar = _total(group, "payload_bytes"), _total(group, "scalar_bytes")
     return f"; with {whole(scalar)} B of numbers and text, content = {whole(payload + scalar)} B" if scalar else ""
 
 
-def _product(group: pd.DataFrame) -> str:
-    per_round, each = group["messages"], group["payload_bytes"] / group["messages"]
-    if per_round.nunique() > 1 or each.nunique() > 1:
-        return " + ".join(f"{whole(n)} × {_bytes(size)}" for n, size in zip(per_round, each, strict=True))
+def _product(group: Sequence[Record]) -> str:
+    factors = [(row["messages"], int(row["payload_bytes"]) / row["messages"]) for row in group]
+    if len({*factors}) > 1:
+        return " + ".join(f"{whole(n)} × {_bytes(size)}" for n, size in factors)
     rounds = f"{whole(len(group))} rounds × " if len(group) > 1 else ""
-    return f"{rounds}{whole(per_round.iloc[0])} messages × {_bytes(each.iloc[0])}"
+    (number, each), *_ = factors
+    return f"{rounds}{whole(number)} messages × {_bytes(each)}"
 
 
 def _bytes(mean: float) -> str:
@@ -69,31 +74,33 @@ def _bytes(mean: float) -> str:
     return f"{printed(mean, 0 if mean.is_integer() else 2)} B"
 
 
-def _network(messages: pd.DataFrame) -> Iterator[str]:
+def _network(messages: Sequence[Record]) -> Iterator[str]:
     """Yield the `network` measure of each traffic class; a message between clients is on the links of both."""
-    for traffic, group in messages.groupby("traffic", sort=False):
+    for (traffic,), group in by_columns(messages, "traffic").items():
         name = f"network (estimate) {traffic}:"
-        if unknown := [*dict.fromkeys(group["type"][group["wire_bytes"].isna()])]:
+        if unknown := [*dict.fromkeys(row["type"] for row in group if is_missing(row["wire_bytes"]))]:
             yield f"{name:32} not known, as the wire bytes of {' and '.join(unknown)} are not"
             continue
-        on_links = group["link"].map(lambda link: 2 if link == Link.PEER else 1)
-        wire, count = (int((group[column] * on_links).sum()) for column in ("wire_bytes", "messages"))
-        twice = ", those between clients twice" if on_links.eq(2).any() else ""
+        between = [row for row in group if row["link"] == Link.PEER]
+        wire, count = (_total([*group, *between], column) for column in ("wire_bytes", "messages"))
+        twice = ", those between clients twice" if between else ""
         total = printed(BOTH_WAYS.of(wire, count), 0)
         per_message = f"{whole(BOTH_WAYS.message_bytes)} B × {whole(count)} messages{twice}"
         yield f"{name:32} {BOTH_WAYS.factor} × {whole(wire)} B wire + {per_message} = {total} B"
 
 
-def _differences(known: list[Count], messages: pd.DataFrame) -> Iterator[str]:
+def _differences(known: Sequence[Count], messages: Sequence[Record]) -> Iterator[str]:
     """Yield, for each worker and direction, what was sent or received as logged + missed; alike clients once."""
     finish_bytes = finish_bytes_of(messages)
     clients = len({count.worker for count in known} - {SERVER})
+    workers: dict[tuple[str, int, int], list[int]] = {}
     for count in known:
-        who = "server" if count.worker == SERVER else "client"
+        workers.setdefault(_same(count), []).append(count.worker)
+    names = {same: _named([worker for worker in of if worker != SERVER]) for same, of in workers.items()}
+    for count in known:
         gap = gap_of(count, finish_bytes, clients)
         missed = f" + {whole(count.missed_bytes)} B {_WHY[gap]}" if gap else ""
-        alike = [c.worker for c in known if (c.link, c.logged_bytes, c.true_bytes) == _same(count) and c.worker]
-        name = who if who == "server" else f"client{'s' * (len(alike) > 1)} {_span(alike)}"
+        name = "server" if count.worker == SERVER else names[_same(count)]
         yield f"{f'{name} {count.link}:':32} {whole(count.true_bytes)} B = {whole(count.logged_bytes)} B logged{missed}"
 
 
@@ -101,7 +108,11 @@ def _same(count: Count) -> tuple[str, int, int]:
     return count.link, count.logged_bytes, count.true_bytes
 
 
-def _span(workers: list[int]) -> str:
+def _named(clients: Sequence[int]) -> str:
+    return f"client{'s' * (len(clients) > 1)} {_span(clients)}"
+
+
+def _span(workers: Sequence[int]) -> str:
     """Return worker ids with runs of neighbours shortened, as ``1–3, 5``."""
     spans: list[list[int]] = []
     for worker in sorted(workers):
@@ -112,21 +123,22 @@ def _span(workers: list[int]) -> str:
     return ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}–{s[-1]}" for s in spans)
 
 
-def _averages(workers: pd.DataFrame) -> Iterator[str]:
+def _averages(workers: Sequence[Record]) -> Iterator[str]:
+    are_twice = len({worker["worker"] for worker in workers}) < len(workers)
     for link, column in (("upload", "total_upload_bytes"), ("download", "total_download_bytes")):
-        values = workers[column] if column in workers else pd.Series(dtype=float)
-        if not len(values) or values.isna().any() or workers["worker"].duplicated().any():
+        values = [worker.get(column) for worker in workers]
+        if are_twice or any(map(is_missing, values)):
             yield f"sys_avg {link}: not known"
             continue
-        mean = float(values.astype(float).mean())
-        total = f"{whole(values.sum())} B over {len(values)} workers"
+        total_bytes = _total(workers, column)
+        mean = total_bytes / len(values)
+        total = f"{whole(total_bytes)} B over {len(values)} workers"
         yield f"sys_avg {link}: {_sum(values)} = {total} = {binary_text(mean)}"
 
 
-def _sum(values: pd.Series) -> str:
+def _sum(values: Iterable[Any]) -> str:
     """Return the sum of figures with equal ones counted together."""
-    together: dict[Any, int] = values.value_counts(sort=False).to_dict()
-    return " + ".join(f"{n} × {whole(value)}" if n > 1 else f"{whole(value)}" for value, n in together.items())
+    return " + ".join(f"{n} × {whole(value)}" if n > 1 else f"{whole(value)}" for value, n in Counter(values).items())
 
 
 def heading(cell: Mapping[Any, Any]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from fscost.engine.builtin import BuiltinEngine
 from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
+from fscost.tables.lines import by_cell, records_of
 from fscost.tables.log_gaps import Count, Gap, counts, gap_of
 from tests.conftest import DATA, Result, cell_of, execute
 
@@ -147,7 +148,7 @@ def test_explain_closes_the_gap_between_log_and_messages(
 ) -> None:
     shown = fscost("explain", str(without_uploads.path)).out
     frames = gather([(without_uploads.read_cell(), without_uploads)])
-    for count in counts(frames.workers):
+    for count in counts(records_of(frames.workers)):
         assert f"{count.true_bytes:,} B = {count.logged_bytes:,} B logged + {count.missed_bytes:,} B" in shown
     mean = frames.workers["total_download_bytes"].mean()
     assert f"over 4 workers = {binary_text(mean)}" in shown
@@ -220,4 +221,4 @@ def test_tables_of_two_commits_are_refused(run: RunDir, tmp_path: Path, fscost: 
 
 
 def test_frames_without_workers_have_no_figures() -> None:
-    assert counts(pd.DataFrame(columns=["cell", "worker"])) == []
+    assert by_cell(pd.DataFrame(columns=["cell", "worker"])) == {}

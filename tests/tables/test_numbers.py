@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,12 +86,12 @@ def test_a_published_figure_has_the_decimals_that_were_published(text: Any, deci
 
 def test_what_explain_multiplies_is_the_sum() -> None:
     sent = {"traffic": "training", "link": "uplink", "messages": 3, "scalar_bytes": 0, "wire_bytes": 300}
-    messages = pd.DataFrame([
+    messages = [
         sent | {"round": 0, "type": "model_para", "payload_bytes": 100},
         sent | {"round": 0, "type": "sparse", "messages": 1000, "payload_bytes": 4},
         sent | {"round": 0, "type": "plain", "payload_bytes": 24},
-    ])  # fmt: skip
-    lines = [*explain(messages, pd.DataFrame())]
+    ]
+    lines = [*explain(messages, [])]
     assert f"  {'training uplink model_para:':32} 3 messages × 33.33 B = 100 B" in lines
     assert f"  {'training uplink sparse:':32} 1,000 messages × <0.01 B = 4 B" in lines
     assert f"  {'training uplink plain:':32} 3 messages × 8 B = 24 B" in lines
