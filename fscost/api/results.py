@@ -17,6 +17,7 @@ from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.audit import audit
 from fscost.tables.build import build
+from fscost.tables.comparison import Comparison
 from fscost.tables.lines import records_of
 from fscost.tables.option_values import options_of, varying_options
 from fscost.tables.origins import explain, heading, trace
@@ -83,6 +84,16 @@ class Results:
         return options_of(self._cells, self.spec.options) | varying_options(self._cells)
 
     @cached_property
+    def compared(self) -> Comparison:
+        """What tables and figures compare."""
+        return self._compared(self.frames)
+
+    def _compared(self, frames: Frames) -> Comparison:
+        cells = self._cells_in(frames)
+        extra = options_of(cells, self.spec.options) | varying_options(cells)
+        return Comparison(frames.cells, frames.rounds, frames.workers, extra)
+
+    @cached_property
     def to_do(self) -> list[str]:
         """The commands that would compute what is not done."""
         return self.selection.to_do(self.frames)
@@ -101,7 +112,7 @@ class Results:
         """Return what a figure shows."""
         from fscost import plots
 
-        return plots.sketch(figure, self.frames, self.spec, self.extra)
+        return plots.sketch(figure, self.compared, self.spec)
 
     def plot(self, figure: str, width: str | float) -> "Plot":
         """Return a figure, ready to be drawn; raises TableError, and ConfigError where matplotlib is not installed."""
@@ -124,6 +135,7 @@ class Results:
             frames=self.frames,
             spec=self.spec,
             extra=self.extra,
+            compared=self.compared,
             table_of=self.tables_of(self.frames),
             commands=self.selection.commands(self.frames),
             to_do=self.to_do,
@@ -174,15 +186,15 @@ class Results:
     ) -> Callable[[TableSpec], Table]:
         """Return what makes tables of frames; without a command they do not tell how they were made."""
         cells, label = self._cells_in(frames), self.selection.plan.name
-        extra = options_of(cells, self.spec.options) | varying_options(cells)
+        compared = self.compared if frames is self.frames else self._compared(frames)
 
         def table_of(spec: TableSpec) -> Table:
             shared: dict[str, Any] = {"label": label, "to_do": to_do, "command": command}
             if spec.layout == "published":
                 return published(frames.cells, cells, spec, **shared)
             if spec.layout == "audit":
-                return audit(frames.cells, frames.workers, frames.messages, spec, extra=extra, **shared)
-            return build(frames.cells, spec, rounds=frames.rounds, extra=extra, **shared)
+                return audit(frames.cells, frames.workers, frames.messages, spec, extra=compared.extra, **shared)
+            return build(compared, spec, **shared)
 
         return table_of
 

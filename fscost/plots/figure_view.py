@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, median, stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fscost.cells.outcome import Status
 from fscost.errors import TableError
@@ -12,16 +12,13 @@ from fscost.tables import TableSpec
 from fscost.tables.captions import constants_of, in_words, no_effect_said, no_effect_words, notes, power, unseen_of
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, unit_for
-from fscost.tables.comparison import Keys, OptionValues, compared, readable
-from fscost.tables.lines import Line, OfCells, by_cell
+from fscost.tables.comparison import Comparison, Keys
+from fscost.tables.lines import Line, OfCells
 from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
 from fscost.tables.numbers import whole
 from fscost.tables.seeds import counts_of, counts_said, number_of
 from fscost.tables.shown_columns import metric_shown, metrics_of
 from fscost.tables.table import Column
-
-if TYPE_CHECKING:
-    from fscost.collect import Frames
 
 Point = dict[str, Any]
 """Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
@@ -152,14 +149,7 @@ class View:
 
     @classmethod
     def of(
-        cls,
-        frames: "Frames",
-        spec: TableSpec,
-        extra: OptionValues,
-        *,
-        of_workers: bool,
-        along: str = "",
-        most: int | None = MOST,
+        cls, compared: Comparison, spec: TableSpec, *, of_workers: bool, along: str = "", most: int | None = MOST
     ) -> "View":
         """Return what is selected; `along` is an axis that runs along the figure's own.
 
@@ -169,12 +159,11 @@ class View:
         """
         shared = {name: getattr(spec, name) for name in ("traffic", "measure", "unit", "metric")}
         measures = [spec.measure, *["reported"] * of_workers]
-        cells = readable(frames.cells, extra)
-        keys, lines = compared(cells, frames.rounds, spec, extra, measures)
+        keys, lines = compared.keys(spec), compared.lines(spec, measures)
         shared["metric"] = metric_shown(spec.metric, metrics_of(lines))
         column = ColumnSpec(quantity="total", **shared)
         compare = "method" if spec.compare == along else spec.compare
-        workers = by_cell(frames.workers) if of_workers else {}
+        workers = compared.workers if of_workers else {}
         return cls(workers, spec, keys, lines, compare, column, most)
 
     def panels(self, numbers_of: NumbersOf, *, along: str = "") -> list[Panel]:

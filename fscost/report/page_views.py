@@ -14,7 +14,7 @@ from fscost.plots.sketches import THOUSANDS
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.column import ALL
-from fscost.tables.comparison import OptionValues
+from fscost.tables.comparison import Comparison, OptionValues
 from fscost.tables.option_values import number_of
 from fscost.tables.table import Entry
 
@@ -23,8 +23,9 @@ from fscost.tables.table import Entry
 class Subject:
     """The selected `runs`, the `frames` collected from them, row by row in the same order, and how tables are made.
 
-    `extra` are options that vary beyond the axes. `commands` maps the names of cells that are not done to what would
-    compute them, `to_do` are a few commands that would compute all of them; `command` makes the report again.
+    `extra` are options that vary beyond the axes; `compared` has them, and is made of these frames. `commands` maps the
+    names of cells that are not done to what would compute them, `to_do` are a few commands that would compute all of
+    them; `command` makes the report again.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Subject:
     frames: Frames
     spec: TableSpec
     extra: OptionValues
+    compared: Comparison
     table_of: Callable[[TableSpec], Table]
     commands: Mapping[str, str]
     to_do: Sequence[str]
@@ -101,7 +103,7 @@ def _keys() -> Iterator[tuple[str, str, str, str]]:
 def _figure(subject: Subject, figure: str, measure: str, traffic: str) -> dict[str, Any]:
     try:
         spec = replace(subject.spec, measure=measure, traffic=traffic)
-        return _drawn(figure, sketch(figure, subject.frames, spec, subject.extra, most=None))
+        return _drawn(figure, sketch(figure, subject.compared, spec, most=None))
     except TableError as error:
         return {"refused": str(error)}
 

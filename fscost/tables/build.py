@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
 from fscost.tables.captions import counted, no_effect_note, notes, reading, size_of_all
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, Style, emphasised, style_of, unit_for
-from fscost.tables.comparison import Keys, baseline_of, compared, readable
+from fscost.tables.comparison import Comparison, Keys, baseline_of
 from fscost.tables.headings import Heads, label_of
 from fscost.tables.lines import Line, Record, Values, sizes_of
 from fscost.tables.marks import NO_EFFECT, NOT_REACHED, OUTSIDE, UNKNOWN, Mark, MarkKind, unknown
@@ -21,29 +21,15 @@ from fscost.tables.shown_columns import as_logged, columns_of, leaving
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
 
-if TYPE_CHECKING:
-    import pandas as pd
 
+def build(compared: Comparison, spec: TableSpec, *, label: str, to_do: Sequence[str] = (), command: str = "") -> Table:
+    """Return the table of what is compared.
 
-def build(
-    cells: "pd.DataFrame",
-    spec: TableSpec,
-    *,
-    label: str,
-    rounds: "pd.DataFrame | None" = None,
-    extra: Mapping[str, Mapping[str, Any]] | None = None,
-    to_do: Sequence[str] = (),
-    command: str = "",
-) -> Table:
-    """Return the table of `cells` and `rounds`, frames of `fscost.collect`.
-
-    `extra` maps options that vary beyond the axes to their value per cell id; each becomes a column. `to_do` are the
-    commands that would compute what is missing, `command` is the one that makes this table. Raises TableError for
-    cells that must not stand in one table.
+    `to_do` are the commands that would compute what is missing, `command` is the one that makes this table. Raises
+    TableError for cells that must not stand in one table.
     """
-    known = readable(cells, extra or {})
-    columns = columns_of(spec, known)
-    keys, lines = compared(known, rounds, spec, extra or {}, [column.measure for column in columns])
+    columns = columns_of(spec, compared.cells)
+    keys, lines = compared.keys(spec), compared.lines(spec, [column.measure for column in columns])
     columns, said = as_logged(columns, lines)
     baselines = baseline_of(lines, keys, spec)
     parts = _parts(columns, lines, baselines, keys, spec)
@@ -55,7 +41,7 @@ def build(
         columns=tuple([*(heads.key(key) for key in keys.rows), *_columns(grid, heads, parts)]),
         rows=tuple(_ordered([*_rows(grid, keys, parts, spec)], grid, keys, parts, spec)),
         to_do=tuple(to_do),
-        provenance=tuple(provenance(known, command, rounds)),
+        provenance=tuple(provenance(compared.cells, command, compared.rounds)),
         template=spec.template,
         page=spec.page,
     )

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fscost.cells.cell import AXES
 from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import TableError, nearest
-from fscost.tables.lines import Line, Record, is_missing, lines_of, plain, records_of, sizes_of
+from fscost.tables.lines import Line, OfCells, Record, by_cell, is_missing, lines_of, plain, records_of, sizes_of
 from fscost.tables.option_values import given, makes_a_method
 from fscost.tables.spec import TableSpec
 
@@ -158,39 +159,66 @@ OptionValues = Mapping[str, Mapping[str, Any]]
 """Options that vary beyond the axes, each with its value per cell id."""
 
 
-def readable(cells: "pd.DataFrame", extra: OptionValues) -> list[Record]:
-    """Return the cells of which it is known what they are, with options as columns.
+class Comparison:
+    """What tables and figures of the same runs compare; each part is made once, when it is first asked for."""
 
-    `extra` holds the options by their names, and their values by the id of the cell. Raises TableError where no cell
-    is left.
-    """
-    if cells.empty:
-        raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
-    known = [cell for cell in records_of(cells) if not is_missing(cell.get("model"))]
-    if not known:
-        raise TableError("none of the selected runs can be read; see the warnings")
-    options = {name: given(values) for name, values in extra.items() if name != "framework"}
-    beside = ({name: values.get(cell["id"]) for name, values in options.items()} for cell in known)
-    return [{**cell, "framework": _framework(cell), **own} for cell, own in zip(known, beside, strict=True)]
+    def __init__(
+        self,
+        cells: "pd.DataFrame",
+        rounds: "pd.DataFrame | None" = None,
+        workers: "pd.DataFrame | None" = None,
+        extra: OptionValues | None = None,
+    ) -> None:
+        """Compare the cells of frames of `fscost.collect`.
+
+        `extra` holds options that vary beyond the axes, their values by the id of the cell; each becomes a column.
+        """
+        self._cells, self.rounds, self._workers = cells, rounds, workers
+        self.extra = extra or {}
+        self._keys: dict[tuple[Any, ...], Keys] = {}
+        self._lines: dict[tuple[Any, ...], Sequence[Line]] = {}
+
+    @cached_property
+    def cells(self) -> Sequence[Record]:
+        """The cells of which it is known what they are, with options as columns.
+
+        Raises TableError where no cell is left.
+        """
+        if self._cells.empty:
+            raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
+        known = [cell for cell in records_of(self._cells) if not is_missing(cell.get("model"))]
+        if not known:
+            raise TableError("none of the selected runs can be read; see the warnings")
+        options = {name: given(values) for name, values in self.extra.items() if name != "framework"}
+        beside = ({name: values.get(cell["id"]) for name, values in options.items()} for cell in known)
+        return [{**cell, "framework": _framework(cell), **own} for cell, own in zip(known, beside, strict=True)]
+
+    @cached_property
+    def workers(self) -> OfCells:
+        """The workers of each cell."""
+        return {} if self._workers is None else by_cell(self._workers)
+
+    def keys(self, spec: TableSpec) -> Keys:
+        """Return the keys of a layout."""
+        asked = (*spec.rows, spec.across, spec.compare)
+        if asked not in self._keys:
+            self._keys[asked] = keys_of(self.cells, spec, [*self.extra])
+        return self._keys[asked]
+
+    def lines(self, spec: TableSpec, measures: Iterable[str]) -> Sequence[Line]:
+        """Return the lines in the order of `spec`.
+
+        Raises TableError for cells that must not be compared in `measures`, and for two runs of one cell.
+        """
+        keys, named = self.keys(spec), spec.order != "sorted"
+        refuse_mixture(self.cells, keys.rows, measures)
+        asked = (*keys.of_lines, named)
+        if asked not in self._lines:
+            self._lines[asked] = lines_of(self.cells, records_of(self.rounds), keys.of_lines, named=named)
+        return self._lines[asked]
 
 
 def _framework(cell: Record) -> str:
     """Return what trained: as the run itself says, or its engine."""
     said = cell.get("framework")
     return engine_kind(str(cell.get("engine"))).framework if is_missing(said) else str(said)
-
-
-def compared(
-    cells: Sequence[Record],
-    rounds: "pd.DataFrame | None",
-    spec: TableSpec,
-    extra: OptionValues,
-    measures: Iterable[str],
-) -> tuple[Keys, list[Line]]:
-    """Return the lines of `readable` cells, in the order of `spec`, and their keys.
-
-    Raises TableError for cells that must not be compared in `measures`, and for two runs of one cell.
-    """
-    keys = keys_of(cells, spec, [*extra])
-    refuse_mixture(cells, keys.rows, measures)
-    return keys, lines_of(cells, records_of(rounds), keys.of_lines, named=spec.order != "sorted")

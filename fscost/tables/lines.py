@@ -36,6 +36,7 @@ class Line:
     axes: Mapping[str, Any]
     runs: Sequence[Record]
     rounds: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    _courses: dict[tuple[str, str], list[Course] | Mark] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def status(self) -> Status:
@@ -113,6 +114,12 @@ class Line:
 
     def courses(self, column: ColumnSpec) -> list[Course] | Mark:
         """Return what each run sent, or the mark that stands for it where a part of it is not known."""
+        counted = (column.measure, column.traffic)  # several columns, and tables in several units, ask for the same
+        if counted not in self._courses:
+            self._courses[counted] = self._courses_of(column)
+        return self._courses[counted]
+
+    def _courses_of(self, column: ColumnSpec) -> list[Course] | Mark:
         if self.status is not Status.DONE:
             return mark_of(self.status)
         if column.measure == NETWORK and self.encodes_itself:

@@ -15,6 +15,7 @@ from fscost.collect import gather, runs_below
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.build import build
+from fscost.tables.comparison import Comparison
 from fscost.tables.option_values import options_of, varying_options
 from fscost.tables.table import Entry
 from tests.conftest import DATA
@@ -78,7 +79,7 @@ def table_of(where: Path | Iterable[tuple[Cell | None, Run]], **settings: Any) -
     frames, cells = gather(runs), [cell for cell, _ in runs if cell]
     spec = TableSpec(**{"rows": ("model", "clients", "method"), "order": "sorted"} | settings)
     extra = options_of(cells, spec.options) | varying_options(cells)
-    return build(frames.cells, spec, rounds=frames.rounds, label="t", extra=extra, command="make it")
+    return build(Comparison(frames.cells, frames.rounds, extra=extra), spec, label="t", command="make it")
 
 
 def entries(table: Table, key: str) -> dict[str, Entry]:

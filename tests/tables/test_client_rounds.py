@@ -15,6 +15,7 @@ from fscost.metering import Ledger, Message, Sizes
 from fscost.store.rundir import RunDir
 from fscost.tables import TableSpec
 from fscost.tables.build import build
+from fscost.tables.comparison import Comparison
 from fscost.tables.network_model import Connection
 from tests.conftest import DATA, cell_of
 
@@ -80,7 +81,7 @@ def row_of(course: str, folder: Path, version: int = 2, **settings: Any) -> dict
     frames = gather([run_of(course, folder, version)])
     assert not frames.warnings
     spec = TableSpec(rows=["method"], columns=[*LINKS, "total", "round_time"], **settings)
-    table = build(frames.cells, spec, label="t")
+    table = build(Comparison(frames.cells), spec, label="t")
     (row,) = table.rows
     return {
         column.raw.rpartition("_")[0].removesuffix(f"_{spec.measure}"): entry.value if entry.text[0] != "n" else "n/a"
@@ -159,7 +160,9 @@ def test_what_format_1_does_not_tell(course: str, unknown: set[str], tmp_path: P
 @pytest.mark.parametrize("measure", ["payload", "network"])
 def test_what_is_not_known_says_why(measure: str, tmp_path: Path) -> None:
     frames = gather([run_of("two_types", tmp_path, 1)])
-    table = build(frames.cells, TableSpec(rows=["method"], columns=["uplink", "total"], measure=measure), label="t")
+    table = build(
+        Comparison(frames.cells), TableSpec(rows=["method"], columns=["uplink", "total"], measure=measure), label="t"
+    )
     (note,) = [note for note in table.notes if note.mark == "n/a"]
     assert "how many clients took part" in note.meaning
 

@@ -13,6 +13,7 @@ from fscost.collect.course_logs import final_and_best
 from fscost.errors import TableError
 from fscost.tables import TableSpec
 from fscost.tables.build import build
+from fscost.tables.comparison import Comparison
 from tests.conftest import Result
 
 ESTIMATE = ("engine=estimate", "model=lr", "rounds=2")
@@ -137,12 +138,12 @@ def test_the_best_of_a_score_is_the_highest_and_of_an_error_the_lowest(metric: s
 def test_a_run_that_diverged_has_no_metric() -> None:
     cells = cells_of([{"seed": n, "final_test_avg_loss": loss} for n, loss in enumerate((1.0, float("inf")))])
     spec = TableSpec(columns=["final"], metric="test_avg_loss")
-    assert [row.entries[-1].text for row in build(cells, spec, label="x").rows] == ["n/a"]
+    assert [row.entries[-1].text for row in build(Comparison(cells), spec, label="x").rows] == ["n/a"]
 
 
 def test_a_cell_that_is_there_twice_is_named() -> None:
     with pytest.raises(TableError, match="fedavg, lr, 3 clients, seed 0: there are two runs, both a, of the same cell"):
-        build(cells_of([{"seed": 0}, {"seed": 0}]), TableSpec(columns=["rounds"]), label="x")
+        build(Comparison(cells_of([{"seed": 0}, {"seed": 0}])), TableSpec(columns=["rounds"]), label="x")
 
 
 def cells_of(runs: list[dict[str, Any]]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from fscost.cells.cell import Cell
 from fscost.collect import gather, runs_below
 from fscost.errors import TableError
 from fscost.tables.build import build
+from fscost.tables.comparison import Comparison
 from fscost.tables.headings import label_of
 from fscost.tables.marks import MISSING, UNKNOWN
 from fscost.tables.option_values import Given, as_written, given, number_of, option_of, options_of
@@ -112,7 +113,7 @@ def with_values(folder: Path, values: list[Any], **settings: Any) -> Table:
     frames.cells["seed"] = 0
     own = {"train.option": {cell.id: value for cell, value in zip(cells, values, strict=True)}}
     spec = TableSpec(**{"rows": ("model", "method")} | settings)
-    return build(frames.cells, spec, label="t", extra=own)
+    return build(Comparison(frames.cells, extra=own), spec, label="t")
 
 
 VALUES = [10, 9.5, "9.5", True, 1, None, "", "naïve ±1,000 %", ["a", 1], "missing", 1e-5, "1e-3"]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from fscost.collect import gather, runs_below
 from fscost.tables.build import build
+from fscost.tables.comparison import Comparison
 from fscost.tables.option_values import given as as_given
 from fscost.tables.render import render
 from fscost.tables.spec import TableSpec
@@ -60,7 +61,7 @@ def table_of(cells: pd.DataFrame, values: Sequence[Any], methods: Sequence[str],
     own = cells.groupby("method", sort=False).head(len(values)).head(len(methods) * len(values))
     own = own.assign(method=[method for method in methods for _ in values], model=model, seed=0)
     option = dict(zip(own["cell"], [*values] * len(methods), strict=True))
-    return build(own, TableSpec(**layout), label="t", extra={OPTION: option})
+    return build(Comparison(own, extra={OPTION: option}), TableSpec(**layout), label="t")
 
 
 def every_table(

@@ -388,7 +388,7 @@ def renamed(paper: Path, store: Path, metric: str, factor: float = 1) -> Path:
 def test_figures_and_report_know_what_tables_know(paper: Path, tmp_path: Path, metric: str, factor: float) -> None:
     values = evaluated(renamed(paper, tmp_path / "runs", metric, factor), metric)
     subject = Results(select([str(tmp_path / "runs"), f"table.metric={metric}"])).subject()
-    made = sketch("accuracy", subject.frames, subject.spec, subject.extra)
+    made = sketch("accuracy", subject.compared, subject.spec)
     assert [record[metric] for record in made.records] == values
     shown = figures(subject)["accuracy payload training"]
     is_accuracy = metric != "test_foo"

@@ -15,6 +15,7 @@ from fscost.engine.estimate import EstimateEngine
 from fscost.store.store import Store
 from fscost.tables import TableSpec
 from fscost.tables.build import build
+from fscost.tables.comparison import Comparison
 from fscost.tables.network_model import Connection
 from tests.conftest import Result, cell_of, cells_of, execute
 
@@ -227,7 +228,7 @@ def test_asynchronous_courses_have_bytes_and_no_times(tmp_path: Path) -> None:
     frames = gather([(cell, execute(cell, store, EstimateEngine())[1]) for cell in cells])
     columns = ["total", "round_time", "total_time"]
     spec = TableSpec(columns=columns, measure="network", connection=Connection(10, 50))
-    table = build(frames.cells, spec, label="x")
+    table = build(Comparison(frames.cells), spec, label="x")
     keys = [column.key for column in table.columns]
     texts = [dict(zip(keys, (entry.text for entry in found.entries), strict=True)) for found in table.rows]
     assert [(found["method"], found["round_time_s"] == "n/a", found["total_time_s"] == "n/a") for found in texts] == [

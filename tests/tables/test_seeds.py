@@ -12,6 +12,7 @@ from fscost.collect import gather, runs_below
 from fscost.store.rundir import RunDir
 from fscost.tables import TableSpec
 from fscost.tables.build import build
+from fscost.tables.comparison import Comparison
 from fscost.tables.marks import not_reached
 from tests.conftest import Result
 from tests.tables.recorded import (
@@ -72,7 +73,7 @@ def test_a_target_that_seeds_did_not_reach_was_not_reached_within_the_least_of_t
         ]
     )
     spec = TableSpec(rows=("method",), columns=("rounds_to",), target=0.95, metric="test_acc")
-    (entry,) = entries(build(frames.cells, spec, rounds=rounds, label="t"), "rounds_to").values()
+    (entry,) = entries(build(Comparison(frames.cells, rounds), spec, label="t"), "rounds_to").values()
     assert (entry.text, entry.mark) == ("6+", not_reached(6))
 
 
@@ -262,5 +263,7 @@ def test_engines_and_protocols(
 def test_ledgers_of_two_formats(two: Path) -> None:
     """Both count bytes alike, so that a grid can be extended that was begun before."""
     cells = gather(runs_below(two)).cells
-    one, other = (build(cells.assign(ledger_format=formats), TableSpec(), label="t") for formats in ([1, 1], [1, 2]))
+    one, other = (
+        build(Comparison(cells.assign(ledger_format=formats)), TableSpec(), label="t") for formats in ([1, 1], [1, 2])
+    )
     assert one.rows == other.rows

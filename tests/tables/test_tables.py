@@ -17,6 +17,7 @@ from fscost.errors import TableError
 from fscost.store.store import Store
 from fscost.tables import TableSpec
 from fscost.tables.build import build
+from fscost.tables.comparison import Comparison
 from fscost.tables.option_values import varying_options
 from tests.conftest import Result, cells_of, execute
 
@@ -248,7 +249,7 @@ def test_a_layout_that_cannot_be_is_refused(setting: dict[str, str], words: str)
 
 def test_a_table_of_nothing_is_refused() -> None:
     with pytest.raises(TableError, match="no cells are selected"):
-        build(gather([]).cells, TableSpec(name="comm_cost"), label="x")
+        build(Comparison(gather([]).cells), TableSpec(name="comm_cost"), label="x")
 
 
 def test_options_that_vary_are_found_only_within_the_same_axes() -> None:
@@ -281,7 +282,7 @@ def test_what_clients_send_to_each_other_has_a_column_where_there_is_any(tmp_pat
         execute(cell, store, EstimateEngine())
     frame = gather((cell, store.of(cell)) for cell in cells).cells
     spec = TableSpec(columns=["uplink", "downlink", "peer", "total", "final"], unit="B")
-    table = build(frame, spec, label="t")
+    table = build(Comparison(frame), spec, label="t")
     heads = [column.key.removesuffix("_payload_bytes") for column in table.columns]
     assert heads.index("peer") == heads.index("downlink") + 1
     assert "final_test_acc" not in heads  # nothing was trained
@@ -289,7 +290,7 @@ def test_what_clients_send_to_each_other_has_a_column_where_there_is_any(tmp_pat
     assert shares == [0, 3 * 8 * 650]  # to each of three others, in doubles
     totals = [row.entries[heads.index("total")].value for row in table.rows]
     assert totals[1] == 2 * 4 * (8 * 650 + 4 * 650 + shares[1])
-    alone = build(frame[frame["method"] == "fedavg"], spec, label="t")
+    alone = build(Comparison(frame[frame["method"] == "fedavg"]), spec, label="t")
     assert "peer_payload_bytes" not in [column.key for column in alone.columns]
 
 

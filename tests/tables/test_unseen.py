@@ -9,6 +9,7 @@ from fscost.collect import gather
 from fscost.tables import TableSpec
 from fscost.tables.build import build
 from fscost.tables.captions import unseen
+from fscost.tables.comparison import Comparison
 from tests.conftest import Result
 from tests.tables.recorded import rows_of
 from tests.tables.test_client_rounds import COURSES, run_of
@@ -40,9 +41,9 @@ def test_trees_send_most_beside_tensors(tmp_path: Path) -> None:
     sent = [m for m in sent if not m["type"].startswith(("eval", "feature", "ask"))]
     payload, scalar = (sum(m[key] * len(m["receivers"]) for m in sent) for key in ("payload", "scalar"))
     frames = gather([run_of("xgb_bc_c2_t2__py39", tmp_path)])
-    table = build(frames.cells, TableSpec(rows=["method"], columns=["total"]), label="t")
+    table = build(Comparison(frames.cells), TableSpec(rows=["method"], columns=["total"]), label="t")
     assert any(f"{scalar:,} B beside {payload:,} B" in text for text in table.reading)
-    both = build(frames.cells, TableSpec(rows=["method"], columns=["total"], measure="content"), label="t")
+    both = build(Comparison(frames.cells), TableSpec(rows=["method"], columns=["total"], measure="content"), label="t")
     assert both.rows[0].entries[-1].value == payload + scalar
     assert not any("leaves out" in text for text in both.reading)
 
