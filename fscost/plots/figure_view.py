@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 from typing import Any
 
 from fscost.cells.outcome import Status
@@ -15,7 +15,7 @@ from fscost.tables.column_style import Datum, unit_for
 from fscost.tables.comparison import Comparison, Keys
 from fscost.tables.lines import Line, OfCells
 from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
-from fscost.tables.numbers import whole
+from fscost.tables.numbers import deviation_of, whole
 from fscost.tables.seeds import counts_of, counts_said, number_of
 from fscost.tables.shown_columns import metric_shown, metrics_of
 from fscost.tables.table import Column
@@ -230,7 +230,7 @@ class View:
 
     def spread(self, values: Sequence[float]) -> float | None:
         """Return the sample standard deviation over seeds, None where there is no mean or one seed."""
-        return stdev(values) if self.spec.aggregate == "mean_std" and len(values) > 1 else None
+        return deviation_of(values) if self.spec.aggregate == "mean_std" else None
 
     def over_seeds(self, name: str, values: Sequence[float]) -> Point:
         """Return a number over seeds, and how it deviates."""

@@ -4,13 +4,13 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 
 from fscost.cells.measure import NETWORK, UNITS
 from fscost.tables.column import AUTO_UNITS, ColumnSpec
 from fscost.tables.lines import Values
 from fscost.tables.marks import ESTIMATED, UNKNOWN, Mark, MarkKind
-from fscost.tables.numbers import Number, counted
+from fscost.tables.numbers import Number, counted, deviation_of
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.quantity import Kind, Quantity
 from fscost.tables.table import Emphasis, Entry
@@ -46,10 +46,14 @@ class Datum:
         return median(self.numbers) if aggregate == "median" else fmean(self.numbers)
 
     @cached_property
+    def deviation(self) -> float | None:
+        """The sample standard deviation over seeds, None for fewer than two."""
+        return deviation_of(self.numbers)
+
+    @cached_property
     def varies(self) -> bool:
         """Whether seeds differ; rounding in a sum is no difference."""
-        numbers = self.numbers
-        return len(numbers) > 1 and stdev(numbers) > 1e-9 * abs(fmean(numbers))
+        return self.deviation is not None and self.deviation > 1e-9 * abs(fmean(self.numbers))
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,11 @@ class Style:
         return Entry("", value, number, deviation=deviation, notes=(*notes, *datum.notes), runs=datum.runs)
 
     def _deviation(self, datum: Datum) -> float | None:
-        if not self.with_deviation or len(datum.numbers) < 2:
+        spread = datum.deviation
+        if not self.with_deviation or spread is None:
             return None
-        deviation = stdev(datum.numbers)
-        is_invisible = round(deviation / self.scale, self.decimals) == 0
-        return None if is_invisible and self.quantity.kind in (Kind.BYTES, Kind.SECONDS) else deviation
+        is_invisible = round(spread / self.scale, self.decimals) == 0
+        return None if is_invisible and self.quantity.kind in (Kind.BYTES, Kind.SECONDS) else spread
 
     def number(self, value: float, deviation: float | None = None) -> Number:
         """Return a number of the column, in base units, as it is printed."""

@@ -60,17 +60,17 @@ class Line:
         options = (value for key, value in self.axes.items() if "." in key)
         return self.runs[0]["model"], self.runs[0]["data"], *options
 
-    @property
+    @cached_property
     def is_estimate(self) -> bool:
         """Whether nothing was trained: the bytes come from a closed form."""
         return not all(engine_kind(str(run.get("engine"))).trains for run in self.runs)
 
-    @property
+    @cached_property
     def is_derived(self) -> bool:
         """Whether it ran unmetered: the bytes come from a closed form that its logs agree with."""
         return any(map(is_derived, self.runs))
 
-    @property
+    @cached_property
     def no_effect(self) -> tuple[str, ...]:
         """The options of its method that changed nothing."""
         return tuple(dict.fromkeys(option for run in self.runs for option in options_in(run.get("no_effect"))))

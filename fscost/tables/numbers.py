@@ -1,8 +1,10 @@
 """From numbers to text; the only place where that happens."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import stdev
 from typing import Any
 
 
@@ -95,3 +97,13 @@ def significant(value: float) -> str:
 def as_set(value: float) -> str:
     """Return a setting with no more digits than it needs: ``0.9``, ``50``."""
     return f"{value:g}"
+
+
+def deviation_of(values: Sequence[float]) -> float | None:
+    """Return the sample standard deviation, None for fewer than two values.
+
+    `stdev` adds up fractions, which takes far longer than to see that all values are equal, as bytes of seeds are.
+    """
+    if len(values) < 2:
+        return None
+    return stdev(values) if any(value != values[0] for value in values) else 0.0

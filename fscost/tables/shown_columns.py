@@ -169,11 +169,11 @@ def _undecided(columns: Iterable[ColumnSpec]) -> Iterator[str]:
 
 def metrics_of(lines: Iterable[Line]) -> set[str]:
     """Return the metrics that any of the runs logs."""
-    names = set[str]()
-    for run, course in _courses(lines):
-        names |= {name.removeprefix("final_") for name in run if name.startswith("final_")}
-        names |= {name for row in course[:1] for name in row if not name.endswith(_NO_METRICS)} - {"cell", "round"}
-    return names
+    courses = [*_courses(lines)]
+    in_cells = {name for names in {tuple(run) for run, _ in courses} for name in names}
+    in_rounds = {name for names in {tuple(course[0]) for _, course in courses if course} for name in names}
+    named = {name for name in in_rounds if not name.endswith(_NO_METRICS)} - {"cell", "round"}
+    return named | {name.removeprefix("final_") for name in in_cells if name.startswith("final_")}
 
 
 def refuse_unlogged(metric: str, names: set[str]) -> None:
