@@ -75,6 +75,7 @@ def test_a_section_tells_configuration_provenance_ledger_arithmetic_and_log(
     page.locator("#cells tbody a", has_text=run.name[-12:]).click()
     own = page.locator(section(page, run))
     outcome, cell = (json.loads((run / f"{name}.json").read_text()) for name in ("outcome", "cell"))
+    own.locator("dl").wait_for()
     told = own.inner_text()
     provenance = outcome["provenance"]
     for fact in (
