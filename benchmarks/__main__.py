@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import collecting, loops, metering, opening, overhead, start, training
+from benchmarks import collecting, loops, metering, opening, overhead, reporting, start, training
 from benchmarks.pairs import PAIRS, Row, machine
 
 ROWS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
@@ -19,6 +19,7 @@ ROWS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "metering": metering.rows,
     "start": start.rows,
     "opening": opening.rows,
+    "reporting": reporting.rows,
 }
 _HEAD = "| | work | beside | ratio: median (least–most) | goal | met | |\n|---|---|---|---|---|---|---|"
 _VERSIONS = ("fscost", "pandas", "pyarrow", "hydra-core", "torch", "duckdb")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from fscost.cells.cell import Cell
@@ -12,7 +11,7 @@ from fscost.cells.outcome import Status
 from fscost.report.page_views import Subject
 from fscost.store.run import Run
 from fscost.tables.captions import no_effect_said
-from fscost.tables.lines import Record, by_cell, is_unknown
+from fscost.tables.lines import Record, by_cell, by_columns, is_missing, is_unknown
 from fscost.tables.marks import UNKNOWN
 from fscost.tables.numbers import printed, whole
 from fscost.tables.origins import explain
@@ -26,7 +25,6 @@ def sections(subject: Subject) -> Iterator[dict[str, Any]]:
     """Yield what the template of a section gets, cell by cell."""
     frames = subject.frames
     messages, workers = by_cell(frames.messages), by_cell(frames.workers)
-    ledgers = _ledgers(frames.messages)
     for (cell, run), row in zip(subject.runs, frames.cells.to_dict("records"), strict=True):
         name = row["cell"]
         section = _section(cell, run, row, messages.get(name, ()), workers.get(name, ()))
@@ -34,7 +32,7 @@ def sections(subject: Subject) -> Iterator[dict[str, Any]]:
             *no_effect_said([{str(key): value for key, value in row.items()}], subject.spec),
             *section["warnings"],
         ]
-        yield section | {"ledger": ledgers.get(name, []), "command": subject.commands.get(name)}
+        yield section | {"ledger": [*_ledger(messages.get(name, ()))], "command": subject.commands.get(name)}
 
 
 def _section(
@@ -76,21 +74,15 @@ def _facts(row: Mapping[Any, Any], outcome: Mapping[str, Any]) -> Iterator[tuple
         yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _ledgers(messages: pd.DataFrame) -> dict[str, list[list[str]]]:
-    """Return for each cell by traffic class, link and type how many rounds it was sent in, how often, and its bytes."""
-    groups = messages.groupby(["cell", "traffic", "link", "type"], sort=False)
-    rounds, rows = groups["round"].nunique(), groups.size()
-    found: dict[str, list[list[str]]] = {}
-    sums, counts = (frame.itertuples(name=None) for frame in (groups[_COUNTS].sum(), groups[_COUNTS].count()))
-    for (key, *totals), (_, *known) in zip(sums, counts, strict=True):
-        cell, *names = key
-        texts = (_text(total, is_known=number == rows[key]) for total, number in zip(totals, known, strict=True))
-        found.setdefault(cell, []).append([*map(str, names), whole(rounds[key]), *texts])
-    return found
+def _ledger(messages: Sequence[Record]) -> Iterator[list[str]]:
+    """Yield by traffic class, link and type in how many rounds a cell sent it, how often, and its bytes."""
+    for names, rows in by_columns(messages, "traffic", "link", "type").items():
+        rounds = len({row["round"] for row in rows})
+        yield [*map(str, names), whole(rounds), *(_total([row[column] for row in rows]) for column in _COUNTS)]
 
 
-def _text(size: float, *, is_known: bool) -> str:
-    return whole(int(size)) if is_known else UNKNOWN.sign
+def _total(sizes: Sequence[Any]) -> str:
+    return UNKNOWN.sign if any(map(is_missing, sizes)) else whole(int(sum(sizes)))
 
 
 def _tail(run: Run) -> list[str]:

@@ -119,20 +119,20 @@ def _content(worker: Record, way: str) -> float | None:
 
 def grouped(workers: Sequence[Mapping[str, Any]], measure: str) -> Iterator[WorkerNumbers]:
     """Yield the server and the clients; neighbours with the same numbers share one line."""
-    figures = worker_columns(measure)
+    columns = [column for column, _, _ in worker_columns(measure)]
+    figures = [tuple(_value(worker, column) for column in columns) for worker in workers]
     numbers: list[int] = []
-    for position, worker in enumerate(workers, start=1):
+    for worker, values, following in zip(workers, figures, [*figures, None][1:], strict=True):
         numbers.append(int(worker["worker"]))
-        values = tuple(_value(worker, column) for column, _, _ in figures)
-        alike = position < len(workers) and values == tuple(_value(workers[position], c) for c, _, _ in figures)
-        if not alike or SERVER in numbers:
-            yield WorkerNumbers(_name(numbers), values, tuple(_is_partly(worker, column) for column, _, _ in figures))
+        if values != following or numbers[0] == SERVER:
+            yield WorkerNumbers(_name(numbers), values, tuple(_is_partly(worker, column) for column in columns))
             numbers = []
 
 
 def _value(worker: Mapping[str, Any], column: str) -> float | None:
     """Return a worker's figure; of wire bytes, as much as is known."""
-    return _known(worker.get(_known_part(column) if _is_partly(worker, column) else column))
+    value = _known(worker.get(column))
+    return _known(worker.get(_known_part(column))) if value is None else value
 
 
 def _is_partly(worker: Mapping[str, Any], column: str) -> bool:

@@ -1,8 +1,8 @@
 """Why FederatedScope's own byte counts are not what travels; each reason is given only where the numbers show it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from fscost.cells.measure import SERVER
 from fscost.cells.outcome import Status
@@ -32,8 +32,7 @@ class Gap(Enum):
     UNKNOWN = "Some figures fall short for a reason that fscost does not know."
 
 
-@dataclass(frozen=True)
-class Count:
+class Count(NamedTuple):
     """What one worker's log says of one direction, and asizeof of all its messages of that direction, in bytes."""
 
     worker: int

@@ -31,7 +31,7 @@ def explain(messages: Sequence[Record], workers: Sequence[Record]) -> Iterator[s
     known = counts(workers) if messages else []
     if known:
         yield "What FederatedScope logged of it (asizeof):"
-        yield from (f"  {line}" for line in dict.fromkeys(_differences(known, messages)))
+        yield from (f"  {line}" for line in _differences(known, messages))
     if not workers:
         yield "There are no figures that FederatedScope logged."
         return
@@ -93,19 +93,16 @@ def _differences(known: Sequence[Count], messages: Sequence[Record]) -> Iterator
     """Yield, for each worker and direction, what was sent or received as logged + missed; alike clients once."""
     finish_bytes = finish_bytes_of(messages)
     clients = len({count.worker for count in known} - {SERVER})
-    workers: dict[tuple[str, int, int], list[int]] = {}
+    together: dict[tuple[bool, str, int, int], list[Count]] = {}
     for count in known:
-        workers.setdefault(_same(count), []).append(count.worker)
-    names = {same: _named([worker for worker in of if worker != SERVER]) for same, of in workers.items()}
-    for count in known:
+        key = (count.worker == SERVER, count.link, count.logged_bytes, count.true_bytes)
+        together.setdefault(key, []).append(count)
+    for alike in together.values():
+        count = alike[0]
         gap = gap_of(count, finish_bytes, clients)
         missed = f" + {whole(count.missed_bytes)} B {_WHY[gap]}" if gap else ""
-        name = "server" if count.worker == SERVER else names[_same(count)]
+        name = "server" if count.worker == SERVER else _named([one.worker for one in alike])
         yield f"{f'{name} {count.link}:':32} {whole(count.true_bytes)} B = {whole(count.logged_bytes)} B logged{missed}"
-
-
-def _same(count: Count) -> tuple[str, int, int]:
-    return count.link, count.logged_bytes, count.true_bytes
 
 
 def _named(clients: Sequence[int]) -> str:
