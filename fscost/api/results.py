@@ -91,7 +91,7 @@ class Results:
     def _compared(self, frames: Frames) -> Comparison:
         cells = self._cells_in(frames)
         extra = options_of(cells, self.spec.options) | varying_options(cells)
-        return Comparison(frames.cells, frames.rounds, frames.workers, extra)
+        return Comparison(frames.cells, frames.rounds, frames.workers, frames.messages, extra)
 
     @cached_property
     def to_do(self) -> list[str]:
@@ -165,12 +165,10 @@ class Results:
         if row["status"] != Status.DONE:
             return Explained([*heading(row)])
         own = self.frames.of(row["cell"])
-        lines = [
-            *(f"warning: {warning}" for warning in run.warnings()),
-            *explain(records_of(own.messages), records_of(own.workers)),
-        ]
+        messages, workers = (rows.get(row["cell"], ()) for rows in (self.compared.messages, self.compared.workers))
+        lines = [*(f"warning: {warning}" for warning in run.warnings()), *explain(messages, workers)]
         make = self.tables_of(own, to_do=self.selection.to_do(own), command=self.selection.command)
-        return Explained([*heading(row)], lines, make(self.spec) if len(own.workers) else None)
+        return Explained([*heading(row)], lines, make(self.spec) if workers else None)
 
     @cached_property
     def _cells(self) -> list[Cell]:
@@ -193,7 +191,8 @@ class Results:
             if spec.layout == "published":
                 return published(frames.cells, cells, spec, **shared)
             if spec.layout == "audit":
-                return audit(frames.cells, frames.workers, frames.messages, spec, extra=compared.extra, **shared)
+                rows = self.compared.workers, self.compared.messages  # of all cells: those of `frames` are looked up
+                return audit(frames.cells, *rows, spec, extra=compared.extra, **shared)
             return build(compared, spec, **shared)
 
         return table_of

@@ -78,7 +78,10 @@ def _audited(view: View, line: Line) -> tuple[list[Point], str]:
 
 def _workers_over_seeds(view: View, line: Line) -> list[dict[str, Any]]:
     """Return the rows of a line's workers, each number over all seeds; empty where a seed does not know it."""
-    runs = [{int(row["worker"]): row for row in workers_of(run_id, view.workers)} for run_id in line.ids]
+    runs = [
+        {int(row["worker"]): row for row in workers_of(run_id, view.workers, view.column.measure)}
+        for run_id in line.ids
+    ]
     found = []
     for worker in sorted(set.intersection(*map(set, runs))):
         rows = [run[worker] for run in runs]

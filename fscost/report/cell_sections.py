@@ -11,7 +11,7 @@ from fscost.cells.outcome import Status
 from fscost.report.page_views import Subject
 from fscost.store.run import Run
 from fscost.tables.captions import no_effect_said
-from fscost.tables.lines import Record, by_cell, by_columns, is_missing, is_unknown
+from fscost.tables.lines import Record, by_columns, is_missing, is_unknown
 from fscost.tables.marks import UNKNOWN
 from fscost.tables.numbers import printed, whole
 from fscost.tables.origins import explain
@@ -24,7 +24,7 @@ _LOG_BYTES = 8192
 def sections(subject: Subject) -> Iterator[dict[str, Any]]:
     """Yield what the template of a section gets, cell by cell."""
     frames = subject.frames
-    messages, workers = by_cell(frames.messages), by_cell(frames.workers)
+    messages, workers = subject.compared.messages, subject.compared.workers
     for (cell, run), row in zip(subject.runs, frames.cells.to_dict("records"), strict=True):
         name = row["cell"]
         section = _section(cell, run, row, messages.get(name, ()), workers.get(name, ()))

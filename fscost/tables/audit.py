@@ -13,7 +13,7 @@ from fscost.errors import TableError
 from fscost.protocol.no_effect import options_in
 from fscost.tables.captions import no_effect_note, notes, unseen
 from fscost.tables.headings import label_of
-from fscost.tables.lines import OfCells, Record, by_cell, is_derived, is_missing, plain, records_of
+from fscost.tables.lines import OfCells, Record, is_derived, is_missing, plain, records_of
 from fscost.tables.log_gaps import reasons
 from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, UNKNOWN, Mark, mark_of
 from fscost.tables.numbers import Number
@@ -60,8 +60,8 @@ class WorkerNumbers:
 
 def audit(
     cells: "pd.DataFrame",
-    workers: "pd.DataFrame",
-    messages: "pd.DataFrame",
+    workers: OfCells,
+    messages: OfCells,
     spec: TableSpec,
     *,
     label: str,
@@ -69,7 +69,7 @@ def audit(
     to_do: Sequence[str] = (),
     command: str = "",
 ) -> Table:
-    """Return the audit of cells, from the frames of `fscost.collect`: a row per worker, alike clients in one.
+    """Return the audit of cells, a frame of `fscost.collect`: a row per worker, alike clients in one.
 
     The last row of a cell is FederatedScope's own mean over server and clients, to the character. `extra`, `to_do` and
     `command` are as for `fscost.tables.build`. Raises TableError where no cell is selected.
@@ -82,14 +82,13 @@ def audit(
         for cell in records_of(cells)
     ]
     keys = [*_keys(known), *options, "method", "worker"]
-    of_cells = by_cell(workers)
-    rows = [row for cell in known for row in _rows(cell, of_cells, keys, spec)]
+    rows = [row for cell in known for row in _rows(cell, workers, keys, spec)]
     rows[0] = replace(rows[0], rule=None)
     return Table(
         label=label,
         title=spec.title,
         counted="bytes of each worker",
-        reading=(*reasons(known, of_cells, by_cell(messages)), *_unseen(known, workers, spec)),
+        reading=(*reasons(known, workers, messages), *_unseen(known, workers, spec)),
         columns=tuple(_columns(keys, spec)),
         rows=tuple(rows),
         notes=(*notes(rows, closed_form=["derived"]), *no_effect_note(known, spec)),
@@ -100,12 +99,12 @@ def audit(
     )
 
 
-def workers_of(cell: str, workers: OfCells) -> list[dict[str, Any]]:
-    """Return the rows of one cell's workers, the server first, with their content in bytes."""
-    return [
-        {**row, **{f"{way}_content_bytes": _content(row, way) for way in _WAYS}}
-        for row in sorted(workers.get(cell, ()), key=lambda row: int(row["worker"]))
-    ]
+def workers_of(cell: str, workers: OfCells, measure: str) -> Sequence[Record]:
+    """Return the rows of one cell's workers, the server first; where `measure` is content, with that in bytes."""
+    rows = sorted(workers.get(cell, ()), key=lambda row: int(row["worker"]))
+    if measure != "content":
+        return rows
+    return [{**row, **{f"{way}_content_bytes": _content(row, way) for way in _WAYS}} for row in rows]
 
 
 _WAYS = ("sent", "received")
@@ -153,13 +152,13 @@ def _known(value: Any) -> float | None:
     return None if is_missing(value) else float(value)
 
 
-def _unseen(cells: Sequence[Record], workers: "pd.DataFrame", spec: TableSpec) -> Iterator[str]:
+def _unseen(cells: Sequence[Record], workers: OfCells, spec: TableSpec) -> Iterator[str]:
     """Yield what the payload of a worker leaves out."""
     if spec.measure == "content":
         return
-    own = workers[workers["cell"].isin([cell["cell"] for cell in cells])]
-    known = [own[[f"{way}_{part}_bytes" for part in _PARTS]] for way in _WAYS if f"{way}_scalar_bytes" in own]
-    yield from unseen(pair for frame in known for pair in frame.itertuples(index=False, name=None))
+    own = [row for cell in cells for row in workers.get(cell["cell"], ())]
+    names = [tuple(f"{way}_{part}_bytes" for part in _PARTS) for way in _WAYS]
+    yield from unseen((row[payload], row[scalar]) for payload, scalar in names for row in own if scalar in row)
 
 
 def _keys(cells: Sequence[Record]) -> list[str]:
@@ -177,7 +176,7 @@ def _columns(keys: Sequence[str], spec: TableSpec) -> Iterator[Column]:
 
 
 def _rows(cell: Record, workers: OfCells, keys: Sequence[str], spec: TableSpec) -> Iterator[Row]:
-    own = workers_of(cell["cell"], workers)
+    own = workers_of(cell["cell"], workers, spec.measure)
     lines = list(grouped(own, spec.measure)) if cell["status"] == Status.DONE else []
     entries = [[_figure(v, partly) for v, partly in zip(line.values, line.partly, strict=True)] for line in lines]
     names = [line.name for line in lines]

@@ -167,13 +167,14 @@ class Comparison:
         cells: "pd.DataFrame",
         rounds: "pd.DataFrame | None" = None,
         workers: "pd.DataFrame | None" = None,
+        messages: "pd.DataFrame | None" = None,
         extra: OptionValues | None = None,
     ) -> None:
         """Compare the cells of frames of `fscost.collect`.
 
         `extra` holds options that vary beyond the axes, their values by the id of the cell; each becomes a column.
         """
-        self._cells, self.rounds, self._workers = cells, rounds, workers
+        self._cells, self.rounds, self._workers, self._messages = cells, rounds, workers, messages
         self.extra = extra or {}
         self._keys: dict[tuple[Any, ...], Keys] = {}
         self._lines: dict[tuple[Any, ...], Sequence[Line]] = {}
@@ -196,7 +197,12 @@ class Comparison:
     @cached_property
     def workers(self) -> OfCells:
         """The workers of each cell."""
-        return {} if self._workers is None else by_cell(self._workers)
+        return by_cell(self._workers)
+
+    @cached_property
+    def messages(self) -> OfCells:
+        """What was sent in each cell."""
+        return by_cell(self._messages)
 
     def keys(self, spec: TableSpec) -> Keys:
         """Return the keys of a layout."""

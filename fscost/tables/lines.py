@@ -222,7 +222,7 @@ def records_of(frame: "pd.DataFrame | None") -> list[Record]:
     return [dict(zip(names, row, strict=True)) for row in zip(*(frame[name].tolist() for name in frame), strict=True)]
 
 
-def by_cell(frame: "pd.DataFrame") -> dict[str, list[Record]]:
+def by_cell(frame: "pd.DataFrame | None") -> dict[str, list[Record]]:
     """Return the rows of a frame by the names of their cells; filtering for each cell looks at all rows each time."""
     return {cell: rows for (cell,), rows in by_columns(records_of(frame), "cell").items()}
 
