@@ -62,7 +62,7 @@ def _matching(axis: Override, pattern: Glob) -> list[str]:
     if group not in GROUPS:
         raise ConfigError(f"{axis.input_line}: {group} has no list of options to choose from; {HOW}")
     options = group_options(group)
-    if not (matching := list(pattern.filter(options))):
+    if not (matching := list(pattern.filter([*options]))):
         raise ConfigError(f"{axis.input_line}: no {group} matches; there are {', '.join(sorted(options))}")
     return matching
 

@@ -99,7 +99,7 @@ def _opened(folders: ConfigSearchPath) -> Iterator[None]:
         yield
     finally:
         _LOADER.reset(before)
-        for cached in (composed, _own_part, _parsed, _files, computed, raw_file):
+        for cached in (composed, group_options, _own_part, _parsed, _files, computed, raw_file):
             cast(Any, cached).cache_clear()
 
 
@@ -167,9 +167,10 @@ HOW = "an axis is KEY=a,b or KEY=range(0,10), of a group KEY=glob(a*) too"
 """How axes are written, in words."""
 
 
-def group_options(group: str) -> list[str]:
+@cache  # Hydra looks through all sources again, and copies the configuration for that
+def group_options(group: str) -> tuple[str, ...]:
     """Return the names of a group's options."""
-    return list(_LOADER.get().get_group_options(group))
+    return tuple(_LOADER.get().get_group_options(group))
 
 
 def parse(lines: list[str]) -> list[Override]:

@@ -246,7 +246,7 @@ def _next_part(name: str, word: str) -> str:
 
 def _values_of(name: str, config: Tree) -> list[str]:
     if name in GROUPS:
-        return group_options(name)
+        return [*group_options(name)]
     if name == "hydra/launcher":
         return [*LAUNCHERS]
     default = dict(fs_options.leaves(config)).get(name)
