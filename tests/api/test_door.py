@@ -207,6 +207,7 @@ VALUES = st.one_of(PLAIN, st.lists(PLAIN), st.dictionaries(st.from_regex(r"[a-z_
 HOSTILE = ["it's", "\\", "a\\'", "${oc.env:HOME}", "\\${x}", "a,b", "[1]", "null", "1", " ", "", "\n", {"a": "x}"}]
 
 
+@pytest.mark.pipeline
 @given(st.lists(VALUES, min_size=1, max_size=20))
 @example(HOSTILE)
 def test_a_value_is_what_it_was_behind_the_words(values: list[Any]) -> None:
@@ -215,6 +216,7 @@ def test_a_value_is_what_it_was_behind_the_words(values: list[Any]) -> None:
     assert table["rows"] == values
 
 
+@pytest.mark.pipeline
 @given(st.dictionaries(st.text(min_size=1).filter(lambda key: "=" not in key), st.one_of(st.none(), st.text())))
 @example({"fedprox": "Ours, (8 'bit') \\", 'a "b", c\'': "${x}", "x": "", "fedprox+quant8": None})
 def test_labels_are_what_they_were(labels: dict[str, str | None]) -> None:

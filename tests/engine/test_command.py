@@ -23,6 +23,8 @@ from tests.conftest import Result, cell_of, execute, in_process
 from tests.launch.slurm_lab import one_node, why_not
 from tests.waiting import PATIENCE_S, until
 
+pytestmark = pytest.mark.pipeline  # each starts processes
+
 CODE = Path(__file__).with_name("own_training.py")
 COMMAND = f"engine.command={sys.executable} train.py {{method}} {{clients}} {{seed}} {{args.how}}"
 SWEEP = (
@@ -245,7 +247,6 @@ def mend(folder: Path) -> None:
 TWELVE = ("engine=command", COMMAND, "seed=range(1,13)", "args.how=trains", "rounds=2")
 
 
-@pytest.mark.pipeline
 def test_a_sweep_of_twelve_of_which_three_fail_is_completed(folder: Path) -> None:
     break_three(folder)
     done = in_process(*TWELVE, "hydra.launcher.n_jobs=3", cwd=folder)

@@ -21,6 +21,8 @@ from fscost.worker.probe import fingerprint_of
 from tests.commands.test_status import finish
 from tests.conftest import Result, cell_of, cells_of
 
+pytestmark = pytest.mark.pipeline  # each starts processes
+
 NODE = """
 import copy
 import os
@@ -200,7 +202,6 @@ def test_other_engines_refuse_it_and_name_the_one(there: StandIn, file: Callable
     assert there.count == 0
 
 
-@pytest.mark.pipeline
 def test_what_is_not_there_is_refused_with_the_nearest_names_of_what_is(there: StandIn) -> None:
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=there.folder, capture_output=True, text=True).stdout
     message = refusal("fs.federate.my_swich=true")
@@ -236,7 +237,6 @@ def test_types_are_those_that_it_takes(there: StandIn, override: str, words: str
     assert words in refusal(override)
 
 
-@pytest.mark.pipeline
 def test_what_it_turns_into_another_type_is_taken(there: StandIn) -> None:
     assert own("fs.attack.attacker_id=[1,2]").get("attack.attacker_id") == [1, 2]
     assert own("fs.grad.grad_clip=1").get("grad.grad_clip") == 1
@@ -305,7 +305,6 @@ def test_a_default_that_no_release_has_is_that_of_files_and_said(there: StandIn,
 class TestKept:
     """It is asked once, until its files or its commit are others."""
 
-    @pytest.mark.pipeline
     def test_until_something_changes(self, there: StandIn) -> None:
         for _ in range(3):
             forget()
@@ -319,7 +318,6 @@ class TestKept:
         own("fs.federate.newer=3")
         assert there.count == 3
 
-    @pytest.mark.pipeline
     def test_what_is_kept_may_be_broken(self, there: StandIn, tmp_path: Path) -> None:
         own()
         (kept,) = (tmp_path / "cache" / "fscost").iterdir()
@@ -364,7 +362,6 @@ def planned(fscost: Callable[..., Result], *words: str) -> Result:
     return fscost("plan", "engine=federatedscope", f"engine.python={sys.executable}", *words)
 
 
-@pytest.mark.pipeline
 def test_what_it_does_not_take_itself_is_refused_in_its_words_and_asked_once(
     there: StandIn, fscost: Callable[..., Result]
 ) -> None:
@@ -381,7 +378,6 @@ def test_what_it_does_not_take_itself_is_refused_in_its_words_and_asked_once(
     assert "fs.hpo.fedex.use=True: FedEx searches hyperparameters; FederatedScope" in searched
 
 
-@pytest.mark.pipeline
 def test_what_was_done_before_it_was_edited_is_told(there: StandIn, fscost: Callable[..., Result]) -> None:
     before = [finish(cell, Outcome(status=Status.DONE)) for cell in (own("clients=3"), own("clients=5"))]
     assert "the source of" not in planned(fscost, "clients=3,5,7").out
