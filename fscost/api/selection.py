@@ -230,10 +230,15 @@ def named(words: Sequence[Word]) -> tuple[list[str], list[Path]]:
                 "fail_fast) and shown (table…, network.…, out=…), and of runs that fscost did not launch their model "
                 "(shapes=FILE, parameters=COUNT, lora_rank=RANK) and release (engine.protocol=NAME) go with it"
             )
-    elif not [o for o in overrides if not o.startswith(_NOT_ABOUT_CELLS)]:
+    elif not names_cells(overrides):
         remembered, another_table = _last_sweep(overrides), any(o.startswith("table=") for o in overrides)
         overrides = [*(o for o in remembered if not (another_table and o.startswith("table"))), *overrides]
     return overrides, folders
+
+
+def names_cells(words: Sequence[Word]) -> bool:
+    """Return whether words select anything, by a folder or an override about cells; else the last sweep is meant."""
+    return not all(isinstance(word, str) and word.startswith(_NOT_ABOUT_CELLS) for word in words)
 
 
 def remember(store: Store, overrides: Sequence[str]) -> None:

@@ -28,6 +28,8 @@ _ABOUT = """fscost: communication-cost tables of federated-learning sweeps
   python -m fscost VERB …                                  show or recompute: a grid, folders, or the last sweep"""
 _MORE = """python -m fscost VERB --help lists the options of a verb, python -m fscost --help what a grid is made from.
 fscost is short for python -m fscost; eval "$(fscost -sc install=bash)" completes both on Tab."""
+_MULTIRUN = ("-m", "--multirun")
+"""What Hydra wants before a grid, and nobody needs here."""
 _HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p",
                 "--shell-completion", "-sc")  # fmt: skip
 
@@ -56,13 +58,13 @@ def _dispatch(words: list[str]) -> int:
         print(f"fscost {__version__}")
         return 0
     if words and words[0] in VERBS:
-        return _verb(words[0], [_plain(word) for word in words[1:]])
+        return _verb(words[0], [_plain(word) for word in words[1:] if word not in _MULTIRUN])
     if words[0] in ("-sc", "--shell-completion") and is_ours(words[1:]):
         print(answer(words[1], VERBS, _own_words), end="")
         return 0
     if any(word.split("=")[0] in _HYDRA_FLAGS for word in words):
         return _hydra(words)
-    unknown = [w for w in words if "=" not in w and w not in ("-m", "--multirun") and not w.startswith("~")]
+    unknown = [w for w in words if "=" not in w and w not in _MULTIRUN and not w.startswith("~")]
     if unknown:
         known = f"no such verb{nearest(unknown[0], VERBS)}; there are {', '.join(VERBS)}"
         raise FscostError(f"{unknown[0]}: {known}; a sweep needs none, only overrides like clients=3,10")
@@ -115,7 +117,15 @@ def _hydra(words: list[str]) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise FscostError(f"{message}; see {self.prog} --help")
+        raise FscostError(f"{message}{self._meant(message)}; see {self.prog} --help")
+
+    def _meant(self, message: str) -> str:
+        """Return which option or which of its values may be meant."""
+        if found := re.match(r"unrecognized arguments: (-[^\s=]*)", message):
+            return nearest(found[1], [flag for action in self._actions for flag in action.option_strings])
+        if found := re.search(r"invalid choice: '?(.*?)'? \(choose from (.*)\)", message):
+            return nearest(found[1], [choice.strip("' ") for choice in found[2].split(",")])
+        return ""
 
 
 def _verb(verb: str, words: list[str]) -> int:
@@ -133,7 +143,7 @@ def _of_cells(given: argparse.Namespace, verb: str) -> int:
     from fscost.commands import compute
 
     if verb == "plan":
-        return compute.show_plan(given.selection)
+        return compute.show_plan(given.selection, listed=given.list)
     return compute.rerun(given.selection, failed=given.failed, missing=given.missing)
 
 
@@ -176,12 +186,7 @@ def _parser(verb: str) -> _Parser:
         meanings = "; ".join(f"{name}: {meaning}" for name, meaning in figures.items())
         parser.add_argument("figure", choices=figures, help=meanings)
     parser.add_argument("selection", nargs="*", help="overrides that name a grid, or folders; nothing = the last sweep")
-    if verb == "status":
-        watch = "look again every second, or every so many, until nothing runs any more"
-        parser.add_argument("--watch", type=_seconds, nargs="?", metavar="SECONDS", help=watch)
-    if verb == "rerun":
-        parser.add_argument("--failed", action="store_true", help="only cells that failed or cannot be believed")
-        parser.add_argument("--missing", action="store_true", help="only cells that were never finished")
+    _add_options_of_cells(parser, verb)
     if verb == "collect":
         parser.add_argument("--out", type=Path, help="folder for the frames")
     if verb == "report":
@@ -196,22 +201,40 @@ def _parser(verb: str) -> _Parser:
         parser.add_argument("--width", default="column", help=width)
         parser.add_argument("--pgf", action="store_true", help="write PGF too, which has the fonts of your document")
     if verb == "table":
-        from fscost.tables.formats import FORMATS  # alone: no other verb needs to know them
-
-        formats = "default: what the template or the file is called, else text"
-        parser.add_argument("--format", choices=[*FORMATS], help=formats)
-        parser.add_argument("--standalone", action="store_true", help="a whole document: LaTeX to compile, or a page")
-        parser.add_argument("--cells", action="store_true", help="print for each number the runs it comes from")
-        parser.add_argument("--template", type=Path, metavar="FILE", help="your own Jinja2 template")
-        parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
+        _add_options_of_tables(parser)
     return parser
+
+
+def _add_options_of_cells(parser: _Parser, verb: str) -> None:
+    if verb == "plan":
+        parser.add_argument("--list", action="store_true", help="list every cell, however many there are")
+    if verb == "status":
+        watch = "look again every second, or every so many, until nothing runs any more"
+        parser.add_argument("--watch", type=_seconds, nargs="?", metavar="SECONDS", help=watch)
+    if verb == "rerun":
+        parser.add_argument("--failed", action="store_true", help="only cells that failed or cannot be believed")
+        parser.add_argument("--missing", action="store_true", help="only cells that were never finished")
+
+
+def _add_options_of_tables(parser: _Parser) -> None:
+    from fscost.tables.formats import FORMATS  # alone: no other verb needs to know them
+
+    formats = "default: what the template or the file is called, else text"
+    parser.add_argument("--format", choices=[*FORMATS], help=formats)
+    parser.add_argument("--standalone", action="store_true", help="a whole document: LaTeX to compile, or a page")
+    parser.add_argument("--cells", action="store_true", help="print for each number the runs it comes from")
+    parser.add_argument("--template", type=Path, metavar="FILE", help="your own Jinja2 template")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
 
 
 def _read_first(verb: str, words: list[str]) -> list[str]:
     """Return a verb's words as argparse can read them; raises FscostError for a plot that names no figure first."""
     if verb == "plot" and (not words or words[0] not in (*_figures(), "-h", "--help")):
         *most, last = _figures()
-        raise FscostError(f"{' '.join(['plot', *words[:1]])}: name the figure first: {', '.join(most)} or {last}")
+        meant = nearest(words[0], _figures()) if words else ""
+        raise FscostError(
+            f"{' '.join(['plot', *words[:1]])}: name the figure first: {', '.join(most)} or {last}{meant}"
+        )
     return _with_values(words)
 
 

@@ -7,6 +7,7 @@ from threading import current_thread, main_thread
 
 from fscost.api.cell_states import Cells, cells_of
 from fscost.api.computation import check_here, compute_again, compute_missing
+from fscost.api.plan_summary import summary
 from fscost.api.selection import Selection, select
 from fscost.printable import say
 
@@ -31,14 +32,19 @@ def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
     return _exit_code(cells)
 
 
-def show_plan(words: Sequence[str]) -> int:
-    """List the cells with their ids and how far each is; runs nothing.
+def show_plan(words: Sequence[str], *, listed: bool = False) -> int:
+    """List the cells with how far each is, many as a summary unless they are to be `listed`; runs nothing.
 
     Raises ConfigError after that for packages that this machine lacks to compute what is not done.
     """
-    print(cells := cells_of(select(words)))
+    cells = cells_of(select(words))
+    print(cells if listed or len(cells) <= _MOST_LISTED else "\n".join(summary(cells)))
     check_here(cells)
     return 0
+
+
+_MOST_LISTED = 40
+"""How many cells are listed without being asked for: about a screen."""
 
 
 def _exit_code(cells: Cells) -> int:

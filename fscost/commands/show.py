@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fscost.api.results import Results
-from fscost.api.selection import Selection, select
+from fscost.api.selection import Selection, names_cells, select
 from fscost.collect import write_frames
 from fscost.extras import check_extra
 from fscost.files import write_text
@@ -88,7 +88,12 @@ def serve_report(words: Sequence[str], ports: Sequence[int]) -> int:
 
 
 def explain_cells(words: Sequence[str]) -> int:
-    """Print for each selected cell where its numbers come from: what was sent, and what FederatedScope logged of it."""
+    """Print for each selected cell where its numbers come from: what was sent, and what FederatedScope logged of it.
+
+    Where none is selected it is the first one of the last sweep, and a line says so.
+    """
+    if not names_cells(words):
+        words = _first_of_last(words)
     for one in _collected(select([*words, "table=audit"])).explained():
         _show_lines(one.heading)
         if one.lines:
@@ -97,6 +102,15 @@ def explain_cells(words: Sequence[str]) -> int:
             _show_table(one.workers)
             print()
     return 0
+
+
+def _first_of_last(words: Sequence[str]) -> Sequence[str]:
+    """Return the words that select the first cell of the last sweep; a line says which, where it has more."""
+    cells = select(words).plan.cells
+    if len(cells) < 2:
+        return words
+    say(f"this is the first of the {len(cells)} cells of the last sweep; name others to explain them, as method=fedavg")
+    return [*cells[0].overrides, *words]
 
 
 def _collected(selection: Selection) -> Results:

@@ -114,18 +114,33 @@ _ALIKE: tuple[tuple[str, ...], ...] = (("method", "model", "clients"), ("model",
 def seconds_left(
     waiting: Iterable[Cell], running: Sequence[Running], measured: Sequence[tuple[Cell, float]], at_once: int
 ) -> float | None:
-    """Return in how many seconds all will be done, None as long as nothing says so.
+    """Return in how many seconds all will be done, None as long as that would be a guess.
 
     `measured` are cells with their wall time; a round of another takes as long as one of the most alike of them took
-    on average. Without any, the rounds behind those that run must do. `at_once` cells run at a time, and no less is
+    on average. Without any, the rounds behind those that run must do, once there are two: in the first a cell also
+    starts. Until a tenth of the cells are measured, at least half of the others must be of models that are, as a round
+    of a large model takes a hundred times as long as one of a small one. `at_once` cells run at a time, and no less is
     left than the longest of them takes.
     """
-    so_far = [(one.cell, one.run_s / one.rounds_done * one.rounds) for one in running if one.rounds_done]
-    if not (times := _RoundTimes(measured or so_far)):
+    waiting = [*waiting]
+    so_far = [(one.cell, one.run_s / one.rounds_done * one.rounds) for one in running if one.rounds_done >= _STARTED]
+    known = measured or so_far
+    if not (times := _RoundTimes(known)) or not _tell(known, [*waiting, *(one.cell for one in running)]):
         return None
     lefts = [times.of(cell) * _rounds(cell) for cell in waiting]
     lefts += [times.of(one.cell) * (one.rounds - one.rounds_done) for one in running]
     return max(sum(lefts) / max(1, at_once), *lefts, 0.0)
+
+
+_STARTED = 2
+"""After how many rounds the time that a cell took to start matters little."""
+
+
+def _tell(known: Sequence[tuple[Cell, float]], others: Sequence[Cell]) -> bool:
+    """Return whether measured cells tell about the others: they are many, or of the same models as half of them."""
+    models = {cell.axis("model") for cell, _ in known}
+    alike = sum(cell.axis("model") in models for cell in others)
+    return 2 * alike >= len(others) or 10 * len(known) >= len(known) + len(others)
 
 
 class _RoundTimes:

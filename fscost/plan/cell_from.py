@@ -39,7 +39,7 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
     if (path := resolved(config, "fs_config")) is not None:
         file = _file_leaves(str(path), options)
         flat = {**options.deviating, **file, **{name: flat[name] for name in _named(config, parsed, flat, file)}}
-    options.check_all(flat)
+    _check_all(flat, options, config, parsed)
     if not engine_kind(engine).trains and is_language_model(flat.get("model.type")):
         flat = _by_its_sizes(flat)
     if (path := resolved(config, "fs_client_config")) is not None:
@@ -54,6 +54,26 @@ def _check_given(override: Override, engine: str, options: KnownOptions) -> None
         raise ConfigError(f"{override.input_line}: has no effect with engine={engine}; engine=command takes it")
     if key.startswith("fs."):
         options.check_name(key.removeprefix("fs."))
+
+
+def _check_all(flat: Mapping[str, Any], options: KnownOptions, config: Tree, parsed: list[Override]) -> None:
+    """Refuse what `options` refuses, in the words that were given: ``clients=ten`` and not what is made from it."""
+    try:
+        options.check_all(flat)
+    except ConfigError as error:
+        given = {name: o.key_or_group for o in parsed for name in _made_from(config, {o.key_or_group})}
+        raise ConfigError(*(_in_given_words(str(problem), given) for problem in error.args)) from error
+
+
+def _in_given_words(problem: str, given: Mapping[str, str]) -> str:
+    found = re.fullmatch(r"fs\.(\S+?)=(.*): expected (\w+), as .*", problem, re.DOTALL)
+    if found is None or found[1] not in given:
+        return problem
+    value = found[2][1:-1] if found[2][:1] == found[2][-1:] == "'" else found[2]
+    return f"{given[found[1]]}={value}: must be {_KINDS.get(found[3], found[3])}"
+
+
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "list": "a list"}
 
 
 def _by_its_sizes(flat: Mapping[str, Any]) -> dict[str, Any]:

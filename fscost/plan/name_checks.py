@@ -107,7 +107,15 @@ def _check_option(group: str, option: str, *, any_word: bool) -> None:
         return
     if option not in options and option not in ("null", "None"):
         close = nearest(option, options)
-        raise ConfigError(f"{group}={option}: no such {group}{close}; there are {', '.join(sorted(options))}")
+        listed = f"there are {', '.join(sorted(options))}{_OTHERWISE.get(group, '')}"
+        raise ConfigError(f"{group}={option}: no such {group}{close}; {listed}")
+
+
+_OTHERWISE = {
+    "model": "; any other is counted from its shapes or its number of parameters: engine=estimate model=spec "
+    "data=samples and shapes=FILE or parameters=COUNT",
+}
+"""What to do where none of a group's options is meant."""
 
 
 def _exists(key: str) -> bool:

@@ -127,6 +127,43 @@ def test_plan_runs_nothing(here: Path, fscost: Callable[..., Result]) -> None:
     assert not list(here.iterdir())
 
 
+MANY = ("-m", "method=fedavg,fedprox", "clients=2,3,4", "seed=range(0,20)", *FAST)
+
+
+def test_many_cells_are_summed_up_and_listed_on_request(here: Path, fscost: Callable[..., Result]) -> None:
+    shown, listed = fscost("plan", *MANY), fscost("plan", *MANY, "--list")
+    assert shown.out.splitlines() == [
+        "method   2: fedavg, fedprox",
+        "clients  3: 2, 3, 4",
+        "seed     20: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, … 8 more",
+        "the same in all: model lr, data digits, rounds 1",
+        "--list lists all 120 cells",
+        "120 cells, 120 missing",
+    ]
+    assert len(listed.out.splitlines()) == 121
+    assert listed.out.splitlines()[-1] == shown.out.splitlines()[-1]
+    assert not list(here.iterdir())
+
+
+def test_a_summary_has_the_options_that_vary_and_what_did_nothing(fscost: Callable[..., Result]) -> None:
+    words = ("engine=estimate", "model=mlp_s", "method=fedavg,quant8", "lr=0.1,0.2", "clients=range(1,12)")
+    lines = fscost("plan", *words).out.splitlines()
+    assert "train.optimizer.lr  2: 0.1, 0.2" in lines
+    assert any(line.startswith("without effect: ") and line.endswith(" (22 cells)") for line in lines)
+
+
+@pytest.mark.pipeline
+def test_explain_without_a_selection_explains_the_first_cell_of_the_last_sweep(fscost: Callable[..., Result]) -> None:
+    fscost("method=fedavg,fedprox", "clients=2,3", *FAST)
+    done, all_of_them = fscost("explain"), fscost("explain", "method=fedavg,fedprox", "clients=2,3", *FAST)
+    assert "this is the first of the 4 cells of the last sweep; name others" in done.err
+    assert fscost("explain", "method=fedavg", "clients=2", *FAST).out == done.out
+    assert len(done.out) < len(all_of_them.out)
+    assert "first of" not in all_of_them.err
+    fscost("clients=2", *FAST)
+    assert fscost("explain").err == ""
+
+
 @pytest.mark.pipeline
 def test_collect_writes_the_frames_of_a_folder(here: Path, fscost: Callable[..., Result]) -> None:
     fscost("clients=2,3", *FAST)
@@ -173,6 +210,21 @@ BAD = [
     (["rerun", ".", "clients=77"], "a folder names its runs itself"),
     (["table", "--template"], "expected one argument"),
     (["table", "--format", "docx"], "invalid choice"),
+    (["table", "--format", "latx"], "(did you mean latex?); see fscost table --help"),
+    (["table", "--formt", "latex"], "unrecognized arguments: --formt (did you mean --format"),
+    (["table", "--formt=latex"], "(did you mean --format"),
+    (["rerun", "--faild"], "(did you mean --failed?)"),
+    (["plot", "acuracy"], "audit (did you mean accuracy?)"),
+    (["plt", "accuracy"], "did you mean plot"),
+    (["table.measur=wire"], "did you mean table.measure"),
+    (["table.measure=wyre"], "did you mean wire"),
+    (["table=comm_cst"], "did you mean comm_cost"),
+    (["clients=3,ten"], "fscost: clients=ten: must be a whole number\n"),
+    (["plan", "-m", "lr=fast"], "fscost: lr=fast: must be a number\n"),
+    (["seed=1.5"], "fscost: seed=1.5: must be a whole number\n"),
+    (["batch_size=big"], "fscost: batch_size=big: must be a whole number\n"),
+    (["fs.federate.client_num=ten"], "fs.federate.client_num='ten': expected int"),
+    (["model=swin_t"], "engine=estimate model=spec data=samples and shapes=FILE or parameters=COUNT"),
     (["table", "--out", "table.pdf"], "--out table.pdf: no format is called so; name one with --format"),
     (["table", "--cells", "--format", "csv"], "--format: is of tables"),
     (["plan"], "no sweep was run"),
@@ -191,7 +243,7 @@ def test_bad_input_gets_one_line_and_nothing_is_written(
     assert done.out == ""
     (line,) = done.err.strip().splitlines()
     assert line.startswith("fscost: ")
-    assert sentence in line
+    assert sentence in done.err
     assert not list(here.iterdir())
 
 

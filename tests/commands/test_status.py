@@ -55,7 +55,9 @@ def test_a_sweep_is_seen_from_outside_until_it_is_done(here: Path, fscost: Calla
     process = subprocess.Popen(words, cwd=here, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         one = re.escape(cell_of(*TRAINED).name)
-        line = rf"(?m)^{one}  round \d+/40  acc \d+\.\d %  \d+ s  moved \d+ s ago  .+, process {process.pid}$"
+        line = (
+            rf"(?m)^{one}  round (?:[3-9]|\d\d)/40  acc \d+\.\d %  \d+ s  moved \d+ s ago  .+, process {process.pid}$"
+        )
         shown_until(fscost, line, *TRAINED)
         process.send_signal(signal.SIGSTOP)  # it publishes no result until it may go on
         out = fscost("status", *TRAINED).out

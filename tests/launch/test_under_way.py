@@ -182,6 +182,15 @@ def test_cells_side_by_side_share_the_time_and_the_longest_bounds_it() -> None:
     assert seconds_left([], [], MEASURED, 0) == 0
 
 
-def test_nothing_is_known_until_a_cell_or_a_round_was_measured() -> None:
-    assert seconds_left([of()], [running(of(seed=1), None, 9), running(of(seed=2), 1, 9)], [], 2) is None
+def test_nothing_is_known_until_a_cell_or_two_rounds_were_measured() -> None:
+    begun = [running(of(seed=1), None, 9), running(of(seed=2), 1, 9), running(of(seed=3), 2, 9)]
+    assert seconds_left([of()], begun, [], 2) is None
     assert seconds_left([], [running(of(seed=1), 4, 9)], [], 1) == pytest.approx(7 * 3)
+
+
+def test_small_models_tell_nothing_about_large_ones_until_a_tenth_of_all_is_measured() -> None:
+    small, large = [of(seed=seed) for seed in range(8)], [of(hidden=256, seed=seed) for seed in range(9)]
+    one = [(small[0], 10.0)]
+    assert seconds_left([*small[1:], *large], [], one, 1) is None
+    assert seconds_left([*small[1:], *large[:7]], [], one, 1) is not None  # half of them are of the measured model
+    assert seconds_left(large, [], [(cell, 10.0) for cell in small], 1) is not None  # many are measured
