@@ -16,6 +16,23 @@ IRRELEVANT = {
 }  # fmt: skip
 """Options that say where FederatedScope writes and in how many processes it runs; no result depends on them."""
 
+CODECS: Mapping[str, Any] = {
+    "codec.uplink": "none",
+    "codec.downlink": "none",
+    "codec.error_feedback": None,
+    "codec.ratio": 0.01,
+    "codec.index": "int32",
+    "codec.rank": 2,
+    "codec.bits": 8,
+    "codec.bucket": 512,
+    "codec.stochastic": True,
+    "codec.scale": True,
+    "codec.step": 0.01,
+    "codec.rows": 5,
+    "codec.columns": 0,
+}
+"""Options of codecs, which FederatedScope does not have, with their defaults: engine=builtin trains with them."""
+
 OWN: Mapping[str, Any] = {
     "model.spec": {},
     "data.train_samples": 1000,
@@ -23,8 +40,9 @@ OWN: Mapping[str, Any] = {
     "data.val_samples": 0,
     "data.sample_shape": [],
     "early_stop.stopped_after": 0,
+    **CODECS,
 }
-"""Options that FederatedScope does not have, with their defaults: only engine=estimate knows what they mean."""
+"""Options that FederatedScope does not have, with their defaults: engine=estimate knows what they mean."""
 
 _OWN_VALUES = {"model.type": "spec", "data.type": "samples"}
 
@@ -65,7 +83,7 @@ def default(name: str) -> Any:
 
 def not_federatedscopes(tree: Mapping[str, Any]) -> Iterator[str]:
     """Yield, in one sentence, which options and values of a cell only engine=estimate knows."""
-    own = [f"fs.{n}" for n, _ in leaves(tree) if n in OWN]
+    own = [f"fs.{n}" for n, _ in leaves(tree) if n in OWN and n not in CODECS]
     own += [f"fs.{n}={value}" for n, value in leaves(tree) if n in _OWN_VALUES and value == _OWN_VALUES[n]]
     if own:
         yield f"{', '.join(own)}: FederatedScope has no such thing, nothing can train it; engine=estimate counts it"

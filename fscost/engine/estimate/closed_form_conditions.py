@@ -42,7 +42,7 @@ _COUNTED = (
     "model.hidden", "model.layer", "model.in_channels", "model.embed_size", "model.out_channels", "model.use_bias",
     "eval.freq", "eval.metrics", "eval.split", "early_stop.patience", USE, ARGUMENTS,
     "federate.client_idx_for_local_train",
-    *fs_options.OWN,
+    *(name for name in fs_options.OWN if name not in fs_options.CODECS),
 )  # fmt: skip
 
 _TRAINERS = {method.when.get("trainer.type") for method in METHODS}
