@@ -91,7 +91,14 @@ class Results:
     def _compared(self, frames: Frames) -> Comparison:
         cells = self._cells_in(frames)
         extra = options_of(cells, self.spec.options) | varying_options(cells)
-        return Comparison(frames.cells, frames.rounds, frames.workers, frames.messages, extra)
+        return Comparison(frames.cells, frames.rounds, frames.workers, frames.messages, extra, self._sweeps)
+
+    @cached_property
+    def _sweeps(self) -> dict[str, Sequence[str]]:
+        """The names of the sweeps that each cell of the frames is in."""
+        cells = self.frames.cells["cell"]
+        of_path = {run.path: cell for cell, (_, run) in zip(cells, self.selection.runs, strict=True)}
+        return {of_path[path]: names for path, names in self.selection.sweeps.items()}
 
     @cached_property
     def to_do(self) -> list[str]:

@@ -64,6 +64,31 @@ class Selection:
         return planned(self.overrides) if self._checked else plan(self.overrides, identify)
 
     @property
+    def parts(self) -> Sequence["Selection"]:
+        """The selections that stand side by side: this one alone."""
+        return (self,)
+
+    @cached_property
+    def label(self) -> str:
+        """What these runs are called where they are one sweep among several: as they were named."""
+        sweep = [o.removeprefix("sweeps=") for o in self.overrides if o.startswith("sweeps=")]
+        grid = " ".join(o for o in self.overrides if is_about_cells(o)).replace("=", " ")  # so that it can be labelled
+        return ", ".join(map(_folder_name, self.folders)) or (sweep[-1] if sweep else grid)
+
+    @cached_property
+    def sweeps(self) -> Mapping[Path, Sequence[str]]:
+        """The name of the sweep that each run is in: of runs in folders, the first of these that it lies below."""
+        if len(self.folders) < 2:
+            return {run.path: [self.label] for _, run in self.runs}
+        places = [self.at_home(folder).resolve() for folder in self.folders]
+        names = sweep_names([*map(_folder_name, self.folders)], [*map(str, self.folders)])
+        paths = [(run.path, run.path.resolve()) for _, run in self.runs]
+        found: dict[Path, list[str]] = {}
+        for name, place in zip(names, places, strict=True):
+            found |= {path: [name] for path, whole in paths if path not in found and whole.is_relative_to(place)}
+        return found | {path: [""] for path, _ in paths if path not in found}
+
+    @property
     def store(self) -> Store:
         """Where the runs of a grid are."""
         return Store(self.at_home(self.plan.store))
@@ -182,8 +207,13 @@ def _check(refused: tuple[Planned, str]) -> None:
 
 
 def select(words: Sequence[Word], *, checked: bool = True) -> Selection:
-    """Return the runs named by overrides, by folders, or, with neither, by the last sweep."""
-    selection = Selection(*named(words), checked=checked)
+    """Return the runs named by overrides, by folders, or, with neither, by the last sweep; a ``+`` joins several."""
+    if "+" in words:
+        from fscost.api.side_by_side import joined
+
+        selection = joined(words, checked=checked)
+    else:
+        selection = Selection(*named(words), checked=checked)
     if checked:
         selection.look_up()
     return selection
@@ -234,6 +264,22 @@ def named(words: Sequence[Word]) -> tuple[list[str], list[Path]]:
         remembered, another_table = _last_sweep(overrides), any(o.startswith("table=") for o in overrides)
         overrides = [*(o for o in remembered if not (another_table and o.startswith("table"))), *overrides]
     return overrides, folders
+
+
+def is_about_cells(word: str) -> bool:
+    """Return whether an override says which cells are meant, and not how they are run or shown."""
+    return not word.startswith(_NOT_ABOUT_CELLS)
+
+
+def _folder_name(folder: Path) -> str:
+    return folder.name or folder.resolve().name or str(folder)
+
+
+def sweep_names(names: Sequence[str], longer: Sequence[str] = ()) -> list[str]:
+    """Return names such that no two are the same: the `longer` ones, or with a number behind them."""
+    if longer and len({*names}) < len(names):
+        names = longer
+    return [name if names.index(name) == i else f"{name} ({i + 1})" for i, name in enumerate(names)]
 
 
 def names_cells(words: Sequence[Word]) -> bool:

@@ -66,7 +66,7 @@ class Watch:
     """A selection that is looked at as often as need be; what begins in a selected folder joins it."""
 
     def __init__(self, selection: Selection) -> None:
-        self._selection, self._folders = selection, selection.folders
+        self._selection, self._folders = selection, [folder for part in selection.parts for folder in part.folders]
         self._runs, self._stores = _found(selection)
         self._ended: dict[Path, tuple[int, CellState]] = {}
         self._names = self._listed()
@@ -102,11 +102,17 @@ class Watch:
 
 
 def _found(selection: Selection) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:
-    """Return the runs of a selection, and the stores in which they are computed."""
-    if selection.folders:
-        return _below(selection.folders)
-    store = selection.store
-    return [(one.cell, RunDir(store.place_of(one.cell))) for one in selection.plan.cells], [store]
+    """Return the runs of a selection, each once, and the stores in which they are computed."""
+    parts = [_found_in(part) for part in selection.parts]
+    runs = {run.path: (cell, run) for found, _ in parts for cell, run in found}
+    return [*runs.values()], [*dict.fromkeys(store for _, stores in parts for store in stores)]
+
+
+def _found_in(part: Selection) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:
+    if part.folders:
+        return _below(part.folders)
+    store = part.store
+    return [(one.cell, RunDir(store.place_of(one.cell))) for one in part.plan.cells], [store]
 
 
 def _below(folders: Sequence[Path]) -> tuple[list[tuple[Cell | None, Run]], list[Store]]:

@@ -115,11 +115,11 @@ class _Rows:
     def add(self, record: RunRecord) -> None:
         """Add what was collected of a run; where another one computed the same cell, a number tells them apart.
 
-        FederatedScope numbers its ``sub_exp_…`` so. Runs that fscost launched are not: two of one cell are a mistake.
+        FederatedScope numbers its ``sub_exp_…`` so.
         """
         id = record.cell["cell"]
-        number = self._taken[id] + 1 if record.log else 1
-        self._taken[id] = max(self._taken[id], number)
+        self._taken[id] += 1
+        number = self._taken[id]
         name = id if number == 1 else f"{id}-{number}"
         self.cells.append(record.cell | {"cell": name, "id": id, "repeat": number})
         self.messages.extend(name, record.messages)

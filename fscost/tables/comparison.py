@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fscost.cells.cell import AXES
 from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import TableError, nearest
-from fscost.tables.lines import Line, OfCells, Record, by_cell, is_missing, lines_of, plain, records_of, sizes_of
+from fscost.tables.lines import SWEEP, Line, OfCells, Record, by_cell, is_missing, lines_of, plain, records_of, sizes_of
 from fscost.tables.option_values import given, makes_a_method
 from fscost.tables.spec import TableSpec
 
@@ -39,7 +39,12 @@ class Keys:
     @property
     def of_lines(self) -> list[str]:
         """The keys in which lines differ; `params` follows from the model."""
-        return [key for key in (*self.rows, *([self.across] if self.across else [])) if key != "params"]
+        return [key for key in self.shown if key != "params"]
+
+    @property
+    def shown(self) -> list[str]:
+        """The keys whose values stand in the table, below each other and side by side."""
+        return [*self.rows, *([self.across] if self.across else [])]
 
     @property
     def inner(self) -> int:
@@ -62,7 +67,8 @@ def keys_of(cells: Sequence[Record], spec: TableSpec, extra: Sequence[str]) -> K
     shown = {f"{key}?" for key in (*varying, "params")}
     rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key in shown]
     across = [spec.across.removeprefix("fs.")] if spec.across else []
-    lost = [key for key in AXES if key in varying and key not in (*rows, *across, "seed")]
+    shared = [SWEEP] * _has_twins(cells)
+    lost = [key for key in (*shared, *AXES) if key in varying and key not in (*rows, *across, "seed")]
     options = [key for key in extra if key not in (*rows, *across)]
     place = max((i for i, key in enumerate(rows) if key != "params"), default=0)
     rows[place:place] = [*lost, *options]
@@ -71,6 +77,12 @@ def keys_of(cells: Sequence[Record], spec: TableSpec, extra: Sequence[str]) -> K
     if_varying = ("params",) if "params?" in named else ()
     side_by_side = across[0] if across else None
     return Keys(tuple(rows), side_by_side, spec.compare, tuple(extra), tuple(settings), constant, if_varying)
+
+
+def _has_twins(cells: Sequence[Record]) -> bool:
+    """Return whether a cell is there in several sweeps, which then tell its lines apart."""
+    places = {(cell.get("id", cell["cell"]), cell.get(SWEEP)) for cell in cells}
+    return len({id for id, _ in places}) < len(places)
 
 
 def _is_setting(option: str, cells: Sequence[Record], compare: str) -> bool:
@@ -88,7 +100,7 @@ def _is_setting(option: str, cells: Sequence[Record], compare: str) -> bool:
 
 
 def _known(cells: Sequence[Record]) -> list[str]:
-    return [key for key in cells[0] if key in (*AXES, "engine", "framework", "protocol", "fs_commit")]
+    return [key for key in cells[0] if key in (*AXES, SWEEP, "engine", "framework", "protocol", "fs_commit")]
 
 
 def refuse_mixture(cells: Sequence[Record], keys: Iterable[str], measures: Iterable[str]) -> None:
@@ -98,10 +110,11 @@ def refuse_mixture(cells: Sequence[Record], keys: Iterable[str], measures: Itera
         sources["framework"] = "framework"
     if "reported" in measures:  # asizeof depends on what it runs in
         sources["asizeof"] = "what asizeof ran in"
-    if "framework" in keys:  # a row is of one, and none is compared as if it were another
-        for framework in dict.fromkeys(cell.get("framework") for cell in cells):
-            own = [cell for cell in cells if cell.get("framework") == framework]
-            refuse_mixture(own, [key for key in keys if key != "framework"], measures)
+    if apart := next((key for key in ("framework", SWEEP) if key in keys), ""):
+        # a row is of one, and none is compared as if it were another
+        for one in dict.fromkeys(cell.get(apart) for cell in cells):
+            own = [cell for cell in cells if cell.get(apart) == one]
+            refuse_mixture(own, [key for key in keys if key != apart], measures)
         return
     for key, name in sources.items():
         values = [] if key in keys else [*dict.fromkeys(v for cell in cells if not is_missing(v := cell.get(key)))]
@@ -169,11 +182,14 @@ class Comparison:
         workers: "pd.DataFrame | None" = None,
         messages: "pd.DataFrame | None" = None,
         extra: OptionValues | None = None,
+        sweeps: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Compare the cells of frames of `fscost.collect`.
 
         `extra` holds options that vary beyond the axes, their values by the id of the cell; each becomes a column.
+        `sweeps` are the names of the sweeps that each cell is in: one of several stands there once for each.
         """
+        self._sweeps = sweeps or {}
         self._cells, self.rounds, self._workers, self._messages = cells, rounds, workers, messages
         self.extra = extra or {}
         self._keys: dict[tuple[Any, ...], Keys] = {}
@@ -192,7 +208,13 @@ class Comparison:
             raise TableError("none of the selected runs can be read; see the warnings")
         options = {name: given(values) for name, values in self.extra.items() if name != "framework"}
         beside = ({name: values.get(cell["id"]) for name, values in options.items()} for cell in known)
-        return [{**cell, "framework": _framework(cell), **own} for cell, own in zip(known, beside, strict=True)]
+        found = [
+            {**cell, "framework": _framework(cell), SWEEP: sweep, **own}
+            for cell, own in zip(known, beside, strict=True)
+            for sweep in self._sweeps.get(cell["cell"], [""])
+        ]
+        order = [*dict.fromkeys(name for names in self._sweeps.values() for name in names), ""]
+        return sorted(found, key=lambda cell: order.index(cell[SWEEP]))
 
     @cached_property
     def workers(self) -> OfCells:
@@ -217,7 +239,7 @@ class Comparison:
         Raises TableError for cells that must not be compared in `measures`, and for two runs of one cell.
         """
         keys, named = self.keys(spec), spec.order != "sorted"
-        refuse_mixture(self.cells, keys.rows, measures)
+        refuse_mixture(self.cells, [key for key in keys.shown if key != keys.compare], measures)
         asked = (*keys.of_lines, named)
         if asked not in self._lines:
             self._lines[asked] = lines_of(self.cells, records_of(self.rounds), keys.of_lines, named=named)

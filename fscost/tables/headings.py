@@ -20,7 +20,8 @@ from fscost.tables.table import Column, Entry
 
 _KEYS = {
     "model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "rounds": "Rounds", "method": "Method",
-    "seed": "Seed", "engine": "Engine", "framework": "Framework", "protocol": "Protocol", "fs_commit": "FS commit",
+    "seed": "Seed", "sweep": "Sweep", "engine": "Engine", "framework": "Framework", "protocol": "Protocol",
+    "fs_commit": "FS commit",
 }  # fmt: skip
 _NUMERIC = ("params", "clients", "rounds", "seed")
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 """One row of a frame of `fscost.collect`, as of cells or of rounds."""
 
+SWEEP = "sweep"
+"""The key that tells the selections of one table apart: each is a sweep by its name, in the order of these names."""
+
 OfCells = Mapping[str, Sequence[Record]]
 """The rows of a frame by the names of their cells."""
 
@@ -203,7 +206,10 @@ def lines_of(
     found = {key: list(dict.fromkeys(axes[key] for axes in axes_of)) for key in keys}
     if not named:
         sizes = {run["model"]: run["params"] for run in runs if not is_unknown(run.get("params"))}
-        found = {key: _sorted(values, sizes if key == "model" else {}) for key, values in found.items()}
+        found = {
+            key: values if key == SWEEP else _sorted(values, sizes if key == "model" else {})
+            for key, values in found.items()
+        }
     rank = {key: {value: i for i, value in enumerate(values)} for key, values in found.items()}
     groups: dict[tuple[int, ...], list[int]] = {}
     for number, axes in enumerate(axes_of):
@@ -259,7 +265,7 @@ def _refuse_twins(line: Line) -> None:
                 same = f"{run['method']}, {run['model']}, {as_planned(run['clients'])} clients, seed {run['seed']}"
                 ids = dict.fromkeys(str(one["cell"]) for one in (other, run))
                 twice = f"{' and '.join(ids)} are runs" if len(ids) > 1 else f"there are two runs, both {run['cell']},"
-                raise TableError(f"{same}: {twice} of the same cell; select one folder")
+                raise TableError(f"{same}: {twice} of the same cell; select one folder, or name each as a + b")
 
 
 def as_planned(clients: Any) -> Any:

@@ -54,4 +54,13 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, float) and value.is_integer()
 
 
-_NOT_RESULTS = ("wall_s", "reason", "path", "no_effect", "framework", "id", "repeat")  # the last two are in ``cell``
+_NOT_RESULTS = (
+    "wall_s",
+    "reason",
+    "path",
+    "no_effect",
+    "framework",
+    "id",
+    "repeat",
+    "sweep",
+)  # id and repeat are in ``cell``

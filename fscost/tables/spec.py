@@ -12,6 +12,7 @@ from fscost.cells.measure import MEASURES, NETWORK, UNITS, Link, Traffic
 from fscost.errors import TableError, nearest
 from fscost.protocol import fs_options
 from fscost.tables.column import ALL, ColumnSpec, one_of
+from fscost.tables.lines import SWEEP
 from fscost.tables.network_model import FOR_EXAMPLE, Connection
 from fscost.tables.option_values import ADAPTER, RANK, VIRTUAL_TOKENS, as_written, shown_options
 from fscost.tables.quantities import QUANTITIES
@@ -20,7 +21,10 @@ from fscost.tables.table import PAGES, Page
 LAYOUTS = ("cells", "audit", "published")
 """What the rows are: cells of a grid, the workers of each, or published figures beside computed ones."""
 
-KEYS = (*AXES, "params", "engine", "framework", "protocol", "fs_commit")
+SIDES = (*AXES, SWEEP)
+"""What can stand side by side, and what rows are compared along."""
+
+KEYS = (*SIDES, "params", "engine", "framework", "protocol", "fs_commit")
 """What can name rows, beside any option that varies."""
 
 _OF_COLUMNS = ("quantity", "head", "if_varying", "logged")
@@ -165,10 +169,10 @@ class TableSpec:
         if len({str(key).removesuffix("?") for key in self.rows}) < len(self.rows):
             raise TableError(f"table.rows=[{','.join(map(str, self.rows))}]: has a key twice")
         if self.across is not None:
-            _check_key("across", self.across, AXES)
+            _check_key("across", self.across, SIDES)
             if any(str(key).removesuffix("?") == self.across for key in self.rows):
                 raise TableError(f"table.across={self.across}: is in table.rows too; take it out there")
-        one_of("compare", self.compare, AXES)
+        one_of("compare", self.compare, SIDES)
 
     def check_options(self, cells: Collection[Cell]) -> None:
         """Refuse an option that no release of FederatedScope has, nor any of these cells from a fork."""
