@@ -25,10 +25,20 @@ class Opaque(TypeError):
 
 
 def is_tensor(value: Any) -> bool:
-    """Return whether `value` is an array: torch and numpy both know its shape and the bytes per element."""
+    """Return whether `value` is an array: it knows its shape and the bytes per element.
+
+    One of numpy that has no dimension is a number, as numpy's numbers are no arrays.
+    """
     if _is_torchs(value.__class__):
         return True
-    return hasattr(value, "shape") and hasattr(value, "dtype") and bool(value.shape)
+    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        return False
+    return not _is_numpys_own(value.__class__) or bool(value.shape)
+
+
+@lru_cache(maxsize=None)
+def _is_numpys_own(kind: type) -> bool:
+    return any(one.__module__.partition(".")[0] == "numpy" for one in kind.__mro__)
 
 
 @lru_cache(maxsize=None)  # a model has hundreds of tensors, all of one or two types
@@ -55,9 +65,15 @@ def tensor_bytes(tensor: Any) -> int:
 def _wrapped(tensor: Any) -> list[Any]:
     """Return the tensors inside one of a class that has no storage of its own, and looks like what it stands for."""
     if not hasattr(type(tensor), "__tensor_flatten__"):
-        return []
+        return [tensor.value] if _may_be_a_variable(tensor.__class__) and is_tensor(tensor.value) else []
     names, _ = tensor.__tensor_flatten__()
     return [getattr(tensor, name) for name in names]
+
+
+@lru_cache(maxsize=None)
+def _may_be_a_variable(kind: type) -> bool:
+    """Return whether a type is as the variables of Keras: what they hold is their value."""
+    return hasattr(kind, "value") and not hasattr(kind, "nbytes")
 
 
 _PACKED = ("torch.quint4x2", "torch.quint2x4", "torch.bits1x8", "torch.bits2x4", "torch.bits4x2")
@@ -76,10 +92,15 @@ def _scale_bytes(tensor: Any) -> int:
 
 
 def _shape_bytes(tensor: Any) -> int:
-    """Return shape × the bytes of an element, as TensorFlow's types say them; raises Opaque where they do not."""
+    """Return shape × the bytes of an element, as TensorFlow's types say them; raises Opaque where they do not.
+
+    What cannot become a dense array is none, as a description of one.
+    """
     item, shape = getattr(tensor.dtype, "size", None), tuple(tensor.shape)
     is_number = any(getattr(tensor.dtype, f"is_{kind}", False) for kind in ("integer", "floating", "complex", "bool"))
-    if not is_number or not isinstance(item, int) or not all(isinstance(length, int) for length in shape):
+    if not (is_number and isinstance(item, int) and hasattr(tensor, "__array__")) or not all(
+        isinstance(length, int) for length in shape
+    ):
         raise Opaque(f"the bytes of {type(tensor).__name__} are not known")
     return item * int(prod(shape))
 
@@ -97,9 +118,25 @@ _SPARSE = {
 
 def _parts_of_sparse(tensor: Any) -> list[Any]:
     """Return the dense tensors that a sparse one is made of, none of a dense one."""
-    names = _sparse(getattr(tensor, "layout", None) or getattr(tensor, "format", None))
+    names = _sparse(getattr(tensor, "layout", None) or getattr(tensor, "format", None)) or _of_kind(tensor.__class__)
     parts = [getattr(tensor, name) for name in names]
-    return [part() if callable(part) else part for part in parts]
+    return [part() if callable(part) else part for part in parts if part is not None]
+
+
+_KINDS = (("indices", "values", "dense_shape"), _COMPRESSED, ("indices", "data"))
+"""What sparse arrays of TensorFlow and JAX are made of, which say no layout."""
+
+
+@lru_cache(maxsize=None)
+def _of_kind(kind: type) -> tuple[str, ...]:
+    if hasattr(kind, "nbytes") or hasattr(kind, "__array__"):
+        return ()
+    return next((names for names in _KINDS if all(name in _attributes(kind) for name in names)), ())
+
+
+def _attributes(kind: type) -> set[str]:
+    """Return the names of a class's attributes, those that it only declares too."""
+    return {name for one in kind.__mro__ for name in (*vars(one), *vars(one).get("__annotations__", ()))}
 
 
 @lru_cache(maxsize=1024)

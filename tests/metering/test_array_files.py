@@ -56,15 +56,60 @@ def test_any_other_bytes_are_not(content: bytes) -> None:
     assert measure_content(content) == (0, len(content))
 
 
-def of_tensorflow(shape: Any, size: Any = 4, **kinds: bool) -> Any:
-    return SimpleNamespace(shape=shape, dtype=SimpleNamespace(size=size, **kinds))
+class OfTensorflow:
+    """What a tensor of TensorFlow says of itself."""
+
+    def __init__(self, shape: Any, size: Any = 4, **kinds: bool) -> None:
+        self.shape, self.dtype = shape, SimpleNamespace(size=size, **kinds)
+
+
+class Dense(OfTensorflow):
+    def __array__(self) -> Any:
+        raise AssertionError("nothing is copied to be metered")
+
+
+class SparseOfTensorflow(OfTensorflow):
+    """As its SparseTensor and its IndexedSlices, whose shape may be unknown."""
+
+    indices, values, dense_shape = np.zeros((3, 2), "int64"), np.zeros(3, "float32"), None
+
+
+class SparseOfJax:
+    """As its BCOO: what it is made of, its class declares alone."""
+
+    data: Any
+    indices: Any
+    dtype = np.dtype("float32")
+
+    def __init__(self) -> None:
+        self.shape, self.data, self.indices = (100, 100), np.zeros(3, "float32"), np.zeros((3, 2), "int32")
+
+
+class OfKeras:
+    """As a variable of Keras: with a tensor inside, and a type that is a text."""
+
+    shape, dtype, value = (3, 4), "float32", np.zeros((3, 4), "float32")
+
+
+class OfJax:
+    """As an array of JAX, which is one without any dimension, too."""
+
+    shape, dtype, nbytes, itemsize = (), np.dtype("float32"), 4, 4
 
 
 def test_a_tensor_that_says_shape_and_type_is_metered() -> None:
-    assert measure_content(of_tensorflow((3, 5), is_floating=True)) == (60, 0)
-    for unknown in (of_tensorflow((3, 5)), of_tensorflow((3, None), is_floating=True)):
+    assert measure_content(Dense((3, 5), is_floating=True)) == (60, 0)
+    assert measure_content(Dense((), is_floating=True)) == (4, 0)
+    assert measure_content(OfJax()) == (4, 0)
+    assert measure_content(OfKeras()) == (48, 0)
+    for unknown in (Dense((3, 5)), Dense((3, None), is_floating=True), OfTensorflow((3, 5), is_floating=True)):
         with pytest.raises(Opaque):
             measure_content(unknown)
+
+
+def test_a_sparse_tensor_is_its_parts_and_not_what_it_stands_for() -> None:
+    assert measure_content(SparseOfTensorflow((100, 100), is_floating=True)) == (3 * 2 * 8 + 3 * 4, 0)
+    assert measure_content(SparseOfJax()) == (3 * 2 * 4 + 3 * 4, 0)
 
 
 def test_tensors_of_torch_that_are_quantised_or_wrap_others() -> None:
