@@ -129,7 +129,12 @@ MEASURES: Final = {
 }
 COLUMNS: Final = tuple(m.column for m in MEASURES.values() if not m.made_of)
 
-UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+BITS: Final = {"bit": 0.125, "kbit": 125, "Mbit": 125_000, "Gbit": 125_000_000}
+"""Bytes per unit of bits: an eighth of as many bytes."""
+
+UNITS: Final = {
+    "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, **BITS,
+}  # fmt: skip
 """Bytes per unit; text never mixes the decimal with the binary ones."""
 
 

@@ -42,12 +42,13 @@ class Subject:
 
 TRAFFICS = (*map(str, Traffic), ALL)
 _UNITS = {"auto": "kB, MB, GB", "auto_binary": "KiB, MiB, GiB", "B": "bytes"}
+_BITS = {"auto_bits": "kbit, Mbit, Gbit", "bit": "bits"}
 
 
 def units_of(subject: Subject) -> dict[str, str]:
     """Return the units that can be chosen, that of the layout first, each with its name."""
     own = subject.spec.unit
-    return {own: _UNITS.get(own, own)} | _UNITS
+    return {own: (_UNITS | _BITS).get(own, own)} | _UNITS
 
 
 def tables(subject: Subject) -> dict[str, Any]:

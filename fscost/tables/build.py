@@ -14,7 +14,7 @@ from fscost.tables.headings import Heads, label_of
 from fscost.tables.lines import Line, Record, Values, sizes_of
 from fscost.tables.marks import NO_EFFECT, NOT_REACHED, OUTSIDE, UNKNOWN, Mark, MarkKind, unknown
 from fscost.tables.provenance import provenance
-from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantities import QUANTITIES, source_of
 from fscost.tables.quantity import Kind, Quantity
 from fscost.tables.seeds import counts_of, groups_of, sentences, with_counts
 from fscost.tables.shown_columns import as_logged, columns_of, leaving
@@ -136,7 +136,7 @@ def _is_closed_form(quantity: Quantity, line: Line) -> bool:
 
 def _relative(quantity: Quantity, column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpec) -> Values:
     """Return what a line's mean is relative to its baseline's, which can be checked against the table itself."""
-    of, relative = QUANTITIES[quantity.against].of, quantity.relative
+    of, relative = source_of(column).of, quantity.relative
     assert of is not None and relative is not None
     own = of(line, column)
     if isinstance(own, Mark):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fscost.cells.measure import MEASURES, NETWORK, Link, Traffic
+from fscost.cells.measure import BITS, MEASURES, NETWORK, Link, Traffic
 from fscost.cells.outcome import Status
 from fscost.protocol.no_effect import WORDS, options_in, part_of
 from fscost.tables.column import ALL, ColumnSpec
@@ -15,7 +15,7 @@ from fscost.tables.headings import Heads, of_axis
 from fscost.tables.lines import Line, Record, bytes_columns, is_missing, is_unknown, sizes_of
 from fscost.tables.marks import DOUBTED, ESTIMATED, NO_EFFECT, SO_FAR, Mark
 from fscost.tables.numbers import whole
-from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantities import QUANTITIES, source_of
 from fscost.tables.quantity import Kind
 from fscost.tables.seeds import counts_of, number_of
 from fscost.tables.spec import TableSpec
@@ -40,9 +40,7 @@ def counted(lines: Sequence[Line], columns: Sequence[ColumnSpec], rows: Sequence
 
 
 def _is_of_bytes(column: ColumnSpec) -> bool:
-    quantity = QUANTITIES[column.quantity]
-    source = QUANTITIES[quantity.against] if quantity.against else quantity
-    return source.kind is Kind.BYTES
+    return source_of(column).kind is Kind.BYTES
 
 
 def messages_of(measure: str, traffics: Sequence[str]) -> str:
@@ -82,9 +80,7 @@ def reading(
         yield f"{' and '.join(others).capitalize()} messages are not counted."
     yield from dict.fromkeys(_sentences([column for column, _ in columns], heads))
     yield from unseen_of(lines, sizes)
-    units = dict.fromkeys(style.unit for _, style in columns if power(style.unit))
-    if units:
-        yield f"{', '.join(f'{unit} = {power(unit)}' for unit in units)} bytes."
+    yield from _units(style.unit for _, style in columns)
     yield from _times(lines, [column for column, _ in columns])
     if same := [*in_words(constants_of(keys, lines, [column.quantity for column, _ in columns]), spec)]:
         text = ", ".join(same)
@@ -116,10 +112,18 @@ def _is_zero(value: Any) -> bool:
     return is_missing(value) or value == 0
 
 
+def _units(units: Iterable[str]) -> Iterator[str]:
+    """Yield how many bytes, and how many bits, the units are."""
+    known = [unit for unit in dict.fromkeys(units) if power(unit)]
+    for name, own in (("bytes", [u for u in known if u not in BITS]), ("bits", [u for u in known if u in BITS])):
+        if own:
+            yield f"{', '.join(f'{unit} = {power(unit)}' for unit in own)} {name}."
+
+
 def power(unit: str) -> str:
-    """Return how many bytes a unit is, as a power; nothing for bytes themselves."""
+    """Return how many bytes a unit is, or how many bits, as a power; nothing for bytes and bits themselves."""
     powers = {"kB": "10³", "MB": "10⁶", "GB": "10⁹", "KiB": "2¹⁰", "MiB": "2²⁰", "GiB": "2³⁰"}
-    return powers.get(unit, "")
+    return (powers | {"kbit": "10³", "Mbit": "10⁶", "Gbit": "10⁹"}).get(unit, "")
 
 
 # --- the same in all rows -------------------------------------------------------------------------

@@ -10,8 +10,12 @@ from fscost.errors import TableError, nearest
 from fscost.tables.network_model import Connection
 from fscost.tables.numbers import as_set
 
-AUTO_UNITS = {"auto": ("B", "kB", "MB", "GB"), "auto_binary": ("B", "KiB", "MiB", "GiB")}
-"""Units chosen by the numbers, one for a whole column: of 1000, or of 1024."""
+AUTO_UNITS = {
+    "auto": ("B", "kB", "MB", "GB"),
+    "auto_binary": ("B", "KiB", "MiB", "GiB"),
+    "auto_bits": ("bit", "kbit", "Mbit", "Gbit"),
+}
+"""Units chosen by the numbers, one for a whole column: of 1000 bytes, of 1024 bytes, or of 1000 bits."""
 
 Logged = Literal["share", "percent", "neither"]
 
@@ -25,8 +29,9 @@ class ColumnSpec:
 
     `decimals` fixes how many there are, `precision` asks for so many significant digits of the smallest number.
     `better` says which way of `metric` is, where its name does not say, or says another. `target` is a
-    value of `metric` as it is logged: 0.9 for an accuracy of 90 %. With `if_varying` it stands only where lines
-    differ in it. `logged` is how runs log accuracies: as a share, in percent, or, where values are larger, as neither.
+    value of `metric` as it is logged: 0.9 for an accuracy of 90 %. A relative number compares `of`, where that is
+    another quantity than its own. With `if_varying` it stands only where lines differ in it. `logged` is how runs log
+    accuracies: as a share, in percent, or, where values are larger, as neither.
     """
 
     quantity: str
@@ -39,6 +44,7 @@ class ColumnSpec:
     better: str | None = None
     target: float = 0.5
     head: str = ""
+    of: str = ""
     if_varying: bool = False
     connection: Connection | None = None
     logged: Logged = "share"
@@ -54,7 +60,7 @@ class ColumnSpec:
         if self.better is not None:
             one_of("better", self.better, DIRECTIONS)
         self._check_target()
-        for key in ("metric", "head"):
+        for key in ("metric", "head", "of"):
             if not isinstance(getattr(self, key), str):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be text")
 

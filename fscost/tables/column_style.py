@@ -11,7 +11,7 @@ from fscost.tables.column import AUTO_UNITS, ColumnSpec
 from fscost.tables.lines import Values
 from fscost.tables.marks import ESTIMATED, UNKNOWN, Mark, MarkKind
 from fscost.tables.numbers import Number, counted, deviation_of
-from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantities import source_of
 from fscost.tables.quantity import Kind, Quantity
 from fscost.tables.table import Emphasis, Entry
 
@@ -94,7 +94,7 @@ class Style:
         """Return a number of the column, in base units, as it is printed."""
         make = counted if self.quantity.kind is Kind.BYTES else Number
         spread = None if deviation is None else deviation / self.scale
-        return make(value / self.scale, self.decimals, spread, self.unit)
+        return replace(make(value / self.scale, self.decimals, spread, self.unit), suffix=self.quantity.suffix)
 
 
 def style_of(
@@ -107,8 +107,7 @@ def style_of(
     decimals = column.decimals
     if decimals is None or (quantity.kind is Kind.COUNT and not varies and all(map(float.is_integer, values))):
         decimals = _decimals(column, quantity, unit, values, varies=varies)
-    source = QUANTITIES[quantity.against] if quantity.against else quantity
-    is_estimate = column.measure == NETWORK and source.kind in (Kind.BYTES, Kind.SECONDS)
+    is_estimate = column.measure == NETWORK and source_of(column).kind in (Kind.BYTES, Kind.SECONDS)
     tied_from = 100.0 if quantity.kind is Kind.PERCENT else 0.0  # what is left of the bytes is the estimate
     tolerance = TIED if is_estimate else 0.0
     return Style(quantity, unit, scale, decimals, aggregate, varies and aggregate == "mean_std", tolerance, tied_from)
@@ -125,9 +124,11 @@ def _decimals(column: ColumnSpec, quantity: Quantity, unit: str, values: Sequenc
     fixed = {Kind.PERCENT: 1, Kind.FACTOR: 2, Kind.COUNT: int(varies or not all(map(float.is_integer, values)))}
     if quantity.kind is Kind.METRIC and column.is_rate:
         return 1 if varies else 2  # a deviation of whole percents makes more decimals noise
+    if quantity.suffix:  # 3.9× is plain, 1.04× needs its second digit
+        return 1 if all(value in (0, 1) or value >= 2 for value in values) else 2
     if quantity.kind in fixed:
         return fixed[quantity.kind]
-    if not values or (quantity.kind is Kind.BYTES and unit == "B" and all(map(float.is_integer, values))):
+    if not values or (quantity.kind is Kind.BYTES and unit in ("B", "bit") and all(map(float.is_integer, values))):
         return 0
     return max(0, min(9, column.precision - 1 - math.floor(math.log10(min(values)))))
 

@@ -13,7 +13,7 @@ from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, UNKNOWN
 from fscost.tables.numbers import Number, whole
 from fscost.tables.option_values import Given
-from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantities import QUANTITIES, source_of
 from fscost.tables.quantity import Kind, Wording
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry
@@ -74,8 +74,9 @@ class Heads:
         settings = [] if style.quantity.kind in (Kind.BYTES, Kind.METRIC, Kind.COUNT) else ["measure"]  # bytes name it
         settings += ["metric", "target"] if QUANTITIES[column.quantity].waits else []
         settings += ["better"] if column.better else []
+        settings += ["of"] if QUANTITIES[column.quantity].relative else []
         apart = [str(getattr(column, key)) for key in settings if self._differs(column, key)]
-        return "_".join([_raw(column, style), *apart])
+        return "_".join(filter(None, [_raw(column, style), *apart]))
 
     @property
     def _has_rounds(self) -> bool:
@@ -93,14 +94,15 @@ class Heads:
             return column.head
         if QUANTITIES[column.quantity].kind in (Kind.METRIC, Kind.COUNT):
             return self._name(column)
-        settings = () if QUANTITIES[column.quantity].is_logged else ("measure", "traffic")
-        apart = [getattr(column, key) for key in settings if self._differs(column, key)]
-        return ", ".join([self._name(column), *apart])
+        settings = () if QUANTITIES[column.quantity].is_logged else ("of", "measure", "traffic")
+        apart = [getattr(column, key).replace("_", " ") for key in settings if self._differs(column, key)]
+        return ", ".join(filter(None, [self._name(column), *apart]))
 
     def wording(self, column: ColumnSpec) -> Wording:
         """Return what a sentence about a column names."""
         alike = (self.name(other) for other in self._columns if other.quantity == column.quantity)
-        return Wording(column, self.name(column), ", ".join(dict.fromkeys(alike)), self.baseline)
+        source = source_of(column).key.replace("_", " ")
+        return Wording(column, self.name(column), ", ".join(dict.fromkeys(alike)), self.baseline, source)
 
     def _name(self, column: ColumnSpec) -> str:
         quantity = QUANTITIES[column.quantity]

@@ -66,6 +66,11 @@ class Course:
             return both
         return BOTH_WAYS.of(both + self.peer.size_bytes, self.messages + self.peer.messages)
 
+    @property
+    def carried_bytes(self) -> float:
+        """What all clients send and receive: a message between two of them is sent by one and received by another."""
+        return self.total_bytes + (0 if self.measure == NETWORK else self.peer.size_bytes)
+
     def share_bytes(self, direction: Link) -> float | None:
         """Return what the uplink or downlink carries in one round of a client that takes part on each link in use.
 

@@ -13,7 +13,7 @@ class Number:
     """A number as it is printed, ``-1,234.50 ± 0.25``: `value` and `spread` in `unit`, each with so many `decimals`.
 
     A number that is rounded to 0 is not printed as 0 but as ``<0.01`` or ``>-0.01``. With `has_plus` what is above 0
-    has a sign too.
+    has a sign too. A `suffix` stands behind the digits, as in ``3.9×``.
     """
 
     value: Any
@@ -21,6 +21,7 @@ class Number:
     spread: float | None = None
     unit: str = ""
     has_plus: bool = False
+    suffix: str = ""
 
     @cached_property
     def digits(self) -> str:
@@ -48,8 +49,8 @@ class Number:
     def text(self) -> str:
         """The number without what stands behind ±."""
         if self.is_exact or not math.isfinite(self.value):
-            return self.sign + self.digits
-        least = f"{10**-self.decimals:.{self.decimals}f}"
+            return self.sign + self.digits + self.suffix
+        least = f"{10**-self.decimals:.{self.decimals}f}{self.suffix}"
         return f"<{least}" if self.value > 0 else f">-{least}"
 
     @cached_property

@@ -92,7 +92,7 @@ def _sum_of(*links: Link) -> Of:
 
     def of(line: Line, column: ColumnSpec) -> Values:
         if column.measure == NETWORK:
-            return UNKNOWN  # each direction carries what answers the other
+            return unknown("each direction also carries what answers the other")
         return line.sums([name for link in links for name in bytes_columns(column, link)])
 
     return of
@@ -100,6 +100,25 @@ def _sum_of(*links: Link) -> Of:
 
 def _total(line: Line, column: ColumnSpec) -> Values:
     return _of_courses(lambda course: course.total_bytes)(line, column)
+
+
+def _per_round(line: Line, column: ColumnSpec) -> Values:
+    return _of_courses(lambda course: course.total_bytes / course.rounds if course.rounds else None)(line, column)
+
+
+def _per_client(line: Line, column: ColumnSpec) -> Values:
+    """Return what all clients send and receive by their number; a message between clients is one of each."""
+    clients, courses = line.values("clients"), line.courses(column)
+    if isinstance(clients, Mark):
+        return clients if clients.kind is not MarkKind.UNKNOWN else unknown("how many clients there are")
+    if isinstance(courses, Mark):
+        return courses
+    return _told([course.carried_bytes / n if n else None for n, course in zip(clients, courses, strict=True)])
+
+
+def _uplink_share(line: Line, column: ColumnSpec) -> Values:
+    """Return the share of the total that clients send to the server, in percent."""
+    return _shares(_sum_of(Link.UPLINK)(line, column), _total(line, column))
 
 
 def _per_parameter(line: Line, column: ColumnSpec) -> Values:
@@ -116,10 +135,14 @@ def _per_parameter(line: Line, column: ColumnSpec) -> Values:
 
 def _traffic_share(line: Line, column: ColumnSpec) -> Values:
     """Return this traffic's share of all bytes, in percent."""
-    own, every = _total(line, column), _total(line, replace(column, traffic=ALL))
-    if isinstance(own, Mark) or isinstance(every, Mark):
-        return own if isinstance(own, Mark) else every
-    return _told([100 * part / whole if whole else None for part, whole in zip(own, every, strict=True)])
+    return _shares(_total(line, column), _total(line, replace(column, traffic=ALL)))
+
+
+def _shares(parts: Values, wholes: Values) -> Values:
+    """Return what parts are of their wholes, in percent; of nothing there is no share."""
+    if isinstance(parts, Mark) or isinstance(wholes, Mark):
+        return parts if isinstance(parts, Mark) else wholes
+    return _told([100 * part / whole if whole else None for part, whole in zip(parts, wholes, strict=True)])
 
 
 # --- rounds, metrics and times --------------------------------------------------------------------
@@ -288,15 +311,25 @@ _LIST = (
              sentences=[lambda said: f"{said.names}: all clients and rounds."], in_logs=["logged_total_upload"]),
     Quantity("total_downlink", "Total downlink", Kind.BYTES, _sum_of(Link.DOWNLINK), family="total",
              sentences=[lambda said: f"{said.names}: all clients and rounds."], in_logs=["logged_total_download"]),
+    Quantity("per_round", "Per round", Kind.BYTES, _per_round, family="per_round",
+             sentences=[lambda said: f"{said.names}: all clients, both directions, the mean over rounds."]),
+    Quantity("per_client", "Per client", Kind.BYTES, _per_client, family="per_client",
+             sentences=[lambda said: f"{said.names}: what a client sends and receives in all rounds, the mean over all "
+                                     "clients."]),
+    Quantity("uplink_share", "Uplink share", Kind.PERCENT, _uplink_share, better="",
+             sentences=[lambda said: f"{said.names}: of the total."]),
     Quantity("per_parameter", "Per parameter", Kind.BYTES, _per_parameter, family="per_parameter",
              sentences=[lambda said: f"{said.name}: bytes of a mean message by the model's number of parameters."]),
     Quantity("traffic_share", "Share", Kind.PERCENT, _traffic_share, better="",
              sentences=[lambda said: f"{said.names}: of the bytes of training, evaluation and control together."]),
     Quantity("ratio", "Ratio", Kind.FACTOR, against="total", relative=lambda own, base: own / base, may_leave=True,
-             sentences=[lambda said: f"{said.name}: total relative to {said.against}."]),
+             sentences=[lambda said: f"{said.name}: {said.source} relative to {said.against}."]),
+    Quantity("factor", "Reduction", Kind.FACTOR, better="higher", against="total", may_leave=True, suffix="×",
+             relative=lambda own, base: base / own,
+             sentences=[lambda said: f"{said.name}: how many times smaller the {said.source} is than {said.against}."]),
     Quantity("saving", "Saved", Kind.PERCENT, better="higher", against="total", may_leave=True,
              relative=lambda own, base: 100 * (1 - own / base),
-             sentences=[lambda said: f"{said.name}: how much less the total is than {said.against}."]),
+             sentences=[lambda said: f"{said.name}: how much less the {said.source} is than {said.against}."]),
     Quantity("rounds", "Rounds", Kind.COUNT, _of_column(lambda column: "rounds_trained"), better="", may_leave=True),
     Quantity("final", "", Kind.METRIC, _final, optional=True,
              sentences=[lambda said: f"{said.name}: after the last round, over all samples."]),
@@ -323,3 +356,13 @@ _LIST = (
 
 QUANTITIES = {quantity.key: quantity for quantity in _LIST}
 """Key → quantity: what ``table.columns`` can name."""
+
+
+def source_of(column: ColumnSpec) -> Quantity:
+    """Return what the numbers of a column are made of: of relative ones, the quantity that they compare."""
+    return QUANTITIES[column.of or QUANTITIES[column.quantity].against or column.quantity]
+
+
+def comparable() -> list[str]:
+    """Return what ratios, savings and factors can be of: bytes and times of whole courses, which every run has."""
+    return [key for key, own in QUANTITIES.items() if own.kind in (Kind.BYTES, Kind.SECONDS) and not own.waits]

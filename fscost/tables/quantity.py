@@ -27,13 +27,14 @@ class Kind(Enum):
 class Wording:
     """What a sentence about a column names: its `name`, the `names` of all columns of its quantity, and the baseline.
 
-    The baseline is empty where its name is of several lines.
+    The baseline is empty where its name is of several lines; `source` is what a relative number compares.
     """
 
     column: ColumnSpec
     name: str
     names: str
     baseline: str
+    source: str = "total"
 
     @property
     def against(self) -> str:
@@ -52,7 +53,8 @@ class Quantity:
     and of its baseline. sentences: how to read it, below the table. family: columns of one family share an automatic
     unit. group: a heading that it shares with its neighbours. optional: its column is left out where no line has any.
     may_leave: its column may be named with ``?``. waits: for a metric to reach the target. in_logs: what
-    FederatedScope logs instead, for runs without a ledger. notes: marks behind its numbers of a line.
+    FederatedScope logs instead, for runs without a ledger. notes: marks behind its numbers of a line. suffix: what
+    stands behind each.
     """
 
     key: str
@@ -71,6 +73,7 @@ class Quantity:
     group: str = ""
     in_logs: Sequence[str] = ()
     notes: Callable[[Line], tuple[Mark, ...]] = lambda line: ()
+    suffix: str = ""
 
     @property
     def is_logged(self) -> bool:

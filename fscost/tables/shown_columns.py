@@ -11,7 +11,7 @@ from fscost.cells.outcome import Status
 from fscost.errors import TableError, nearest
 from fscost.tables.column import ALL, ColumnSpec, Logged
 from fscost.tables.lines import Line, Record, is_missing, is_unknown
-from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantities import QUANTITIES, source_of
 from fscost.tables.quantity import Kind
 from fscost.tables.spec import TableSpec
 
@@ -40,8 +40,7 @@ def _are_logs_alone(cells: Sequence[Record]) -> bool:
 
 def _is_reported(column: ColumnSpec) -> bool:
     quantity = QUANTITIES[column.quantity]
-    source = QUANTITIES[quantity.against] if quantity.against else quantity
-    of_bytes = source.kind in (Kind.BYTES, Kind.SECONDS) or quantity.kind is Kind.SECONDS
+    of_bytes = source_of(column).kind in (Kind.BYTES, Kind.SECONDS) or quantity.kind is Kind.SECONDS
     return column.measure == "reported" and of_bytes and not quantity.is_logged
 
 

@@ -15,7 +15,7 @@ from fscost.tables.column import ALL, ColumnSpec, one_of
 from fscost.tables.lines import SWEEP
 from fscost.tables.network_model import FOR_EXAMPLE, Connection
 from fscost.tables.option_values import ADAPTER, RANK, VIRTUAL_TOKENS, as_written, shown_options
-from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantities import QUANTITIES, comparable
 from fscost.tables.table import PAGES, Page
 
 LAYOUTS = ("cells", "audit", "published")
@@ -27,7 +27,7 @@ SIDES = (*AXES, SWEEP)
 KEYS = (*SIDES, "params", "engine", "framework", "protocol", "fs_commit")
 """What can name rows, beside any option that varies."""
 
-_OF_COLUMNS = ("quantity", "head", "if_varying", "logged")
+_OF_COLUMNS = ("quantity", "head", "of", "if_varying", "logged")
 """Settings that a table has for no column but that which has them."""
 
 AGGREGATES = ("mean_std", "mean", "median")
@@ -237,6 +237,8 @@ class TableSpec:
             raise TableError(f"table.columns.{key}: a column has no such setting{nearest(str(key), known)}")
         if QUANTITIES[name].is_logged:
             shared = {**shared, "measure": "reported", "traffic": ALL}
+        if own.get("of"):
+            _check_of(name, str(own["of"]))
         is_optional = own["quantity"] != name
         if is_optional and not QUANTITIES[name].may_leave:
             may_leave = "only rounds and what is relative to a baseline can leave"
@@ -270,6 +272,13 @@ def _in_full(named: Any) -> Any:
         return [_in_full(key) for key in named]
     key, mark = (named.removesuffix("?"), "?" * named.endswith("?")) if isinstance(named, str) else ("", "")
     return _SHORT[key] + mark if key in _SHORT else named
+
+
+def _check_of(name: str, of: str) -> None:
+    """Refuse what a number cannot be relative to."""
+    if not QUANTITIES[name].relative or QUANTITIES[name].waits:
+        one_of("columns", name, [key for key, own in QUANTITIES.items() if own.relative and not own.waits])
+    one_of("columns.of", of, comparable())
 
 
 def _check_key(setting: str, key: str, choices: Sequence[str]) -> None:

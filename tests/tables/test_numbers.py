@@ -57,7 +57,8 @@ def test_what_is_printed_as_zero_is_zero(number: float, decimals: int, is_bytes:
 @pytest.mark.parametrize("key", QUANTITIES)
 def test_no_quantity_prints_a_small_number_as_zero(key: str) -> None:
     style = Style(QUANTITIES[key], "GB", UNITS["GB"], 2, "mean", with_deviation=False)
-    assert style.number(1e-6).text == "<0.01" and not style.number(0.0).text.strip("0.")
+    suffix = QUANTITIES[key].suffix
+    assert style.number(1e-6).text == f"<0.01{suffix}" and not style.number(0.0).text.removesuffix(suffix).strip("0.")
 
 
 def test_numbers_below_the_last_decimal_are_in_their_order() -> None:

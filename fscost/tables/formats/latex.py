@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fscost.tables.formats.format import Format, Raw, legend
@@ -25,12 +25,16 @@ _COMMANDS = {"best": r"\best", "second": r"\secondbest", "": ""}
 
 @dataclass(frozen=True)
 class _Digits:
-    """A number as printed, ``-1,234.50``: its sign, what stands before the decimal point and behind it, and a ±."""
+    """A number as printed, ``-1,234.50``: its sign, what stands before the decimal point and behind it, and a ±.
+
+    `suffix` is what stands behind all of it, in LaTeX.
+    """
 
     sign: str
     whole: str
     decimals: str
     spread: "_Digits | None" = None
+    suffix: str = ""
 
     @classmethod
     def of(cls, digits: str, sign: str = "", spread: "_Digits | None" = None) -> "_Digits":
@@ -52,7 +56,7 @@ class _Digits:
     def source(self) -> str:
         """The number as siunitx reads it; its commas would be decimal points."""
         spread = rf" \pm {self.spread.source}" if self.spread else ""
-        return self.text.replace(",", "") + spread
+        return self.text.replace(",", "") + spread + (f"{{{self.suffix}}}" if self.suffix else "")
 
 
 def _digits_of(entry: Entry, column: Column) -> _Digits | None:
@@ -61,7 +65,7 @@ def _digits_of(entry: Entry, column: Column) -> _Digits | None:
     if number is None or entry.mark or not column.numeric or not number.is_exact:
         return None
     spread = _Digits.of(number.spread_text) if number.spread_text else None
-    return _Digits.of(number.digits, number.sign, spread)
+    return replace(_Digits.of(number.digits, number.sign, spread), suffix=escape(number.suffix))
 
 
 def _widest_of(numbers: Iterable[_Digits]) -> _Digits | None:
@@ -72,7 +76,8 @@ def _widest_of(numbers: Iterable[_Digits]) -> _Digits | None:
     sign = next((sign for sign in "+-" if any(number.sign == sign for number in found)), "")
     whole = re.sub(r"\d", "0", max((number.whole for number in found), key=len))
     decimals = max((number.decimals for number in found), key=len)
-    return _Digits(sign, whole, "0" * len(decimals), _widest_of(number.spread for number in found if number.spread))
+    spread = _widest_of(number.spread for number in found if number.spread)
+    return _Digits(sign, whole, "0" * len(decimals), spread, next((number.suffix for number in found), ""))
 
 
 def _options(widest: _Digits) -> str:
@@ -80,7 +85,8 @@ def _options(widest: _Digits) -> str:
     spread = f"({_count(widest.spread.whole + widest.spread.decimals)})" if widest.spread else ""
     point = f".{len(widest.decimals)}" if widest.decimals else ""
     kept = ",retain-explicit-plus=true" if widest.sign == "+" else ""
-    return f"table-format={widest.sign}{_count(widest.whole)}{point}{spread}{kept}"
+    behind = f",table-space-text-post={{{widest.suffix}}}" if widest.suffix else ""
+    return f"table-format={widest.sign}{_count(widest.whole)}{point}{spread}{kept}{behind}"
 
 
 def _padded(number: _Digits, widest: _Digits, command: str = "") -> str:
@@ -88,7 +94,7 @@ def _padded(number: _Digits, widest: _Digits, command: str = "") -> str:
 
     `command` is one that gets the number as its argument, as ``\underline``.
     """
-    shown, behind = number.text, _phantom(widest.decimals[len(number.decimals) :])
+    shown, behind = number.text + number.suffix, _phantom(widest.decimals[len(number.decimals) :])
     if number.spread and widest.spread:
         shown += _PLUS_MINUS + _padded(number.spread, widest.spread)
     elif widest.spread:
