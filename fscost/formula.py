@@ -74,11 +74,16 @@ class Formula:
         """The names that need a value, in the order of the text; a name may have dots, as ``args.mu``."""
         return tuple(dict.fromkeys(_names(self._root)))
 
-    def value(self, values: Mapping[str, Any]) -> Any:
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The numbers that are written in it, in no order."""
+        return tuple(node.value for node in ast.walk(self._root) if isinstance(node, ast.Constant))  # type: ignore[misc]
+
+    def value(self, values: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]] = FUNCTIONS) -> Any:
         """Return its value: an int where all parts are whole and nothing divides, else a float; None where a part is.
 
-        Values may be of any type that has Python's operators. Raises ConfigError for a name without a value and for
-        what has none, as a division by 0.
+        Values may be of any type that has Python's operators; `functions` are then what `FUNCTIONS` are of numbers.
+        Raises ConfigError for a name without a value and for what has none, as a division by 0.
         """
         for name in self.names:
             if name not in values:
@@ -86,7 +91,7 @@ class Formula:
         if any(values[name] is None for name in self.names):
             return None
         try:
-            return _value(self._root, values)
+            return _value(self._root, values, functions)
         except (ArithmeticError, ValueError, TypeError) as error:
             raise ConfigError(f"{self.text}: has no value ({error})") from None
 
@@ -128,14 +133,14 @@ def _names(node: ast.AST) -> list[str]:
     return [name] if name else [found for part in _parts(node) for found in _names(part)]
 
 
-def _value(node: ast.AST, values: Mapping[str, Any]) -> Any:
+def _value(node: ast.AST, values: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Any:
     if name := _dotted(node):
         return values[name]
     if isinstance(node, ast.Constant):
         return node.value
-    parts = [_value(part, values) for part in _parts(node)]
+    parts = [_value(part, values, functions) for part in _parts(node)]
     if isinstance(node, ast.Call):
-        found = FUNCTIONS[str(_dotted(node.func))](*parts)
+        found = functions[str(_dotted(node.func))](*parts)
     else:
         found = _OPERATORS[type(node.op)](*parts)  # type: ignore[attr-defined]
     if isinstance(found, complex) or (isinstance(found, int | float) and not abs(found) < _LARGEST):

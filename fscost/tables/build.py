@@ -13,8 +13,8 @@ from fscost.tables.comparison import Comparison, Keys, baseline_of
 from fscost.tables.headings import Heads, label_of
 from fscost.tables.lines import Line, Record, Values, sizes_of
 from fscost.tables.marks import NO_EFFECT, NOT_REACHED, OUTSIDE, UNKNOWN, Mark, MarkKind, unknown
+from fscost.tables.own_formula import formula_values, has_baseline, quantity_of, sources_of
 from fscost.tables.provenance import provenance
-from fscost.tables.quantities import QUANTITIES, source_of
 from fscost.tables.quantity import Kind, Quantity
 from fscost.tables.seeds import counts_of, groups_of, sentences, with_counts
 from fscost.tables.shown_columns import as_logged, columns_of, leaving
@@ -100,7 +100,7 @@ def _parts(
     data = [[_datum(column, *pair, spec) for pair in zip(lines, baselines, strict=True)] for column in columns]
     groups, parts = groups_of(lines, keys), []
     for column, own in zip(columns, data, strict=True):
-        quantity = QUANTITIES[column.quantity]
+        quantity = quantity_of(column)
         family = [d for c, some in zip(columns, data, strict=True) if _shares_unit(c, column) for d in some]
         unit = unit_for(column.unit, family, spec.aggregate) if quantity.kind is Kind.BYTES else ""
         alike = family if quantity.family == "share" else own  # under one heading
@@ -115,28 +115,37 @@ def _parts(
 
 
 def _shares_unit(one: ColumnSpec, other: ColumnSpec) -> bool:
-    a, b = QUANTITIES[one.quantity], QUANTITIES[other.quantity]
+    a, b = quantity_of(one), quantity_of(other)
     return a.kind is b.kind is Kind.BYTES and (a.family, one.unit) == (b.family, other.unit)
 
 
 def _datum(column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpec) -> Datum:
-    quantity = QUANTITIES[column.quantity]
-    is_estimate = quantity.kind is Kind.SECONDS or column.measure == NETWORK or _is_closed_form(quantity, line)
-    is_estimate = is_estimate and quantity.kind not in (Kind.METRIC, Kind.COUNT)
+    quantity = quantity_of(column)
+    is_estimate = any(_is_estimate(part, column, line) for part in sources_of(column))
+    if column.formula:
+        runs = _runs_behind(line, baseline if has_baseline(column) else None)
+        return Datum(formula_values(column, line, baseline, spec.aggregate), runs, is_estimate)
     if quantity.of is not None:
         return Datum(quantity.of(line, column), line.ids, is_estimate, quantity.notes(line))
-    runs = line.ids + tuple(run for run in (baseline.ids if baseline else ()) if run not in line.ids)
+    runs = _runs_behind(line, baseline)
     return Datum(_relative(quantity, column, line, baseline, spec), runs, is_estimate)
 
 
-def _is_closed_form(quantity: Quantity, line: Line) -> bool:
+def _runs_behind(line: Line, baseline: Line | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*line.ids, *(baseline.ids if baseline else ()))))
+
+
+def _is_estimate(quantity: Quantity, column: ColumnSpec, line: Line) -> bool:
     """Return whether no message was counted: neither by fscost nor, of what FederatedScope logs, by that."""
-    return (line.is_estimate or line.is_derived) and not quantity.is_logged
+    if quantity.kind in (Kind.METRIC, Kind.COUNT):
+        return False
+    is_closed_form = (line.is_estimate or line.is_derived) and not quantity.is_logged
+    return quantity.kind is Kind.SECONDS or column.measure == NETWORK or is_closed_form
 
 
 def _relative(quantity: Quantity, column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpec) -> Values:
     """Return what a line's mean is relative to its baseline's, which can be checked against the table itself."""
-    of, relative = source_of(column).of, quantity.relative
+    of, relative = sources_of(column)[0].of, quantity.relative
     assert of is not None and relative is not None
     own = of(line, column)
     if isinstance(own, Mark):

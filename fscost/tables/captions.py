@@ -15,7 +15,7 @@ from fscost.tables.headings import Heads, of_axis
 from fscost.tables.lines import Line, Record, bytes_columns, is_missing, is_unknown, sizes_of
 from fscost.tables.marks import DOUBTED, ESTIMATED, NO_EFFECT, SO_FAR, Mark
 from fscost.tables.numbers import whole
-from fscost.tables.quantities import QUANTITIES, source_of
+from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantity import Kind
 from fscost.tables.seeds import counts_of, number_of
 from fscost.tables.spec import TableSpec
@@ -40,7 +40,7 @@ def counted(lines: Sequence[Line], columns: Sequence[ColumnSpec], rows: Sequence
 
 
 def _is_of_bytes(column: ColumnSpec) -> bool:
-    return source_of(column).kind is Kind.BYTES
+    return any(part.kind is Kind.BYTES for part in sources_of(column))
 
 
 def messages_of(measure: str, traffics: Sequence[str]) -> str:
@@ -88,11 +88,12 @@ def reading(
 
 
 def _sentences(columns: Sequence[ColumnSpec], heads: Heads) -> Iterator[str]:
-    return (say(heads.wording(column)) for column in columns for say in QUANTITIES[column.quantity].sentences)
+    said = (say(heads.wording(column)) for column in columns for say in quantity_of(column).sentences)
+    return filter(None, said)
 
 
 def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
-    timed = [column for column in columns if QUANTITIES[column.quantity].needs_network]
+    timed = [column for column in columns if any(part.needs_network for part in sources_of(column))]
     has_peers = any(not _is_zero(run.get(f"{t}_peer_messages")) for c in columns for t in c.traffics
                     for line in lines for run in line.runs)  # fmt: skip
     if has_peers and (timed or any(column.measure == NETWORK for column in columns)):
@@ -231,7 +232,7 @@ def _estimates(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator
         yield _ESTIMATES["derived"]
     if any(column.measure == NETWORK for column in columns):
         yield _ESTIMATES[NETWORK]
-    if any(QUANTITIES[column.quantity].kind is Kind.SECONDS for column in columns):
+    if any(part.kind is Kind.SECONDS for column in columns for part in sources_of(column)):
         yield _ESTIMATES["times"]
 
 

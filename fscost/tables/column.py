@@ -23,6 +23,15 @@ ALL = "all"
 """All traffic: training, evaluation and control."""
 
 
+@dataclass(frozen=True)
+class ColumnFormula:
+    """What a column computes of quantities: a formula, the unit of its numbers, and which way is better, if any."""
+
+    text: str
+    unit: str = ""
+    better: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ColumnSpec:
     """A column; raises TableError for a value that is none of the choices.
@@ -30,8 +39,9 @@ class ColumnSpec:
     `decimals` fixes how many there are, `precision` asks for so many significant digits of the smallest number.
     `better` says which way of `metric` is, where its name does not say, or says another. `target` is a
     value of `metric` as it is logged: 0.9 for an accuracy of 90 %. A relative number compares `of`, where that is
-    another quantity than its own. With `if_varying` it stands only where lines differ in it. `logged` is how runs log
-    accuracies: as a share, in percent, or, where values are larger, as neither.
+    another quantity than its own. Where there is a `formula`, it is what is computed, and `quantity` its text. With
+    `if_varying` it stands only where lines differ in it. `logged` is how runs log accuracies: as a share, in percent,
+    or, where values are larger, as neither.
     """
 
     quantity: str
@@ -45,6 +55,7 @@ class ColumnSpec:
     target: float = 0.5
     head: str = ""
     of: str = ""
+    formula: ColumnFormula | None = None
     if_varying: bool = False
     connection: Connection | None = None
     logged: Logged = "share"

@@ -11,7 +11,7 @@ from fscost.tables.column import AUTO_UNITS, ColumnSpec
 from fscost.tables.lines import Values
 from fscost.tables.marks import ESTIMATED, UNKNOWN, Mark, MarkKind
 from fscost.tables.numbers import Number, counted, deviation_of
-from fscost.tables.quantities import source_of
+from fscost.tables.own_formula import sources_of
 from fscost.tables.quantity import Kind, Quantity
 from fscost.tables.table import Emphasis, Entry
 
@@ -107,7 +107,9 @@ def style_of(
     decimals = column.decimals
     if decimals is None or (quantity.kind is Kind.COUNT and not varies and all(map(float.is_integer, values))):
         decimals = _decimals(column, quantity, unit, values, varies=varies)
-    is_estimate = column.measure == NETWORK and source_of(column).kind in (Kind.BYTES, Kind.SECONDS)
+    is_estimate = column.measure == NETWORK and any(
+        part.kind in (Kind.BYTES, Kind.SECONDS) for part in sources_of(column)
+    )
     tied_from = 100.0 if quantity.kind is Kind.PERCENT else 0.0  # what is left of the bytes is the estimate
     tolerance = TIED if is_estimate else 0.0
     return Style(quantity, unit, scale, decimals, aggregate, varies and aggregate == "mean_std", tolerance, tied_from)
@@ -116,6 +118,8 @@ def style_of(
 def _scale(column: ColumnSpec, quantity: Quantity, unit: str) -> float:
     if quantity.kind is Kind.BYTES:
         return UNITS[unit]
+    if quantity.kind is Kind.OWN:
+        return quantity.scale
     return 1 / column.factor if quantity.kind is Kind.METRIC else 1
 
 
@@ -126,6 +130,8 @@ def _decimals(column: ColumnSpec, quantity: Quantity, unit: str, values: Sequenc
         return 1 if varies else 2  # a deviation of whole percents makes more decimals noise
     if quantity.suffix:  # 3.9× is plain, 1.04× needs its second digit
         return 1 if all(value in (0, 1) or value >= 2 for value in values) else 2
+    if quantity.unit == "%":
+        return 1
     if quantity.kind in fixed:
         return fixed[quantity.kind]
     if not values or (quantity.kind is Kind.BYTES and unit in ("B", "bit") and all(map(float.is_integer, values))):

@@ -13,7 +13,7 @@ from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, UNKNOWN
 from fscost.tables.numbers import Number, whole
 from fscost.tables.option_values import Given
-from fscost.tables.quantities import QUANTITIES, source_of
+from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantity import Kind, Wording
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry
@@ -63,7 +63,7 @@ class Heads:
 
     def _arrow(self, column: ColumnSpec) -> str:
         """Return which way a metric is better; of bytes and times nobody asks."""
-        if not self.spec.best or QUANTITIES[column.quantity].kind is not Kind.METRIC:
+        if not self.spec.best or quantity_of(column).kind is not Kind.METRIC:
             return ""
         return {"higher": "↑", "lower": "↓", "": ""}[column.direction]
 
@@ -72,9 +72,9 @@ class Heads:
         if column.quantity == "rounds" and self._has_rounds:
             return "rounds_trained"
         settings = [] if style.quantity.kind in (Kind.BYTES, Kind.METRIC, Kind.COUNT) else ["measure"]  # bytes name it
-        settings += ["metric", "target"] if QUANTITIES[column.quantity].waits else []
+        settings += ["metric", "target"] if quantity_of(column).waits else []
         settings += ["better"] if column.better else []
-        settings += ["of"] if QUANTITIES[column.quantity].relative else []
+        settings += ["of"] if quantity_of(column).relative else []
         apart = [str(getattr(column, key)) for key in settings if self._differs(column, key)]
         return "_".join(filter(None, [_raw(column, style), *apart]))
 
@@ -92,20 +92,20 @@ class Heads:
         """Return what a column is called; with what it counts where another of its quantity counts others."""
         if column.head:
             return column.head
-        if QUANTITIES[column.quantity].kind in (Kind.METRIC, Kind.COUNT):
+        if quantity_of(column).kind in (Kind.METRIC, Kind.COUNT):
             return self._name(column)
-        settings = () if QUANTITIES[column.quantity].is_logged else ("of", "measure", "traffic")
+        settings = () if quantity_of(column).is_logged else ("of", "measure", "traffic")
         apart = [getattr(column, key).replace("_", " ") for key in settings if self._differs(column, key)]
         return ", ".join(filter(None, [self._name(column), *apart]))
 
     def wording(self, column: ColumnSpec) -> Wording:
         """Return what a sentence about a column names."""
         alike = (self.name(other) for other in self._columns if other.quantity == column.quantity)
-        source = source_of(column).key.replace("_", " ")
+        source = sources_of(column)[0].key.replace("_", " ")
         return Wording(column, self.name(column), ", ".join(dict.fromkeys(alike)), self.baseline, source)
 
     def _name(self, column: ColumnSpec) -> str:
-        quantity = QUANTITIES[column.quantity]
+        quantity = quantity_of(column)
         if quantity.key == "rounds" and self._has_rounds:
             return "Rounds trained"
         if quantity.relative and quantity.against and quantity.kind is Kind.FACTOR and quantity.better == "lower":
@@ -132,21 +132,21 @@ def _value(axis: str, value: Any, spec: TableSpec) -> str:
 
 def _long(column: ColumnSpec, name: str, unit: str) -> str:
     """Return a heading that says in one line what a shared one and its own say together."""
-    if QUANTITIES[column.quantity].family == "share":
+    if quantity_of(column).family == "share":
         unit = f"{unit}/{column.per.replace(' and ', '/')}"
-    if group := QUANTITIES[column.quantity].group:
+    if group := quantity_of(column).group:
         return f"{group}: {name} ({unit})"
-    until = f" until {column.target_name}" if QUANTITIES[column.quantity].waits else ""
+    until = f" until {column.target_name}" if quantity_of(column).waits else ""
     return f"{name}{until} ({unit})" if unit else f"{name}{until}"
 
 
 def _in_group(column: ColumnSpec, name: str, unit: str) -> tuple[str, str, str]:
     """Return the heading that a column shares with its neighbours, its own, and its unit."""
-    if QUANTITIES[column.quantity].waits:
+    if quantity_of(column).waits:
         return f"Until {column.target_name}", f"{name} ({unit})" if unit else name, unit
-    if group := QUANTITIES[column.quantity].group:
+    if group := quantity_of(column).group:
         return f"{group} ({unit})", name, unit
-    if QUANTITIES[column.quantity].family == "share":
+    if quantity_of(column).family == "share":
         return f"Per {column.per} ({unit})", name, unit
     return "", name, unit
 
@@ -157,6 +157,8 @@ def _unit(column: ColumnSpec, style: Style) -> str:
             return style.unit
         case Kind.SECONDS:
             return "s"
+        case Kind.OWN:
+            return style.quantity.unit
         case Kind.PERCENT:
             return "%"
         case Kind.METRIC:
@@ -175,7 +177,7 @@ def _raw(column: ColumnSpec, style: Style) -> str:
     traffic = f"{column.traffic}_" if column.traffic != Traffic.TRAINING else ""
     measure = f"_{column.measure}" if kind is Kind.BYTES else ""
     unit = f"_{kind.value}" if kind in (Kind.BYTES, Kind.SECONDS, Kind.PERCENT) else ""
-    return f"{traffic}{column.quantity}{measure}{unit}"
+    return f"{traffic}{style.quantity.key}{measure}{unit}"
 
 
 def label_of(key: str, value: Any, spec: TableSpec) -> Entry:

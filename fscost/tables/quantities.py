@@ -17,7 +17,7 @@ from fscost.tables.lines import (
     message_columns,
 )
 from fscost.tables.marks import DOUBTED, NOT_REACHED, SO_FAR, UNKNOWN, Mark, MarkKind, not_reached, unknown
-from fscost.tables.network_model import Connection, Course
+from fscost.tables.network_model import FOR_EXAMPLE, Connection, Course
 from fscost.tables.quantity import Kind, Of, Quantity, Wording
 
 # --- bytes ----------------------------------------------------------------------------------------
@@ -224,7 +224,9 @@ def _time(value: Callable[[Connection, Course], float | None]) -> Of:
 
     def of(line: Line, column: ColumnSpec) -> Values:
         connection = column.connection
-        if connection is None or (line.status is Status.DONE and not line.is_synchronous):
+        if connection is None:
+            return unknown(f"times need the clients' link: {FOR_EXAMPLE}")
+        if line.status is Status.DONE and not line.is_synchronous:
             return UNKNOWN
         return _of_courses(lambda course: value(connection, course))(line, column)
 
@@ -356,11 +358,6 @@ _LIST = (
 
 QUANTITIES = {quantity.key: quantity for quantity in _LIST}
 """Key → quantity: what ``table.columns`` can name."""
-
-
-def source_of(column: ColumnSpec) -> Quantity:
-    """Return what the numbers of a column are made of: of relative ones, the quantity that they compare."""
-    return QUANTITIES[column.of or QUANTITIES[column.quantity].against or column.quantity]
 
 
 def comparable() -> list[str]:

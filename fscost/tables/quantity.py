@@ -21,6 +21,7 @@ class Kind(Enum):
     METRIC = ""
     COUNT = "rounds"
     FACTOR = "factor"
+    OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Quantity:
     unit. group: a heading that it shares with its neighbours. optional: its column is left out where no line has any.
     may_leave: its column may be named with ``?``. waits: for a metric to reach the target. in_logs: what
     FederatedScope logs instead, for runs without a ledger. notes: marks behind its numbers of a line. suffix: what
-    stands behind each.
+    stands behind each. Of one of somebody's own, numbers are printed in `unit`, of which one is `scale` base units.
     """
 
     key: str
@@ -74,6 +75,8 @@ class Quantity:
     in_logs: Sequence[str] = ()
     notes: Callable[[Line], tuple[Mark, ...]] = lambda line: ()
     suffix: str = ""
+    unit: str = ""
+    scale: float = 1
 
     @property
     def is_logged(self) -> bool:

@@ -11,7 +11,7 @@ from fscost.cells.outcome import Status
 from fscost.errors import TableError, nearest
 from fscost.tables.column import ALL, ColumnSpec, Logged
 from fscost.tables.lines import Line, Record, is_missing, is_unknown
-from fscost.tables.quantities import QUANTITIES, source_of
+from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantity import Kind
 from fscost.tables.spec import TableSpec
 
@@ -39,19 +39,21 @@ def _are_logs_alone(cells: Sequence[Record]) -> bool:
 
 
 def _is_reported(column: ColumnSpec) -> bool:
-    quantity = QUANTITIES[column.quantity]
-    of_bytes = source_of(column).kind in (Kind.BYTES, Kind.SECONDS) or quantity.kind is Kind.SECONDS
+    quantity = quantity_of(column)
+    of_bytes = (
+        any(part.kind in (Kind.BYTES, Kind.SECONDS) for part in sources_of(column)) or quantity.kind is Kind.SECONDS
+    )
     return column.measure == "reported" and of_bytes and not quantity.is_logged
 
 
 def _in_logs(column: ColumnSpec) -> Iterator[ColumnSpec]:
-    for quantity in QUANTITIES[column.quantity].in_logs:
+    for quantity in quantity_of(column).in_logs:
         yield replace(column, quantity=quantity, traffic=ALL)
 
 
 def _has_any(column: ColumnSpec, cells: Sequence[Record], spec: TableSpec) -> bool:
     """Return whether a column stands in the table: an optional one only where runs have numbers of it."""
-    quantity = QUANTITIES[column.quantity]
+    quantity = quantity_of(column)
     if not quantity.optional:
         return True
     if quantity.needs_network:
@@ -72,7 +74,7 @@ def leaving(columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Seq
     return [
         column
         for column in columns
-        if column.if_varying and (not is_compared if QUANTITIES[column.quantity].relative else is_as_asked)
+        if column.if_varying and (not is_compared if quantity_of(column).relative else is_as_asked)
     ]
 
 
@@ -113,11 +115,11 @@ def _said_of_default(instead: str, names: Collection[str]) -> Iterator[str]:
 
 
 def _shows_metric(column: ColumnSpec) -> bool:
-    return QUANTITIES[column.quantity].kind is Kind.METRIC or QUANTITIES[column.quantity].waits
+    return quantity_of(column).waits or any(part.kind is Kind.METRIC for part in sources_of(column))
 
 
 def _is_of_default(column: ColumnSpec) -> bool:
-    return column.metric == _DEFAULT and QUANTITIES[column.quantity].kind is Kind.METRIC
+    return column.metric == _DEFAULT and quantity_of(column).kind is Kind.METRIC
 
 
 _LOSSES = ("test_avg_loss", "val_avg_loss", "test_loss", "val_loss")
@@ -147,7 +149,7 @@ def _known(column: ColumnSpec, lines: Sequence[Line], names: set[str]) -> Column
 
 def check_direction(column: ColumnSpec) -> None:
     """Raise TableError for a target of a metric of which nobody knows which way is better."""
-    if QUANTITIES[column.quantity].waits and not column.direction:
+    if quantity_of(column).waits and not column.direction:
         raise TableError(f"table.metric={column.metric}: nobody knows when it reaches a target; {_SAY}")
 
 
@@ -157,7 +159,7 @@ def check_target(column: ColumnSpec) -> None:
         return
     if column.logged == "share" and not 0 <= column.target <= 1:
         raise TableError(f"table.target={column.target}: an accuracy is logged as 0 to 1; write 0.9 for 90 %")
-    if column.logged == "percent" and QUANTITIES[column.quantity].waits and not 1 < column.target <= 100:
+    if column.logged == "percent" and quantity_of(column).waits and not 1 < column.target <= 100:
         raise TableError(f"table.target={column.target}: these runs log {column.metric} in percent; write 90 for 90 %")
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 from fscost.cells.cell import AXES, Cell
 from fscost.cells.measure import MEASURES, NETWORK, UNITS, Link, Traffic
+from fscost.cells.metric import DIRECTIONS
 from fscost.errors import TableError, nearest
 from fscost.protocol import fs_options
-from fscost.tables.column import ALL, ColumnSpec, one_of
+from fscost.tables.column import ALL, ColumnFormula, ColumnSpec, one_of
 from fscost.tables.lines import SWEEP
 from fscost.tables.network_model import FOR_EXAMPLE, Connection
 from fscost.tables.option_values import ADAPTER, RANK, VIRTUAL_TOKENS, as_written, shown_options
+from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantities import QUANTITIES, comparable
 from fscost.tables.table import PAGES, Page
 
@@ -27,7 +29,7 @@ SIDES = (*AXES, SWEEP)
 KEYS = (*SIDES, "params", "engine", "framework", "protocol", "fs_commit")
 """What can name rows, beside any option that varies."""
 
-_OF_COLUMNS = ("quantity", "head", "of", "if_varying", "logged")
+_OF_COLUMNS = ("quantity", "head", "of", "formula", "if_varying", "logged")
 """Settings that a table has for no column but that which has them."""
 
 AGGREGATES = ("mean_std", "mean", "median")
@@ -192,7 +194,8 @@ class TableSpec:
     def _check_times(self, column: ColumnSpec) -> None:
         if self.needs_network and self.connection is None:
             raise TableError(f"table={self.name}: times need the clients' link; set {FOR_EXAMPLE}")
-        if self.connection and QUANTITIES[column.quantity].needs_network and column.traffic != Traffic.TRAINING:
+        is_timed = any(part.needs_network for part in sources_of(column))
+        if self.connection and is_timed and column.traffic != Traffic.TRAINING:
             what = "communication times are those of training rounds"
             raise TableError(
                 f"table.traffic={column.traffic}: {what}; leave network.… out or set table.traffic=training"
@@ -225,6 +228,8 @@ class TableSpec:
         return [self._column_spec(column, shared) for column in self.columns]
 
     def _column_spec(self, column: Any, shared: Mapping[str, Any]) -> ColumnSpec:
+        if isinstance(column, Mapping) and "formula" in column:
+            return _formula_spec(column, shared)
         own = {"quantity": column} if isinstance(column, str) else column
         if not isinstance(own, Mapping) or "quantity" not in own:
             raise TableError(
@@ -232,7 +237,7 @@ class TableSpec:
             )
         name = str(own["quantity"]).removesuffix("?")
         one_of("columns", name, QUANTITIES)
-        known = {f.name for f in fields(ColumnSpec)} - {"connection", "if_varying", "logged"}
+        known = {f.name for f in fields(ColumnSpec)} - {"connection", "formula", "if_varying", "logged"}
         for key in own.keys() - known:
             raise TableError(f"table.columns.{key}: a column has no such setting{nearest(str(key), known)}")
         if QUANTITIES[name].is_logged:
@@ -272,6 +277,29 @@ def _in_full(named: Any) -> Any:
         return [_in_full(key) for key in named]
     key, mark = (named.removesuffix("?"), "?" * named.endswith("?")) if isinstance(named, str) else ("", "")
     return _SHORT[key] + mark if key in _SHORT else named
+
+
+_OF_FORMULAS = ("head", "traffic", "measure", "metric", "target", "precision", "decimals")
+"""Settings of a column that one with a formula has too, beside a unit and a way that is better."""
+
+
+def _formula_spec(given: Mapping[str, Any], shared: Mapping[str, Any]) -> ColumnSpec:
+    """Return a column that computes a formula."""
+    known = ("formula", "unit", "better", *_OF_FORMULAS)
+    for key in given:
+        if key not in known:
+            raise TableError(f"table.columns.{key}: a formula has no such setting{nearest(str(key), known)}")
+    for key in ("formula", "unit"):
+        if not isinstance(given.get(key, ""), str):
+            raise TableError(f"table.columns.{key}={given[key]}: must be text")
+    if given.get("better") is not None:
+        one_of("columns.better", given["better"], DIRECTIONS)
+    own = ColumnFormula(str(given["formula"]), str(given.get("unit", "")), str(given.get("better") or ""))
+    unit = own.unit if own.unit in UNITS else shared["unit"]
+    settings = {key: given[key] for key in _OF_FORMULAS if key in given}
+    column = ColumnSpec(**{**shared, **settings, "quantity": own.text, "formula": own, "unit": unit})
+    quantity_of(column)
+    return column
 
 
 def _check_of(name: str, of: str) -> None:

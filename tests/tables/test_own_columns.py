@@ -1,15 +1,19 @@
 """Columns of one's own: factors, savings, means per round and client, shares and bits, against sums over ledgers."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fscost.collect import runs_below
 from fscost.engine.estimate import EstimateEngine
 from fscost.errors import TableError
 from fscost.store.store import Store
+from fscost.tables import TableSpec
+from fscost.tables.physical_unit import Unit
 from tests.conftest import cells_of, execute
-from tests.tables.recorded import ROUNDS, entries, runs_of, sent, table_of, unpacked
+from tests.tables.recorded import ROUNDS, entries, evaluated, runs_of, sent, table_of, unpacked
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +130,130 @@ def test_bits(paper: Path, unit: str, text: str, said: str | None) -> None:
     assert entry.text == text
     assert entry.value == sent(runs_of(paper, "fedavg", "mlp_s", 3)[0], "training")  # in CSV they stay bytes
     assert [sentence for sentence in table.reading if "= 10" in sentence] == ([said] if said else [])
+
+
+# --- formulas -------------------------------------------------------------------------------------
+
+
+def of(text: str, **more: str) -> dict[str, str]:
+    return {"formula": text, **more}
+
+
+def test_a_formula_is_computed_for_each_run(paper: Path) -> None:
+    columns = [
+        of("total_uplink / params", unit="B/param", head="Each"),
+        of("total * 8 * 2e-9", unit="J", head="Energy"),
+    ]
+    table = table_of(paper, rows=["model", "params", "clients", "method"], columns=columns)
+    assert [column.full_head for column in table.columns[4:]] == ["Each (B/param)", "Energy (J)"]
+    assert {"Each: total uplink / params.", "Energy: total * 8 * 2e-9."} <= {*table.reading}
+    for row in table.rows:
+        model, params, clients, method = (entry.value for entry in row.entries[:4])
+        run = runs_of(paper, method, model, clients)[0]
+        assert row.entries[4].value == pytest.approx(sent(run, "training", link="uplink") / params)
+        assert row.entries[5].value == pytest.approx(sent(run, "training") * 8 * 2e-9)
+
+
+def test_bytes_by_formula_have_the_units_of_bytes(paper: Path) -> None:
+    table = table_of(
+        paper, columns=[of("total / clients / rounds", better="lower"), of("total", unit="GiB", head="All")]
+    )
+    assert [column.full_head for column in table.columns[3:]] == ["total / clients / rounds (kB)", "All (GiB)"]
+    found = _by_head(table, "total / clients / rounds (kB)")
+    assert found["mlp_s 3 fedper"].emphasis == "best"
+    run = runs_of(paper, "fedper", "mlp_s", 3)[0]
+    assert found["mlp_s 3 fedper"].text == f"{sent(run, 'training') / 3 / ROUNDS / 1000:.2f}"
+    assert not _by_head(table, "All (GiB)")["mlp_s 3 fedper"].emphasis
+
+
+def test_a_formula_with_the_baseline_is_of_means(paper: Path) -> None:
+    table = table_of(paper, columns=["saving", of("1 - total / baseline.total", unit="%")], baseline="fedper")
+    for row in table.rows:
+        assert row.entries[-1].text == row.entries[-2].text
+        assert row.entries[-1].runs == row.entries[-2].runs
+
+
+@pytest.mark.parametrize("percent", [False, True])
+def test_accuracies_are_shares_however_they_are_logged(tmp_path: Path, percent: bool) -> None:
+    folder = unpacked(tmp_path)
+    run = runs_of(folder, "fedavg", "mlp_s", 3)[0]
+    if percent:
+        log = run / "eval_results.log"
+        times = lambda found: f"'test_acc': {100 * float(found[1])}"  # noqa: E731
+        log.write_text(re.sub(r"'test_acc': ([\d.e-]+)", times, log.read_text()))
+    table = table_of(
+        [pair for pair in runs_below(folder) if pair[1].path == run], columns=[of("final / total", unit="%/MB")]
+    )
+    expected = evaluated(run)[-1] / (100 if percent else 1) * 100 / (sent(run, "training") / 1e6)
+    assert only(table, "final_total") == pytest.approx(expected * 0.01 / 1e6)
+    assert table.rows[0].entries[-1].text == f"{expected:.0f}"
+
+
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        (of("total / uplink_messages"), None),
+        (of("bytes_to / params", unit="B/param"), "—"),
+        (of("total / (clients - 3)"), "n/a"),
+    ],
+)
+def test_where_a_part_is_not_known_the_whole_is_not(paper: Path, column: dict[str, str], why: str | None) -> None:
+    if why is None:
+        with pytest.raises(TableError, match="uplink_messages is nothing to compute with"):
+            table_of(paper, columns=[column])
+        return
+    found = _by_head(table_of(paper, columns=[column], target=0.999, unit="B"), _head(column))
+    assert found["mlp_s 3 fedavg"].text == why
+
+
+def _head(column: dict[str, str]) -> str:
+    unit = column.get("unit", "B")
+    until = " until 99.9 % accuracy" if "bytes_to" in column["formula"] else ""
+    return f"{column['formula']}{until} ({unit})"
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (of("total + total_time"), "total + total_time: has no value (B and s are not the same kind)"),
+        (of("total + params"), "total + params: has no value (B and a plain number are not the same kind)"),
+        (of("max(total, params)"), "max(total, params): has no value (B and a plain number are not the same kind)"),
+        (of("total / params", unit="MB/s"), "total / params: is B, which cannot be printed in MB/s"),
+        (of("final / total"), "final / total: is 1/B; say in which unit, as unit: 1/B"),
+        (of("total / total_time", unit="MB"), "total / total_time: is B/s, which cannot be printed in MB"),
+        (of("params", unit="MB"), "params: is a plain number, which cannot be printed in MB"),
+        (of("total / 1e9", unit="GB"), "total / 1e9: GB converts already; leave out 1e+09"),
+        (of("total * 8 / 1e6", unit="Mbit"), "total * 8 / 1e6: Mbit converts already; leave out "),
+        (of("100 * final", unit="%"), "100 * final: % converts already; leave out 100"),
+        (of("total", unit="kWh"), "total: is B, not kWh; multiply it by how many kWh one is"),
+        (of("total * 3e-11", unit="kWh/GB"), "unit: kWh/GB: nobody knows kWh, so GB cannot be converted"),
+        (of("3 * 4"), "3 * 4: names no quantity; there are uplink, "),
+        (of("totl / params"), "totl / params: totl is nothing to compute with (did you mean total?); there are "),
+        (of("ratio * 2"), "ratio * 2: ratio is nothing to compute with"),
+        (of("__import__('os').system('ls')"), "__import__('os').system('ls') is no part of"),
+        (of("total ** total"), "total ** total: has no value (exponents go from -64 to 64)"),
+        (of("total", better="up"), "better=up: must be one of higher, lower"),
+        (of("total", unt="MB"), "unt: a formula has no such setting (did you mean unit?)"),
+        ({"formula": 3}, "formula=3: must be text"),
+    ],
+)  # fmt: skip
+def test_what_is_no_formula_is_told(column: dict[str, Any], words: str) -> None:
+    with pytest.raises(TableError) as caught:
+        TableSpec(columns=[column])
+    assert str(caught.value).startswith("table.columns.") and words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale"),
+    [
+        ("MB", 1e6),
+        ("Mbit/s", 125_000),
+        ("kB/client", 1000),
+        ("B/param", 1),
+        ("%/GB", 1e-11),
+        ("GB·h", 3.6e12),
+        ("kWh", 1),
+    ],
+)
+def test_units(unit: str, scale: float) -> None:
+    assert Unit.of(unit).scale == pytest.approx(scale)
