@@ -1,6 +1,7 @@
 """Text that shows all its characters, wherever it is printed."""
 
 import sys
+from contextlib import suppress
 
 
 def clean(text: str) -> str:
@@ -15,5 +16,7 @@ def clean(text: str) -> str:
 
 
 def say(line: str) -> None:
-    """Print a line on standard error, all its characters shown."""
-    print(clean(line), file=sys.stderr, flush=True)
+    """Print a line on standard error, all its characters shown; where that is gone or full, nobody is told."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(clean(line), file=sys.stderr, flush=True)

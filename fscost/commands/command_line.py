@@ -1,16 +1,18 @@
 """The command line: ``python -m fscost [VERB] OVERRIDE…``."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from fscost import __version__
 from fscost.commands.completion import answer, is_ours
 from fscost.errors import FscostError, nearest
-from fscost.printable import clean
+from fscost.printable import say
 
 VERBS = {
     "plan": "list the cells of a grid, their ids and what is done, missing or failed; runs nothing",
@@ -36,18 +38,51 @@ _HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 all done, 1 some cell failed, 2 the user's mistake."""
+    _fill_standard_files()
     words = _with_config_dir(list(sys.argv[1:] if argv is None else argv))
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
     except FscostError as error:
-        print("\n".join(map(clean, f"fscost: {error}".split("\n"))), file=sys.stderr)
+        for line in str(error).split("\n"):
+            say(f"fscost: {line}")
         return 2
     except KeyboardInterrupt:
-        print("fscost: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        say("fscost: interrupted; the same command goes on where it stopped")
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+        return _without_output(0)
+    except OSError as error:
+        say(f"fscost: {error.filename or 'standard output'}: {error.strerror or error}")
+        return 2 if error.filename else _without_output(2)
+
+
+def _fill_standard_files() -> None:
+    """Open what a shell has closed: a file of ours would take its number, and what is printed would land in it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    sys.stdout, sys.stderr = sys.stdout or open(1, "w"), sys.stderr or open(2, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        _show_any_character(stream)
+
+
+def _show_any_character(stream: TextIO) -> None:
+    """Show what a terminal of ASCII or Latin-1 lacks as ?; files are UTF-8 wherever they are written."""
+    if isinstance(stream, TextIOWrapper) and stream.encoding.lower() != "utf-8":
+        if stream.isatty():
+            stream.reconfigure(errors="replace")
+        else:
+            stream.reconfigure(encoding="utf-8")
+
+
+def _without_output(code: int) -> int:
+    """Return an exit code; what is left to be printed goes nowhere, where Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _dispatch(words: list[str]) -> int:

@@ -1,9 +1,11 @@
 """The verbs that compute, or list what there is to compute."""
 
+import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
+from types import FrameType
 
 from fscost.api.cell_states import Cells, cells_of
 from fscost.api.computation import check_here, compute_again, compute_missing
@@ -15,7 +17,7 @@ from fscost.printable import say
 def run_sweep(overrides: Sequence[str]) -> int:
     """Run the cells that are not done, then print the table and where it was written; return the exit code."""
     selection = Selection(overrides)
-    with _batch_end_as_interrupt():
+    with ended_by_signals():
         cells = compute_missing(selection, say)
     from fscost.commands.show import show_and_write  # here: pandas takes longer to import than most plans to make
 
@@ -25,7 +27,7 @@ def run_sweep(overrides: Sequence[str]) -> int:
 
 def rerun(words: Sequence[str], *, failed: bool, missing: bool) -> int:
     """Compute the selected cells again, all of them or only those in the given states; return the exit code."""
-    with _batch_end_as_interrupt():
+    with ended_by_signals():
         cells = compute_again(select(words), say, failed=failed, missing=missing)
     if not cells:
         say("no such cell; nothing was computed")
@@ -51,14 +53,38 @@ def _exit_code(cells: Cells) -> int:
     return 0 if len(cells.done) == len(cells) else 1
 
 
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, the end of a batch job, and a terminal that was closed."""
+
+
 @contextmanager
-def _batch_end_as_interrupt() -> Iterator[None]:
-    """Take SIGTERM, which ends a batch job, as Ctrl-C."""
+def ended_by_signals() -> Iterator[None]:
+    """Take whatever ends a command as an interrupt, which ends what runs, and a second one at once.
+
+    What is ignored stays so, as SIGHUP under nohup.
+    """
     if current_thread() is not main_thread():  # which alone may say what signals do
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {number: answer for number in _ENDS if (answer := signal.getsignal(number)) is not signal.SIG_IGN}
     try:
+        for number in before:
+            signal.signal(number, _interrupt)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, answer in before.items():
+            signal.signal(number, answer)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    for number in _ENDS:
+        if signal.getsignal(number) is _interrupt:
+            signal.signal(number, _end_now)
+    raise KeyboardInterrupt
+
+
+def _end_now(_number: int, _frame: FrameType | None) -> None:
+    """End this process: its workers and locks end with it, jobs of a cluster may not."""
+    with suppress(OSError):
+        os.write(2, b"fscost: ended at once; jobs of a cluster may go on\n")
+    os._exit(130)

@@ -22,7 +22,9 @@ from fscost.printable import clean
 
 BOOT = Path(fscost.__file__).parent / "worker" / "boot.py"
 
-_END_S = 10.0
+_END_S = 3.0
+"""How long a worker has to end what it runs, before it is killed."""
+
 _LONGEST_WORDS = 200
 _TAIL_BYTES = 64 * 1024
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -39,9 +41,9 @@ class WorkerClosed(Exception):
 
 
 class Worker:
-    """A process that has imported `module` and runs each request in a fork of itself.
+    """A process that imports `module` and then runs each request in a fork of itself; it starts at once.
 
-    Raises ConfigError, which begins with `shown`, where it cannot be imported.
+    What it says begins with `shown`.
     """
 
     def __init__(self, python: Path, module: str, shown: str) -> None:
@@ -56,15 +58,27 @@ class Worker:
             # The order of FederatedScope's log keys depends on the first; a request says how many threads torch gets.
             env={"PYTHONHASHSEED": "0"} | os.environ | _ONE_THREAD,
         )
-        ready = self._read() or {"error": f"{self._ending()}{self._last_error()}"}
-        self._lock, self._asked, self._is_closed, self._has_ended = Lock(), 0, False, False
+        self._shown, self._ready, self._reader = shown, Reply(), Thread(target=self._answer, daemon=True)
+        self._starting, self._lock, self._asked, self._is_closed, self._has_ended = Lock(), Lock(), 0, False, False
         self._waiting: dict[int, Future[Reply]] = {}
-        if "error" in ready:
-            self.close()
-            raise ConfigError(f"{shown}: {ready['error']}")
-        self.versions: dict[str, str] = ready["versions"]
-        self._reader = Thread(target=self._answer, daemon=True)
-        self._reader.start()
+
+    def wait_until_ready(self) -> None:
+        """Return when it can be asked; raises ConfigError where it cannot be imported, WorkerClosed after `close`."""
+        with self._starting:
+            if not self._ready:
+                self._ready = self._read() or {"error": f"{self._ending()}{self._last_error()}"}
+                if "error" not in self._ready:
+                    self._reader.start()
+        if self._is_closed:
+            raise WorkerClosed
+        if "error" in self._ready:
+            raise ConfigError(f"{self._shown}: {self._ready['error']}")
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of what it has imported, once it is ready."""
+        found: dict[str, str] = self._ready["versions"]
+        return found
 
     @property
     def is_alive(self) -> bool:
@@ -86,17 +100,19 @@ class Worker:
         return future.result()
 
     def close(self) -> None:
-        """End the worker and what it runs."""
+        """End the worker and what it runs; one that still imports is not waited for."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._is_closed = True
         with suppress(BrokenPipeError):  # it is gone already
             self._process.stdin.close()
         try:
-            self._process.wait(_END_S)
+            self._process.wait(_END_S if self._ready else 0)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        if hasattr(self, "_reader"):
+        with self._starting:  # whoever waits for it knows by now
+            pass
+        if self._reader.is_alive():
             self._reader.join()
         self._process.stdout.close()
         self._errors.close()
@@ -146,15 +162,16 @@ class WarmWorker:
         self._worker: Worker | None = None
 
     def started(self, python: Path, shown: str) -> Worker:
-        """Return the worker; raises ConfigError, which begins with `shown`, where its module cannot be imported."""
+        """Return the worker when it is ready; raises ConfigError, which begins with `shown`, where it cannot be."""
         with self._lock:
             if self._is_closed:
                 raise WorkerClosed
             if self._worker is not None and not self._worker.is_alive:
                 self._worker.close()
                 self._worker = None
-            self._worker = self._worker or Worker(python, self._module, shown)
-            return self._worker
+            worker = self._worker = self._worker or Worker(python, self._module, shown)
+        worker.wait_until_ready()
+        return worker
 
     def close(self) -> None:
         """End the worker and what it runs."""

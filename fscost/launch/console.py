@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
@@ -49,9 +50,10 @@ class LiveProgress(LineProgress):
             return
         running = [one for one in under_way(self._store) if one.cell.id in self._left]
         self._at_once = max(self._at_once, len(running))
-        self._live.start()
-        self._flush()
-        self._live.update(self._view(running), refresh=True)
+        with suppress(OSError):  # a terminal that was closed ends no sweep
+            self._live.start()
+            self._flush()
+            self._live.update(self._view(running), refresh=True)
         self._drawn_s = time.monotonic()
 
     def ended(self, task: Task, ended: Ended, *, elsewhere: bool) -> None:
@@ -66,8 +68,9 @@ class LiveProgress(LineProgress):
         try:
             super().summary()
         finally:
-            self._live.stop()
-            self._flush()
+            with suppress(OSError):
+                self._live.stop()
+                self._flush()
 
     def _print(self, line: str, style: str = "") -> None:
         """Keep a line for the next look: drawing the bar below each of a thousand lines would take its time."""

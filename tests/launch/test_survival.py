@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,11 +26,16 @@ RUN_TIMES = ["wall_s", "fl_end_time_minutes", "global_convergence_time_minutes",
 class Command:
     """A sweep that is under way."""
 
-    def __init__(self, *words: str, cwd: Path) -> None:
+    def __init__(self, *words: str, cwd: Path, env: Mapping[str, str] | None = None) -> None:
         self._told = cwd / "told"
+        path = os.pathsep.join(filter(None, [(env or {}).get("PYTHONPATH"), os.environ.get("PYTHONPATH")]))
         with self._told.open("w") as told:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fscost", *words], cwd=cwd, stdout=subprocess.DEVNULL, stderr=told
+                [sys.executable, "-m", "fscost", *words],
+                cwd=cwd,
+                stdout=subprocess.DEVNULL,
+                stderr=told,
+                env=os.environ | ({"PYTHONPATH": path} if path else {}),
             )
 
     @property
@@ -142,6 +147,29 @@ def test_ctrl_c_stops_all_prints_the_summary_and_the_same_command_goes_on(tmp_pa
     until(lambda: not started(folder=tmp_path))
     assert "1 cells, 1 interrupted" in in_process("plan", *words[:2], "rounds=100000", cwd=tmp_path).out
     assert in_process("plan", cwd=tmp_path).out.splitlines()[-1] == "2 cells, 1 done, 1 interrupted"
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_worker_that_takes_long_to_start_is_not_waited_for(tmp_path: Path, by: signal.Signals) -> None:
+    """As on a network file system: the worker sleeps instead of importing, longer than anybody waits."""
+    (tmp_path / "slow").mkdir()
+    slow = "import sys, time\nif 'serve' in sys.orig_argv: time.sleep(100_000)\n"
+    (tmp_path / "slow" / "sitecustomize.py").write_text(slow)
+    command = Command("engine=builtin", "model=lr", cwd=tmp_path, env={"PYTHONPATH": f"{tmp_path}/slow"})
+    until(lambda: [pid for pid in started(folder=tmp_path) if "boot.py" in _command_line(pid)])
+    assert command.kill(by) == 130
+    assert "1 cells: 1 not computed in" in command.told
+    until(lambda: not started(folder=tmp_path))
+
+
+def test_what_nohup_ignores_ends_nothing(tmp_path: Path) -> None:
+    ignoring = "import signal, sys\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    (tmp_path / "ignoring").mkdir()
+    (tmp_path / "ignoring" / "sitecustomize.py").write_text(ignoring)
+    words = ("engine=builtin", "model=lr", "rounds=50")
+    command = Command(*words, cwd=tmp_path, env={"PYTHONPATH": f"{tmp_path}/ignoring"})
+    until(lambda: "1 to run" in command.told)
+    assert command.kill(signal.SIGHUP) == 0, command.told
 
 
 class TestABadCell:

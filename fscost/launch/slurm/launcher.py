@@ -24,6 +24,7 @@ from fscost.launch.slurm import squeue
 from fscost.launch.slurm.job import Job, listed, run_task
 from fscost.launch.slurm.sbatch import arrays
 from fscost.launch.task import Ended, How, Task
+from fscost.printable import say
 from fscost.store.store import Store
 
 _LOOK_S = 1.0
@@ -228,4 +229,4 @@ def _out_of_any_array() -> Iterator[None]:
 
 
 def _warn(line: str) -> None:
-    print(f"warning: {line}", file=sys.stderr, flush=True)
+    say(f"warning: {line}")
