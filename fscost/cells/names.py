@@ -52,7 +52,33 @@ def method_of(cell: Cell) -> str:
     used = [*_switched_on(cell), *_unnamed_sections(cell, base)]
     used = sorted([*used, *_trainers(cell, {base, *used})])
     names = ([] if base == "fedavg" and used else [base]) + used
-    return "+".join(dict.fromkeys(names))
+    return "+".join(dict.fromkeys([*names, *_codecs(cell)]))
+
+
+def _codecs(cell: Cell) -> Iterator[str]:
+    """Yield the codecs of messages for training, with the number that decides their bytes: ``topk 1% both ways``."""
+    up, down = (str(cell.get(f"codec.{link}", "none")) for link in ("uplink", "downlink"))
+    if up != "none":
+        yield _codec(up, cell) + " both ways" * (up == down)
+    if down not in ("none", up):
+        yield f"down {_codec(down, cell)}"
+
+
+def _codec(name: str, cell: Cell) -> str:
+    if name == "sign":
+        return name if cell.get("codec.scale", True) else "signum"
+    if name == "sketch" and (columns := cell.get("codec.columns")):
+        return f"{name} {cell.get('codec.rows', 5)}x{columns}"
+    if name in _OF_RATIO:
+        ratio = cell.get("codec.ratio", 0.01)
+        return f"{name} {100 * ratio:g}%" if isinstance(ratio, (int, float)) else f"{name} {ratio}"
+    if name == "quantise":
+        return f"{name} {cell.get('codec.bits', 8)}-bit"
+    return f"{name} {cell.get('codec.rank', 2)}" if name == "lowrank" else name
+
+
+_OF_RATIO = ("topk", "randomk", "sketch")
+"""Codecs of which a share of the elements decides the bytes."""
 
 
 def _switched_on(cell: Cell) -> Iterator[str]:

@@ -17,6 +17,7 @@ from fscost.plan.command_cell import command_cell
 from fscost.plan.hydra_config import GROUPS, raw_file
 from fscost.plan.plain_config import Tree, read_yaml, resolved
 from fscost.protocol import fs_options
+from fscost.protocol.codecs import without_unread
 from fscost.protocol.datasets import are_of_one_source, type_of
 from fscost.protocol.known_options import KnownOptions
 from fscost.protocol.pretrained import is_language_model, spec_in, spec_of_type
@@ -44,7 +45,7 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
         flat = _by_its_sizes(flat)
     if (path := resolved(config, "fs_client_config")) is not None:
         flat |= client_leaves(str(path), engine, options, flat.get("federate.client_num"))
-    return Cell(engine=engine, protocol=protocol, fs=fs_options.nested(fs_options.sparse(flat)))
+    return Cell(engine=engine, protocol=protocol, fs=fs_options.nested(fs_options.sparse(without_unread(flat))))
 
 
 def _check_given(override: Override, engine: str, options: KnownOptions) -> None:
@@ -132,7 +133,11 @@ def _named(config: Tree, parsed: list[Override], flat: Mapping[str, Any], file: 
 def _made_from(config: Tree, knobs: set[str]) -> list[str]:
     """Return the options whose value is an interpolation of one of these knobs."""
     raw = fs_options.leaves(config["fs"])
-    return [name for name, value in raw if any(f"${{{knob}}}" in str(value) for knob in knobs)]
+    return [
+        name
+        for name, value in raw
+        if any(f"${{{knob}}}" in str(value) or f"${{{knob}." in str(value) for knob in knobs)
+    ]
 
 
 def _is_brought(name: str, flat: Mapping[str, Any], file: Mapping[str, Any]) -> bool:

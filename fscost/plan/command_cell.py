@@ -79,7 +79,12 @@ def _unseen(parsed: Iterable[Override], names: list[str]) -> Iterator[str]:
         key = override.key_or_group
         if key in (*AXES, *names) or _NOT_OF_CELLS.fullmatch(key):
             continue
-        if key in OPTIONS or key.startswith(("args.", "fs.")):
+        if key.startswith("codec."):
+            yield (
+                f"{override.input_line}: what a command sends is its own; engine=builtin trains with codecs, "
+                "engine=estimate counts them"
+            )
+        elif key in OPTIONS or key.startswith(("args.", "fs.")):
             yield f"{key}: engine.command has no {{{key}}}, so that the command could not know it; write it in"
         else:
             yield f"{override.input_line}: has no effect with engine=command; its arguments are args.NAME=VALUE"

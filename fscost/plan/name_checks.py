@@ -31,7 +31,7 @@ from fscost.resources import conf
 _NULLABLE = (
     "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "fs_client_config", "config_dir", "sweeps",
     "engine.python", "engine.timeout_min", "engine.memory_gb", "network.uplink_mbps", "network.downlink_mbps",
-    "table.across", "table.baseline", "table.decimals", "table.better",
+    "codec.error_feedback", "table.across", "table.baseline", "table.decimals", "table.better",
 )  # fmt: skip
 
 _PLUGINS = {"slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
@@ -55,6 +55,8 @@ def check_name(override: Override, *, any_word: bool = False) -> None:
     key = override.key_or_group
     check_form(override)
     check_within(override)
+    if key == "codec" and not isinstance(override.value(), dict):
+        raise ConfigError(f"{override.input_line}: give a direction, codec.uplink=NAME, codec.downlink=NAME or both")
     if key in GROUPS:
         for option in _values(override):
             _check_option(key, option, any_word=any_word)

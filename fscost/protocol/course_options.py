@@ -7,6 +7,7 @@ from typing import Any
 
 from fscost.cells.cell import Cell
 from fscost.protocol import datasets, fs_options
+from fscost.protocol.codecs import Codec, codec_of
 from fscost.protocol.methods import BY_FEDERATE_METHOD, METHODS, Method
 from fscost.protocol.release import PROTOCOLS, Release, release_of
 
@@ -158,8 +159,30 @@ class Options:
 
     @property
     def uploads_differences(self) -> bool:
-        """Whether clients upload the difference to the model they received, as robust and asynchronous rules need."""
-        return any(method.uploads_differences for method in self.used_methods)
+        """Whether clients upload the difference to the model they received, as robust and asynchronous rules need.
+
+        And as most codecs do.
+        """
+        codec = self.codec("uplink")
+        packs_differences = codec is not None and not codec.uplink_takes_model
+        return packs_differences or any(method.uploads_differences for method in self.used_methods)
+
+    def codec(self, link: str) -> Codec | None:
+        """Return the codec of what travels for training over a link, None for none.
+
+        Raises ConfigError as `codec_of`.
+        """
+        return codec_of(self.__getitem__, link)
+
+    def has_feedback(self, link: str) -> bool:
+        """Return whether what is lost over a link is made good later: as the codec's method has it, or an option says.
+
+        Of the model itself nothing is.
+        """
+        codec, said = self.codec(link), self["codec.error_feedback"]
+        if codec is None or codec.takes_model(link):
+            return False
+        return codec.has_feedback if said is None else bool(said)
 
     @property
     def updates_per_aggregation(self) -> int:

@@ -27,7 +27,7 @@ CODECS: Mapping[str, Any] = {
     "codec.bucket": 512,
     "codec.stochastic": True,
     "codec.scale": True,
-    "codec.step": 0.01,
+    "codec.step": 0.05,
     "codec.rows": 5,
     "codec.columns": 0,
 }

@@ -61,12 +61,12 @@ def _beside(group: Sequence[Record]) -> str:
 
 
 def _product(group: Sequence[Record]) -> str:
-    factors = [(row["messages"], int(row["payload_bytes"]) / row["messages"]) for row in group]
-    if len({*factors}) > 1:
-        return " + ".join(f"{whole(n)} × {_bytes(size)}" for n, size in factors)
-    rounds = f"{whole(len(group))} rounds × " if len(group) > 1 else ""
-    (number, each), *_ = factors
-    return f"{rounds}{whole(number)} messages × {_bytes(each)}"
+    """Return rounds × messages × bytes, once for all rounds that are alike."""
+    alike = Counter((row["messages"], int(row["payload_bytes"]) / row["messages"]) for row in group)
+    return " + ".join(
+        f"{whole(rounds)} rounds × " * (rounds > 1) + f"{whole(number)} messages × {_bytes(each)}"
+        for (number, each), rounds in alike.items()
+    )
 
 
 def _bytes(mean: float) -> str:

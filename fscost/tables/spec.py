@@ -251,11 +251,17 @@ class TableSpec:
         return ColumnSpec(**{**shared, **own, "quantity": name, "if_varying": is_optional})
 
     def label(self, value: Any) -> str:
-        """Return what a value is called in print; of methods that are combined, each by its own label."""
+        """Return what a value is called in print; of methods that are combined, each by its own label.
+
+        Of one that stands before a number, ``topk 1%``, that alone.
+        """
         if self.has_label(value):
             return self._labels[str(value)]
         parts = value.split("+") if isinstance(value, str) else []
-        return " + ".join(map(self.label, parts)) if len(parts) > 1 and all(parts) else str(value)
+        if len(parts) > 1 and all(parts):
+            return " + ".join(map(self.label, parts))
+        first, _, rest = str(value).partition(" ")
+        return f"{self.label(first)} {self.label(rest)}" if rest and self.has_label(first) else str(value)
 
     def has_label(self, value: Any) -> bool:
         """Return whether a value is called otherwise than as it is written."""

@@ -30,10 +30,11 @@ class Aggregator:
     FedAvg (McMahan et al., 2017) averages them; FedOpt (Reddi et al., 2021) takes the average as a gradient for the
     server's optimizer; pFedMe (Dinh et al., 2020) moves by ``personalization.beta`` of the way. Robust rules and
     asynchronous aggregation (FedBuff, Nguyen et al., 2022) combine differences to the model that clients received.
+    `unpacked` returns the entries that an aggregate stands for.
     """
 
-    def __init__(self, model: nn.Module, options: Options) -> None:
-        self.model, self.options = model, options
+    def __init__(self, model: nn.Module, options: Options, unpacked: Callable[[Entries], Entries]) -> None:
+        self.model, self.options, self.unpacked = model, options, unpacked
         arguments = options.server_optimizer
         self.optimizer = make_optimizer(model.parameters(), arguments) if arguments else None
         own = [AGGREGATIONS[method.name] for method in options.used_methods if method.name in AGGREGATIONS]
@@ -43,7 +44,7 @@ class Aggregator:
         """Aggregate at least one update into the global model."""
         if not updates[0].entries:
             return  # everything is local
-        new = self.combine(updates, self.options)
+        new = self.unpacked(self.combine(updates, self.options))
         if self.options.uploads_differences:
             state = self.model.state_dict()
             new = {name: state[name] + value for name, value in new.items()}

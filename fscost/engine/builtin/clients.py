@@ -59,16 +59,15 @@ class Clients:
         self.network.send("join_in_info", client, [SERVER], -1, {"num_sample": samples})
 
     def _train(self, client: int, message: Message) -> None:
-        received = self.exchange.unpacked(message.content)
+        received = self.exchange.received(client, message.content, message.state)
         samples = self.splits[client]["train"]
         sample_size, updated = self.local.update(client, received, samples)
         self.logs.trained(client, int(sample_size))
         if self.options["federate.use_ss"]:
             self._share(client, message.state, sample_size, updated[0])
             return
-        if self.options.uploads_differences:
-            updated = [_difference(new, old) for new, old in zip(updated, received, strict=True)]
-        self.network.send("model_para", client, [SERVER], message.state, self.exchange.upload(sample_size, updated))
+        content = self.exchange.upload(client, sample_size, updated, received, message.state)
+        self.network.send("model_para", client, [SERVER], message.state, content)
 
     def _share(self, client: int, state: int, sample_size: int | float, updated: Entries) -> None:
         """Send a share of the update to every other client and keep one; what the server gets is a sum of shares."""
@@ -91,9 +90,5 @@ class Clients:
             self.network.send("model_para", client, [SERVER], state, content)
 
     def _evaluate(self, client: int, message: Message) -> None:
-        metrics = self.local.evaluate(client, self.exchange.unpacked(message.content), self.splits[client])
+        metrics = self.local.evaluate(client, self.exchange.evaluated(message.content), self.splits[client])
         self.network.send("metrics", client, [SERVER], message.state, metrics)
-
-
-def _difference(new: Entries, old: Entries) -> Entries:
-    return {name: value - old[name] for name, value in new.items()}

@@ -1,16 +1,16 @@
 """What messages carry: which entries of a state_dict travel in which direction, and how they are packed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from fscost.engine.builtin.compression import Entries, downlink_of, uplink_of
 from fscost.protocol.course_options import Options
 from fscost.protocol.no_effect import is_quantised
 
-Entries = dict[str, Tensor]
-"""Entries of a state_dict by name."""
+__all__ = ["Entries", "Exchange"]
 
 _DTYPES = {8: torch.int8, 16: torch.int16}
 
@@ -18,34 +18,71 @@ _DTYPES = {8: torch.int8, 16: torch.int16}
 class Exchange:
     """Packs the state_dicts of the server's models, and entries of the clients', into contents of messages.
 
-    There is one model, or with FedEM a list of several: then every content is a list too.
+    There is one model, or with FedEM a list of several: then every content is a list too. Codecs pack what travels for
+    training; evaluations and the end carry the models in full, as with FederatedScope's own quantisation.
     """
 
     def __init__(self, model: nn.Module, options: Options) -> None:
-        trainable = {name for name, p in model.named_parameters() if p.requires_grad}
-        self.shared = options.uploaded(model.state_dict(), trainable)
+        trainable = frozenset(name for name, p in model.named_parameters() if p.requires_grad)
+        state = model.state_dict()
+        self.shared = options.uploaded(state, trainable)
         self.several, self.alone = options.models > 1, options.is_alone
+        self.differs = options.uploads_differences
         self.dtype = _DTYPES[options["quantization.nbits"]] if options["quantization.method"] == "uniform" else None
+        self.uplink = uplink_of(options, {name: state[name] for name in self.shared}, trainable)
+        self.downlink = downlink_of(options, dict(state), trainable)
 
-    def for_training(self, models: Sequence[nn.Module]) -> Any:
-        """Return what the server broadcasts for a local update."""
+    def for_training(self, models: Sequence[nn.Module], state: int) -> Any:
+        """Return what the server broadcasts for the local update of round `state`."""
+        if self.downlink:
+            return self._one_or_several(self.downlink.packed(models, state))
         return self._one_or_several([self._quantised(entries) for entries in self._sent(models)])
 
     def for_evaluation(self, models: Sequence[nn.Module]) -> Any:
-        """Return what the server broadcasts for an evaluation; it is never quantised."""
+        """Return what the server broadcasts for an evaluation; it is never compressed."""
         return self._one_or_several(self._sent(models))
 
     def final(self, models: Sequence[nn.Module]) -> Any:
         """Return what the server sends at the end: always the models in full."""
         return self._one_or_several([model.state_dict() for model in models])
 
-    def upload(self, sample_size: int | float, updated: Sequence[Entries]) -> Any:
-        """Return what a client sends after a local update."""
-        return sample_size, self._one_or_several([self._quantised(entries) for entries in updated])
+    def received(self, client: int, content: Any, state: int) -> Sequence[Entries]:
+        """Return the entries of each model that a client has once it got the broadcast for round `state`."""
+        if self.downlink:
+            return self.downlink.unpacked(self._each(content), state, client)
+        return [self._in_full(entries) for entries in self._each(content)]
 
-    def unpacked(self, content: Any) -> list[Entries]:
-        """Return the entries of each model in a content, in full precision again."""
-        return [self._in_full(entries) for entries in (content if self.several else [content])]
+    def evaluated(self, content: Any) -> list[Entries]:
+        """Return the entries of each model in a broadcast for an evaluation."""
+        return [self._in_full(entries) for entries in self._each(content)]
+
+    def upload(
+        self,
+        client: int,
+        sample_size: int | float,
+        updated: Sequence[Entries],
+        received: Sequence[Entries],
+        state: int,
+    ) -> Any:
+        """Return what a client sends after the local update of round `state`, of the entries that it received."""
+        sent = [_difference(*pair) for pair in zip(updated, received, strict=True)] if self.differs else updated
+        if self.uplink:
+            packed = [self.uplink.packed(one, state, client, number) for number, one in enumerate(sent)]
+            return sample_size, self._one_or_several(packed)
+        return sample_size, self._one_or_several([self._quantised(entries) for entries in sent])
+
+    def uploaded(self, content: Any, state: int) -> list[Entries]:
+        """Return what the server aggregates of each model in an upload of round `state`."""
+        if self.uplink:
+            return [self.uplink.unpacked(entries, state) for entries in self._each(content)]
+        return [self._in_full(entries) for entries in self._each(content)]
+
+    def aggregated(self, mean: Entries, model: int) -> Entries:
+        """Return the entries of one model that an aggregate of uploads stands for."""
+        return self.uplink.aggregated(mean, model) if self.uplink else mean
+
+    def _each(self, content: Any) -> list[Entries]:
+        return list(content) if self.several else [content]
 
     def _sent(self, models: Sequence[nn.Module]) -> list[Entries]:
         return [{} if self.alone else model.state_dict() for model in models]
@@ -68,7 +105,7 @@ class Exchange:
                 found[name] = value
         return found
 
-    def _in_full(self, entries: Mapping[str, Tensor]) -> Entries:
+    def _in_full(self, entries: Entries) -> Entries:
         if self.dtype is None:
             return dict(entries)
         found: Entries = {}
@@ -78,3 +115,7 @@ class Exchange:
             elif not name.endswith("_scale"):
                 found[name] = value
         return found
+
+
+def _difference(new: Entries, old: Entries) -> Entries:
+    return {name: value - old[name] for name, value in new.items()}

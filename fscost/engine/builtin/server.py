@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ class Server:
         self.options, self.network, self.logs, self.exchange = options, network, logs, exchange
         self.splits, self.models = federation.server, models
         self.clients = list(range(1, options.clients + 1))
-        self.aggregators = [Aggregator(model, options) for model in models]
+        self.aggregators = [
+            Aggregator(model, options, partial(exchange.aggregated, model=n)) for n, model in enumerate(models)
+        ]
         self.swa = Swa(options, models) if options["fedswa.use"] else None
         self.sampling = np.random.default_rng(options["seed"])
         self.unseen = set(self.sampling.choice(self.clients, options.unseen_clients, replace=False).tolist())
@@ -92,7 +95,9 @@ class Server:
         self.idle.difference_update(sampled)
         if self.options["nbafl.use"]:
             self._add_noise()
-        self.network.send("model_para", SERVER, sampled, self.state, self.exchange.for_training(self.models))
+        self.network.send(
+            "model_para", SERVER, sampled, self.state, self.exchange.for_training(self.models, self.state)
+        )
 
     def _receive_update(self, _server: int, message: Message) -> None:
         """Take an update that is not too stale, and aggregate when there are enough."""
@@ -114,7 +119,10 @@ class Server:
 
     def _aggregate(self) -> None:
         """End a round: aggregate, evaluate if it is time to, and start the next round or the final evaluation."""
-        received = [(staleness, size, self.exchange.unpacked(entries)) for staleness, (size, entries) in self.updates]
+        received = [
+            (staleness, size, self.exchange.uploaded(entries, self.state - staleness))
+            for staleness, (size, entries) in self.updates
+        ]
         for number, aggregator in enumerate(self.aggregators):
             aggregator.aggregate([Update(size, entries[number], staleness) for staleness, size, entries in received])
         again = len(self.updates) + self.dropped

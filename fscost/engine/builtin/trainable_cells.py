@@ -6,6 +6,7 @@ from typing import Any
 from fscost.cells import provenance_options
 from fscost.cells.cell import Cell
 from fscost.protocol import datasets, fs_options, models
+from fscost.protocol.codec_conditions import codec_problems
 from fscost.protocol.course_options import Options
 from fscost.protocol.methods import ANY, OPTIMIZERS, method_problems, understood
 from fscost.protocol.release import PROTOCOLS
@@ -14,6 +15,7 @@ METRICS = ("loss", "avg_loss", "total", "acc", "correct", "f1", "mse", "rmse", "
 """What an evaluation can say; the first three it always says, as in FederatedScope."""
 
 _OF_ALL: dict[str, tuple[Any, ...] | None] = {
+    **dict.fromkeys(fs_options.CODECS, ANY),
     "seed": ANY,
     "backend": ("torch",),
     "federate.client_num": ANY,
@@ -76,7 +78,7 @@ def refusals(cell: Cell) -> list[str]:
     """Return a line for each option that this engine does not understand, or else for each that does not fit."""
     options = Options(cell)
     problems = [*fs_options.not_federatedscopes(cell.fs)] or [*_not_understood(cell)]
-    return problems or [*_contradictions(options), *method_problems(options)]
+    return problems or [*_contradictions(options), *method_problems(options), *codec_problems(options)]
 
 
 def _not_understood(cell: Cell) -> Iterator[str]:

@@ -146,7 +146,9 @@ class Estimate:
 
     def _train(self) -> None:
         rounds = range(self.trained)  # after an early stop one more than was aggregated: it was already under way
-        self._broadcast("model_para", rounds, self.per_round, Made(self.contents.downloaded))
+        whole = rounds[: self.contents.begins_in_full]
+        self._broadcast("model_para", whole, self.per_round, Made(self.contents.downloaded_first))
+        self._broadcast("model_para", rounds[len(whole) :], self.per_round, Made(self.contents.downloaded))
         if self.options["federate.use_ss"]:
             self._add("ss_model_para", Link.PEER, rounds, self._shares, self.clients)
         self._add("model_para", Link.UPLINK, rounds, self._uploads, self.per_round)

@@ -9,6 +9,7 @@ from fscost.engine.estimate.branch_llm import problems_of_branch_llm
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options, models
 from fscost.protocol.adapters import ARGUMENTS, USE
+from fscost.protocol.codec_conditions import codec_problems, count_problems
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
 from fscost.protocol.methods import BY_FEDERATE_METHOD, METHODS, method_problems
@@ -42,7 +43,7 @@ _COUNTED = (
     "model.hidden", "model.layer", "model.in_channels", "model.embed_size", "model.out_channels", "model.use_bias",
     "eval.freq", "eval.metrics", "eval.split", "early_stop.patience", USE, ARGUMENTS,
     "federate.client_idx_for_local_train",
-    *(name for name in fs_options.OWN if name not in fs_options.CODECS),
+    *fs_options.OWN,
 )  # fmt: skip
 
 _TRAINERS = {method.when.get("trainer.type") for method in METHODS}
@@ -59,7 +60,8 @@ _TIMING = {name: method.no_closed_form for method in METHODS if method.no_closed
 def check_options(cell: Cell) -> None:
     """Raise ConfigError for a cell whose messages are not known before it ran, with the reason."""
     problems = [*_depends_on_training(cell)] or [*_not_understood(cell)]
-    problems = problems or [*_contradictions(Options(cell)), *method_problems(Options(cell))]
+    options = Options(cell)
+    problems = problems or [*_contradictions(options), *method_problems(options), *codec_problems(options)]
     if problems:
         raise ConfigError(*problems)
 
@@ -176,6 +178,8 @@ def _spec_problems(options: Options) -> Iterator[str]:
     for name in ("quantization.method", "personalization.local_param"):
         if is_count(spec) and options.cell.get(name):
             yield f"fs.{name}={options[name]}: chooses tensors by name, which parameters={spec['parameters']} has not"
+    if is_count(spec):
+        yield from count_problems(options)
 
 
 def _stop_problems(options: Options) -> Iterator[str]:

@@ -122,12 +122,22 @@ class Contents:
             for name in names
         }
 
+    @property
+    def begins_in_full(self) -> bool:
+        """Whether the first broadcast for training is another than later ones, which are differences to it."""
+        codec = self.options.codec("downlink")
+        return codec is not None and not codec.downlink_takes_model
+
+    def downloaded_first(self) -> Any:
+        """Return what the server broadcasts for the first round of training, where it begins in full."""
+        return self._times(self.state_dict)
+
     def downloaded(self) -> Any:
         """Return what the server broadcasts for training."""
-        return {} if self.is_alone else self._times(self._quantised(self.state_dict))
+        return {} if self.is_alone else self._times(self._compressed("downlink", self.state_dict))
 
     def evaluated(self) -> Any:
-        """Return what the server broadcasts for evaluation; FederatedScope never quantises it."""
+        """Return what the server broadcasts for evaluation; it is never quantised or packed."""
         return {} if self.is_alone else self._times(self.state_dict)
 
     def finished(self) -> Any:
@@ -140,7 +150,7 @@ class Contents:
             return sample_size, {}
         if self.options["federate.use_ss"]:
             return sample_size, self.secret_share()
-        content = self._times(self._quantised(self.shared()))
+        content = self._times(self._compressed("uplink", self.shared()))
         return (np.float64(sample_size) if self.models > 1 else sample_size), content
 
     def secret_share(self) -> dict[str, Any]:
@@ -172,6 +182,13 @@ class Contents:
                 others = (name for name in self.options["eval.metrics"] if name not in ("loss", "avg_loss", "total"))
                 found |= {f"{split}_{name}": np.float64(1) if name == "correct" else next(numbers) for name in others}
         return found
+
+    def _compressed(self, link: str, entries: Any) -> Any:
+        """Return entries as they travel over a link for training."""
+        if (codec := self.options.codec(link)) is None:
+            return self._quantised(entries)
+        shapes = (Shape(n, value.shape, value.dtype, n in self.trainable) for n, value in entries.items())
+        return {one.name: MetaTensor(one.shape, one.dtype) for one in codec.sent(shapes)}
 
     def _quantised(self, entries: Any) -> Any:
         """Return entries with int8 or int16 weights and a float scale each for layers named fc or conv."""

@@ -16,6 +16,7 @@ from fscost.engine.process import WarmWorker, Worker, last_words, outcome_of
 from fscost.errors import ConfigError
 from fscost.protocol import fs_options, models
 from fscost.protocol.client_options import by_client, of_all
+from fscost.protocol.codec_conditions import without_codecs
 from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
 from fscost.protocol.effective_options import broken_claims, own_choices
 from fscost.protocol.known_options import KnownOptions
@@ -148,6 +149,7 @@ def _data_file(cell: Cell) -> str | None:
 
 def _problems(cell: Cell) -> Iterator[str]:
     yield from fs_options.not_federatedscopes(cell.fs)
+    yield from without_codecs(cell.fs)
     yield from models.problems(cell)
     if cell.get("federate.mode") == "distributed":
         yield (

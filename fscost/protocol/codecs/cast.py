@@ -13,6 +13,7 @@ class Float16(Codec):
     paper = "Micikevicius et al., 2018"
     formula = "2n"
     uplink_takes_model = downlink_takes_model = True
+    needs_tensors = False
 
     @property
     def has_feedback(self) -> bool:

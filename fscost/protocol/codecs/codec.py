@@ -24,8 +24,8 @@ class Codec:
     and `formula` say where it comes from and the bytes of a tensor of n elements in words.
 
     A client packs the difference to the model that it received, and the server the difference to the one that clients
-    hold; with `uplink_takes_model` and `downlink_takes_model` the model itself. Raises ConfigError for fields that make
-    no codec.
+    hold; with `uplink_takes_model` and `downlink_takes_model` the model itself. With `needs_tensors`, bytes depend on
+    how parameters are cut into tensors. Raises ConfigError for fields that make no codec.
     """
 
     name: ClassVar[str]
@@ -34,6 +34,7 @@ class Codec:
     leaves_what: ClassVar[str] = "buffers"
     uplink_takes_model: ClassVar[bool] = False
     downlink_takes_model: ClassVar[bool] = False
+    needs_tensors: ClassVar[bool] = True
     is_summed: ClassVar[bool] = False
     """Whether the server adds packed updates up before it unpacks their sum, once."""
 
@@ -45,15 +46,14 @@ class Codec:
         """Yield a line for each field that makes no codec."""
         return iter(())
 
+    def takes_model(self, link: str) -> bool:
+        """Return whether it packs the model itself over a link."""
+        return self.uplink_takes_model if link == "uplink" else self.downlink_takes_model
+
     @property
     def has_feedback(self) -> bool:
         """Whether the method adds what was lost to the next update (error feedback)."""
         return True
-
-    @property
-    def words(self) -> str:
-        """Its name with what decides its bytes, as ``topk 1%``."""
-        return self.name
 
     def leaves(self, shape: Sequence[int], dtype: str) -> bool:
         """Return whether a tensor travels as it is: one without elements, and one that holds no floats."""

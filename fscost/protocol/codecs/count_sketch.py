@@ -26,6 +26,7 @@ class CountSketch(Codec):
     name = NAME
     paper = "FetchSGD, Rothchild et al., 2020"
     formula = "rows·columns·4 for the whole model"
+    needs_tensors = False
     is_summed = True
 
     def problems(self) -> Iterator[str]:
@@ -34,10 +35,9 @@ class CountSketch(Codec):
         yield from count_problems("rows", self.rows, 1)
         yield from count_problems("columns", self.columns, 0)
 
-    @property
-    def words(self) -> str:
-        """Its name with its sizes, or with the share of the elements that its columns follow from."""
-        return f"{self.name} {self.rows}x{self.columns}" if self.columns else f"{self.name} {100 * self.ratio:g}%"
+    def unpacked_elements(self, n: int) -> int:
+        """Return how many of n elements the server takes out of a sum of sketches."""
+        return kept(self.ratio, n)
 
     def packed(self, shape: Sequence[int], dtype: str) -> tuple[Shape, ...]:
         """Return the sketch of one vector."""

@@ -26,11 +26,6 @@ class LowRank(Codec):
         """Yield what makes no code."""
         yield from count_problems("rank", self.rank, 1)
 
-    @property
-    def words(self) -> str:
-        """Its name with the rank."""
-        return f"{self.name} {self.rank}"
-
     def leaves(self, shape: Sequence[int], dtype: str) -> bool:
         """Return whether a tensor is no matrix."""
         return len(shape) < 2 or super().leaves(shape, dtype)

@@ -16,7 +16,7 @@ class Mask(Codec):
     used, or of a lottery ticket, is as long.
     """
 
-    step: float = 0.01
+    step: float = 0.05
 
     name = "mask"
     paper = "FedMRN, Li et al., 2024; masks of LotteryFL, Li et al., 2021, and FedMask, Li et al., 2021"

@@ -37,11 +37,6 @@ class Quantise(Codec):
         """Where it rounds to the nearest; at random nothing is lost in the mean."""
         return not self.stochastic
 
-    @property
-    def words(self) -> str:
-        """Its name with the bits."""
-        return f"{self.name} {self.bits}"
-
     def buckets(self, n: int) -> int:
         """Return how many buckets n elements have."""
         return -(-n // (self.bucket or n))

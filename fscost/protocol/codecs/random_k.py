@@ -25,11 +25,6 @@ class RandomK(Codec):
         """Yield what makes no code."""
         yield from ratio_problems(self.ratio)
 
-    @property
-    def words(self) -> str:
-        """Its name with the share of the elements."""
-        return f"{self.name} {100 * self.ratio:g}%"
-
     def packed(self, shape: Sequence[int], dtype: str) -> tuple[Shape, ...]:
         """Return the values and the seed."""
         return Shape("values", (kept(self.ratio, prod(shape)),), dtype), Shape("seed", (), "int32")

@@ -16,7 +16,7 @@ class Sign(Codec):
     """
 
     scale: bool = True
-    step: float = 0.01
+    step: float = 0.05
 
     name = "sign"
     paper = "signSGD and Signum, Bernstein et al., 2018; with a scale and error feedback, Karimireddy et al., 2019"
@@ -31,11 +31,6 @@ class Sign(Codec):
     def has_feedback(self) -> bool:
         """With a scale."""
         return self.scale
-
-    @property
-    def words(self) -> str:
-        """Its name, or that of the method without a scale."""
-        return self.name if self.scale else "signum"
 
     def packed(self, shape: Sequence[int], dtype: str) -> tuple[Shape, ...]:
         """Return the bits, and the scale."""

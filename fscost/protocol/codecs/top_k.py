@@ -32,11 +32,6 @@ class TopK(Codec):
         if self.index not in INDICES:
             yield f"index={self.index}: must be one of {', '.join(INDICES)}"
 
-    @property
-    def words(self) -> str:
-        """Its name with the share of the elements."""
-        return f"{self.name} {100 * self.ratio:g}%"
-
     def packed(self, shape: Sequence[int], dtype: str) -> tuple[Shape, ...]:
         """Return the values and the positions."""
         n = prod(shape)
