@@ -46,9 +46,11 @@ def trains_otherwise_alone(trainer: str) -> bool:
 def method_of(cell: Cell) -> str:
     """Return the method: what is switched on (``fedprox.use``, ``federate.use_ss``, …), else ``federate.method``.
 
-    How it is simulated (``federate.share_local_model``, ``federate.online_aggr``) is no method.
+    How it is simulated (``federate.share_local_model``, ``federate.online_aggr``) is no method. A course has a name of its own.
     """
     base = str(cell.get("federate.method")).lower()
+    if base == "spec" and (course := cell.get("course.spec.name")):
+        return str(course)
     used = [*_switched_on(cell), *_unnamed_sections(cell, base)]
     used = sorted([*used, *_trainers(cell, {base, *used})])
     names = ([] if base == "fedavg" and used else [base]) + used

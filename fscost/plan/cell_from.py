@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -14,13 +13,15 @@ from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import ConfigError
 from fscost.plan.client_config import client_leaves
 from fscost.plan.command_cell import command_cell
+from fscost.plan.course_file import with_course
 from fscost.plan.hydra_config import GROUPS, raw_file
 from fscost.plan.plain_config import Tree, read_yaml, resolved
+from fscost.plan.shapes_file import read_shapes
 from fscost.protocol import fs_options
 from fscost.protocol.codecs import without_unread
 from fscost.protocol.datasets import are_of_one_source, type_of
 from fscost.protocol.known_options import KnownOptions
-from fscost.protocol.pretrained import is_language_model, spec_in, spec_of_type
+from fscost.protocol.pretrained import is_language_model, spec_of_type
 
 
 def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, options: KnownOptions) -> Cell:
@@ -40,6 +41,7 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
     if (path := resolved(config, "fs_config")) is not None:
         file = _file_leaves(str(path), options)
         flat = {**options.deviating, **file, **{name: flat[name] for name in _named(config, parsed, flat, file)}}
+    flat = with_course(flat, resolved(config, "sizes"))
     _check_all(flat, options, config, parsed)
     if not engine_kind(engine).trains and is_language_model(flat.get("model.type")):
         flat = _by_its_sizes(flat)
@@ -184,23 +186,3 @@ def spec_of(
         raise ConfigError(f"model=spec:{given} give either shapes=FILE or parameters=COUNT")
     spec = {"name": f"params_{parameters}", "parameters": parameters} if shapes is None else {**read(shapes)}
     return spec if lora_rank is None or is_adapted else spec | {"lora_rank": lora_rank}
-
-
-def read_shapes(path: Any) -> Mapping[str, Any]:
-    """Read a spec, or a mapping from names to shapes, as YAML or JSON; its name is the file's unless it has one.
-
-    A folder of a language model, or its ``config.json``, is one too.
-    """
-    if Path(str(path)).is_dir():
-        return spec_in(Path(str(path)), f"shapes={path}")
-    tree = read_yaml("shapes", str(path))
-    if isinstance(tree, dict) and "model_type" in tree:
-        return spec_in(Path(str(path)), f"shapes={path}")
-    if not isinstance(tree, dict) or not tree:
-        raise ConfigError(f"shapes={path}: no spec of a model: expected tensors with their shapes, or parameters")
-    spec = {"tensors": tree} if all(_is_tensor(value) for value in tree.values()) else tree
-    return {"name": Path(str(path)).stem} | spec
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, list) or (isinstance(value, dict) and isinstance(value.get("shape"), list))

@@ -239,7 +239,7 @@ def config_of(parsed: list[Override]) -> Tree:
         key = override.key_or_group
         if key in _CHOICES:
             continue
-        if not key.startswith(("fs.", "hydra.launcher.", "args.")) and not has(config, key):
+        if not key.startswith(("fs.", "hydra.launcher.", "args.", "sizes.")) and not has(config, key):
             raise ConfigError(f"{override.input_line}: has no effect with the other choices; leave it out")
         config = with_value(config, key, override.value())
     return config

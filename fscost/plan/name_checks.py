@@ -29,7 +29,8 @@ from fscost.protocol import fs_options
 from fscost.resources import conf
 
 _NULLABLE = (
-    "alpha", "resize", "shapes", "parameters", "lora_rank", "fs_config", "fs_client_config", "config_dir", "sweeps",
+    "alpha", "resize", "course", "shapes", "parameters", "lora_rank",
+    "fs_config", "fs_client_config", "config_dir", "sweeps",
     "engine.python", "engine.timeout_min", "engine.memory_gb", "network.uplink_mbps", "network.downlink_mbps",
     "codec.error_feedback", "table.across", "table.baseline", "table.decimals", "table.better",
 )  # fmt: skip
@@ -60,7 +61,7 @@ def check_name(override: Override, *, any_word: bool = False) -> None:
     if key in GROUPS:
         for option in _values(override):
             _check_option(key, option, any_word=any_word)
-    elif key.startswith(("fs.", "args.")):
+    elif key.startswith(("fs.", "args.", "sizes.")):
         return  # which options there are is the engine's to say, and that of a cell
     elif re.match(r"hydra\b", key):
         _check_hydra(override)

@@ -47,6 +47,12 @@ class LocalSteps:
         passes = self.passes or passes * self.repeats
         return [first] * (passes - 1) + [last]
 
+    def short_batches(self, samples: int) -> int:
+        """Return how many batches of a local update are shorter: the last one of each whole pass."""
+        if self.drop_last or samples % self.batch_size == 0:
+            return 0
+        return self.batches(samples).count(self.per_pass(samples))
+
     def sample_size(self, samples: int) -> int:
         """Return the samples seen in one local update of a client that has `samples`, each as often as it is seen."""
         whole = samples - samples % self.batch_size if self.drop_last else samples

@@ -40,9 +40,13 @@ OWN: Mapping[str, Any] = {
     "data.val_samples": 0,
     "data.sample_shape": [],
     "early_stop.stopped_after": 0,
+    "course.spec": {},
     **CODECS,
 }
 """Options that FederatedScope does not have, with their defaults: engine=estimate knows what they mean."""
+
+SIZES = "course.sizes"
+"""The section with the sizes of a course, by their names."""
 
 _OWN_VALUES = {"model.type": "spec", "data.type": "samples"}
 
@@ -83,7 +87,7 @@ def default(name: str) -> Any:
 
 def not_federatedscopes(tree: Mapping[str, Any]) -> Iterator[str]:
     """Yield, in one sentence, which options and values of a cell only engine=estimate knows."""
-    own = [f"fs.{n}" for n, _ in leaves(tree) if n in OWN and n not in CODECS]
+    own = [f"fs.{n}" for n, _ in leaves(tree) if (n in OWN and n not in CODECS) or n.startswith(f"{SIZES}.")]
     own += [f"fs.{n}={value}" for n, value in leaves(tree) if n in _OWN_VALUES and value == _OWN_VALUES[n]]
     if own:
         yield f"{', '.join(own)}: FederatedScope has no such thing, nothing can train it; engine=estimate counts it"
@@ -95,8 +99,8 @@ def is_open(name: str) -> bool:
 
 
 def open_sections() -> Sequence[str]:
-    """Return the sections below which FederatedScope lets anyone add options."""
-    return cast("list[str]", _table()["open"])
+    """Return the sections below which FederatedScope lets anyone add options, and that of sizes, which is ours."""
+    return [*cast("list[str]", _table()["open"]), SIZES]
 
 
 def is_changed(name: str) -> bool:

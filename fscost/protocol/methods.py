@@ -41,6 +41,8 @@ class Method:
     A local update passes over the samples as often as the options `passes` say together, and uses each batch as often
     in a row as the option `repeats` says; where these are empty, as ``train.local_update_steps`` says.
 
+    Messages of another form than FedAvg's are those of a `course` in ``conf/courses``.
+
     `aggregates` is what a refusal calls its aggregation, where that goes with no other one. `no_closed_form` says why
     its messages are not known before it ran.
     """
@@ -55,6 +57,7 @@ class Method:
     models: str = ""
     passes: tuple[str, ...] = ()
     repeats: str = ""
+    course: str = ""
     aggregates: str = ""
     no_closed_form: str = ""
 
@@ -62,6 +65,11 @@ class Method:
     def federate_method(self) -> str:
         """The value of ``federate.method`` that means it, empty for one that is switched on beside any of these."""
         return str(self.when.get("federate.method", ""))
+
+    @property
+    def is_course(self) -> bool:
+        """Whether its messages are those of a course: its own, or one that the cell names."""
+        return bool(self.course) or self.name == "spec"
 
     def is_used(self, options: Options) -> bool:
         """Return whether a cell asks for it; FederatedScope does not mind the case of ``federate.method``."""
@@ -258,6 +266,7 @@ METHODS = (
         aggregates="method=fedem",
     ),
     Method("fedswa", {"fedswa.use": True}, {"fedswa.start_rnd": ANY, "fedswa.freq": ANY}, _fedswa),
+    Method("spec", {"federate.method": "spec"}, aggregates="method=spec"),
     Method("local", {"federate.method": "local"}, {}, _alone, shares=False, aggregates="method=local"),
     Method("global", {"federate.method": "global"}, {}, _alone, shares=False, aggregates="method=global"),
 )  # fmt: skip

@@ -68,7 +68,7 @@ def makes_a_method(name: str) -> bool:
 _OF_METHODS = {
     "federate.method", "federate.use_ss", "federate.online_aggr", "federate.share_local_model", "federate.join_in_info",
     "model.model_num_per_trainer", "aggregator", "personalization", "quantization", "trainer", "hpo", "codec",
-    "llm.offsite_tuning",
+    "llm.offsite_tuning", "course",
 }  # fmt: skip
 
 

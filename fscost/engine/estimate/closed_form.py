@@ -3,6 +3,8 @@
 The messages are those of FederatedScope's protocol, as the builtin engine sends them one by one.
 """
 
+from __future__ import annotations
+
 import json
 import platform
 import sys
@@ -32,13 +34,13 @@ _ONE_BYTE = 127
 """Integers up to this are one byte long, so that it does not matter which clients are named."""
 
 
-def run_cell(cell: Cell, into: RunDir) -> Outcome:
-    """Compute the ledger of one cell and write it; never raises for a cell that has none."""
+def run_cell(cell: Cell, into: RunDir, make: Callable[[Options], Estimate]) -> Outcome:
+    """Compute the ledger of one cell and write it; `make` returns its estimate. Never raises for a cell without one."""
     begin_s = time.monotonic()
     status, reason, log = Status.DONE, "", "estimated in closed form; nothing was trained"
     warnings: tuple[str, ...] = ()
     try:
-        estimate = Estimate(Options(cell))
+        estimate = make(Options(cell))
         write_whole(into.ledger, estimate.ledger().lines(), synced=False)  # see fscost.store.rundir
         warnings = estimate.contents.warnings
     except (ValueError, ArithmeticError, RuntimeError) as error:
@@ -92,7 +94,10 @@ def _metrics(contents: Contents, *totals: tuple[str, int]) -> dict[str, Any]:
 def _contents_of(cell: Cell) -> Contents:
     """Return the contents of a cell's messages; cells share them that differ in clients, rounds and seed alone."""
     federate = {name: value for name, value in cell.fs["federate"].items() if name != "sample_client_num"}
-    one = dict(cell.fs) | {"seed": 0, "federate": federate | {"client_num": 1, "total_round_num": 1}}
+    one = {name: value for name, value in cell.fs.items() if name != "course"} | {
+        "seed": 0,
+        "federate": federate | {"client_num": 1, "total_round_num": 1},
+    }
     return _contents(cell.protocol, json.dumps(one, sort_keys=True))
 
 

@@ -34,7 +34,7 @@ _WITHOUT_INFLUENCE = (
 )  # fmt: skip
 """Options, or their first letters, that change neither how many messages are sent nor what is in them."""
 
-_SECTIONS = (*_WITHOUT_INFLUENCE, *(name for name in _OF_METHODS if name.endswith(".")))
+_SECTIONS = (*_WITHOUT_INFLUENCE, f"{fs_options.SIZES}.", *(name for name in _OF_METHODS if name.endswith(".")))
 
 _COUNTED = (
     "federate.client_num", "federate.sample_client_num", "federate.sample_client_rate", "federate.total_round_num",
@@ -120,6 +120,7 @@ def _contradictions(options: Options) -> Iterator[str]:
     elif data not in ("toy", "samples") and options["data.splitter"] not in SPLITTERS:
         yield f"fs.data.splitter={options['data.splitter']}: {_knows(SPLITTERS)}"
     yield from _own_problems(options)
+    yield from _course_problems(options)
     yield from problems_of_branch_llm(options)
     if model == "spec" and not options[USE]:
         yield from _spec_problems(options)
@@ -130,6 +131,22 @@ def _contradictions(options: Options) -> Iterator[str]:
 
 def _knows(values: Iterable[str]) -> str:
     return f"engine=estimate knows {', '.join(values)}; engine=federatedscope has the others"
+
+
+def _course_problems(options: Options) -> Iterator[str]:
+    """Yield what changes messages of FedAvg's form, and cannot change those of a course."""
+    if not any(method.is_course for method in options.used_methods):
+        return
+    for method in options.used_methods:
+        if not method.is_course:
+            yield f"method {method.name}: a course says all that travels, so that it stands alone; take one of them"
+    if options["personalization.local_param"] and not any(m.options for m in options.used_methods):
+        yield "fs.personalization.local_param: changes nothing of a course; choose tensors there with only and without"
+    for link in ("uplink", "downlink"):
+        if options[f"codec.{link}"] != "none":
+            yield f"codec.{link}: changes nothing of a course; each of its messages can have a codec"
+    if options["early_stop.stopped_after"]:
+        yield "fs.early_stop.stopped_after: how a course stops early is not known; leave it out"
 
 
 def _own_problems(options: Options) -> Iterator[str]:

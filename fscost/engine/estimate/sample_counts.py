@@ -16,24 +16,47 @@ _ONE_BYTE = 127
 
 @dataclass(frozen=True)
 class Alike:
-    """Clients whose messages are equally long: how many there are, one of their ids, and their samples by split."""
+    """Clients whose messages are equally long: how many there are, one of their ids, and their samples by split.
+
+    They are of one `kind`, a number from 0, and have samples of so many `classes`, None where nobody knows labels.
+    """
 
     clients: int
     one: int
     samples: dict[str, int]
+    kind: int = 0
+    classes: int | None = None
 
 
-def groups_of(options: Options) -> Iterator[Alike]:
-    """Yield the clients in groups of equal samples whose ids are equally long in a message."""
+def groups_of(options: Options, kinds: int = 1, *, by_classes: bool = False) -> Iterator[Alike]:
+    """Yield the clients in groups of equal samples whose ids are equally long in a message.
+
+    Clients are of so many `kinds` in turn, and each group of one; `by_classes` also of one number of classes.
+    """
     if samples := _same_for_all(options):
-        yield from (Alike(len(ids), ids[0], samples) for ids in equally_long(options.clients))
+        dealt = (ids[kind::kinds] for ids in equally_long(options.clients) for kind in range(kinds))
+        yield from (Alike(len(ids), ids[0], samples, (ids[0] - 1) % kinds) for ids in dealt if ids)
         return
-    found: dict[tuple[int, ...], Alike] = {}
+    classes = {client: len(own) for client, own in classes_of(options).items()} if by_classes else {}
+    found: dict[tuple[int | None, ...], Alike] = {}
     for client, samples in _digits(options):
-        key = (client > _ONE_BYTE, *samples.values())
-        before = found.get(key, Alike(0, client, samples))
-        found[key] = Alike(before.clients + 1, before.one, samples)
+        kind, own = (client - 1) % kinds, classes.get(client)
+        key = (client > _ONE_BYTE, kind, own, *samples.values())
+        before = found.get(key, Alike(0, client, samples, kind, own))
+        found[key] = Alike(before.clients + 1, before.one, samples, kind, own)
     yield from found.values()
+
+
+@lru_cache(maxsize=64)
+def _classes(data_type: str, split: Split) -> dict[int, frozenset[int]]:
+    labels = _labels(data_type)
+    parts = split_digits(labels, split).clients
+    return {client: frozenset(labels[splits["train"]].tolist()) for client, splits in parts.items()}
+
+
+def classes_of(options: Options) -> dict[int, frozenset[int]]:
+    """Return the labels that each client has among its training samples; nothing where the data have none."""
+    return _classes(options["data.type"], options.split) if options["data.type"] in DATA_TYPES else {}
 
 
 def _same_for_all(options: Options) -> dict[str, int]:
