@@ -25,6 +25,7 @@ from fscost.cells.outcome import Outcome
 from fscost.engine import DEFAULTS, Engine, EngineSettings, identify
 from fscost.engine.builtin import BuiltinEngine
 from fscost.plan import plan
+from fscost.resources import conf
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
 
@@ -38,6 +39,11 @@ for _name, _examples in {"moderate": 40, "many": 250}.items():  # many in CI: --
 hypothesis.settings.load_profile("moderate")
 
 DATA = Path(__file__).parent / "data"
+
+TRAINED_METHODS = sorted(
+    file.stem for file in (conf() / "method").glob("*.yaml") if "method: spec" not in file.read_text()
+)
+"""The methods that are no courses: those count messages and nothing else."""
 
 NO_TRAIN = "needs torch: pip install 'fscost[train]'"
 needs_train = pytest.mark.skipif(not (find_spec("torch") and find_spec("sklearn")), reason=NO_TRAIN)

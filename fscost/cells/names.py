@@ -46,7 +46,8 @@ def trains_otherwise_alone(trainer: str) -> bool:
 def method_of(cell: Cell) -> str:
     """Return the method: what is switched on (``fedprox.use``, ``federate.use_ss``, …), else ``federate.method``.
 
-    How it is simulated (``federate.share_local_model``, ``federate.online_aggr``) is no method. A course has a name of its own.
+    How it is simulated (``federate.share_local_model``, ``federate.online_aggr``) is no method. A course that is data
+    has a name of its own.
     """
     base = str(cell.get("federate.method")).lower()
     if base == "spec" and (course := cell.get("course.spec.name")):

@@ -18,10 +18,9 @@ from fscost.engine.estimate import EstimateEngine
 from fscost.engine.estimate.sample_counts import equally_long
 from fscost.errors import ConfigError
 from fscost.protocol.release import PROTOCOLS
-from fscost.resources import conf
 from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
-from tests.conftest import DATA, cell_of
+from tests.conftest import DATA, TRAINED_METHODS, cell_of
 
 GOLDEN = {
     name: case
@@ -85,7 +84,7 @@ def is_accepted(cell: Cell) -> bool:
     return True
 
 
-METHODS = sorted(file.stem for file in (conf() / "method").glob("*.yaml") if file.stem != "asyn")
+METHODS = [method for method in TRAINED_METHODS if method != "asyn"]
 COURSES = st.fixed_dictionaries(
     {
         "method": st.sampled_from(METHODS),

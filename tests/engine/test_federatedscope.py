@@ -24,10 +24,9 @@ from fscost.engine.base import EngineSettings
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.federatedscope import FederatedScopeEngine, interpreter
 from fscost.errors import ConfigError
-from fscost.resources import conf
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
-from tests.conftest import Result, cell_of, cells_of, execute, in_process, needs_mnist
+from tests.conftest import TRAINED_METHODS, Result, cell_of, cells_of, execute, in_process, needs_mnist
 from tests.waiting import PATIENCE_S, until
 
 PYTHONS = [p for p in os.environ.get("FSCOST_TEST_FS_PYTHONS", "").split(os.pathsep) if p]
@@ -119,10 +118,8 @@ def test_more_models_and_data_send_what_the_builtin_engine_sends(
     assert _samples(ours) == _samples(theirs)
 
 
-METHODS = sorted(file.stem for file in (conf() / "method").glob("*.yaml"))
 
-
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINED_METHODS)
 def test_every_method_sends_what_the_builtin_engine_sends(
     method: str, python: str, run: Callable[..., tuple[Outcome, RunDir]], tmp_path: Path
 ) -> None:

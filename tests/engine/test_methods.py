@@ -22,12 +22,9 @@ from fscost.engine.builtin.server import Server
 from fscost.engine.builtin.training import Pull
 from fscost.errors import ConfigError
 from fscost.protocol.course_options import Options
-from fscost.resources import conf
 from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
-from tests.conftest import cell_of
-
-METHODS = sorted(file.stem for file in (conf() / "method").glob("*.yaml"))
+from tests.conftest import TRAINED_METHODS, cell_of
 
 
 def computed(folder: Path, *overrides: str) -> tuple[RunDir, Outcome]:
@@ -43,7 +40,7 @@ def sums(run: RunDir, msg_type: str, link: str, key: str = "payload_bytes") -> i
 
 
 @pytest.mark.pipeline
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAINED_METHODS)
 def test_every_method_learns(method: str, tmp_path: Path) -> None:
     run, outcome = computed(tmp_path / "run", f"method={method}", "model=mlp_m", "clients=5", "rounds=6")
     assert outcome.status is Status.DONE, outcome.reason
