@@ -118,7 +118,6 @@ def test_more_models_and_data_send_what_the_builtin_engine_sends(
     assert _samples(ours) == _samples(theirs)
 
 
-
 @pytest.mark.parametrize("method", TRAINED_METHODS)
 def test_every_method_sends_what_the_builtin_engine_sends(
     method: str, python: str, run: Callable[..., tuple[Outcome, RunDir]], tmp_path: Path
