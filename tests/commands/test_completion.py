@@ -136,7 +136,7 @@ def test_options_of_ones_own_are_found(asked: Callable[[str], list[str]], here: 
     (here / "more" / "method").mkdir(parents=True)
     (here / "more" / "method" / "fedmine.yaml").write_text("# @package _global_\nfs: {fedprox: {use: true}}\n")
     for folder in ("config_dir=more", "--config-dir more", "--config-dir=more"):
-        assert asked(f"fscost {folder} method=fedm") == ["method=fedmine"]
+        assert asked(f"fscost {folder} method=fedmi") == ["method=fedmine"]
 
 
 @pytest.mark.pipeline
