@@ -22,7 +22,7 @@ LAYERS = [
     {"store", "worker"},
     {"metering"},
     {"protocol", "terminal", "extras"},
-    {"cells", "files", "formula"},
+    {"cells", "files", "formula", "yaml_text"},
     {"errors", "printable", "resources"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -14,9 +14,10 @@ from fscost.cells.outcome import Status
 from fscost.collect import runs_below
 from fscost.engine import Engines, EngineSettings, identify, refusals, unasked
 from fscost.errors import ConfigError, StoreError, for_each_cell, nearest
-from fscost.files import write_whole
+from fscost.files import text_of, write_whole
 from fscost.plan import Plan, Planned, plan, store_of
 from fscost.protocol.release import NAMES
+from fscost.store.json_lines import NoJson, loads, problem_of
 from fscost.store.run import Run
 from fscost.store.store import Store
 from fscost.tables import TableSpec
@@ -298,7 +299,12 @@ def remember(store: Store, overrides: Sequence[str]) -> None:
 def _last_sweep(overrides: Iterable[str]) -> list[str]:
     store = store_of([o for o in overrides if o.startswith("store=")])
     try:
-        content: dict[str, Any] = json.loads((store / "last_sweep.json").read_text())
-        return [str(override) for override in content["overrides"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox") from error
+        content = loads(text_of(store / "last_sweep.json", _MOST_BYTES))
+    except (OSError, NoJson):
+        content = None
+    if problem_of(content, "LastSweepFile") or not content:
+        raise ConfigError(f"no sweep was run in {store} yet; name a grid, as method=fedavg,fedprox")
+    return [*content["overrides"]]
+
+
+_MOST_BYTES = 2**24

@@ -110,6 +110,7 @@ class _Rows:
         self.rounds = _Columns("cell", "round")
         self.cells: list[Row] = []
         self.logs: dict[str, Log] = {}
+        self.unsealed = 0
         self._taken: Counter[str] = Counter()
 
     def add(self, record: RunRecord) -> None:
@@ -127,6 +128,7 @@ class _Rows:
         self.rounds.extend(name, record.rounds)
         if record.log:
             self.logs[name] = record.log
+        self.unsealed += not record.is_sealed
 
 
 def gather(runs: Iterable[tuple[Cell | None, Run]], derive: Derive | None = None) -> Frames:
@@ -139,7 +141,7 @@ def gather(runs: Iterable[tuple[Cell | None, Run]], derive: Derive | None = None
         rows, warnings = _Rows(), list[str]()
         for cell, run in runs:
             rows.add(record_of(run, cell, derive, warnings.append))
-        warnings += implausible(rows.cells, rows.logs)
+        warnings += [*implausible(rows.cells, rows.logs), *_unsealed(rows.unsealed)]
         return Frames(
             messages=rows.messages.frame(),
             workers=rows.workers.frame(),
@@ -147,6 +149,12 @@ def gather(runs: Iterable[tuple[Cell | None, Run]], derive: Derive | None = None
             cells=_whole_numbers(_cells_frame(rows.cells)),
             warnings=warnings,
         )
+
+
+def _unsealed(number: int) -> Iterator[str]:
+    if number:
+        runs = "1 run was" if number == 1 else f"{number} runs were"
+        yield f"{runs} written before fscost kept digests of logs: whether these were changed since cannot be told"
 
 
 @contextmanager

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from fscost.cells.measure import SERVER
 from fscost.collect.rounds import FROM_1, Schedule, offset_of, usual_offset
+from fscost.files import opened, text_of, why
 from fscost.protocol.fs_options import leaves
-from fscost.store.json_lines import loads, loads_lines
+from fscost.store.json_lines import NoJson, loads, loads_lines
+from fscost.yaml_text import NoYaml, load
 
 Row = dict[str, Any]
 Warn = Callable[[str], None]
@@ -38,11 +38,8 @@ def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -
     """
     rows: list[Row] = []
     seen: dict[int, int] = {}
-    for number, content in _values(path, warn):
-        if not isinstance(content, dict) or not _is_worker(content.get("id")):
-            if not isinstance(content, dict) or content.get("id") not in ("sys_avg", "sys_std"):
-                warn(f"{path}:{number}: no worker's id, line left out")
-            continue
+    names = _Names(path, warn)
+    for number, content in _log_lines(path, warn):
         worker = int(content.pop("id"))
         if server_twice and worker == SERVER and seen.get(worker) == 1:
             server_twice = False
@@ -50,32 +47,112 @@ def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -
         run = seen[worker] = seen.get(worker, 0) + 1
         if run > 1:
             warn(f"{path}:{number}: worker {worker} is there again, so the file holds more than one run of it")
-        keys = content if _OWN_NAMES.isdisjoint(content) else {k: content[k] for k in content if k not in _OWN_NAMES}
-        rows.append({"worker": worker, "run": run, **keys})
+        rows.append({"worker": worker, "run": run, **names.kept(content, number)})
     return rows
 
 
-def _is_worker(id: Any) -> bool:
-    return 0 <= id < _MOST_WORKERS if type(id) is int else bool(_WORKER.fullmatch(str(id)))
+def _log_lines(path: Path, warn: Warn) -> Iterator[tuple[int, Row]]:
+    """Yield the lines of workers with their numbers; a line that is none is a warning, unless it merges the others."""
+    text = _text(path, warn)
+    lines = text.splitlines()
+    of_workers = [line for line in lines if not line.startswith(_MERGED)]
+    own_text = text if len(of_workers) == len(lines) else "\n".join(of_workers)
+    values = loads_lines(own_text, of_workers, "LogLine")
+    if values is None or not all(map(_has_worker, values)):
+        yield from _line_by_line(lines, path, warn)
+        return
+    numbers = (number for number, line in enumerate(lines, start=1) if not line.startswith(_MERGED))
+    yield from zip(numbers, values, strict=True)
+
+
+_MERGED = '{"id": "sys_'
+
+
+def _line_by_line(lines: list[str], path: Path, warn: Warn) -> Iterator[tuple[int, Row]]:
+    for number, line in _numbered(lines):
+        try:
+            content = loads(line)
+        except NoJson as error:
+            warn(f"{path}:{number}: {error}, line left out")
+            continue
+        if isinstance(content, dict) and _has_worker(content):
+            yield number, dict(_figures(content, f"{path}:{number}", warn))
+        elif not isinstance(content, dict) or content.get("id") not in ("sys_avg", "sys_std"):
+            warn(f"{path}:{number}: no worker's id, line left out")
+
+
+def _has_worker(content: Row) -> bool:
+    id = content.get("id")
+    return 0 <= id < _MOST_WORKERS if type(id) is int else isinstance(id, str) and bool(_WORKER.fullmatch(id))
 
 
 _WORKER, _MOST_WORKERS = re.compile(r"[0-9]{1,9}"), 10**9
 
-_OWN_NAMES = {"cell", "worker", "run"}
-"""What columns of the frames are called that no figure of FederatedScope's may replace."""
+
+def _figures(content: Row, where: str, warn: Warn) -> Iterator[tuple[str, Any]]:
+    """Yield what is a number, or unknown; whatever stands where bytes are counted is kept, to be told as it is."""
+    for name, value in content.items():
+        is_count = name.endswith("_bytes")
+        if name == "id" or value is None or type(value) is float:
+            yield name, value
+        elif type(value) is int and abs(value) < _MOST:
+            yield name, value if is_count or abs(value) < 2**63 else float(value)
+        else:
+            warn(f"{where}: {_shown(name)} is {_shown(value)}, which is no number{'' if is_count else '; left out'}")
+            yield from [(name, value)] * is_count
+
+
+def _shown(value: Any) -> str:
+    return (value if isinstance(value, str) else json.dumps(value))[:40]
+
+
+class _Names:
+    """Which figures of a file have a name that a column can have; of the others each is told once."""
+
+    def __init__(self, path: Path, warn: Warn) -> None:
+        self._path, self._warn = path, warn
+        self._left_out: dict[tuple[Any, ...], frozenset[Any]] = {}
+        self._told: set[Any] = set()
+
+    def kept(self, figures: Row, number: int) -> Row:
+        """Return the figures of a line without those whose names are columns of ours, or none."""
+        names = tuple(figures)
+        if (left_out := self._left_out.get(names)) is None:
+            left_out = self._left_out[names] = frozenset(filter(_is_no_name, names))
+        if not left_out:
+            return figures
+        for name in left_out - self._told:
+            self._warn(f"{self._path}:{number}: {_shown(str(name))!r} is no name that a figure can have; left out")
+            self._told.add(name)
+        return {name: value for name, value in figures.items() if name not in left_out}
+
+
+def _is_no_name(name: Any) -> bool:
+    return not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or bool(_OURS.fullmatch(name))
+
+
+_LONGEST_NAME = 200
+
+_OURS = re.compile(r"cell|worker|run|round|of|id|(sent|received)_.*|(training|evaluation|control)_[a-z]+_[a-z_]+")
+"""What columns of the frames are called that no figure or metric of somebody else's may take."""
 
 
 def read_config(path: Path, warn: Warn) -> dict[str, Any] | None:
     """Return the options of a ``config.yaml`` by dotted name, None where it is none of FederatedScope's."""
     try:
-        tree = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        first, *_ = str(error).splitlines() or [""]
-        warn(f"{path}: cannot be read: {first}")
+        tree = load(text_of(path, _MOST_CONFIG_BYTES))
+    except OSError as error:
+        warn(f"{path}: cannot be read: {why(error)}")
+        return None
+    except NoYaml as error:
+        warn(f"{path}:{error.line}: cannot be read: {error}")
         return None
     if not isinstance(tree, dict) or not {"federate", "data", "vertical"} & tree.keys():
         return None
     return dict(leaves(tree))
+
+
+_MOST_CONFIG_BYTES = 2**25
 
 
 def is_count(value: Any) -> bool:
@@ -164,6 +241,7 @@ def _lines(path: Path, warn: Warn) -> tuple[list[_Logged], int | None, int | Non
     """Return the server's lines, the round of clients' lines behind the first ``Final``, and how many are before it."""
     logged: list[_Logged] = []
     behind_final = final_at = None
+    names = _Names(path, warn)
     for number, line in _numbered(_text(path, warn).splitlines()):
         if line.startswith(_OF_CLIENT):  # a client's own evaluation, of which there may be a hundred
             if final_at is not None and behind_final is None and (named := _ROUND.search(line)):
@@ -176,7 +254,7 @@ def _lines(path: Path, warn: Warn) -> tuple[list[_Logged], int | None, int | Non
             warn(f"{path}:{number}: no Python dict of numbers, line left out")
             continue
         if found_line is not None:
-            logged.append(found_line)
+            logged.append(found_line._replace(metrics=names.kept(found_line.metrics, number)))
         elif content.get("Round") == "Final" and final_at is None:
             final_at = len(logged)
     return logged, behind_final, final_at
@@ -189,7 +267,7 @@ def newest_evaluation(path: Path, schedule: str | Schedule) -> Row | None:
     Raises OSError.
     """
     known = _known(schedule)
-    with path.open("rb") as file:
+    with opened(path) as file:
         first = next(_logged(file.read(_END_BYTES)), None)
         size = file.seek(0, os.SEEK_END)
         for end_bytes in (min(size, _END_BYTES), min(size, _LONGEST_END_BYTES)):
@@ -211,49 +289,36 @@ def _logged(part: bytes, *, backwards: bool = False) -> Iterator[_Logged]:
 
 
 _OF_CLIENT = "{'Role': 'Client #"
-_ROUND = re.compile(r"'Round': (\d+)")
+_ROUND = re.compile(r"'Round': (\d{1,15})\b")
 
-_NO_NUMBERS = (SyntaxError, ValueError, TypeError, AttributeError, OverflowError)
+_NO_NUMBERS = (SyntaxError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, MemoryError)
 """What a line raises that is no Python dict of numbers."""
 
 _END_BYTES, _LONGEST_END_BYTES = 2**15, 2**20
 """How much of a file's end is read: most lines have 1 kB; those of evaluations client by client have more."""
 
 
-_NO_METRICS = ("cell", "round")
-"""Columns of the frame that a metric of that name must not take."""
-
-
 def _evaluation(content: Row) -> _Logged | None:
     """Return a line's round and metrics, None for a line that is not the server's evaluation of one round."""
     form = next((form for form in _FORMS if form in content), None)
-    if content.get("Role") != "Server #" or not isinstance(content.get("Round"), int) or form is None:
+    number = content.get("Round")
+    if content.get("Role") != "Server #" or type(number) is not int or form is None:
         return None
-    numbers = {key: value for key, value in content[form].items() if key not in _NO_METRICS and _is_number(value)}
-    metrics = {key: _number(value) for key, value in numbers.items()}
-    return _Logged(content["Round"], form == "Results_raw", metrics)
+    if abs(number) >= _MOST_ROUNDS:
+        raise ValueError("no round")
+    metrics = {key: _number(value) for key, value in content[form].items() if _is_number(value)}
+    return _Logged(number, form == "Results_raw", metrics)
 
 
-def _values(path: Path, warn: Warn) -> Iterator[tuple[int, Any]]:
-    """Yield the JSON of each line with its number; a line that is none is a warning and left out."""
-    text = _text(path, warn)
-    lines = text.splitlines()
-    if (values := loads_lines(text, lines)) is not None:
-        yield from enumerate(values, start=1)
-        return
-    for number, line in _numbered(lines):
-        try:
-            yield number, json.loads(line)
-        except json.JSONDecodeError as error:
-            warn(f"{path}:{number}: no JSON ({error.msg}), line left out")
+_MOST_ROUNDS = 10**15
 
 
 def _text(path: Path, warn: Warn) -> str:
     """Return a file's text; one that cannot be read is a warning, and empty."""
     try:
-        return path.read_bytes().decode()  # not read_text: that looks at each line end, which splitlines does too
-    except (OSError, UnicodeDecodeError) as error:
-        warn(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
+        return text_of(path)
+    except OSError as error:
+        warn(f"{path}: cannot be read: {why(error)}")
         return ""
 
 
@@ -271,7 +336,7 @@ def _parse(line: str) -> Row:
     plain = _INF.sub("1e999", plain) if "inf" in plain else plain
     try:
         content = loads((_NAN.sub("null", plain) if "nan" in plain else plain).replace("'", '"'))
-    except json.JSONDecodeError:
+    except NoJson:
         content = ast.literal_eval(_NAN.sub("None", plain))
     if not isinstance(content, dict):
         raise ValueError("no dict")
@@ -287,7 +352,7 @@ _WRAPPED = re.compile(r"(?:\b(?:np|numpy|torch)\.)?\b(?:u?int\d*|float\d*|array|
 
 def _is_number(value: Any) -> bool:
     """Return whether a metric is one, and no matrix or report that somebody registered as a metric too."""
-    return not isinstance(value, (list, tuple, dict, str))
+    return not isinstance(value, (list, tuple, dict, str, bool))
 
 
 def _number(value: Any) -> float:

@@ -1,6 +1,7 @@
 """Lists of messages that somebody else counted, as CSV: round, sender, receiver, bytes, and maybe type and run."""
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.measure import SERVER
 from fscost.cells.outcome import Status
 from fscost.errors import CollectError
+from fscost.files import text_of, why
 from fscost.metering import Ledger, Message, Sizes
 from fscost.protocol.release import NEWEST
 from fscost.store.ledger_file import LedgerFile
@@ -119,9 +121,9 @@ def _server(file: Path, lines: Sequence[Line]) -> str:
 def _lines(file: Path) -> list[tuple[int, Line]]:
     """Return the lines with their numbers, their columns by our names and without blanks around."""
     try:
-        rows = [*csv.reader(file.read_text(encoding="utf-8-sig").splitlines())]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CollectError(f"{file}: cannot be read: {error}") from error
+        rows = [*csv.reader(io.StringIO(text_of(file).removeprefix("\ufeff"), newline=""))]
+    except (OSError, csv.Error) as error:
+        raise CollectError(f"{file}: cannot be read: {why(error)}") from error
     columns = _columns(file, rows[0] if rows else [])
     lines = [*_cut(file, rows, columns)]
     if not lines:

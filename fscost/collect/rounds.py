@@ -4,6 +4,7 @@ FederatedScope counts the rounds of clients' evaluations from 1 until December 2
 which, but the schedule of evaluations does. Those of the server's own always count from 1.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -133,7 +134,7 @@ def ending_of(
 
 def _stop(schedule: Schedule, stopped: Any, last: int | None, behind_final: int | None) -> int | None:
     """Return after which round a course stopped early, 0 where it did not, None where nothing says so."""
-    if isinstance(stopped, int | float) and stopped >= 0:
+    if isinstance(stopped, int | float) and 0 <= stopped < math.inf:
         return int(stopped)
     if schedule.rounds in (last, behind_final) or (last is not None and last == behind_final):
         return 0

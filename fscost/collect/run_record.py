@@ -22,7 +22,8 @@ class RunRecord:
     """What was collected of one run; only `cell` has its name.
 
     `counted` are further parts of the rows of `workers`, by what was counted: ``sent`` and ``received``. `log` is what
-    FederatedScope logged of a run that fscost did not launch.
+    FederatedScope logged of a run that fscost did not launch. `is_sealed` is False for a run with numbers of which no
+    digest of all files tells whether they are as they were.
     """
 
     cell: Row
@@ -31,6 +32,7 @@ class RunRecord:
     counted: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     rounds: Iterable[Row] = ()
     log: Log | None = None
+    is_sealed: bool = True
 
 
 def record_of(run: Run, planned: Cell | None, derive: Derive | None, warn: Warn) -> RunRecord:
@@ -65,7 +67,7 @@ def _metered(run: Run, reading: Reading, warn: Warn) -> RunRecord:
     row["clients"] = _clients(cell, ledger.header)
     row |= {"ledger_format": ledger.header["format"], "asizeof": _asizeof(outcome)} | totals(ledger, messages)
     row |= logs.counted(is_distributed=False) | logs.metrics(run, warn) | {"wall_s": outcome.get("wall_s")}
-    return _with_bytes(row, cell, ledger, messages, logs)
+    return replace(_with_bytes(row, cell, ledger, messages, logs), is_sealed="digest" in outcome)
 
 
 def _listed(reading: Reading) -> RunRecord:

@@ -18,6 +18,7 @@ VERBS = {
     "plan": "list the cells of a grid, their ids and what is done, missing or failed; runs nothing",
     "status": "show how far the cells are while they are computed, by whatever command and on whatever machine",
     "rerun": "compute cells again; an old result stays until the new one is done",
+    "check": "read runs again, hash their files, and list which cannot be believed and how to compute them again",
     "collect": "merge runs into frames: messages, workers, rounds, cells (CSV and Parquet)",
     "explain": "show where the numbers of cells come from: what was sent, and what FederatedScope logged of it",
     "table": "print the table of a grid or of folders with runs",
@@ -186,6 +187,8 @@ def _of_results(given: argparse.Namespace, verb: str) -> int:
     from fscost.commands import show  # alone: pandas takes longer to import than most plans to make
 
     match verb:
+        case "check":
+            return show.check(given.selection)
         case "explain":
             return show.explain_cells(given.selection)
         case "collect":

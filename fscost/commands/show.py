@@ -1,16 +1,21 @@
 """The verbs that show results: frames, tables, figures and pages, printed or written."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fscost.api.results import Results
 from fscost.api.selection import Selection, names_cells, select
+from fscost.cells.cell import Cell
+from fscost.cells.outcome import Status
 from fscost.collect import write_frames
 from fscost.extras import check_extra
 from fscost.files import write_text
+from fscost.launch.console import counted
 from fscost.printable import clean, say
+from fscost.store.run import Run
 from fscost.tables import Table
 from fscost.tables.formats import FORMATS
 from fscost.tables.render import render
@@ -35,6 +40,26 @@ def collect(words: Sequence[str], out: Path | None) -> int:
     for path in write_frames(results.frames, out or _frames_folder(results.selection)):
         print(f"wrote {path}")
     return 0
+
+
+def check(words: Sequence[str]) -> int:
+    """Print which of the selected runs are not as they were written, and what computes them again; 1 if any is not."""
+    selection = select(words)
+    frames = Results(selection).frames
+    states = [*map(Status, frames.cells["status"])]
+    runs = zip(selection.runs, states, strict=True)
+    corrupt = [_again(selection, cell, run) for (cell, run), status in runs if status is Status.CORRUPT]
+    _show_lines([*frames.warnings, *(f"to compute it again: {command}" for command in corrupt)])
+    print(f"{len(states)} run{'s' * (len(states) != 1)}: {counted(states)}")
+    return int(bool(corrupt))
+
+
+def _again(selection: Selection, cell: Cell | None, run: Run) -> str:
+    """Return the command that computes a run again, or where that is to be looked for."""
+    if cell is None:
+        return f"the command that made {run.path}; its cell cannot be read"
+    planned = selection.planned.get(cell.id)
+    return planned.command if planned else f"python -m fscost rerun {shlex.quote(str(run.path))}"
 
 
 def table(

@@ -1,6 +1,5 @@
 """What is under way in a store, from its files alone: whoever computes a cell, on whatever machine."""
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +11,8 @@ from statistics import fmean
 from fscost.cells.cell import Cell
 from fscost.collect import newest_evaluation, schedule_of
 from fscost.errors import CollectError
+from fscost.files import text_of
+from fscost.store.json_lines import NoJson, loads, problem_of
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
 
@@ -90,9 +91,14 @@ def _newest(evaluations: Path, cell: Cell) -> tuple[int | None, float | None]:
 def _round(run: RunDir, evaluated: int | None, rounds: int) -> int | None:
     """Return the round under way; its file may be missing or some rounds behind, where these are fast."""
     known = [] if evaluated is None else [evaluated + 1]
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        known.append(int(json.loads(run.progress.read_text())["round"]))
+    with suppress(OSError, NoJson):
+        said = loads(text_of(run.progress, _MOST_BYTES))
+        known += [] if problem_of(said, "ProgressFile") else [said["round"]]
     return min(max(known), rounds) if known else None
+
+
+_MOST_BYTES = 2**16
+"""What ``progress.json`` may have at most; it has some bytes."""
 
 
 def _mtimes(files: Iterable[Path]) -> Iterator[float]:

@@ -6,15 +6,15 @@ references and calls of resolvers, as in ``${.relative}``, and where anything is
 
 import re
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fscost.errors import ConfigError
+from fscost.files import text_of, why
 from fscost.protocol.fs_options import nested
+from fscost.yaml_text import NoYaml, load
 
 Tree = dict[str, Any]
 
@@ -29,13 +29,15 @@ class _NotSimple(Exception):
 def read_yaml(knob: str, path: str) -> Any:
     """Return the content of the YAML or JSON file that a knob names; raises ConfigError with knob, file and line."""
     try:
-        return yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{knob}={path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else path
-        raise ConfigError(f"{knob}={where}: no YAML: {getattr(error, 'problem', error)}") from error
+        return load(text_of(path, _MOST_BYTES))
+    except OSError as error:
+        raise ConfigError(f"{knob}={path}: cannot be read: {why(error)}") from error
+    except NoYaml as error:
+        raise ConfigError(f"{knob}={path}:{error.line}: no YAML: {error}") from error
+
+
+_MOST_BYTES = 2**25
+"""What a configuration may have at most; they have some kB."""
 
 
 def has(tree: Any, key: str) -> bool:

@@ -8,6 +8,7 @@ import yaml
 from fscost.cells.cell import Cell
 from fscost.cells.measure import COLUMNS
 from fscost.cells.outcome import Status
+from fscost.files import opened, why
 from fscost.report.page_views import Subject
 from fscost.store.run import Run
 from fscost.tables.captions import no_effect_said
@@ -90,6 +91,9 @@ def _tail(run: Run) -> list[str]:
     log = run.engine_log
     if log is None or not log.exists():
         return []
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _LOG_BYTES))
-        return file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
+    try:
+        with opened(log) as file:
+            file.seek(max(0, log.stat().st_size - _LOG_BYTES))
+            return file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
+    except OSError as error:
+        return [f"cannot be read: {why(error)}"]

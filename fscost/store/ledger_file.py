@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fscost.errors import CollectError
+from fscost.files import text_of, why
 from fscost.metering.ledger import LEDGER_FORMAT
-from fscost.store.json_lines import loads_lines
+from fscost.store.json_lines import NoJson, loads, loads_lines, problem_of
 
-_READABLE = (1, LEDGER_FORMAT)
+_MESSAGES = {1: "FormerMessageLine", LEDGER_FORMAT: "MessageLine"}
+"""The formats that are read, and what their lines of messages are."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class LedgerFile:
     header: dict[str, Any]
     messages: list[dict[str, Any]]
     workers: list[dict[str, Any]]
+    digest: str = ""
+    """What its last line says; a ledger that was made in memory has none."""
 
 
 def read_ledger(path: Path) -> LedgerFile:
@@ -30,53 +32,75 @@ def read_ledger(path: Path) -> LedgerFile:
 
     Raises CollectError with file and line for a line that is no record, and for a file that was cut or edited.
     """
-    text = _text_of(path)
+    try:
+        text = text_of(path)
+    except OSError as error:
+        raise CollectError(f"{path}: cannot be read: {why(error)}; rerun the cell") from error
     lines = text.splitlines()
-    values = loads_lines(text, lines)
-    if values is None:
-        values = [_value(line, path, number) for number, line in enumerate(lines, start=1)]
-    rows = [_record(value, path, number) for number, value in enumerate(values, start=1)]
-    end = next((number for number, row in enumerate(rows) if "sha256" in row and len(row) == 1), None)
-    rows, found = (rows, "") if end is None else (rows[:end], rows[end]["sha256"])
+    return _at_once(lines) or _line_by_line(lines, path)
+
+
+def _at_once(lines: list[str]) -> LedgerFile | None:
+    """Return a ledger as fscost writes it, messages before workers; None where anything is odd, or there is no msgspec.
+
+    Its header alone may have more keys than the schema.
+    """
+    digest = _digest_of(lines)
+    if len(lines) < 2 or lines[-1] != f'{{"sha256": "{digest}"}}':
+        return None
+    header = _rows(lines[:1])
+    if not header or header[0].get("format") not in _MESSAGES or problem_of(header[0], "HeaderLine"):
+        return None
+    first = next((place for place, line in enumerate(lines) if line.startswith('{"worker"')), len(lines) - 1)
+    messages, workers = _rows(lines[1:first], _MESSAGES[header[0]["format"]]), _rows(lines[first:-1], "WorkerLine")
+    return None if messages is None or workers is None else LedgerFile(header[0], messages, workers, digest)
+
+
+def _rows(lines: list[str], schema: str | None = None) -> list[dict[str, Any]] | None:
+    return loads_lines("\n".join(lines), lines, schema) if lines else []
+
+
+def _digest_of(lines: list[str]) -> str:
+    """Return the digest of all lines but the last."""
+    return hashlib.sha256("\n".join([*lines[:-1], ""]).encode()).hexdigest()
+
+
+def _line_by_line(lines: list[str], path: Path) -> LedgerFile:
+    rows = [_record(line, path, number) for number, line in enumerate(lines, start=1)]
     _check_header(rows, path)
-    if found != hashlib.sha256("\n".join([*lines[: len(rows)], ""]).encode()).hexdigest():
-        what = "the file was edited" if found else "the file ends too early"
-        raise CollectError(f"{path}:{len(lines)}: {what}, its digest does not match; rerun the cell")
-    return LedgerFile(rows[0], [r for r in rows[1:] if "type" in r], [r for r in rows[1:] if "worker" in r])
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_bytes().decode()  # read_text takes thrice as long
-    except (OSError, UnicodeDecodeError) as error:
-        raise CollectError(f"{path}: cannot be read: {error}; rerun the cell") from error
-
-
-def _value(line: str, path: Path, number: int) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise CollectError(f"{path}:{number}: no JSON ({error.msg}); rerun the cell") from error
+    *kept, last = rows
+    if "sha256" not in last:
+        raise CollectError(f"{path}:{len(lines)}: the file ends too early, its digest does not match; rerun the cell")
+    if last["sha256"] != _digest_of(lines):
+        raise CollectError(f"{path}:{len(lines)}: the file was edited, its digest does not match; rerun the cell")
+    for number, row in enumerate(kept, start=1):
+        schema = "HeaderLine" if number == 1 else _MESSAGES[kept[0]["format"]] if "type" in row else "WorkerLine"
+        if problem := problem_of(row, schema):
+            raise CollectError(f"{path}:{number}: {problem}; rerun the cell")
+    messages, workers = ([row for row in kept if key in row] for key in ("type", "worker"))
+    return LedgerFile(kept[0], messages, workers, last["sha256"])
 
 
 _RECORDS = frozenset({"format", "type", "worker", "sha256"})
 """The keys that say what a line is about."""
 
 
-def _record(value: Any, path: Path, number: int) -> dict[str, Any]:
-    if not isinstance(value, dict) or _RECORDS.isdisjoint(value):
+def _record(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        value = loads(line)
+    except NoJson as error:
+        raise CollectError(f"{path}:{number}: {error}; rerun the cell") from error
+    if not isinstance(value, dict) or len(_RECORDS & value.keys()) != 1:
         raise CollectError(f"{path}:{number}: no record of a ledger; rerun the cell")
     return value
 
 
-def _check_header(rows: Iterable[dict[str, Any]], path: Path) -> None:
+def _check_header(rows: list[dict[str, Any]], path: Path) -> None:
     version = next(iter(rows), {}).get("format")
-    if version in _READABLE:
+    if type(version) is int and version in _MESSAGES:
         return
     if version is None:
         raise CollectError(f"{path}:1: no header with a format version; rerun the cell")
     newer = isinstance(version, int) and version > LEDGER_FORMAT
     cure = "upgrade fscost" if newer else "rerun the cell"
-    raise CollectError(
-        f"{path}:1: format {version}, this fscost reads formats {_READABLE[0]} to {LEDGER_FORMAT}; {cure}"
-    )
+    raise CollectError(f"{path}:1: format {str(version)[:20]}, this fscost reads formats 1 to {LEDGER_FORMAT}; {cure}")

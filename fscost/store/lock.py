@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fscost.errors import StoreError
+from fscost.files import opened
 
 
 @contextmanager
@@ -35,13 +36,13 @@ def held(path: Path, holder_name: str) -> Iterator[bool]:
 def holder(path: Path) -> str | None:
     """Return the name that the holder of a file gave, None where nobody holds it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
+        file = opened(path)
+    except PermissionError:
+        return "somebody whose files cannot be read here"
+    except OSError:  # it is not there, or is no file
         return None
-    try:
-        return None if _lock(descriptor, fcntl.LOCK_SH, path) else os.read(descriptor, 1000).decode()
-    finally:
-        os.close(descriptor)
+    with file:
+        return None if _lock(file.fileno(), fcntl.LOCK_SH, path) else file.read(1000).decode(errors="replace")
 
 
 def _taken(path: Path) -> int | None:
@@ -54,13 +55,23 @@ def _taken(path: Path) -> int | None:
             continue
         except OSError as error:
             raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
-        if not _lock(descriptor, fcntl.LOCK_EX, path):
-            os.close(descriptor)
+        if not _locked(descriptor, path):
             return None
         if _is_at(path, descriptor):
             os.ftruncate(descriptor, 0)
             return descriptor
         os.close(descriptor)  # its holder removed it between the two calls: this file is nobody's any more
+
+
+def _locked(descriptor: int, path: Path) -> bool:
+    """Lock a descriptor, or else close it."""
+    is_locked = False
+    try:
+        is_locked = _lock(descriptor, fcntl.LOCK_EX, path)
+    finally:
+        if not is_locked:
+            os.close(descriptor)
+    return is_locked
 
 
 def _lock(descriptor: int, kind: int, path: Path) -> bool:
@@ -69,7 +80,6 @@ def _lock(descriptor: int, kind: int, path: Path) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        os.close(descriptor)
         raise StoreError(
             f"{path}: its file system has no locks ({error.strerror}), so that two commands could compute one cell at "
             "once; choose another with store=PATH, or have it mounted with flock"

@@ -12,8 +12,9 @@ from typing import Any, Optional, Tuple
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
 from fscost.errors import CollectError, ConfigError, StoreError
-from fscost.files import sync_folder, write_whole
-from fscost.store.json_lines import loads
+from fscost.files import sync_folder, text_of, why, write_whole
+from fscost.store.integrity import changes, is_whole, with_digest
+from fscost.store.json_lines import NoJson, loads, problem_of
 from fscost.store.ledger_file import read_ledger
 from fscost.store.run import Reading, warnings_in
 
@@ -90,7 +91,7 @@ class RunDir:
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Close the run."""
-        _write_json(self.outcome_file, {"format": FORMAT, **outcome.as_dict()})
+        _write_json(self.outcome_file, with_digest({"format": FORMAT, **outcome.as_dict()}, self.path))
 
     def sync(self) -> None:
         """Wait until the files are on the disk; raises StoreError where they do not get there."""
@@ -101,15 +102,15 @@ class RunDir:
 
     def read_cell(self) -> Cell:
         """Read the cell and hash it again; raises CollectError for a file that is no cell or was edited."""
-        content = _read_json(self.cell_file)
+        content = _read_json(self.cell_file, "CellFile", "no valid cell: ")
         try:
             cell = Cell(engine=content["engine"], protocol=content["protocol"], fs=content["fs"])
+            ids = cell.id, cell.former_id
         except (KeyError, AttributeError, ConfigError) as error:
             raise CollectError(f"{self.cell_file}:1: no valid cell: {error}; rerun the cell") from error
-        if content.get("id") not in (cell.id, cell.former_id):
-            line = 1 + self.cell_file.read_text().split('"id"')[0].count("\n")
+        if content.get("id") not in ids:
             raise CollectError(
-                f"{self.cell_file}:{line}: the file was edited: its content hashes to {cell.id}, "
+                f"{self.cell_file}:3: the file was edited: its content hashes to {cell.id}, "
                 f"not to its id {content.get('id')}; rerun the cell"
             )
         return cell
@@ -118,9 +119,11 @@ class RunDir:
         """Read how the run ended, as JSON values; ``status`` is interrupted where no outcome was written."""
         if not self.outcome_file.exists():
             return {"status": Status.INTERRUPTED, "reason": "the run was interrupted"}
-        content = _read_json(self.outcome_file)
+        content = _read_json(self.outcome_file, "OutcomeFile")
         if content.get("status") not in [str(status) for status in Status]:
             raise CollectError(f"{self.outcome_file}:1: no known status; rerun the cell")
+        if not is_whole(content):
+            raise CollectError(f"{self.outcome_file}:1: the file was edited, its digest does not match; rerun the cell")
         return content
 
     def outcome(self) -> dict[str, Any]:
@@ -155,20 +158,26 @@ class RunDir:
         name = self.path.name.rpartition("-")[2]
         if not self.path.is_dir():
             return Reading(id=name, cell=None, status=Status.MISSING, reason="not computed yet")
-        cell = None
+        cell = ledger = None
+        notes: list[str] = []
         try:
             cell = self.read_cell()
             outcome = self.read_outcome()
             status = Status(outcome["status"])
-            ledger = read_ledger(self.ledger) if status is Status.DONE else None
+            if status is Status.DONE:
+                ledger = read_ledger(self.ledger)
+                notes += changes(self.path, outcome, ledger)
         except CollectError as error:
             id, why = cell.id if cell else name, str(error)
             return Reading(id=id, cell=cell, status=Status.CORRUPT, reason=why, notes=(why,))
         reason = outcome.get("reason") or None
-        return Reading(id=cell.id, cell=cell, status=status, reason=reason, outcome=outcome, ledger=ledger)
+        return Reading(
+            id=cell.id, cell=cell, status=status, reason=reason, outcome=outcome, ledger=ledger, notes=tuple(notes)
+        )
 
     def _stamp(self) -> Stamp:
-        return tuple(map(_stamp, (self.cell_file, self.outcome_file, self.ledger)))
+        files = self.cell_file, self.outcome_file, self.ledger, self.system_metrics, self.eval_results
+        return tuple(map(_stamp, files))
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:
@@ -183,15 +192,29 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     write_whole(path, [json.dumps(content, indent=1)], synced=False)  # publishing the run does
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, schema: str, what: str = "") -> dict[str, Any]:
     try:
-        content = loads(path.read_bytes().decode())
-    except json.JSONDecodeError as error:
-        raise CollectError(f"{path}:{error.lineno}: no JSON ({error.msg}); rerun the cell") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise CollectError(f"{path}: cannot be read: {error}; rerun the cell") from error
+        text = text_of(path, _MOST_BYTES)
+        content = loads(text)
+    except NoJson as error:
+        raise CollectError(f"{path}:{error.line}: {error}; rerun the cell") from error
+    except OSError as error:
+        raise CollectError(f"{path}: cannot be read: {why(error)}; rerun the cell") from error
     if not isinstance(content, dict) or "format" not in content:
         raise CollectError(f"{path}:1: no format version; rerun the cell")
     if content["format"] != FORMAT:
-        raise CollectError(f"{path}:1: format {content['format']}, this fscost reads format {FORMAT}; upgrade fscost")
+        shown = str(content["format"])[:20]
+        raise CollectError(f"{path}:1: format {shown}, this fscost reads format {FORMAT}; upgrade fscost")
+    if problem := problem_of(content, schema):
+        raise CollectError(f"{path}:{_line_of(problem, text)}: {what}{problem}; rerun the cell")
     return content
+
+
+_MOST_BYTES = 2**26
+"""What a cell or an outcome may have at most; they have some kB."""
+
+
+def _line_of(problem: str, text: str) -> int:
+    """Return in which line the key stands that a problem names last, as in ``at `$.provenance.seed` ``."""
+    key = problem.rpartition(".")[2].strip("`$")
+    return 1 + text.partition(f'"{key}"')[0].count("\n") if f'"{key}"' in text else 1

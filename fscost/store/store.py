@@ -9,7 +9,6 @@ the next sweep computes it again.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -24,6 +23,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.outcome import Status
 from fscost.errors import StoreError
+from fscost.files import digest_of
 from fscost.store.lock import held, holder
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
@@ -85,7 +85,7 @@ class Store:
     def stamp(self, cell: Cell) -> str:
         """Return a text that is another once somebody has computed the cell again."""
         try:
-            return hashlib.sha256(self.of(cell).outcome_file.read_bytes()).hexdigest()
+            return digest_of(self.of(cell).outcome_file)
         except OSError:
             return ""
 

@@ -17,7 +17,7 @@ from fscost.errors import StoreError
 from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
-from tests.conftest import DATA, cell_of, cells_of, execute
+from tests.conftest import DATA, cell_of, cells_of, execute, resealed
 from tests.tables.recorded import evaluated
 
 OVERRIDES = ("clients=2,3", "rounds=3", "eval_every=2", "model=lr")
@@ -81,6 +81,7 @@ def test_final_is_of_the_last_round_and_best_of_any(store: Store, tmp_path: Path
     assert ("'Round': 1," in early, "'Round': 2," in late) == (True, True)
     worse = [late.replace("'Round': 2,", "'Round': 1,"), early.replace("'Round': 1,", "'Round': 2,"), *rest]
     log.write_text("\n".join(worse) + "\n")
+    resealed(log.parent)
     good, bad = evaluated(log.parent, "test_avg_loss")
     found = gather(runs_below(tmp_path / "runs")).cells.set_index("cell").loc[cell.id]
     assert good < bad
@@ -158,15 +159,16 @@ def test_workers_of_which_one_log_tells_less_keep_their_numbers(store: Store, tm
     shutil.copytree(store.path, tmp_path / "runs")
     run = store.of(cell_of(*OVERRIDES, "clients=3"))
     log = tmp_path / "runs" / run.path.name / "system_metrics.log"
-    lines = [{"id": 3, "total_upload_bytes": 2**64 + 1}, {"id": 1, "total_flops": 0.5}, {"id": 3, "own": "x"}]
+    lines = [{"id": 3, "total_upload_bytes": 2**64 + 1}, {"id": 1, "total_flops": 0.5}, {"id": 3, "own": 0.25}]
     log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    resealed(log.parent)
     found = gather(runs_below(tmp_path / "runs")).workers
     one = found[found["cell"] == cell_of(*OVERRIDES, "clients=3").id]
     assert list(one["worker"]) == [0, 1, 2, 3, 3]
     assert list(one["run"].fillna(0)) == [0, 1, 0, 1, 2]
     assert list(one["total_upload_bytes"].dropna()) == [2**64 + 1]
     assert list(one["total_flops"].dropna()) == [0.5]
-    assert list(one["own"].dropna()) == ["x"]
+    assert list(one["own"].dropna()) == [0.25]
     ledger = {row["worker"]: row["sent"]["payload_bytes"] for row in read_ledger(run.ledger).workers}
     assert list(one["sent_payload_bytes"]) == [ledger[worker] for worker in (0, 1, 2, 3, 3)]
     other = found[found["cell"] != cell_of(*OVERRIDES, "clients=3").id]
@@ -251,7 +253,7 @@ class TestFederatedScopesLogs:
         path.write_text(f'{{"id": 0, "total_flops": NaN}}\n{{"id": 1, "total_flops": {2**64 + 1}}}\n')
         first, second = read_system_metrics(path, pytest.fail)
         assert math.isnan(first["total_flops"])
-        assert second == {"worker": 1, "run": 1, "total_flops": 2**64 + 1}
+        assert second == {"worker": 1, "run": 1, "total_flops": 2.0**64}
 
     def test_a_missing_log_is_named(self, tmp_path: Path) -> None:
         warnings = list[str]()

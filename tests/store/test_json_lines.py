@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fscost.store.json_lines import loads, loads_lines
+from fscost.store.json_lines import NoJson, loads, loads_lines
 
 _VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists)
 
@@ -19,7 +19,7 @@ def test_whole_numbers_of_any_size_are_exact(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["NaN", "[-Infinity, 1.5]", "1e999", '"\\ud800"', "0.30000000000000004", "-0.0", "1e5"]
+    "text", ["NaN", "[-Infinity, 1.5]", "1e999", '"\\ud83d\\ude00"', "0.30000000000000004", "-0.0", "1e5"]
 )
 def test_what_json_alone_takes_is_taken(text: str) -> None:
     assert repr(loads(text)) == repr(json.loads(text))
@@ -29,9 +29,18 @@ def test_what_json_alone_takes_is_taken(text: str) -> None:
 def test_what_is_no_json_is_told_in_the_same_words(text: str) -> None:
     with pytest.raises(json.JSONDecodeError) as expected:
         json.loads(text)
-    with pytest.raises(json.JSONDecodeError) as error:
+    with pytest.raises(NoJson) as error:
         loads(text)
-    assert str(error.value) == str(expected.value)
+    assert (str(error.value), error.value.line) == (f"no JSON ({expected.value.msg})", expected.value.lineno)
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 5000, "[" * 100_000, "[" * 101 + "]" * 101, '{"a": ' * 5000, '"\\ud800"', '{"\\udfff": 1}']
+)
+def test_what_nothing_here_can_be_is_no_json(text: str) -> None:
+    with pytest.raises(NoJson, match="no JSON"):
+        loads(text)
+    assert loads("[" * 100 + "]" * 100)
 
 
 @given(st.dictionaries(st.text(), _VALUES))

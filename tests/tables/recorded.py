@@ -18,7 +18,7 @@ from fscost.tables.build import build
 from fscost.tables.comparison import Comparison
 from fscost.tables.option_values import options_of, varying_options
 from fscost.tables.table import Entry
-from tests.conftest import DATA
+from tests.conftest import DATA, resealed
 
 METHODS, MODELS, CLIENTS, SEEDS, ROUNDS = (
     ("fedavg", "fedper", "fedprox"),
@@ -35,6 +35,8 @@ TYPES = {"training": {"model_para"}, "evaluation": {"evaluate", "metrics"}, "con
 def unpacked(folder: Path) -> Path:
     with tarfile.open(DATA / "paper.tar.xz") as archive:
         archive.extractall(folder, filter="data")
+    for run in (folder / "runs").iterdir():
+        resealed(run)
     return folder / "runs"
 
 
@@ -62,6 +64,7 @@ def edit_ledger(run: Path, number: int, **values: int) -> None:
     lines[number] = json.dumps(json.loads(lines[number]) | values)
     digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
     (run / "ledger.jsonl").write_text("\n".join([*lines, json.dumps({"sha256": digest})]) + "\n")
+    resealed(run)
 
 
 def edit_outcome(run: Path, **values: Any) -> None:
@@ -71,6 +74,7 @@ def edit_outcome(run: Path, **values: Any) -> None:
     told["versions"] |= values.pop("versions", {})
     told.update({key: values.pop(key) for key in [*values] if key in told})
     (run / "outcome.json").write_text(json.dumps(outcome | values))
+    resealed(run)
 
 
 def table_of(where: Path | Iterable[tuple[Cell | None, Run]], **settings: Any) -> Table:

@@ -18,7 +18,7 @@ from fscost.store.rundir import RunDir
 from fscost.store.store import Store
 from fscost.tables.lines import by_cell, records_of
 from fscost.tables.log_gaps import Count, Gap, counts, gap_of
-from tests.conftest import DATA, Result, cell_of, execute
+from tests.conftest import DATA, Result, cell_of, execute, resealed
 
 CELL = ("model=mlp_s", "clients=3", "rounds=2")
 
@@ -39,6 +39,7 @@ def without_uploads(run: RunDir, tmp_path_factory: pytest.TempPathFactory) -> Ru
         (copy.path / file.name).write_bytes(file.read_bytes())
     lines = [json.loads(line) for line in run.system_metrics.read_text().splitlines()[:-2]]
     copy.system_metrics.write_text("".join(json.dumps(line | {"total_upload_bytes": 0}) + "\n" for line in lines))
+    resealed(copy.path)
     return copy
 
 
@@ -215,6 +216,7 @@ def test_tables_of_two_commits_are_refused(run: RunDir, tmp_path: Path, fscost: 
         outcome = json.loads(made.outcome_file.read_text())
         outcome["provenance"]["fs_commit"] = commit
         made.outcome_file.write_text(json.dumps(outcome))
+        resealed(made.path)
     refused = fscost("table", str(store))
     assert refused.code == 2
     assert f"differ in fs_commit: {'a' * 40} and {'b' * 40}" in refused.err

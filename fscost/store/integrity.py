@@ -1,0 +1,74 @@
+"""Whether the files of a run are as they were when it ended: ``outcome.json`` has the digest of each, and its own.
+
+A ledger's is the one that its own last line has, and it is hashed once. What lies in folders below, as the checkpoints
+of FederatedScope, is left out: no number comes from there.
+"""
+
+# outcome.json history: `files` and `digest` are missing in runs of before
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fscost.errors import CollectError
+from fscost.files import digest_of, opened, why
+from fscost.store.ledger_file import LedgerFile
+
+_LEDGER = "ledger.jsonl"
+_NO_NUMBERS_IN = ("engine.log", "config.yaml", "fs_config.yaml")
+_PASSING = ("outcome.json", "progress.json")
+"""What is itself, or gone when the run is published."""
+
+
+def with_digest(outcome: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return an outcome with the digests of the files of its run, and of all of it."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    kept = [name for name in names if name not in _PASSING and not name.startswith(".")]
+    content = {**outcome, "files": {name: _digest(folder / name) for name in kept}}
+    return {**content, "digest": _hashed(content)}
+
+
+def is_whole(outcome: Mapping[str, Any]) -> bool:
+    """Return whether an outcome fits its own digest, if it has one; those of older runs have none."""
+    return "digest" not in outcome or outcome["digest"] == _hashed({k: v for k, v in outcome.items() if k != "digest"})
+
+
+def changes(folder: Path, outcome: Mapping[str, Any], ledger: LedgerFile) -> Iterator[str]:
+    """Yield which files no number comes from are not as they were; raises CollectError where one is from which some do.
+
+    Of older runs nothing is known.
+    """
+    for name, digest in (outcome.get("files") or {}).items():
+        path = folder / name
+        try:
+            is_same = (ledger.digest if name == _LEDGER else digest_of(path)) == digest
+            how = "the file was edited after the run ended, its digest does not match"
+        except OSError as error:
+            is_same, how = False, f"cannot be read: {why(error)}"
+        if not is_same and name not in _NO_NUMBERS_IN:
+            raise CollectError(f"{path}: {how}; rerun the cell")
+        if not is_same:
+            yield f"{path}: {how}; no number comes from it"
+
+
+def _digest(path: Path) -> str:
+    return (_said_by_ledger(path) if path.name == _LEDGER else "") or digest_of(path)
+
+
+def _said_by_ledger(path: Path) -> str:
+    """Return the digest in a ledger's last line, nothing where there is none."""
+    with opened(path) as file:
+        file.seek(max(0, path.stat().st_size - _LAST_LINE_BYTES))
+        _, begin, last = file.read().rpartition(b'{"sha256": "')
+    return last.partition(b'"')[0].decode("ascii", "replace") if begin else ""
+
+
+_LAST_LINE_BYTES = 100
+
+
+def _hashed(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
