@@ -19,7 +19,7 @@ from fscost.errors import ConfigError, for_each_cell
 from fscost.plan.axes import combinations, values_of
 from fscost.plan.cell_from import cell_from, resolvers
 from fscost.plan.command_cell import refuse_unknowing
-from fscost.plan.hydra_config import OWN_LAYOUT, config_of, configuration, grids_of, parse, raw_file
+from fscost.plan.hydra_config import OWN_LAYOUT, config_of, configuration, grids_of, parse, raw_file, strays
 from fscost.plan.name_checks import check_file_of, check_form, check_name, completions, launcher_of, name_of
 from fscost.plan.plain_config import resolved, with_value
 from fscost.protocol.known_options import KnownOptions
@@ -211,8 +211,25 @@ def _grids(given: list[Override]) -> list[list[list[str]]]:
     for number in numbers:
         own = [override for override in _last_words(found[number - 1], given) if override.key_or_group not in named]
         place = parse([f"grid={number}"]) if len(numbers) > 1 else []
-        grids.append(combinations(own + given + place))
+        grids.append(_without_strays(combinations(own + given + place)))
     return grids
+
+
+def _without_strays(grid: list[list[str]]) -> list[list[str]]:
+    """Return the overrides of each cell without the knobs that its options lack, where other cells have them.
+
+    A rank is an axis of LoRA's cells, and the prefix beside them is one cell. What no cell has stays, to be refused.
+    """
+    parsed = [parse(words) for words in grid]
+    lacking = [strays(cell) for cell in parsed]
+    nowhere = set.intersection(*lacking) if lacking else set()
+    left, seen = [], set()
+    for words, cell, stray in zip(grid, parsed, lacking, strict=True):
+        own = tuple(word for word, o in zip(words, cell, strict=True) if o.key_or_group not in stray - nowhere)
+        if len(own) == len(words) or own not in seen:
+            left.append([*own])
+        seen.add(own)
+    return left
 
 
 def _numbers(given: list[Override], grids: int) -> list[int]:

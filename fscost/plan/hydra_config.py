@@ -239,10 +239,20 @@ def config_of(parsed: list[Override]) -> Tree:
         key = override.key_or_group
         if key in _CHOICES:
             continue
-        if not key.startswith(("fs.", "hydra.launcher.", "args.", "sizes.")) and not has(config, key):
+        if not _is_in(config, key):
             raise ConfigError(f"{override.input_line}: has no effect with the other choices; leave it out")
         config = with_value(config, key, override.value())
     return config
+
+
+def strays(parsed: list[Override]) -> set[str]:
+    """Return the knobs among overrides that no option of this combination brings: ``lora_rank`` of a prefix."""
+    config = _chosen(parsed)
+    return {key for o in parsed if (key := o.key_or_group) not in _CHOICES and not _is_in(config, key)}
+
+
+def _is_in(config: Tree, key: str) -> bool:
+    return key.startswith(("fs.", "hydra.launcher.", "args.", "sizes.")) or has(config, key)
 
 
 def _chosen(parsed: list[Override]) -> Tree:

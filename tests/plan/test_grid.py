@@ -164,6 +164,19 @@ def test_a_knob_of_another_option_is_not_silently_dropped() -> None:
     assert "alpha=0.5: has no effect" in refusal("data=toy", "model=lr", "alpha=0.5")
 
 
+def test_a_knob_is_an_axis_of_those_cells_that_have_it() -> None:
+    grid = ("engine=estimate", "engine.protocol=llm", "model=llama_7b", "data=samples")
+    made = plan([*grid, "adapter=lora,prefix,none", "lora_rank=4,8", "virtual_tokens=10"], identify).cells
+    arguments = [dict(*one.cell.get("llm.adapter.args", [{}])) for one in made]
+    assert [(a.get("r"), a.get("num_virtual_tokens")) for a in arguments] == [
+        (4, None), (8, None), (None, 10), (None, None)]  # fmt: skip
+    assert [("lora_rank=8" in one.overrides, "virtual_tokens=10" in one.overrides) for one in made] == [
+        (False, False), (True, False), (False, True), (False, False)]  # fmt: skip
+    assert [cells_of(*one.overrides)[0].id for one in made] == [one.cell.id for one in made]
+    assert "alpha=1: has no effect" in refusal(*grid, "adapter=lora,prefix", "lora_rank=4,8", "alpha=1")
+    assert "are the same cell" in refusal(*grid, "adapter=lora,prefix", "lora_rank=4,4")
+
+
 def test_a_folder_adds_options_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "method").mkdir()
     (tmp_path / "method" / "fedprox_strong.yaml").write_text(
