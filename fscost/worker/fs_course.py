@@ -29,6 +29,7 @@ from fscost.worker.path_options import as_typed, at_home, make_folders
 from fscost.worker.recorder import Recorder
 from fscost.worker.release_options import in_cell, in_release, leaves
 from fscost.worker.round_file import Progress
+from fscost.worker.transports import UNMETERED, watch_transports
 from fscost.worker.wire_encoding import pickles_models
 
 _PACKAGE = Path(federatedscope.__file__).parent
@@ -144,6 +145,7 @@ class Course:
             raise ValueError(problem)
 
     def _begin(self, runner: Any) -> None:
+        watch_transports(runner, self.recorder)
         self.recorder.counts_broadcasts = not runner.cfg.federate.online_aggr
         if broken := "; ".join(broken_claims(of_all(self._asked), _plain(self.used()))):
             raise ValueError(f"this is not the cell that was asked for: {broken}")
@@ -152,6 +154,11 @@ class Course:
         kinds = {kind for _, kind, _ in self.recorder.ledger.by_type}
         if not kinds:
             raise RuntimeError(f"{_MAIN} ran a course of which no message went through StandaloneCommManager.send")
+        if unsent := self.recorder.unsent():
+            raise RuntimeError(
+                f"{', '.join(unsent)}: handled, and never sent through StandaloneCommManager.send, where messages are "
+                f"metered; {UNMETERED}"
+            )
         if not self.runner.cfg.vertical.use and "finish" not in kinds:
             raise RuntimeError("the course ended before the server sent finish")
 

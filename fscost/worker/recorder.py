@@ -29,6 +29,8 @@ class Recorder:
         self.pickled, self.counts_broadcasts, self.progress = pickled, counts_broadcasts, progress
         self.ledger = Ledger({})
         self.helped = False
+        self.sent = 0  # messages
+        self._kinds: dict[str, set[Any]] = {"sent": set(), "handled": set()}
         self._uncounted: dict[int, tuple[Any, Message]] = {}
 
     def attach(self) -> None:
@@ -62,6 +64,8 @@ class Recorder:
         message = Message(
             sent.msg_type, int(sent.sender), receivers, int(sent.state), sent.content, sent.timestamp, listed
         )
+        self.sent += 1
+        self._kinds["sent"].add((message.msg_type, message.sender))
         self.ledger.record(message, meter_unreported(message, pickled=self.pickled))
         if self.progress:
             self.progress.sees(message)
@@ -72,9 +76,14 @@ class Recorder:
 
     def count(self, sent: Any, size: int) -> None:
         """Note FederatedScope's own count of one copy of a message; only the first of them matters."""
+        self._kinds["handled"].add((sent.msg_type, int(sent.sender)))
         _, message = self._uncounted.pop(id(sent), (None, None))
         if message is not None:
             self.ledger.report(message, size)
+
+    def unsent(self) -> list[str]:
+        """Return the types of messages that were handled, and of which their sender never sent one."""
+        return sorted({kind for kind, _ in self._kinds["handled"] - self._kinds["sent"]})
 
     def finish(self) -> None:
         """Count what FederatedScope never handled."""

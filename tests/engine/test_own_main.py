@@ -248,6 +248,55 @@ class TestMainsThatAreNone:
         assert "ran no runner of federatedscope.core.fed_runner, so no course" in reason(fscost(*SMALL))
 
 
+class TestTransportsOfItsOwn:
+    """What sends past the method that is metered ends the course, at its first message."""
+
+    PAST = "past StandaloneCommManager.send, where they would be metered; run its main.py, and read its logs"
+
+    @pytest.fixture
+    def transport(self, package: Path, at_work: Path) -> Callable[[str], None]:
+        def write(text: str) -> None:
+            runner = package / "core" / "fed_runner.py"
+            given = runner.read_text().replace("Server(data), StandaloneCommManager()", "Server(data), Own()")
+            head, _, rest = given.partition("class Server:")
+            runner.write_text(f"{head}{text}\n\n\nclass Server:{rest}")
+
+        return write
+
+    def test_one_that_sends_elsewhere_fails_before_training(
+        self, transport: Callable[[str], None], fscost: Callable[..., Result]
+    ) -> None:
+        transport("class Own(StandaloneCommManager):\n    def send(self, message):\n        self.queue.append(message)")
+        told = reason(fscost(*SMALL))
+        assert f"RuntimeError: federatedscope.core.fed_runner.Own sends join_in {self.PAST}" in told
+
+    def test_one_of_another_class_fails_before_its_first_message(
+        self, transport: Callable[[str], None], fscost: Callable[..., Result]
+    ) -> None:
+        transport("class Own:\n    def send(self, message):\n        raise SystemExit(9)")
+        assert f"federatedscope.core.fed_runner.Own sends messages {self.PAST}" in reason(fscost(*SMALL))
+
+    def test_one_that_hands_on_is_metered_where_it_hands_on(
+        self, transport: Callable[[str], None], fscost: Callable[..., Result]
+    ) -> None:
+        transport(
+            "class Own(StandaloneCommManager):\n    def send(self, message):\n"
+            "        message.content = {} if message.msg_type == 'sketch' else message.content\n"
+            "        super().send(message)"
+        )
+        assert payloads(ran(fscost)) == {"join_in": 0, "model_para": 3 * 2 * 32, "sketch": 0, "finish": 2 * 32}
+
+    def test_what_is_handled_and_was_never_sent_fails_the_course(
+        self, package: Path, at_work: Path, fscost: Callable[..., Result]
+    ) -> None:
+        runner = package / "core" / "fed_runner.py"
+        text = runner.read_text().replace("        self.comm_manager.send(message)\n", (
+            "        if message.msg_type != 'sketch':\n            self.comm_manager.send(message)\n"
+        ))  # fmt: skip
+        runner.write_text(text)
+        assert "sketch: handled, and never sent through StandaloneCommManager.send" in reason(fscost(*SMALL))
+
+
 @pytest.mark.parametrize(
     ("crash", "words"), [("exit", "exit(3) was called"), ("killed", "the process was killed by SIGKILL")]
 )
