@@ -83,9 +83,16 @@ def for_each_cell(work: Callable[[T], Made], cells: Sequence[T]) -> list[Made]:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's type and the first line of its text: a run's reason."""
-    first = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    """Return an error's type and its text as one line, a long one cut: a run's reason.
+
+    What is wrong often stands in the second line, as torch names the parameters whose shapes do not fit.
+    """
+    text = " ".join(str(error).split())
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+
+
+_LONGEST = 300
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fscost.errors import ConfigError
+from fscost.errors import ConfigError, one_line
 from tests.conftest import Result
 
 
@@ -47,3 +47,13 @@ def test_the_engine_that_can_is_named(engine: str, reason: str, fscost: Callable
     told = fscost("plan", f"engine={engine}", *odd)
     why = f"engine={engine} {reason}; engine=federatedscope does"
     assert told.err == f"fscost: fs.data.subsample=0.05, fs.attack.attack_method=dlg: {why}\n"
+
+
+def test_a_reason_has_all_lines_of_an_error_and_is_one_line() -> None:
+    assert one_line(RuntimeError("Error(s) in loading state_dict for MLP:\n\tsize mismatch for fc.weight\n")) == (
+        "RuntimeError: Error(s) in loading state_dict for MLP: size mismatch for fc.weight"
+    )
+    assert one_line(KeyError()) == "KeyError"
+    long = one_line(ValueError("many words " * 100))
+    assert len(long) == len("ValueError: ") + 301
+    assert long.endswith("…")

@@ -19,7 +19,7 @@ from fscost.tables.audit import audit
 from fscost.tables.build import build
 from fscost.tables.comparison import Comparison
 from fscost.tables.lines import records_of
-from fscost.tables.option_values import options_of, varying_options
+from fscost.tables.option_values import options_of, own_spellings, shared_adapter, varying_options
 from fscost.tables.origins import explain, heading, trace
 from fscost.tables.provenance import provenance
 from fscost.tables.published import published
@@ -73,7 +73,9 @@ class Results:
         """What tables show."""
         plan = self.selection.plan
         spec = TableSpec.from_config(plan.table, plan.network)
-        spec.check_options([cell for cell, _ in self.selection.runs if cell is not None])
+        cells = [cell for cell, _ in self.selection.runs if cell is not None]
+        spec.check_options(cells)
+        spec = spec.with_spellings(own_spellings(cells))
         if self.selection.folders and spec.order == "named":  # a folder names nothing in any order
             return replace(spec, order="sorted")
         return spec
@@ -91,7 +93,9 @@ class Results:
     def _compared(self, frames: Frames) -> Comparison:
         cells = self._cells_in(frames)
         extra = options_of(cells, self.spec.options) | varying_options(cells)
-        return Comparison(frames.cells, frames.rounds, frames.workers, frames.messages, extra, self._sweeps)
+        return Comparison(
+            frames.cells, frames.rounds, frames.workers, frames.messages, extra, self._sweeps, shared_adapter(cells)
+        )
 
     @cached_property
     def _sweeps(self) -> dict[str, Sequence[str]]:

@@ -126,6 +126,11 @@ class Selection:
         """Look up all of it now: what cannot be is refused before anything is done."""
         _ = self.runs, self.plan, self.model, self.release
 
+    def refuse_impossible(self) -> None:
+        """Raise ConfigError for cells that no engine would run, as a plan does, unless something of them is there."""
+        cells = self.plan.cells if not self.folders else ()
+        check([one for one in cells if self.store.status(one.cell) is Status.MISSING])
+
     def renewed(self) -> "Selection":
         """Return the same folders or cells; which runs there are is looked up anew, and nothing is planned twice.
 
@@ -176,9 +181,7 @@ class Selection:
 def planned(overrides: Sequence[str]) -> Plan:
     """Expand overrides; every cell is checked by the engine that would run it."""
     made = plan(overrides, identify)
-    with Engines() as engines:
-        for_each_cell(lambda one: engines.of(one.cell, settings_of(one)).check(one.cell), made.cells)
-    for_each_cell(_check, _with_refusals(made.cells))
+    check(made.cells)
     spec = TableSpec.from_config(made.table, made.network)
     # What may be a fork of FederatedScope may log accuracies in percent.
     is_fork = any(engine_kind(one.cell.engine).has_interpreter for one in made.cells)
@@ -188,6 +191,13 @@ def planned(overrides: Sequence[str]) -> Plan:
             check_target(column)
     spec.check_options([one.cell for one in made.cells])
     return made
+
+
+def check(cells: Sequence[Planned]) -> None:
+    """Raise ConfigError for cells that the engine that would run them does not take."""
+    with Engines() as engines:
+        for_each_cell(lambda one: engines.of(one.cell, settings_of(one)).check(one.cell), cells)
+    for_each_cell(_check, _with_refusals(cells))
 
 
 def _with_refusals(cells: Sequence[Planned]) -> list[tuple[Planned, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from fscost.cells import provenance_options
 from fscost.cells.engine_kinds import engine_kind
-from fscost.cells.names import data_of, method_of, model_of
+from fscost.cells.names import adapter_of, data_of, method_of, model_of
 from fscost.errors import ConfigError
 
 CELL_SCHEMA = 1
@@ -91,8 +91,9 @@ class Cell:
     def name(self) -> str:
         """The name of the cell's run directory."""
         a = self.axes
+        model = "+".join(filter(None, [str(a["model"]), adapter_of(self)]))
         clients = a["clients"] or "all"
-        return f"{_slug(a['method'])}-{_slug(a['model'])}-{_slug(a['data'])}-c{clients}-s{a['seed']}-{self.id}"
+        return f"{_slug(a['method'])}-{_slug(model)}-{_slug(a['data'])}-c{clients}-s{a['seed']}-{self.id}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the cell as JSON values, axes first."""

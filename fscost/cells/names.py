@@ -192,6 +192,17 @@ def model_of(cell: Cell) -> str:
     return f"{name}_l{layers}" if kind == "mlp" and layers not in (None, 2) else name
 
 
+def adapter_of(cell: Cell) -> str:
+    """Return a language model's adapter of PEFT with its size, ``lora_r8``, ``prefix_20``; nothing for none."""
+    if not cell.get("llm.adapter.use"):
+        return ""
+    given = cell.get("llm.adapter.args")
+    own = given[0] if isinstance(given, (list, tuple)) and given and isinstance(given[0], Mapping) else {}
+    rank, tokens = own.get("r"), own.get("num_virtual_tokens")
+    size = f"_r{rank}" if rank is not None else "" if tokens is None else f"_{tokens}"
+    return f"{own.get('adapter_method') or 'adapter'}{size}"
+
+
 def data_of(cell: Cell) -> str:
     """Return the data's name, with the size it is scaled to and the Dirichlet alpha of its split if it has them."""
     kind, file = str(cell.get("data.type")), cell.get("data.file_path")

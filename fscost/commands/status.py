@@ -146,7 +146,10 @@ def status(words: Sequence[str], watch_s: float | None) -> int:
 
     What is no terminal gets the totals alone while it watches, whenever they are others.
     """
-    watch = Watch(select(words, checked=False))
+    selection = select(words, checked=False)
+    for part in selection.parts:
+        part.refuse_impossible()
+    watch = Watch(selection)
     if watch_s is None:
         _show(watch.look())
     elif sys.stdout.isatty():

@@ -210,7 +210,7 @@ def _by_id(store: Path, written_ns: int) -> dict[str, str]:
     return {name[-12:]: name for name in names if _NAMED.search(name)}
 
 
-_NAMED = re.compile(r"-c\d+-s\d+-[0-9a-f]{12}$")
+_NAMED = re.compile(r"-c(\d+|all)-s\d+-[0-9a-f]{12}$")
 
 
 def _move(run: RunDir, to: Path) -> RunDir:

@@ -15,6 +15,7 @@ from fscost.tables.headings import Heads, of_axis
 from fscost.tables.lines import Line, Record, bytes_columns, is_missing, is_unknown, sizes_of
 from fscost.tables.marks import DOUBTED, ESTIMATED, NO_EFFECT, SO_FAR, Mark
 from fscost.tables.numbers import whole
+from fscost.tables.option_values import ADAPTER, RANK, VIRTUAL_TOKENS
 from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantity import Kind
 from fscost.tables.seeds import counts_of, number_of
@@ -149,7 +150,8 @@ def constants_of(keys: Keys, lines: Sequence[Line], shown: Collection[str] = ())
     return {key: found[key] for key in _ORDER if found.get(key) is not None}
 
 
-_ORDER = ("method", "model", "params", "data", "clients", "rounds")
+_OF_ADAPTERS = (ADAPTER, RANK, VIRTUAL_TOKENS)
+_ORDER = ("method", "model", "params", *_OF_ADAPTERS, "data", "clients", "rounds")
 
 
 def rounds_of(lines: Sequence[Line]) -> int | None:
@@ -167,7 +169,8 @@ def rounds_of(lines: Sequence[Line]) -> int | None:
 def in_words(constants: Mapping[str, Any], spec: TableSpec) -> Iterator[str]:
     """Yield constants as a note has them: ``model MLP-64``, ``4,958 parameters``, ``8 rounds``."""
     for key, value in constants.items():
-        yield f"{whole(value)} parameters" if key == "params" else of_axis(key, value, spec.label(value))
+        name = spec.label(key).lower() if key in _OF_ADAPTERS else key
+        yield f"{whole(value)} parameters" if key == "params" else of_axis(name, value, spec.label(value))
 
 
 # --- marks ----------------------------------------------------------------------------------------

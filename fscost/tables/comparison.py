@@ -57,9 +57,12 @@ class Keys:
         return tuple(value for key, value in line.axes.items() if key not in along)
 
 
-def keys_of(cells: Sequence[Record], spec: TableSpec, extra: Sequence[str]) -> Keys:
+def keys_of(
+    cells: Sequence[Record], spec: TableSpec, extra: Sequence[str], shared: Mapping[str, Any] | None = None
+) -> Keys:
     """Return the keys: those of the layout, those with ``?`` only where they vary, and whatever else varies.
 
+    `shared` are options that all have, and that are told unless they have a column.
     Nothing that differs is averaged unseen: axes that vary and are not named, and options, stand before the last key.
     """
     varying = [key for key in (*_known(cells), *extra) if len({plain(cell[key]) for cell in cells}) > 1]
@@ -67,12 +70,13 @@ def keys_of(cells: Sequence[Record], spec: TableSpec, extra: Sequence[str]) -> K
     shown = {f"{key}?" for key in (*varying, "params")}
     rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key in shown]
     across = [spec.across.removeprefix("fs.")] if spec.across else []
-    shared = [SWEEP] * _has_twins(cells)
-    lost = [key for key in (*shared, *AXES) if key in varying and key not in (*rows, *across, "seed")]
+    twins = [SWEEP] * _has_twins(cells)
+    lost = [key for key in (*twins, *AXES) if key in varying and key not in (*rows, *across, "seed")]
     options = [key for key in extra if key not in (*rows, *across)]
     place = max((i for i, key in enumerate(rows) if key != "params"), default=0)
     rows[place:place] = [*lost, *options]
     constant = {k: plain(cells[0][k]) for k in AXES if k not in (*rows, *across, "seed") and k in cells[0]}
+    constant |= {k: value for k, value in (shared or {}).items() if k not in (*rows, *across)}
     settings = [key for key in extra if spec.compare in varying and _is_setting(key, cells, spec.compare)]
     if_varying = ("params",) if "params?" in named else ()
     side_by_side = across[0] if across else None
@@ -183,12 +187,15 @@ class Comparison:
         messages: "pd.DataFrame | None" = None,
         extra: OptionValues | None = None,
         sweeps: Mapping[str, Sequence[str]] | None = None,
+        shared: Mapping[str, Any] | None = None,
     ) -> None:
         """Compare the cells of frames of `fscost.collect`.
 
         `extra` holds options that vary beyond the axes, their values by the id of the cell; each becomes a column.
         `sweeps` are the names of the sweeps that each cell is in: one of several stands there once for each.
+        `shared` are options that are told where all cells have the same value.
         """
+        self._shared = shared
         self._sweeps = sweeps or {}
         self._cells, self.rounds, self._workers, self._messages = cells, rounds, workers, messages
         self.extra = extra or {}
@@ -230,7 +237,7 @@ class Comparison:
         """Return the keys of a layout."""
         asked = (*spec.rows, spec.across, spec.compare)
         if asked not in self._keys:
-            self._keys[asked] = keys_of(self.cells, spec, [*self.extra])
+            self._keys[asked] = keys_of(self.cells, spec, [*self.extra], self._shared)
         return self._keys[asked]
 
     def lines(self, spec: TableSpec, measures: Iterable[str]) -> Sequence[Line]:

@@ -32,6 +32,27 @@ def varying_options(cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
     return found | {name: {cell.id: cell.get(name) for cell in cells} for name in twins if name in _SHORTENED}
 
 
+def shared_adapter(cells: Iterable[Cell]) -> dict[str, Any]:
+    """Return the adapter of the cells with those of its arguments that tables name, as far as all have the same."""
+    own = [{name: option_of(cell, name) for name in (ADAPTER, RANK, VIRTUAL_TOKENS)} for cell in cells]
+    if not own or all(cell[ADAPTER] == "none" for cell in own):
+        return {}
+    same = {name: value for name, value in own[0].items() if all(cell[name] == value for cell in own)}
+    return {name: value for name, value in same.items() if value != _NO_SUCH}
+
+
+def own_spellings(cells: Iterable[Cell]) -> dict[str, str]:
+    """Return how methods of training codes of one's own are written, by the name that they are compared by.
+
+    One that is written in two ways has neither.
+    """
+    found: dict[str, set[str]] = {}
+    for cell in cells:
+        if _is_own_code(cell) and (written := str(cell.get("federate.method"))).lower() == cell.axes["method"]:
+            found.setdefault(cell.axes["method"], set()).add(written)
+    return {name: written for name, (written, *others) in found.items() if not others}
+
+
 def _telling_twins(cells: list[Cell]) -> Iterator[str]:
     """Yield the options by which alone two cells of one seed differ: what was read at two places is not one seed."""
     found: dict[str, Cell] = {}

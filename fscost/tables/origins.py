@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.measure import BOTH_WAYS, SERVER, Link, binary_text
 from fscost.tables.lines import Record, as_planned, by_columns, is_missing
 from fscost.tables.log_gaps import Count, Gap, counts, finish_bytes_of, gap_of
@@ -142,8 +143,7 @@ def heading(cell: Mapping[Any, Any]) -> Iterator[str]:
     """Yield what the cell is and how its run ended."""
     commit = f", commit {cell['fs_commit']}" if isinstance(cell.get("fs_commit"), str) else ""
     yield f"{cell['cell']}: {_axes(cell)}"
-    protocol = cell["protocol"] if isinstance(cell.get("protocol"), str) else "unknown"
-    yield f"engine {cell['engine']}, message protocol of FederatedScope {protocol}{commit}: {cell['status']}"
+    yield f"engine {cell['engine']}, {_whose_messages(cell)}{commit}: {cell['status']}"
     if isinstance(release := cell.get("derived"), str):
         yield (
             "derived: no message was metered; what was sent follows from config.yaml, with which the logs agree "
@@ -153,6 +153,16 @@ def heading(cell: Mapping[Any, Any]) -> Iterator[str]:
         yield f"what was sent is not known and cannot be derived: {why}"
     if isinstance(cell.get("reason"), str):
         yield str(cell["reason"])
+
+
+def _whose_messages(cell: Mapping[Any, Any]) -> str:
+    """Return who says how messages are sent: a training code of one's own, or a release of FederatedScope."""
+    kind = engine_kind(str(cell["engine"]))
+    if kind.encodes_itself:
+        framework = cell["framework"] if isinstance(cell.get("framework"), str) else kind.framework
+        return f"messages of {framework}"
+    protocol = cell["protocol"] if isinstance(cell.get("protocol"), str) else "unknown"
+    return f"message protocol of FederatedScope {protocol}"
 
 
 def _axes(cell: Mapping[Any, Any]) -> str:

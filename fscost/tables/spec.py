@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from fscost.cells.cell import AXES, Cell
 from fscost.cells.measure import MEASURES, NETWORK, UNITS, Link, Traffic
@@ -262,6 +262,11 @@ class TableSpec:
             return " + ".join(map(self.label, parts))
         first, _, rest = str(value).partition(" ")
         return f"{self.label(first)} {self.label(rest)}" if rest and self.has_label(first) else str(value)
+
+    def with_spellings(self, spellings: Mapping[str, str]) -> Self:
+        """Return the same with these labels for what has none."""
+        own = {name: text for name, text in spellings.items() if not self.has_label(name)}
+        return replace(self, labels={**own, **self.labels}) if own else self
 
     def has_label(self, value: Any) -> bool:
         """Return whether a value is called otherwise than as it is written."""

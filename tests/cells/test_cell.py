@@ -108,6 +108,24 @@ def test_federatedscope_takes_as_many_clients_as_the_data_have() -> None:
             engine.check(cell(federate__client_num=0))
 
 
+@pytest.mark.parametrize(
+    ("adapter", "name"),
+    [
+        (
+            {"use": True, "args": [{"adapter_package": "peft", "adapter_method": "lora", "r": 8}]},
+            "fedavg-mlp_m+lora_r8-",
+        ),
+        ({"use": True, "args": [{"adapter_method": "prefix", "num_virtual_tokens": 20}]}, "fedavg-mlp_m+prefix_20-"),
+        ({"use": True, "args": [{"adapter_method": "prompt"}]}, "fedavg-mlp_m+prompt-"),
+        ({"use": True}, "fedavg-mlp_m+adapter-"),
+        ({"use": True, "args": "odd"}, "fedavg-mlp_m+adapter-"),
+        ({"use": False, "args": [{"adapter_method": "lora"}]}, "fedavg-mlp_m-"),
+    ],
+)
+def test_a_name_has_the_adapter_of_a_language_model(adapter: dict[str, Any], name: str) -> None:
+    assert cell(llm={"adapter": adapter}).name.startswith(name)
+
+
 def test_all_broken_rules_are_told_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         cell(federate__client_num=-1, federate__total_round_num=0)

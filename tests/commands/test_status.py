@@ -144,6 +144,16 @@ def test_a_grid_has_methods_and_clients_and_counts_all_else(here: Path, fscost: 
 
 
 @pytest.mark.pipeline
+def test_what_a_plan_refuses_has_no_status_unless_it_was_computed(here: Path, fscost: Callable[..., Result]) -> None:
+    told, planned = (fscost(verb, "engine=builtin", "clients=0") for verb in ("status", "plan"))
+    assert (told.code, told.err) == (planned.code, planned.err)
+    assert "clients=0: must be at least 1" in told.err
+    (one,) = cells_of("engine=builtin", "clients=0")
+    finish(one, Outcome(status=Status.DONE))
+    assert "1 done" in fscost("status", "engine=builtin", "clients=0").out
+
+
+@pytest.mark.pipeline
 def test_as_many_clients_as_the_data_have_are_no_0_clients(here: Path, fscost: Callable[..., Result]) -> None:
     grid = ("engine=federatedscope", "engine.protocol=master", "clients=0,3")
     assert [line.split("-")[3] for line in fscost("plan", *grid).out.splitlines()[:2]] == ["call", "c3"]

@@ -75,6 +75,19 @@ def test_what_a_command_records_is_its_result(run: Run) -> None:
     assert not done.progress.exists()
 
 
+def test_a_table_has_a_method_as_it_was_written_and_explain_no_release(
+    folder: Path, fscost: Callable[..., Result]
+) -> None:
+    words = ("engine=command", COMMAND, "args.how=trains", "clients=2", "rounds=2")
+    told = fscost("-m", *words, "method=FedProto,FedAvg", "table.rows=[method]")
+    assert re.findall(r"^(FedProto|FedAvg) ", told.out, re.M) == ["FedProto", "FedAvg"]
+    ours = fscost("table", *words, "method=FedProto", "table.labels.fedproto=Ours", "table.rows=[method]").out
+    assert re.findall(r"^(FedProto|Ours) ", ours, re.M) == ["Ours"]
+    assert (
+        fscost("explain", *words, "method=FedProto").out.splitlines()[1] == "engine command, messages of own code: done"
+    )
+
+
 @pytest.mark.parametrize(
     ("how", "reason"),
     [

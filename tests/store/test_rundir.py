@@ -230,3 +230,14 @@ def test_an_outcome_without_a_known_status_is_not_believed(store: Store) -> None
     made = run(store, cell(), Status.DONE)
     made.outcome_file.write_text(json.dumps({"format": 1, "status": "fine"}))
     assert made.status() is Status.CORRUPT
+
+
+@pytest.mark.parametrize("clients", [3, 0])
+def test_a_result_under_the_name_that_it_had_before_is_the_cells(store: Store, clients: int) -> None:
+    one = cell(federate__client_num=clients, llm={"adapter": {"use": True, "args": [{"r": 8}]}})
+    made = run(store, one, Status.DONE)
+    former = made.path.rename(store.path / one.name.replace("+adapter_r8", ""))
+    assert former.name != one.name
+    again = Store(store.path)
+    assert again.of(one).path == former
+    assert again.status(one) is Status.DONE

@@ -7,7 +7,7 @@ import pytest
 
 from fscost.errors import TableError
 from fscost.tables import TableSpec
-from fscost.tables.option_values import option_of, varying_options
+from fscost.tables.option_values import option_of, shared_adapter, varying_options
 from tests.conftest import Result, cells_of
 
 LLM = ("engine=estimate", "engine.protocol=llm", "data=samples", "model=llama_7b", "rounds=1", "clients=2")
@@ -62,8 +62,20 @@ def test_adapter_and_rank_head_columns_of_every_format(tmp_path: Path, fscost: C
     assert "Rank  Method" in shown.out and "2,097,152" in shown.out and "4,194,304" in shown.out
     for name, words in (("tex", "Rank"), ("md", "| Rank |"), ("html", "Rank"), ("csv", "llm.adapter.args.r")):
         assert words in (tmp_path / "tables" / f"comm_cost.{name}").read_text()
+    assert "The same in all rows: adapter LoRA, data" in shown.out
     across = fscost("table", *LLM, "adapter=lora", "lora_rank=4,8", "table.across=rank", *places)
     assert "Rank=4" in across.out and "Rank=8" in across.out
+    alone = fscost("table", *LLM, "adapter=lora", "lora_rank=8", *places)
+    assert "Adapter LoRA, rank 8, data" in alone.out
+
+
+def test_what_all_cells_share_of_their_adapter_is_told() -> None:
+    def told(*grid: str) -> dict[str, object]:
+        return shared_adapter(cells_of(*LLM, *grid))
+
+    assert told("adapter=lora", "lora_rank=4,8") == {"llm.adapter": "lora"}
+    assert told("adapter=prefix") == {"llm.adapter": "prefix", "llm.adapter.args.num_virtual_tokens": 20}
+    assert told("adapter=lora,none") == told("adapter=none") == {}
 
 
 def test_adapter_and_rank_are_short_names_of_keys() -> None:
