@@ -26,7 +26,7 @@ Point = dict[str, Any]
 NumbersOf = Callable[[Line], tuple[Sequence[Point], str]]
 """What computes the numbers of a line that is done, and says in words what lacks; without both they are not known."""
 
-MOST = 8
+MOST = 9
 """So many series can be distinguished in one panel on paper."""
 
 

@@ -15,7 +15,7 @@ from fscost.plots.style import Page, linear, logarithmic, look
 from fscost.tables.numbers import printed
 
 _FAINT = {"color": "#cccccc", "linewidth": 0.7, "zorder": 1}
-_WIDE = 30
+_WIDE = 10
 """Bytes are on a logarithmic scale where a line of a panel ends at so many times another's."""
 _SQUEEZED = 2.5
 _SLOPES = 3

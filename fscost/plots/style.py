@@ -76,7 +76,7 @@ def look(number: int) -> dict[str, Any]:
     return {
         "color": _COLOURS[number % len(_COLOURS)],
         "linestyle": _DASHES[number % len(_DASHES)],
-        "marker": _MARKERS[number % len(_MARKERS)],
+        "marker": _MARKERS[(number + number // len(_COLOURS)) % len(_MARKERS)],  # no two of one colour alike
         "markersize": 4.6 - 0.8 * (number % 4),
         "markerfacecolor": "none",
         "markeredgewidth": 0.8,

@@ -17,6 +17,7 @@ from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.estimate import EstimateEngine
 from fscost.engine.estimate.sample_counts import equally_long
 from fscost.errors import ConfigError
+from fscost.protocol.codecs import CODECS
 from fscost.protocol.release import PROTOCOLS
 from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
@@ -103,6 +104,8 @@ COURSES = st.fixed_dictionaries(
         "fs.eval.split": st.sampled_from(["[test,val]", "[test,val]", "[test]", "[train,val,test]"]),
         "fs.finetune.before_eval": st.booleans(),
         "fs.personalization.share_non_trainable_para": st.booleans(),
+        "codec.uplink": st.sampled_from(["none", "none", *CODECS]),
+        "codec.downlink": st.sampled_from(["none", "none", "none", *CODECS]),
     }
 )
 

@@ -135,6 +135,14 @@ def test_a_setting_that_a_codec_does_not_have() -> None:
         make_codec("topp")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("PowerSGD", "lowrank"), ("fp16", "float16"), ("Top-K", "topk"), ("quantize", "quantise")]
+)
+def test_names_of_papers_are_understood_when_they_are_refused(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: there is no such codec .did you mean {meant}"):
+        make_codec(name)
+
+
 def test_what_no_codec_reads_is_no_part_of_a_cell() -> None:
     flat = {"seed": 1, "codec.uplink": "none", "codec.downlink": "lowrank", "codec.rank": 3, "codec.ratio": 0.1}
     assert without_unread(flat) == {name: value for name, value in flat.items() if name != "codec.ratio"}

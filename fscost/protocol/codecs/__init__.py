@@ -27,11 +27,24 @@ CODECS: Mapping[str, type[Codec]] = {
 }
 """The codecs by what ``codec.uplink`` and ``codec.downlink`` call them."""
 
+_ALSO = {
+    "half": "float16", "fp16": "float16", "bf16": "bfloat16", "powersgd": "lowrank", "svd": "lowrank", "dgc": "topk",
+    "signsgd": "sign", "signum": "sign", "onebit": "sign", "qsgd": "quantise", "fedpaq": "quantise", "int8": "quantise",
+    "fetchsgd": "sketch", "randk": "randomk", "fedmrn": "mask",
+}  # fmt: skip
+"""What papers and other libraries call some of them."""
+
+
+def _meant(name: Any) -> str:
+    """Return the codec that a name stands for, or else the nearest, as a refusal says it."""
+    plain = "".join(filter(str.isalnum, str(name).lower()))
+    return nearest(_ALSO.get(plain, plain), [NONE, *CODECS])
+
 
 def make_codec(name: str, **settings: Any) -> Codec:
     """Return a codec by its name; raises ConfigError for one that is not there, and for settings that make none."""
     if name not in CODECS:
-        raise ConfigError(f"{name}: there is no such codec{nearest(name, CODECS)}; there are {', '.join(CODECS)}")
+        raise ConfigError(f"{name}: there is no such codec{_meant(name)}; there are {', '.join(CODECS)}")
     known = [field.name for field in fields(CODECS[name])]
     for key in settings:
         if key not in known:
@@ -48,8 +61,7 @@ def codec_of(get: Callable[[str], Any], link: str) -> Codec | None:
     if (name := get(f"codec.{link}")) == NONE:
         return None
     if name not in CODECS:
-        known = [NONE, *CODECS]
-        raise ConfigError(f"codec.{link}={name}: must be one of {', '.join(known)}{nearest(str(name), known)}")
+        raise ConfigError(f"codec.{link}={name}: must be one of {', '.join([NONE, *CODECS])}{_meant(name)}")
     try:
         return CODECS[name](**{field.name: get(f"codec.{field.name}") for field in fields(CODECS[name])})
     except ConfigError as error:
