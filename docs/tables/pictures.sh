@@ -25,16 +25,18 @@ picture "$docs/tables/to_target" 90 runs table=to_target table.target=0.9 table.
 picture "$docs/tables/time" 90 runs table=time network.uplink_mbps=10 network.downlink_mbps=50 network.latency_ms=20
 picture "$docs/tables/audit" 90 runs/fedavg-mlp_*-c3-s0-* runs/fedavg-convnet2-*-c3-s0-* table=audit
 
-figure() { # NAME SELECTION…
-  "$python" -m fscost plot "$1" "${@:2}" --width 4.5 --out figures >/dev/null
-  pdftoppm -r 200 -png -singlefile "figures/$1.pdf" "$1"
+figure() { # FILE WIDTH NAME SELECTION…
+  "$python" -m fscost plot "$3" "${@:4}" --width "$2" --out figures >/dev/null
+  pdftoppm -r 200 -png -singlefile "figures/$3.pdf" "$1"
   "$python" -c "import sys; from PIL import Image
 Image.open(sys.argv[1]).quantize(256).save(sys.argv[2], optimize=True)" "$1.png" "$docs/figures/$1.png"
 }
 
 mkdir -p "$docs/figures"
-figure accuracy runs
-figure size runs
+figure accuracy 4.5 accuracy runs
+figure size 4.5 size runs
+"$python" -m fscost sweeps=compression store=trained >trained.out # minutes
+figure compression 6.75 accuracy sweeps=compression store=trained
 
 # The report in a window of Chromium, with colours few enough for a small file.
 "$python" -m fscost report runs/*-c10-* --out page.html

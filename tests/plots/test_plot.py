@@ -208,14 +208,14 @@ def test_cells_without_numbers_are_named_where_they_would_stand(
 def test_more_methods_than_can_be_told_apart_have_a_panel_each(
     fscost: Fscost, sketched: Callable[..., Sketch], here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nine = ("engine=estimate", "method=fedavg,fedprox,fedopt,fedbn,fedper,fedrep,ditto,quant8,quant16",
+    ten = ("engine=estimate", "method=fedavg,fedprox,fedopt,fedbn,fedper,fedrep,ditto,pfedme,quant8,quant16",
             "model=lr,mlp_s", "rounds=1", f"store={here / 'many'}")  # fmt: skip
-    fscost(*nine)
-    sketch = sketched("size", *nine)
+    fscost(*ten)
+    sketch = sketched("size", *ten)
     assert [panel.title.split(" (")[0] for panel in sketch.panels] == sketch.names
     assert sketch.panels[3].title == "FedBN (kept nothing local)"  # in LR: an MLP has norms
-    assert all(len(panel.series) == 1 and len(panel.faint) == 9 for panel in sketch.panels)
-    assert fscost("plot", "size", *nine, "--out", "out").code == 0
+    assert all(len(panel.series) == 1 and len(panel.faint) == 10 for panel in sketch.panels)
+    assert fscost("plot", "size", *ten, "--out", "out").code == 0
 
 
 @pytest.mark.pipeline
