@@ -17,7 +17,7 @@ _NO_METHODS = ("wandb", "distribute", "tensorboard", "deepspeed", "early_stop", 
 _INNER_METHODS = ("hpo.fedex", "hpo.fts", "hpo.pfedhpo", "llm.offsite_tuning")
 """Sections with ``use`` that are methods below a section that is none."""
 
-_NOT_BY_LAYERS = ("fedrep", "local", "global")
+_NOT_BY_LAYERS = ("fedrep", "fedpt", "local", "global")
 """Methods that no layer staying local makes another: it is theirs, or nothing is shared."""
 
 _PLAIN_TRAINER = re.compile(

@@ -8,7 +8,7 @@ from fscost.cells.measure import SERVER
 from fscost.cells.provenance_options import is_provenance
 from fscost.collect.fs_logs import Row, are_counts, is_count
 from fscost.protocol.fs_options import default, is_open, known
-from fscost.protocol.methods import ALSO_NAMED, BY_FEDERATE_METHOD, WITHOUT_MODEL
+from fscost.protocol.methods import ALSO_NAMED, OF_FEDERATEDSCOPE, WITHOUT_MODEL
 from fscost.protocol.release import RELEASES
 
 _LINKS = {"upload": "total_upload_bytes", "download": "total_download_bytes"}
@@ -192,7 +192,7 @@ _MOST = 5
 
 _HALF = re.compile(r"(.*_)?(half|fp16|bf16|amp)(_.*)?")
 _PART = re.compile(r".*(adapter|lora|peft|compress|top_?k|spars|prun|sketch|mask|codec|freez|frozen|partial|distill).*")
-_METHODS = {*BY_FEDERATE_METHOD, *ALSO_NAMED} - {*WITHOUT_MODEL}
+_METHODS = {*OF_FEDERATEDSCOPE, *ALSO_NAMED} - {*WITHOUT_MODEL}
 """Methods that FederatedScope has and that send a whole model."""
 
 _FORMER = frozenset[str]().union(*(release.former_options for release in RELEASES))

@@ -250,6 +250,21 @@ class Options:
         sent = (name for name in sent if all(method.uploads(name) for method in used))
         return [name for name in sent if not any(word in name for word in local)]
 
+    def downloaded(self, names: Iterable[str]) -> list[str]:
+        """Return which entries of a state_dict the server sends: all, unless a method keeps back what stays local."""
+        local = self["personalization.local_param"] if any(m.keeps_down for m in self.used_methods) else ()
+        return [name for name in names if not any(word in name for word in local)]
+
+    @property
+    def sends_beside(self) -> bool:
+        """Whether more than models travels for training, or other things."""
+        return any(method.course for method in self.used_methods)
+
+    @property
+    def sends_models(self) -> bool:
+        """Whether models travel, and not what is learned in another form."""
+        return all(method.sends_models for method in self.used_methods)
+
     @property
     def server_optimizer(self) -> dict[str, Any] | None:
         """The optimizer of FedOpt with its arguments, None for plain averaging."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from fscost.protocol.methods import BY_FEDERATE_METHOD
+from fscost.protocol.methods import OF_FEDERATEDSCOPE
 
 IRRELEVANT = {
     "outdir", "expname", "expname_tag", "verbose", "print_decimal_digits", "cfg_file",
@@ -170,7 +170,7 @@ def _has_unseen(used: Mapping[str, Any]) -> bool:
 def asked(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options somebody asked for: without those FederatedScope adds when it dumps what it used."""
     used = {name: value for name, value in flat.items() if name not in IRRELEVANT}
-    if method := BY_FEDERATE_METHOD.get(str(used.get("federate.method")).lower()):  # in whatever case it is written
+    if method := OF_FEDERATEDSCOPE.get(str(used.get("federate.method")).lower()):  # in whatever case it is written
         used["federate.method"] = method.federate_method
     if used.get("federate.sample_client_rate") == 1 and used.get("aggregator.robust_rule") != "bulyan":
         del used["federate.sample_client_rate"]  # all clients, as without; Bulyan alone computes with the rate itself

@@ -43,6 +43,9 @@ class Method:
 
     Messages of another form than FedAvg's are those of a `course` in ``conf/courses``.
 
+    `is_own` says that FederatedScope has no such method, and would train as FedAvg; `sends_models` False that other
+    things travel than models; `keeps_down` that the server sends nothing of what stays local either.
+
     `aggregates` is what a refusal calls its aggregation, where that goes with no other one. `no_closed_form` says why
     its messages are not known before it ran.
     """
@@ -58,6 +61,9 @@ class Method:
     passes: tuple[str, ...] = ()
     repeats: str = ""
     course: str = ""
+    is_own: bool = False
+    sends_models: bool = True
+    keeps_down: bool = False
     aggregates: str = ""
     no_closed_form: str = ""
 
@@ -170,6 +176,34 @@ def _fedswa(options: Options) -> Iterator[str]:
         yield f"fs.fedswa.start_rnd={options['fedswa.start_rnd']}: must be at least 1 and below rounds={options.rounds}"
 
 
+def _fedpt(options: Options) -> Iterator[str]:
+    if not options["personalization.local_param"]:
+        yield "fs.personalization.local_param: FedPT freezes the entries that it names; set it, or frozen=[NAME]"
+    yield from _without_codecs(options)
+    if options["nbafl.use"]:
+        yield "fs.nbafl.use: its noise would change what FedPT freezes; take one of them"
+
+
+def _scaffold(options: Options) -> Iterator[str]:
+    if str(options.optimizer["type"]) != "SGD":
+        yield f"fs.train.optimizer.type={options.optimizer['type']}: SCAFFOLD corrects steps of SGD; take SGD"
+    yield from _without_codecs(options)
+
+
+def _fedproto(options: Options) -> Iterator[str]:
+    if options["criterion.type"] != "CrossEntropyLoss":
+        yield f"fs.criterion.type={options['criterion.type']}: FedProto has prototypes of classes; take data=digits"
+    if options["federate.make_global_eval"] or options["federate.merge_test_data"]:
+        yield "fs.federate.make_global_eval: FedProto's server has no model to evaluate; leave it out"
+    yield from _without_codecs(options)
+
+
+def _without_codecs(options: Options) -> Iterator[str]:
+    for link in ("uplink", "downlink"):
+        if (codec := options[f"codec.{link}"]) != "none":
+            yield f"codec.{link}={codec}: not with method={options.method}, which sends other than models; leave it out"
+
+
 def _alone(options: Options) -> Iterator[str]:
     if 0 < options["early_stop.patience"] < options.evaluations:
         yield f"fs.early_stop.patience: with method={options.method} every client stops by itself; set it to 0"
@@ -266,13 +300,44 @@ METHODS = (
         aggregates="method=fedem",
     ),
     Method("fedswa", {"fedswa.use": True}, {"fedswa.start_rnd": ANY, "fedswa.freq": ANY}, _fedswa),
-    Method("spec", {"federate.method": "spec"}, aggregates="method=spec"),
+    Method("spec", {"federate.method": "spec"}, is_own=True, aggregates="method=spec"),
+    Method(
+        "fedpt",
+        {"federate.method": "FedPT"},
+        {"personalization.local_param": ANY},
+        _fedpt,
+        keeps_down=True,
+        is_own=True,
+    ),
+    Method(
+        "scaffold",
+        {"federate.method": "SCAFFOLD"},
+        {},
+        _scaffold,
+        course="scaffold",
+        is_own=True,
+        aggregates="method=scaffold",
+    ),
+    Method(
+        "fedproto",
+        {"federate.method": "FedProto"},
+        {"personalization.regular_weight": ANY},
+        _fedproto,
+        uploads=lambda _name: False,
+        course="fedproto",
+        is_own=True,
+        sends_models=False,
+        aggregates="method=fedproto",
+    ),
     Method("local", {"federate.method": "local"}, {}, _alone, shares=False, aggregates="method=local"),
     Method("global", {"federate.method": "global"}, {}, _alone, shares=False, aggregates="method=global"),
 )  # fmt: skip
 
 BY_FEDERATE_METHOD = {method.federate_method.lower(): method for method in METHODS if method.federate_method}
 """The methods that ``federate.method`` names, by its value in small letters."""
+
+OF_FEDERATEDSCOPE = {name: method for name, method in BY_FEDERATE_METHOD.items() if not method.is_own}
+"""Those that FederatedScope has."""
 
 ALSO_NAMED = ("fedprox", "fedbn", "fedswa")
 """Other names that configurations give as ``federate.method``; FederatedScope trains as FedAvg then."""
@@ -315,5 +380,9 @@ def _together(options: Options, used: list[Method]) -> Iterator[str]:
     found += [] if options.method in BY_FEDERATE_METHOD else [f"method={options.method}"]
     if len(found) > 1:
         yield f"{found[0]} and {found[1]}: FederatedScope aggregates in one way only; take one of them"
+    if courses := [method for method in used if method.is_course]:
+        for method in used:
+            if method not in courses:
+                yield f"method={courses[0].name}: all that travels is its own, so that {method.name} cannot go with it"
     if options["federate.share_local_model"] and options.method not in ("fedavg", "fedopt"):
         yield f"fs.federate.share_local_model: clients of {options.method} have models of their own; leave it out"

@@ -300,7 +300,7 @@ def test_what_is_no_course_is_said_in_one_line(text: str, said: str, fedavg: Cel
         (("method=fedkseed", "sizes.sedes=1"), r"sizes.sedes=1: course=fedkseed has no such size \(did you mean seeds"),
         (("method=fedavg", "sizes.sedes=1"), "sizes.sedes=1: method=FedAvg has no such size"),
         (("method=fedkseed", "sizes=3"), "sizes=3: sets no size"),
-        (("method=fedkseed", "fs.fedprox.use=true"), "method fedprox: a course says all that travels"),
+        (("method=fedkseed", "fs.fedprox.use=true"), "method=spec: all that travels is its own, so that fedprox"),
         (("method=fedkseed", "fs.personalization.local_param=[fc]"), "changes nothing of a course"),
         (("method=hetlora", "model=lr"), "the model has no matrices lora_A and lora_B"),
     ],

@@ -3,7 +3,7 @@
 All clients are simulated in turn on one model; between turns each keeps only what the server does not know.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,17 @@ from torch import Tensor, nn
 
 from fscost.engine.builtin.client_data import Samples
 from fscost.engine.builtin.payloads import Entries
-from fscost.engine.builtin.training import Metrics, Pull, Trainer, anchored, batches, evaluate, make_optimizer, passes
+from fscost.engine.builtin.training import (
+    Metrics,
+    Pull,
+    Tilt,
+    Trainer,
+    anchored,
+    batches,
+    evaluate,
+    make_optimizer,
+    passes,
+)
 from fscost.protocol.course_options import LocalSteps, Options
 
 Splits = Mapping[str, Samples]
@@ -190,6 +200,103 @@ class Envelope(Average):
                 yield batch
 
 
+class Partial(Average):
+    """FedPT (Sidahmed et al., 2021): some entries are frozen at their first values, which a seed gives to all.
+
+    They are those that ``personalization.local_param`` names, and travel in no direction; of LoRA's matrices with A
+    among them this is FFA-LoRA (Sun et al., 2024). Raises ValueError where nothing is left to train.
+    """
+
+    def __init__(self, options: Options, model: nn.Module, shared: Sequence[str]) -> None:
+        for name, parameter in model.named_parameters():
+            if any(word in name for word in options["personalization.local_param"]):
+                parameter.requires_grad_(False)
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise ValueError("FedPT freezes all parameters: personalization.local_param must leave some")
+        super().__init__(options, model, shared)
+
+
+class Controlled(Average):
+    """SCAFFOLD (Karimireddy et al., 2020): each step is corrected by the server's control variate less the client's.
+
+    The client's new one is what its steps were on average (option II), and the difference to the old one travels
+    beside the model. The server's step is 1, and models count by their samples, as with FedAvg.
+    """
+
+    def __init__(self, options: Options, model: nn.Module, shared: Sequence[str]) -> None:
+        super().__init__(options, model, shared)
+        zeros = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+        self.control: dict[int, Entries] = dict.fromkeys(self.clients, zeros)
+
+    def update(self, client: int, received: Sequence[Entries], samples: Samples) -> tuple[int | float, list[Entries]]:
+        """Train the model received with corrected steps."""
+        self._receive(client, received[0])
+        before = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        server, own = received[1], self.control[client]
+        drawn = list(self._batches(client, samples))
+        optimizer = make_optimizer(self.model.parameters(), self.options.optimizer)
+        tilt = Tilt([server[name] - own[name] for name in before])
+        sample_size = self.trainer.fit(self.model, samples, drawn, optimizer, tilt)
+        self.kept[client] = self._own()
+        scale = len(drawn) * self.options.optimizer["lr"]
+        moved = {name: (before[name] - p.detach()) / scale - server[name] for name, p in self.model.named_parameters()}
+        self.control[client] = {name: own[name] + value for name, value in moved.items()}
+        return sample_size, [_copied(self.state, self.shared), moved]
+
+
+class Prototypical(Average):
+    """FedProto (Tan et al., 2022): clients share the mean feature of each class they have, and keep their models.
+
+    Features are what the last linear layer takes. They are pulled towards the global prototypes by
+    ``personalization.regular_weight`` times the mean squared difference. Evaluated is the client's own model.
+    """
+
+    def __init__(self, options: Options, model: nn.Module, shared: Sequence[str]) -> None:
+        super().__init__(options, model, shared)
+        self.near = Nearness(options["personalization.regular_weight"])
+        *_, last = (module for module in model.modules() if isinstance(module, nn.Linear))
+        last.register_forward_pre_hook(lambda _module, inputs: self.near.sees(inputs[0]))
+
+    def update(self, client: int, received: Sequence[Entries], samples: Samples) -> tuple[int | float, list[Entries]]:
+        """Train the client's own model, and return the prototypes of its classes."""
+        self._receive(client, {})
+        optimizer = make_optimizer(self.model.parameters(), self.options.optimizer)
+        seen = 0
+        for batch in self._batches(client, samples):
+            self.near.target = [received[0].get(f"prototype.{label}") for label in samples.y[batch].tolist()]
+            seen += self.trainer.fit(self.model, samples, [batch], optimizer, self.near)
+        self.kept[client] = self._own()
+        return seen, [self._prototypes(samples)]
+
+    def evaluate(self, client: int, received: Sequence[Entries], splits: Splits) -> Metrics:
+        """Evaluate the client's own model."""
+        return super().evaluate(client, [{}], splits)
+
+    def _prototypes(self, samples: Samples) -> Entries:
+        self.trainer.losses(self.model, samples)
+        features = self.near.features
+        return {f"prototype.{label}": features[samples.y == label].mean(0) for label in sorted({*samples.y.tolist()})}
+
+
+class Nearness:
+    """Adds strength · the mean squared difference of features (n, width) to their `target`, where they have one."""
+
+    def __init__(self, strength: float) -> None:
+        self.strength = strength
+        self.features = torch.empty(0)
+        self.target: list[Tensor | None] = []
+
+    def sees(self, inputs: Tensor) -> None:
+        """Keep what the last layer takes; of a sequence, what it takes at its end."""
+        self.features = inputs if inputs.dim() == 2 else inputs[:, -1]
+
+    def loss(self, _parameters: Iterable[Tensor]) -> Tensor | float:
+        """Return the term for the batch that went through the model last."""
+        known = zip(self.features, self.target, strict=True)
+        gaps = [((own - near) ** 2).sum() for own, near in known if near is not None]
+        return self.strength * torch.stack(gaps).sum() / self.features.numel() if gaps else 0.0
+
+
 class Mixture:
     """FedEM (Marfoq et al., 2021): every client's data is a mixture of M distributions, with a model for each.
 
@@ -232,6 +339,9 @@ LOCAL_UPDATES: Mapping[str, type[Average]] = {
     "fedrep": Representation,
     "ditto": Ditto,
     "pfedme": Envelope,
+    "fedpt": Partial,
+    "scaffold": Controlled,
+    "fedproto": Prototypical,
 }
 """Methods, by their name in `fscost.protocol.methods`, whose clients do something else than FedAvg's."""
 

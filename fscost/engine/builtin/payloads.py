@@ -26,25 +26,29 @@ class Exchange:
         trainable = frozenset(name for name, p in model.named_parameters() if p.requires_grad)
         state = model.state_dict()
         self.shared = options.uploaded(state, trainable)
-        self.several, self.alone = options.models > 1, options.is_alone
+        self.several_models, self.alone, self.sends_models = options.models > 1, options.is_alone, options.sends_models
+        self.several = self.several_models or (self.sends_models and options.sends_beside)
+        self.sent_names = options.downloaded(state)
         self.differs = options.uploads_differences
         self.dtype = _DTYPES[options["quantization.nbits"]] if options["quantization.method"] == "uniform" else None
         self.uplink = uplink_of(options, {name: state[name] for name in self.shared}, trainable)
         self.downlink = downlink_of(options, dict(state), trainable)
 
-    def for_training(self, models: Sequence[nn.Module], state: int) -> Any:
-        """Return what the server broadcasts for the local update of round `state`."""
+    def for_training(self, models: Sequence[nn.Module], state: int, beside: Sequence[Entries] = ()) -> Any:
+        """Return what the server broadcasts for the local update of round `state`, with what goes `beside` models."""
         if self.downlink:
             return self._one_or_several(self.downlink.packed(models, state))
-        return self._one_or_several([self._quantised(entries) for entries in self._sent(models)])
+        return self._one_or_several([*(self._quantised(entries) for entries in self._sent(models)), *beside])
 
     def for_evaluation(self, models: Sequence[nn.Module]) -> Any:
         """Return what the server broadcasts for an evaluation; it is never compressed."""
-        return self._one_or_several(self._sent(models))
+        return self._of_models(self._sent(models))
 
-    def final(self, models: Sequence[nn.Module]) -> Any:
-        """Return what the server sends at the end: always the models in full."""
-        return self._one_or_several([model.state_dict() for model in models])
+    def final(self, models: Sequence[nn.Module], beside: Sequence[Entries] = ()) -> Any:
+        """Return what the server sends at the end: the models in full, or what travels instead of them."""
+        if not self.sends_models:
+            return self._of_models(beside)
+        return self._of_models([self._travelling(model) for model in models])
 
     def received(self, client: int, content: Any, state: int) -> Sequence[Entries]:
         """Return the entries of each model that a client has once it got the broadcast for round `state`."""
@@ -54,7 +58,7 @@ class Exchange:
 
     def evaluated(self, content: Any) -> list[Entries]:
         """Return the entries of each model in a broadcast for an evaluation."""
-        return [self._in_full(entries) for entries in self._each(content)]
+        return [self._in_full(entries) for entries in (content if self.several_models else [content])]
 
     def upload(
         self,
@@ -85,10 +89,26 @@ class Exchange:
         return list(content) if self.several else [content]
 
     def _sent(self, models: Sequence[nn.Module]) -> list[Entries]:
-        return [{} if self.alone else model.state_dict() for model in models]
+        if not self.sends_models:
+            return []
+        return [{} if self.alone else self._travelling(model) for model in models]
+
+    def _travelling(self, model: nn.Module) -> Entries:
+        """Return the state_dict without the entries that never travel."""
+        state: Entries = model.state_dict()
+        return state if len(self.sent_names) == len(state) else {name: state[name] for name in self.sent_names}
 
     def _one_or_several(self, entries: Sequence[Entries]) -> Any:
-        return list(entries) if self.several else entries[0]
+        return list(entries) if self.several else self._of_models(entries)
+
+    def _of_models(self, entries: Sequence[Entries]) -> Any:
+        """Return the entries of one model or the list of several; an empty list for what sends none.
+
+        FederatedScope encodes an empty list, and no empty mapping.
+        """
+        if self.several_models:
+            return list(entries)
+        return entries[0] if entries and (entries[0] or self.alone or self.sends_models) else []
 
     def _quantised(self, entries: Entries) -> Entries:
         """Return weights as int8 or int16 with one float32 scale each: w ≈ scale · q, symmetric around 0."""

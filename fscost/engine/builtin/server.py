@@ -12,11 +12,12 @@ from torch import nn
 
 from fscost.cells.measure import SERVER
 from fscost.engine.builtin.aggregation import Aggregator, Swa, Update
+from fscost.engine.builtin.beside_models import make_beside
 from fscost.engine.builtin.client_data import Federation
 from fscost.engine.builtin.evaluations import Best, EarlyStop, columns_of, larger_is_better, summaries
 from fscost.engine.builtin.fs_log_writer import CourseLogs
 from fscost.engine.builtin.links import Handler, Network
-from fscost.engine.builtin.payloads import Exchange
+from fscost.engine.builtin.payloads import Entries, Exchange
 from fscost.engine.builtin.training import Metrics, evaluate
 from fscost.metering import Message
 from fscost.protocol.course_options import Options
@@ -44,9 +45,11 @@ class Server:
         self.options, self.network, self.logs, self.exchange = options, network, logs, exchange
         self.splits, self.models = federation.server, models
         self.clients = list(range(1, options.clients + 1))
+        averaged = models if options.sends_models else []
         self.aggregators = [
-            Aggregator(model, options, partial(exchange.aggregated, model=n)) for n, model in enumerate(models)
+            Aggregator(model, options, partial(exchange.aggregated, model=n)) for n, model in enumerate(averaged)
         ]
+        self.beside = make_beside(options, models[0])
         self.swa = Swa(options, models) if options["fedswa.use"] else None
         self.sampling = np.random.default_rng(options["seed"])
         self.unseen = set(self.sampling.choice(self.clients, options.unseen_clients, replace=False).tolist())
@@ -95,9 +98,11 @@ class Server:
         self.idle.difference_update(sampled)
         if self.options["nbafl.use"]:
             self._add_noise()
-        self.network.send(
-            "model_para", SERVER, sampled, self.state, self.exchange.for_training(self.models, self.state)
-        )
+        content = self.exchange.for_training(self.models, self.state, self._sent_beside())
+        self.network.send("model_para", SERVER, sampled, self.state, content)
+
+    def _sent_beside(self) -> list[Entries]:
+        return [self.beside.sent()] if self.beside else []
 
     def _receive_update(self, _server: int, message: Message) -> None:
         """Take an update that is not too stale, and aggregate when there are enough."""
@@ -125,6 +130,8 @@ class Server:
         ]
         for number, aggregator in enumerate(self.aggregators):
             aggregator.aggregate([Update(size, entries[number], staleness) for staleness, size, entries in received])
+        if self.beside:
+            self.beside.aggregate([entries[-1] for _, _, entries in received])
         again = len(self.updates) + self.dropped
         self.updates, self.dropped = [], 0
         self.state += 1
@@ -211,7 +218,9 @@ class Server:
         if path := self.options["federate.save_to"]:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             torch.save({"cur_round": self.state, "model": self.models[0].state_dict()}, path)
-        self.network.send("finish", SERVER, self.clients, self.state, self.exchange.final(self.models))
+        self.network.send(
+            "finish", SERVER, self.clients, self.state, self.exchange.final(self.models, self._sent_beside())
+        )
 
     def _named(self, state: int) -> int:
         """Return what the round of an evaluation after `state` rounds of training is called, in messages and logs."""

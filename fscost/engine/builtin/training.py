@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -27,6 +27,24 @@ class Pull:
         return self.strength / 2 * sum(((p - p0) ** 2).sum() for p, p0 in pairs)
 
 
+@dataclass(frozen=True)
+class Tilt:
+    """Adds ⟨slope, w⟩ to the loss, so that every gradient is larger by the slope; in the order of the parameters."""
+
+    slope: Sequence[Tensor]
+
+    def loss(self, parameters: Iterable[Tensor]) -> Tensor | float:
+        """Return the term."""
+        return sum((slope * p).sum() for slope, p in zip(self.slope, parameters, strict=True))
+
+
+class Term(Protocol):
+    """What a method adds to the loss."""
+
+    def loss(self, parameters: Iterable[Tensor]) -> Tensor | float:
+        """Return it, for the model's parameters."""
+
+
 def anchored(model: nn.Module, strength: float) -> Pull | None:
     """Return the pull towards the model as it is now, None if it has no strength."""
     return Pull(strength, [p.detach().clone() for p in model.parameters()]) if strength else None
@@ -46,7 +64,7 @@ class Trainer:
         samples: Samples,
         batches: Iterable[Tensor],
         optimizer: torch.optim.Optimizer,
-        pull: Pull | None = None,
+        pull: Term | None = None,
         weights: Tensor | None = None,
     ) -> int:
         """Train `model` in place, one step per batch of indices, and return how many samples were seen.
@@ -69,7 +87,7 @@ class Trainer:
         samples: Samples,
         batch: Tensor,
         optimizer: torch.optim.Optimizer,
-        pull: Pull | None = None,
+        pull: Term | None = None,
         weights: Tensor | None = None,
     ) -> None:
         """Take one step on one batch of indices."""

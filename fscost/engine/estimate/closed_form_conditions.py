@@ -137,9 +137,6 @@ def _course_problems(options: Options) -> Iterator[str]:
     """Yield what changes messages of FedAvg's form, and cannot change those of a course."""
     if not any(method.is_course for method in options.used_methods):
         return
-    for method in options.used_methods:
-        if not method.is_course:
-            yield f"method {method.name}: a course says all that travels, so that it stands alone; take one of them"
     if options["personalization.local_param"] and not any(m.options for m in options.used_methods):
         yield "fs.personalization.local_param: changes nothing of a course; choose tensors there with only and without"
     for link in ("uplink", "downlink"):

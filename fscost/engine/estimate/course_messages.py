@@ -186,7 +186,7 @@ class CourseEstimate(Estimate):
         entries = [self._entries(rule, part, one) for part in rule.parts or ()]
         if None in entries:
             return None
-        tensors = None if rule.parts is None else entries[0] or [] if len(entries) == 1 else entries
+        tensors = None if rule.parts is None else entries[0] or [] if len(entries) == 1 else list(entries)
         if rule.numbers is None:
             return tensors
         numbers = self._sample_size(one) if rule.numbers == SAMPLE_SIZE else self._list_of_numbers(rule, one)
@@ -211,7 +211,8 @@ class CourseEstimate(Estimate):
             return None
         if codec := rule.coded(self._settings(rule, one)):
             shapes = [*codec.sent(shapes)]
-        return {shape.name: MetaTensor(shape.shape, shape.dtype) for shape in shapes}
+        named = ((shape.name.encode().decode(), shape) for shape in shapes)  # asizeof counts an object once
+        return {name: MetaTensor(shape.shape, shape.dtype) for name, shape in named}
 
     def _is_changed(self, rule: MessageRule) -> bool:
         return bool(rule.only or rule.without or rule.lora_rank or rule.codec)

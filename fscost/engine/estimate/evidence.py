@@ -9,6 +9,7 @@ from typing import Any
 from fscost.cells.measure import SERVER, Link
 from fscost.engine.estimate.closed_form import Estimate
 from fscost.engine.estimate.closed_form_conditions import check_options
+from fscost.errors import ConfigError
 from fscost.metering import Message, reported_bytes
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES
@@ -238,6 +239,8 @@ def _of_uploads(way: Way, log: Evidence) -> Iterator[str]:
 
 def way_of(release: Release, options: Options) -> Way:
     """Return the messages of a course in closed form; raises ConfigError for options of which none is known."""
+    if own := [method.name for method in options.used_methods if method.is_own]:
+        raise ConfigError(f"fs.federate.method={own[0]}: what a FederatedScope of one's own sends for it is not known")
     check_options(options.cell)
     estimate = Estimate(options)
     header, *rows = map(json.loads, estimate.ledger().lines())

@@ -130,19 +130,27 @@ class Contents:
 
     def downloaded_first(self) -> Any:
         """Return what the server broadcasts for the first round of training, where it begins in full."""
-        return self._times(self.state_dict)
+        return self._times(self._travelling)
+
+    @property
+    def _travelling(self) -> Any:
+        """The state_dict without the entries that never travel."""
+        names = self.options.downloaded(self.state_dict)
+        return (
+            self.state_dict if len(names) == len(self.state_dict) else {name: self.state_dict[name] for name in names}
+        )
 
     def downloaded(self) -> Any:
         """Return what the server broadcasts for training."""
-        return {} if self.is_alone else self._times(self._compressed("downlink", self.state_dict))
+        return {} if self.is_alone else self._times(self._compressed("downlink", self._travelling))
 
     def evaluated(self) -> Any:
         """Return what the server broadcasts for evaluation; it is never quantised or packed."""
-        return {} if self.is_alone else self._times(self.state_dict)
+        return {} if self.is_alone else self._times(self._travelling)
 
     def finished(self) -> Any:
-        """Return what the server sends at the end, always the model in full."""
-        return self._times(self.state_dict)
+        """Return what the server sends at the end: the model in full, but for what never travels."""
+        return self._times(self._travelling)
 
     def uploaded(self, sample_size: int) -> Any:
         """Return what a client sends after a local update."""

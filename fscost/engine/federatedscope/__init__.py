@@ -20,6 +20,8 @@ from fscost.protocol.codec_conditions import without_codecs
 from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
 from fscost.protocol.effective_options import broken_claims, own_choices
 from fscost.protocol.known_options import KnownOptions
+from fscost.protocol.methods import BY_FEDERATE_METHOD
+from fscost.protocol.release import PROTOCOLS
 from fscost.store.rundir import RunDir
 
 __all__ = [
@@ -150,6 +152,7 @@ def _data_file(cell: Cell) -> str | None:
 def _problems(cell: Cell) -> Iterator[str]:
     yield from fs_options.not_federatedscopes(cell.fs)
     yield from without_codecs(cell.fs)
+    yield from _no_method_of_its_own(cell)
     yield from models.problems(cell)
     if cell.get("federate.mode") == "distributed":
         yield (
@@ -161,6 +164,17 @@ def _problems(cell: Cell) -> Iterator[str]:
     splitter = cell.get("data.splitter")
     if cell.get("data.type") in DATA_TYPES and splitter not in SPLITTERS:
         yield f"fs.data.splitter={splitter}: the digits are split over clients by {' or '.join(SPLITTERS)}"
+
+
+def _no_method_of_its_own(cell: Cell) -> Iterator[str]:
+    """Yield that no release of FederatedScope has the method: it would train as FedAvg, and say so in its log alone."""
+    method = cell.get("federate.method")
+    if cell.protocol in PROTOCOLS and (known := BY_FEDERATE_METHOD.get(str(method).lower())) and known.is_own:
+        engines = "engine=estimate counts it" if known.name == "spec" else "engine=builtin trains it"
+        yield (
+            f"fs.federate.method={method}: FederatedScope has no such method and would train FedAvg; {engines}; one "
+            "that you registered needs another name"
+        )
 
 
 def _outcome(cell: Cell, into: RunDir, reply: dict[str, Any], found: Interpreter, versions: dict[str, str]) -> Outcome:
