@@ -1,7 +1,7 @@
 """Courses with codecs: they learn, what they send is what the closed form says, and what makes no sense is refused."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from fscost.protocol import fs_options
 from fscost.protocol.codecs import CODECS
 from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
-from tests.conftest import cell_of
+from tests.conftest import Result, cell_of
 
 MEASURES = ("messages", "client_rounds", "payload_bytes", "scalar_bytes", "wire_bytes", "reported_bytes")
 
@@ -301,6 +301,15 @@ def test_numbers_in_names_have_the_defaults_of_options(name: str) -> None:
 
 
 BARE = {"seed": 0, "model": {"type": "lr"}, "federate": {"method": "FedAvg", "client_num": 1, "total_round_num": 1}}
+
+
+@pytest.mark.pipeline
+def test_a_table_says_how_many_times_less_is_sent(fscost: Callable[..., Result]) -> None:
+    """19,832 B of an MLP of 64 by 654 B: a bit for each of 4,958 parameters, rounded up, and 8 scales."""
+    done = fscost("-m", "engine=estimate", "codec.uplink=none,sign", "table=compression")
+    (row,) = [line for line in done.out.splitlines() if "FedAvg + signs" in line]
+    assert "30.3×" in row
+    assert "Uplink reduced: how many times smaller the total uplink is than that of FedAvg." in done.out
 
 
 def test_a_codec_needs_a_direction() -> None:

@@ -56,7 +56,7 @@ def table(paper: Path, fscost: Callable[..., Result], monkeypatch: pytest.Monkey
 
 
 def test_every_shipped_layout_is_here() -> None:
-    assert {path.stem for path in (conf() / "table").glob("*.yaml")} == {*LAYOUTS, "published"}
+    assert {path.stem for path in (conf() / "table").glob("*.yaml")} == {*LAYOUTS, "published", "compression"}
 
 
 @pytest.mark.pipeline
