@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from fscost.engine.builtin.bit_arrays import from_bits, in_bits
-from fscost.engine.builtin.compression import Compression
+from fscost.engine.builtin.compression import Compression, SummedUpdates, Updates
 from fscost.engine.builtin.packing import Known, pack, unpack
 from fscost.protocol.codecs import CODECS, Codec, bytes_of, make_codec
+from fscost.protocol.codecs.count_sketch import CountSketch
 from fscost.protocol.models import Shape
 
 SETTINGS: Mapping[str, st.SearchStrategy[dict[str, Any]]] = {
@@ -190,6 +191,21 @@ def test_low_rank_finds_a_matrix_of_that_rank() -> None:
     x = torch.randn(40, 2) @ torch.randn(2, 30)
     _, told = round_trip(make_codec("lowrank", rank=2), x.reshape(40, 5, 6))
     assert torch.allclose(told.reshape(40, 30), x, atol=1e-4)
+
+
+@pytest.mark.parametrize("feedback", [True, False])
+@pytest.mark.parametrize("name", ["topk", "sketch"])
+def test_with_feedback_all_that_was_lost_is_sent_in_the_end(name: str, feedback: bool) -> None:
+    """Of the same update in every round one entry is sent; the others wait for their turn, or never have it."""
+    codec, x = make_codec(name, ratio=0.1, **{"columns": 500} if name == "sketch" else {}), torch.arange(1.0, 11.0)
+    compression = Compression(codec, {"w": x}, frozenset({"w"}), seed=0, feedback=feedback)
+    sender = SummedUpdates(compression, codec) if isinstance(codec, CountSketch) else Updates(compression)
+    told = torch.zeros(10)
+    for state in range(200):
+        mean = sender.unpacked(sender.packed({"w": x}, state, client=1, model=0), state)
+        told += sender.aggregated(mean, model=0)["w"]
+    assert torch.allclose(told / 200, x, atol=1) is feedback
+    assert int((told != 0).sum()) == (10 if feedback else 1)
 
 
 @given(bits=st.integers(0, 40), numbers=st.lists(st.integers(0, 2**40), max_size=30))
