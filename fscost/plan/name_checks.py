@@ -26,6 +26,7 @@ from fscost.plan.hydra_config import (
 )
 from fscost.plan.plain_config import Tree, has, resolved
 from fscost.protocol import fs_options
+from fscost.protocol.codecs import CODECS, NONE
 from fscost.resources import conf
 
 _NULLABLE = (
@@ -260,6 +261,8 @@ def _values_of(name: str, config: Tree) -> list[str]:
         return [*group_options(name)]
     if name == "hydra/launcher":
         return [*LAUNCHERS]
+    if name in ("codec.uplink", "codec.downlink"):
+        return [NONE, *CODECS]
     default = dict(fs_options.leaves(config)).get(name)
     if isinstance(default, bool):
         return ["true", "false"]

@@ -103,6 +103,7 @@ def asked(fscost: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Cal
         ("fscost +sweeps=qu", ["+sweeps=quantization", "+sweeps=quickstart"]),
         ("fscost plot a", ["accuracy ", "audit ", "adapter=", "alpha="]),
         ("fscost net", ["network."]),
+        ("fscost codec.uplink=none,s", ["codec.uplink=none,sign", "codec.uplink=none,sketch"]),
         ("fscost network.l", ["network.latency_ms="]),
         ("fscost fs.federate.sample_client_n", ["fs.federate.sample_client_num="]),
         ("fscost fail_fast=", ["fail_fast=true", "fail_fast=false"]),
