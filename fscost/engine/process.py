@@ -63,7 +63,11 @@ class Worker:
         self._waiting: dict[int, Future[Reply]] = {}
 
     def wait_until_ready(self) -> None:
-        """Return when it can be asked; raises ConfigError where it cannot be imported, WorkerClosed after `close`."""
+        """Return when it can be asked.
+
+        Raises ConfigError where its module cannot be imported, WorkerDied where it was killed meanwhile, and
+        WorkerClosed after `close`.
+        """
         with self._starting:
             if not self._ready:
                 self._ready = self._read() or {"error": f"{self._ending()}{self._last_error()}"}
@@ -72,7 +76,8 @@ class Worker:
         if self._is_closed:
             raise WorkerClosed
         if "error" in self._ready:
-            raise ConfigError(f"{self._shown}: {self._ready['error']}")
+            was_killed = (self._process.poll() or 0) < 0
+            raise (WorkerDied if was_killed else ConfigError)(f"{self._shown}: {self._ready['error']}")
 
     @property
     def versions(self) -> dict[str, str]:
@@ -162,7 +167,19 @@ class WarmWorker:
         self._worker: Worker | None = None
 
     def started(self, python: Path, shown: str) -> Worker:
-        """Return the worker when it is ready; raises ConfigError, which begins with `shown`, where it cannot be."""
+        """Return the worker when it is ready; one that was killed while it imported is started once more.
+
+        Raises ConfigError, which begins with `shown`, where it cannot be.
+        """
+        try:
+            return self._started(python, shown)
+        except WorkerDied:
+            try:
+                return self._started(python, shown)
+            except WorkerDied as died:
+                raise ConfigError(str(died)) from died
+
+    def _started(self, python: Path, shown: str) -> Worker:
         with self._lock:
             if self._is_closed:
                 raise WorkerClosed

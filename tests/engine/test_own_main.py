@@ -306,6 +306,23 @@ def test_a_course_that_dies_costs_its_cell(
     assert words in reason(fscost(*SMALL, f"fs.federate.crash={crash}"), f"fs.federate.crash={crash}")
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_worker_that_is_killed_while_it_imports_is_started_once_more(
+    package: Path, at_work: Path, fscost: Callable[..., Result], times: int
+) -> None:
+    killed, runner = at_work / "killed", package / "core" / "fed_runner.py"
+    runner.write_text(
+        f"import os, signal\nkilled = open({str(killed)!r}, 'a+')\nkilled.seek(0)\n"
+        f"if len(killed.read()) < {times}:\n    print('x', end='', file=killed, flush=True)\n"
+        f"    os.kill(os.getpid(), signal.SIGKILL)\n{runner.read_text()}"
+    )
+    told = fscost(*SMALL)
+    assert killed.read_text() == "x" * times
+    assert (told.code, "cannot be imported: the worker process was killed by SIGKILL" in told.err) == (
+        (0, False) if times == 1 else (2, True)
+    )
+
+
 def test_it_is_left_as_it_was(package: Path, at_work: Path, fscost: Callable[..., Result]) -> None:
     before = {path: path.read_bytes() for path in package.rglob("*.py")}
     ran(fscost)
