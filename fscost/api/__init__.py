@@ -108,15 +108,20 @@ def plot(
     layout: str | PathLike[str] | None = None,
     network: Mapping[str, float] | None = None,
     width: str | float = "column",
+    over: str | None = None,
+    from_zero: bool = False,
+    at_ends: bool = False,
     **settings: "Unpack[TableSettings]",
 ) -> "Plot":
-    """Return a figure of runs: accuracy, size, traffic or audit, as ``python -m fscost plot`` draws it.
+    """Return a figure of runs: accuracy, pareto, size, traffic or audit, as ``python -m fscost plot`` draws it.
 
-    width: ``column`` (3.25 in), ``page`` (6.75 in) or a number of inches. It is shown in notebooks, and has ``save``,
+    width: ``column`` (3.25 in), ``page`` (6.75 in) or a number of inches. over: what accuracies are drawn over, bytes,
+    uplink or rounds. from_zero: whether the axis of accuracies starts at 0, instead of where the data do. at_ends:
+    whether lines are named where they end. It is shown in notebooks, and has ``save``,
     ``to_frame`` (its numbers in base units), ``to_csv``, ``caption`` and matplotlib's ``figure``. Otherwise as `table`.
     """
     results = _results(selection, store, layout, network, settings)
-    return results.plot(figure, width)
+    return results.plot(figure, width, over=over, from_zero=from_zero, at_ends=at_ends)
 
 
 def explain(*selection: "str | PathLike[str] | Cells", store: str | PathLike[str] | None = None) -> "Explanation":

@@ -119,22 +119,33 @@ class Results:
         paths = {cell: run.path for (_, run), cell in zip(self.selection.runs, cells, strict=True)}
         return [*trace(self.table(), paths)]
 
-    def sketch(self, figure: str) -> "Sketch":
-        """Return what a figure shows."""
+    def sketch(self, figure: str, over: str | None = None) -> "Sketch":
+        """Return what a figure shows, `over` one of what its x axis can be."""
         from fscost import plots
 
-        return plots.sketch(figure, self.compared, self.spec)
+        return plots.sketch(figure, self.compared, self.spec, over=over)
 
-    def plot(self, figure: str, width: str | float) -> "Plot":
+    def plot(
+        self,
+        figure: str,
+        width: str | float,
+        *,
+        over: str | None = None,
+        from_zero: bool = False,
+        at_ends: bool = False,
+    ) -> "Plot":
         """Return a figure, ready to be drawn; raises TableError, and ConfigError where matplotlib is not installed."""
         check_extra("figures", f"plot {figure}")
-        from fscost.plots.draw import Plot, width_of  # here: matplotlib takes longer to import than a table to make
+        from fscost import plots
+        from fscost.plots.draw import Plot, page_of  # here: matplotlib takes longer to import than a table to make
 
-        width_in, plan = width_of(width), self.selection.plan
-        sketch = self.sketch(figure)
-        name = figure if plan.name == plan.table["name"] else f"{plan.name}_{figure}"
-        told = [*provenance(records_of(self.frames.cells), self.selection.command_of("plot", figure))]
-        return Plot(figure, sketch, name, width_in, told)
+        page, plan = page_of(width, from_zero=from_zero, at_ends=at_ends), self.selection.plan
+        sketch = self.sketch(figure, over)
+        other = [over] if over and over != plots.FIGURES[figure].over[0] else []
+        name = "_".join([*[plan.name] * (plan.name != plan.table["name"]), figure, *other])
+        command = self.selection.command_of("plot", figure, *(f"--over={word}" for word in other))
+        told = [*provenance(records_of(self.frames.cells), command)]
+        return Plot(figure, sketch, name, told, page)
 
     def subject(self) -> "Subject":
         """Return what a report is about."""

@@ -23,7 +23,7 @@ VERBS = {
     "explain": "show where the numbers of cells come from: what was sent, and what FederatedScope logged of it",
     "table": "print the table of a grid or of folders with runs",
     "report": "write one page of a grid or of folders with runs: tables and figures to play with, and every cell",
-    "plot": "draw a figure of a grid or of folders with runs: PDF, PNG and its numbers as CSV",
+    "plot": "draw a figure of a grid or of folders with runs: PDF, PNG, SVG or PGF, and its numbers as CSV",
 }
 _ABOUT = """fscost: communication-cost tables of federated-learning sweeps
 
@@ -129,7 +129,7 @@ def _usage() -> str:
 
 def _own_words(verb: str) -> list[str]:
     """Return the words that a verb has of its own: its options, and the names of figures."""
-    options = re.findall(r"--[a-z]+", _parser(verb).format_usage())
+    options = re.findall(r"--[a-z-]+", _parser(verb).format_usage())
     return ["--help", *options, *(_figures() if verb == "plot" else ())]
 
 
@@ -198,7 +198,8 @@ def _of_results(given: argparse.Namespace, verb: str) -> int:
         case "report":
             return show.report(given.selection, given.out)
         case "plot":
-            return show.plot(given.selection, given.figure, given.out, given.width, pgf=given.pgf)
+            drawn = {name: getattr(given, name) for name in ("width", "over", "from_zero", "at_ends")}
+            return show.plot(given.selection, given.figure, given.out, drawn, {"pgf": given.pgf, "svg": given.svg})
         case _:
             return _table(given)
 
@@ -234,10 +235,7 @@ def _parser(verb: str) -> _Parser:
         serve += f"only this machine can reach it; default: {_PORTS[0]}, or if it is taken one of the next or any"
         either.add_argument("--serve", type=_ports, nargs="?", metavar="PORT", help=serve)
     if verb == "plot":
-        parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for the figure; default: that of tables")
-        width = "column (3.25 in, the default), page (6.75 in) or a number of inches"
-        parser.add_argument("--width", default="column", help=width)
-        parser.add_argument("--pgf", action="store_true", help="write PGF too, which has the fonts of your document")
+        _add_options_of_figures(parser)
     if verb == "table":
         _add_options_of_tables(parser)
     return parser
@@ -252,6 +250,18 @@ def _add_options_of_cells(parser: _Parser, verb: str) -> None:
     if verb == "rerun":
         parser.add_argument("--failed", action="store_true", help="only cells that failed or cannot be believed")
         parser.add_argument("--missing", action="store_true", help="only cells that were never finished")
+
+
+def _add_options_of_figures(parser: _Parser) -> None:
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for the figure; default: that of tables")
+    width = "column (3.25 in, the default), page (6.75 in) or a number of inches"
+    parser.add_argument("--width", default="column", help=width)
+    over = "what accuracies are drawn over: bytes (the default), uplink (its bytes alone) or rounds"
+    parser.add_argument("--over", choices=["bytes", "uplink", "rounds"], help=over)
+    parser.add_argument("--from-zero", action="store_true", help="start the axis of accuracies at 0")
+    parser.add_argument("--at-ends", action="store_true", help="name lines where they end, instead of in a legend")
+    parser.add_argument("--svg", action="store_true", help="write SVG too")
+    parser.add_argument("--pgf", action="store_true", help="write PGF too, which has the fonts of your document")
 
 
 def _add_options_of_tables(parser: _Parser) -> None:

@@ -3,8 +3,9 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fscost.api.results import Results
 from fscost.api.selection import Selection, names_cells, select
@@ -79,15 +80,20 @@ def trace_cells(words: Sequence[str], out: Path | None) -> int:
     return _show("".join(f"{clean(line)}\n" for line in lines), out)
 
 
-def plot(words: Sequence[str], figure: str, out: Path | None, width: str, *, pgf: bool) -> int:
-    """Draw a figure of the selected runs, write it with its numbers, and print its caption and the paths."""
+def plot(
+    words: Sequence[str], figure: str, out: Path | None, drawn: Mapping[str, Any], files: Mapping[str, bool]
+) -> int:
+    """Draw a figure of the selected runs, write it with its numbers, and print its caption and the paths.
+
+    `drawn` says how it looks, as `Results.plot` takes it, `files` what is written beside PDF and PNG.
+    """
     check_extra("figures", f"plot {figure}")
     from fscost.plots.draw import width_of  # here: matplotlib takes longer to import than a table to make
 
-    width_of(width)  # refused before anything is read
+    width_of(drawn["width"])  # refused before anything is read
     results = _collected(select(words))
-    made = results.plot(figure, width)
-    paths = made.save(out or results.selection.plan.out, pgf=pgf)
+    made = results.plot(figure, **drawn)
+    paths = made.save(out or results.selection.plan.out, **files)
     told = [*(f"not drawn: {line}" for line in made.untold), *(f"to compute it: {line}" for line in results.to_do)]
     for line in told:
         say(line)

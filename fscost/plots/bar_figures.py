@@ -10,9 +10,10 @@ from matplotlib.patches import Patch
 
 from fscost.cells.measure import UNITS
 from fscost.plots.figure_view import Panel, Point, Series, Sketch
+from fscost.plots.looks import CLASSES, LOG, TRUE
 from fscost.plots.panels import arranged, grid, label_outer, legend, shared
 from fscost.plots.sketches import LOGGED, row_name
-from fscost.plots.style import CLASSES, GREY, Page, linear, logarithmic, width_em
+from fscost.plots.style import GREY, Page, linear, logarithmic, width_em
 from fscost.tables.marks import PARTLY, UNKNOWN
 from fscost.tables.numbers import significant
 
@@ -99,15 +100,15 @@ def _bar(own: Axes, place: int, row: _Bar, scale: float) -> None:
 
 def _class(traffic: str) -> dict[str, Any]:
     colour, hatch = CLASSES[traffic]
-    return {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.3}
+    return {"facecolor": colour, "hatch": 4 * hatch, "edgecolor": "white", "linewidth": 0.3}
 
 
 # --- the log beside what travels ------------------------------------------------------------------
 
 _LOG: dict[str, Any] = {
-    "color": "#D55E00", "marker": "o", "markersize": 5.2, "markerfacecolor": "white", "linestyle": "",
+    "color": LOG.colour, "marker": "o", "markersize": 5.2, "markerfacecolor": "white", "linestyle": "",
 }  # fmt: skip
-_TRUE: dict[str, Any] = {"color": "#0072B2", "marker": "s", "markersize": 2.8, "linestyle": ""}
+_TRUE: dict[str, Any] = {"color": TRUE.colour, "marker": "s", "markersize": 2.8, "linestyle": ""}
 """Smaller, so that the ring is seen around it."""
 
 

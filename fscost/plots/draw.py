@@ -1,11 +1,11 @@
-"""Write a figure as PDF, PNG and PGF, and its numbers as CSV: the same bytes for the same numbers, on any machine."""
+"""Write a figure as PDF, PNG, SVG and PGF, its numbers as CSV: the same bytes for the same numbers, on any machine."""
 
 import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from shutil import which
@@ -36,18 +36,24 @@ def width_of(setting: str | float) -> float:
     return float(text)
 
 
+def page_of(width: str | float, *, from_zero: bool = False, at_ends: bool = False) -> Page:
+    """Return what a figure is drawn for, with the fonts of PDF and PNG; raises TableError for a width."""
+    return Page(width_of(width), printable, from_zero=from_zero, at_ends=at_ends)
+
+
 @dataclass(frozen=True, repr=False)
 class Plot:
     """A figure, ready to be drawn; it is shown in notebooks.
 
-    kind: which figure it is. name: what its files are called. provenance: lines that go into the files.
+    kind: which figure it is. name: what its files are called. provenance: lines that go into the files. page: what it
+    is drawn for.
     """
 
     kind: str
     sketch: Sketch
     name: str
-    width_in: float
     provenance: Sequence[str]
+    page: Page
 
     @property
     def caption(self) -> str:
@@ -57,13 +63,15 @@ class Plot:
     @property
     def untold(self) -> list[str]:
         """What is not drawn, or not all of it, in words."""
-        return self.sketch.untold
+        left = line_figures.left_out(self.sketch, self.page) if self.kind in line_figures.DRAWN else []
+        more = f"{', '.join(left)}: only as grey lines, as no more panels fit on a page; see the CSV"
+        return [*self.sketch.untold, *[more] * bool(left)]
 
     @property
     def figure(self) -> Figure:
         """Matplotlib's figure, to be changed or put elsewhere; pyplot does not know it."""
         with _own_style():
-            return _DRAWN[self.kind](self.sketch, Page(self.width_in, printable))
+            return _DRAWN[self.kind](self.sketch, self.page)
 
     def to_csv(self) -> str:
         """Return all numbers that are drawn, in base units; a row without numbers says why."""
@@ -73,8 +81,8 @@ class Plot:
         """Return all numbers that are drawn, typed and in base units: the rows of `to_csv`, NA where there is none."""
         return pd.read_csv(io.StringIO(self.to_csv()), dtype_backend="numpy_nullable")
 
-    def save(self, folder: "str | PathLike[str]" = ".", *, pgf: bool = False) -> list[Path]:
-        """Write PDF, PNG and CSV, and PGF if asked, into a folder; return the paths.
+    def save(self, folder: "str | PathLike[str]" = ".", *, pgf: bool = False, svg: bool = False) -> list[Path]:
+        """Write PDF, PNG and CSV, and PGF or SVG if asked, into a folder; return the paths.
 
         Raises TableError for PGF without LaTeX, which measures its text, and StoreError for a folder that cannot be
         written.
@@ -83,7 +91,7 @@ class Plot:
             raise TableError("--pgf: needs pdflatex, which measures the text; install it or leave --pgf out")
         made = {".csv": self.to_csv().encode(errors="replace")}
         with _own_style():
-            made |= _drawn(self.sketch, self.kind, self.width_in, self.provenance, pgf=pgf)
+            made |= self._drawn(pgf=pgf, svg=svg)
         stem = Path(folder) / self.name
         try:
             stem.parent.mkdir(parents=True, exist_ok=True)
@@ -92,6 +100,20 @@ class Plot:
             raise StoreError(
                 f"out={stem.parent}: cannot be written: {error.strerror}; choose another folder"
             ) from error
+
+    def _drawn(self, *, pgf: bool, svg: bool) -> dict[str, bytes]:
+        drawn, about = _DRAWN[self.kind](self.sketch, self.page), "\n".join(self.provenance)
+        made = {
+            ".pdf": _saved(drawn, "pdf", metadata={"Subject": about, "CreationDate": None}),
+            ".png": _saved(drawn, "png", metadata={"Description": about, "Software": None}),
+        }
+        if svg:
+            made[".svg"] = _saved(drawn, "svg", metadata={"Description": about, "Date": None})
+        if pgf:
+            head = "".join(f"% {comment(line)}\n" for line in self.provenance)
+            page = replace(self.page, text=for_latex)
+            made[".pgf"] = head.encode() + _saved(_DRAWN[self.kind](self.sketch, page), "pgf")
+        return made
 
     def __repr__(self) -> str:
         return "\n".join([f"figure {self.kind}: {self.caption}", *(f"not drawn: {line}" for line in self.untold)])
@@ -106,18 +128,6 @@ def _own_style() -> Iterator[None]:
     """Draw as papers have it, whatever style a user has, and leave that as it was."""
     with matplotlib.rc_context(matplotlib.rcParamsDefault | RC):
         yield
-
-
-def _drawn(sketch: Sketch, figure: str, width_in: float, provenance: Sequence[str], *, pgf: bool) -> dict[str, bytes]:
-    drawn, about = _DRAWN[figure](sketch, Page(width_in, printable)), "\n".join(provenance)
-    made = {
-        ".pdf": _saved(drawn, "pdf", metadata={"Subject": about, "CreationDate": None}),
-        ".png": _saved(drawn, "png", metadata={"Description": about, "Software": None}),
-    }
-    if pgf:
-        head = "".join(f"% {comment(line)}\n" for line in provenance)
-        made[".pgf"] = head.encode() + _saved(_DRAWN[figure](sketch, Page(width_in, for_latex)), "pgf")
-    return made
 
 
 def _saved(figure: Figure, format: str, **settings: Any) -> bytes:

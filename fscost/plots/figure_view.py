@@ -6,8 +6,10 @@ from functools import cached_property
 from statistics import fmean, median
 from typing import Any
 
+from fscost.cells.measure import UNITS
 from fscost.cells.outcome import Status
 from fscost.errors import TableError
+from fscost.plots.looks import look_numbers
 from fscost.tables import TableSpec
 from fscost.tables.captions import constants_of, in_words, no_effect_said, no_effect_words, notes, power, unseen_of
 from fscost.tables.column import ColumnSpec
@@ -26,19 +28,26 @@ Point = dict[str, Any]
 NumbersOf = Callable[[Line], tuple[Sequence[Point], str]]
 """What computes the numbers of a line that is done, and says in words what lacks; without both they are not known."""
 
+ROUND = "round"
+"""The column of records that says after which round they are."""
+
 MOST = 9
 """So many series can be distinguished in one panel on paper."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What is drawn of one line of a table: its numbers, or the mark that stands for them; `note` is what lacks."""
+    """What is drawn of one line of a table: its numbers, or the mark that stands for them; `note` is what lacks.
+
+    `point` is what tells it from the other parts of its series.
+    """
 
     line: Line
     where: str
     records: Sequence[Point] = ()
     mark: str = ""
     note: str = ""
+    point: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """Series that share axes; `place` are the values in which panels differ, `faint` series only to compare with."""
+    """Series that share axes; `place` are the values in which panels differ, `faint` series only to compare with.
+
+    `overlaid` are the names of series that lie on each other, group by group.
+    """
 
     title: str
     place: tuple[Any, ...]
     series: Sequence[Series]
     faint: Sequence[Series] = ()
+    overlaid: Sequence[Sequence[str]] = ()
 
     @property
     def model(self) -> Any:
@@ -85,7 +98,7 @@ class Panel:
     def only(self, series: Series) -> "Panel":
         """Return a panel of one series, with the others faint behind it."""
         title = f"{self.title}, {series.label}" if self.title else series.label
-        return Panel(title, (*self.place, series.name), [series], self.series)
+        return Panel(title, (*self.place, series.name), [series], self.series, self.overlaid)
 
 
 @dataclass(frozen=True)
@@ -93,8 +106,8 @@ class Sketch:
     """All of a figure but its shape.
 
     unit: that of bytes. x, y: what the axes are, or for audit, what stands beside bytes. caption: sentences. names:
-    those of the series, in the order of their colours. over: over how many seeds, empty for one. column: what is
-    counted. x_unit: that of parameters.
+    those of the series. over: over how many seeds, empty for one. column: what is
+    counted. x_unit: that of parameters. along: the column of the records that runs along the x axis.
     """
 
     panels: Sequence[Panel]
@@ -106,6 +119,19 @@ class Sketch:
     over: str
     column: ColumnSpec
     x_unit: str = ""
+    along: str = ""
+
+    @cached_property
+    def looks(self) -> dict[str, int]:
+        """The numbers of the looks of the series by their names."""
+        every = (series for panel in self.panels for series in (*panel.series, *panel.faint))
+        methods = {series.name: series.parts[0].line.runs[0].get("method") for series in every}
+        return look_numbers({name: methods[name] for name in self.names})
+
+    @property
+    def x_scale(self) -> float:
+        """How many of what records have along the x axis one of the axis is, where these are bytes or rounds."""
+        return 1 if self.along == ROUND else UNITS[self.unit]
 
     @property
     def legend(self) -> list[str]:
@@ -145,13 +171,21 @@ class View:
     lines: Sequence[Line]
     compare: str
     column: ColumnSpec = field(repr=False)
+    over_what: str = ""
     most: int | None = MOST
 
     @classmethod
     def of(
-        cls, compared: Comparison, spec: TableSpec, *, of_workers: bool, along: str = "", most: int | None = MOST
+        cls,
+        compared: Comparison,
+        spec: TableSpec,
+        *,
+        of_workers: bool,
+        along: str = "",
+        over: str = "",
+        most: int | None = MOST,
     ) -> "View":
-        """Return what is selected; `along` is an axis that runs along the figure's own.
+        """Return what is selected; `along` is an axis that runs along the figure's own, `over` what its x axis is.
 
         With `most`, a panel with more series is taken apart into panels of one each.
 
@@ -164,47 +198,55 @@ class View:
         column = ColumnSpec(quantity="total", **shared)
         compare = "method" if spec.compare == along else spec.compare
         workers = compared.workers if of_workers else {}
-        return cls(workers, spec, keys, lines, compare, column, most)
+        return cls(workers, spec, keys, lines, compare, column, over, most)
 
-    def panels(self, numbers_of: NumbersOf, *, along: str = "") -> list[Panel]:
+    def panels(self, numbers_of: NumbersOf, *, along: Sequence[str] = ()) -> list[Panel]:
         """Return the series in panels: one for each combination of what varies beside methods and options.
 
-        Lines that differ `along` an axis are one series. Where there would be more than `most` in a panel, each has
-        one of its own, with all others faint behind it.
+        Lines that differ only `along` some keys are one series. Where there would be more than `most` in a panel, each
+        has one of its own, with all others faint behind it.
         """
-        own = (self.compare, *self.keys.extra, along)
+        own = (self.compare, *self.keys.extra, *along)
         facets = [key for key in self.keys.of_lines if key not in own and key in self._varying]
         found: dict[tuple[Any, ...], dict[str, list[Part]]] = {}
         for line in self.lines:
             place = tuple(line.axes[key] for key in facets)
-            found.setdefault(place, {}).setdefault(self.name(line), []).append(self._part(line, numbers_of))
+            part = self._part(line, numbers_of, along)
+            found.setdefault(place, {}).setdefault(self.name(line, along), []).append(part)
         panels = []
         for place, parts in found.items():
             title = ", ".join(map(self._axis_text, facets, place))
             panels.append(Panel(title, place, [self._series(*one) for one in parts.items()]))
+        return panels
+
+    def apart(self, panels: Sequence[Panel]) -> list[Panel]:
+        """Return the panels, or where one has more series than can be told apart, one for each series."""
         if self.most is None or max(len(panel.series) for panel in panels) <= self.most:
-            return panels
+            return [*panels]
         return [panel.only(series) for panel in panels for series in panel.series]
 
     def _series(self, name: str, parts: Sequence[Part]) -> Series:
         return Series(name, parts, no_effect_words((run for part in parts for run in part.line.runs), self.spec))
 
-    def _part(self, line: Line, numbers_of: NumbersOf) -> Part:
+    def _part(self, line: Line, numbers_of: NumbersOf, along: Sequence[str]) -> Part:
         records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status).sign)
         mark = "" if records else lack or UNKNOWN.sign
-        return Part(line, self.where(line), records, mark, note=lack if records else "")
+        named = (self._option_text(k, line) if k in self.keys.extra else self._axis_text(k, line.axes[k])
+                 for k in along if k in self._varying)  # fmt: skip
+        return Part(line, self.where(line), records, mark, lack if records else "", ", ".join(named))
 
     @cached_property
     def _varying(self) -> set[str]:
         """The keys in which lines differ."""
         return {key for key in self.keys.of_lines if len({line.axes[key] for line in self.lines}) > 1}
 
-    def name(self, line: Line) -> str:
-        """Return what a line is called beside others of its panel."""
-        options = (
-            f"{self.spec.label(k)}={self.spec.label(line.axes[k])}" for k in self.keys.extra if k in self._varying
-        )
+    def name(self, line: Line, along: Sequence[str] = ()) -> str:
+        """Return what a line is called beside others of its panel, whatever it has `along` some keys."""
+        options = (self._option_text(k, line) for k in self.keys.extra if k in self._varying and k not in along)
         return ", ".join([self._axis_text(self.compare, line.runs[0][self.compare]), *options])
+
+    def _option_text(self, key: str, line: Line) -> str:
+        return f"{self.spec.label(key)}={self.spec.label(line.axes[key])}"
 
     def where(self, line: Line) -> str:
         """Return what only this line is called."""
@@ -296,6 +338,7 @@ class FigureKind:
     columns: Callable[[ColumnSpec], Mapping[str, str]]
     beside: Callable[[Sketch, Series], Mapping[str, Any]] = lambda sketch, series: {}
     along: str = ""
+    over: Sequence[str] = ()
     of_workers: bool = False
     has_rows: bool = False
     by_traffic: bool = False

@@ -1,18 +1,21 @@
-"""Figures of lines: accuracy over bytes, and bytes over the size of the model."""
+"""Figures of lines and points: accuracy over bytes, the best for its bytes, and bytes over the size of the model."""
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fscost.cells.measure import UNITS
-from fscost.plots.figure_view import Panel, Point, Sketch
-from fscost.plots.panels import arranged, grid, label_outer, legend, said, shared
-from fscost.plots.sketches import THOUSANDS, bytes_name, slope
-from fscost.plots.style import Page, linear, logarithmic, look
+from fscost.plots.figure_view import ROUND, Panel, Point, Sketch
+from fscost.plots.panels import arranged, grid, label_outer, legend, named_at_ends, room_in, said, shared, spread
+from fscost.plots.sketches import FRONT, THOUSANDS, bytes_name, slope
+from fscost.plots.style import GREY, Page, linear, logarithmic, styled, width_em
 from fscost.tables.numbers import printed
+
+_PointsOf = Callable[[Sequence[Point]], tuple[float, float]]
 
 _FAINT = {"color": "#cccccc", "linewidth": 0.7, "zorder": 1}
 _WIDE = 10
@@ -23,105 +26,207 @@ _SLOPES = 3
 
 
 def accuracy(sketch: Sketch, page: Page) -> Figure:
-    """Return lines of a metric over bytes, with bands of a standard deviation around them."""
-    figure, panels, axes, columns = _panels(sketch, page)
-    scale, name = UNITS[sketch.unit], bytes_name(sketch.column)
-    ends = [[s.records[-1][name] / scale for s in panel.faint or panel.series if s.records] for panel in panels]
-    is_log = any(max(own) > _WIDE * min(own) > 0 for own in ends if own)
-    limits = shared(panels, [max(own, default=0) for own in ends], _SQUEEZED)
-    for panel, own, limit in zip(panels, axes, limits, strict=True):
-        for label, style, records in _styled(panel, sketch):
-            _course(own, records, sketch, style, label)
+    """Return lines of a metric over bytes or rounds, with bands of a standard deviation around them."""
+    made, scale, name = _panels(sketch, page), sketch.x_scale, sketch.along
+    ends = [[s.records[-1][name] / scale for s in panel.faint or panel.series if s.records] for panel in made.panels]
+    is_log = name != ROUND and any(max(own) > _WIDE * min(own) > 0 for own in ends if own)
+    limits = shared(made.panels, [max(own, default=0) for own in ends], _SQUEEZED)
+    for panel, own, limit in zip(made.panels, made.axes, limits, strict=True):
+        for line in _styled(panel, sketch):
+            _course(own, line, sketch)
         if is_log:
             own.set_xscale("log")
-            logarithmic(own.xaxis, page.width_in / columns - 0.5)
+            logarithmic(own.xaxis, made.room_in)
         else:
             own.set_xlim(0, limit * 1.04)
-            linear(own.xaxis, 4)
-        said(own, _marks(panel, page, page.width_in / columns - 0.5))
-    _same_y(axes, [own for own, drawn in zip(axes, ends, strict=True) if drawn], sketch)
-    label_outer(axes, columns, y_is_shared=True)
-    return _around(figure, sketch, page)
+            linear(own.xaxis, 4, is_whole=name == ROUND)
+        said(own, _marks(panel, page, made.room_in))
+    _same_y([own for own, drawn in zip(made.axes, ends, strict=True) if drawn], made, sketch, page)
+    for panel, own in zip(made.panels, made.axes, strict=True):
+        _name_ends(own, panel, sketch, page, made, lambda records: _last(*_points(records, sketch)))
+    label_outer(made.axes, made.columns, y_is_shared=True)
+    return _around(made, sketch, page)
 
 
-def _course(own: Axes, records: Sequence[Point], sketch: Sketch, style: dict[str, Any], label: str) -> None:
-    """Draw one line, with a band of a standard deviation unless it is faint."""
+def _course(own: Axes, line: "_Line", sketch: Sketch) -> None:
+    """Draw one line, with a band of a standard deviation unless it is faint; on another line, markers alternate."""
     metric, factor = sketch.column.metric, sketch.column.factor
-    x = [record[bytes_name(sketch.column)] / UNITS[sketch.unit] for record in records]
-    y = [record[metric] * factor for record in records]
-    off = [(record[f"{metric}_std"] or 0) * factor for record in records]
-    own.plot(x, y, **style, label=label, markevery=max(1, len(x) // 8))
-    if style is not _FAINT and any(off):
+    x, y = _points(line.records, sketch)
+    off = [(record[f"{metric}_std"] or 0) * factor for record in line.records]
+    every = max(1, len(x) // 8)
+    apart = line.of if len(x) >= 2 * every * line.of else 1
+    own.plot(x, y, **line.style, label=line.name, markevery=(every * (line.place % apart), every * apart))
+    if line.style is not _FAINT and any(off):
         low, high = ([a + sign * b for a, b in zip(y, off, strict=True)] for sign in (-1, 1))
-        own.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        own.fill_between(x, low, high, color=line.style["color"], alpha=0.15, linewidth=0)
 
 
-def _panels(sketch: Sketch, page: Page) -> tuple[Figure, list[Panel], list[Axes], int]:
-    panels, columns = arranged(sketch.panels, page.width_in)
-    heights = [_height_in(page, columns)] * -(-len(panels) // columns)
-    figure, axes = grid(panels, columns, heights, page, _legend_names(sketch), 0.45)
-    return figure, panels, axes, columns
+def _points(records: Sequence[Point], sketch: Sketch) -> tuple[list[float], list[float]]:
+    """Return what a figure of a metric draws of records, as its axes have it."""
+    metric = [record[sketch.column.metric] * sketch.column.factor for record in records]
+    return [record[sketch.along] / sketch.x_scale for record in records], metric
+
+
+class _Panels(NamedTuple):
+    """The panels of a figure with their axes, row by row in so many columns; a panel is so wide and high."""
+
+    figure: Figure
+    panels: list[Panel]
+    axes: list[Axes]
+    columns: int
+    room_in: float
+    height_in: float
+
+
+def _panels(sketch: Sketch, page: Page) -> _Panels:
+    """Return panels as high as they look well, or lower where only so all fit on a page."""
+    panels, columns = _fitting(sketch, page)
+    names = _legend_names(sketch, page)
+    height_in = min(_height_in(page, columns), max(_LOWEST_IN, room_in(panels, columns, page, names, _LEFT_IN)))
+    figure, axes = grid(panels, columns, [height_in] * -(-len(panels) // columns), page, names, _LEFT_IN)
+    return _Panels(figure, panels, axes, columns, page.width_in / columns - 0.5, height_in)
+
+
+_LEFT_IN = 0.45
+_LOWEST_IN = 0.55
+"""A panel that is lower shows nothing."""
 
 
 def _height_in(page: Page, columns: int) -> float:
     return min(2.0, 0.72 * page.width_in / columns)
 
 
-def _styled(panel: Panel, sketch: Sketch) -> list[tuple[str, dict[str, Any], list[Point]]]:
-    """Return the lines of a panel with their looks, those that are only to compare with first."""
-    faint = [(series.name, _FAINT, series.records) for series in panel.faint if series not in panel.series]
-    return [*faint, *((s.name, look(sketch.names.index(s.name)), s.records) for s in panel.series)]
+def _fitting(sketch: Sketch, page: Page) -> tuple[list[Panel], int]:
+    """Return the panels that are drawn: where each has one line and the others faint, so many as fit on a page."""
+    panels, names = [*sketch.panels], _legend_names(sketch, page)
+    while True:
+        found, columns = arranged(panels, page.width_in)
+        fits = room_in(found, columns, page, names, _LEFT_IN) >= _LOWEST_IN
+        if fits or len(panels) == 1 or not all(panel.faint for panel in panels):
+            return found, columns
+        panels.pop()
+
+
+def left_out(sketch: Sketch, page: Page) -> list[str]:
+    """Return the titles of the panels for which there is no room: their lines are only faint in the others."""
+    drawn = [panel.title for panel in _fitting(sketch, page)[0]]
+    return [panel.title for panel in sketch.panels if panel.title not in drawn]
+
+
+class _Line(NamedTuple):
+    """One line of a panel: its look, and at which place it is among so `of` many that lie on each other."""
+
+    name: str
+    style: dict[str, Any]
+    records: Sequence[Point]
+    place: int = 0
+    of: int = 1
+
+
+def _styled(panel: Panel, sketch: Sketch) -> list[_Line]:
+    """Return the lines of a panel with their looks, those that are only to compare with first.
+
+    Of lines on each other the lower ones are wider, so that each is seen.
+    """
+    faint = [_Line(series.name, _FAINT, series.records) for series in panel.faint if series not in panel.series]
+    lines = []
+    for series in panel.series:
+        group = next((own for own in panel.overlaid if series.name in own and not panel.faint), [series.name])
+        place, of = group.index(series.name), len(group)
+        width = {"linewidth": _LINE_PT + _WIDER_PT * min(of - 1 - place, 3)}
+        lines.append(_Line(series.name, styled(sketch.looks[series.name]) | width, series.records, place, of))
+    return [*faint, *lines]
+
+
+_LINE_PT, _WIDER_PT = 1.2, 1.1
 
 
 def _marks(panel: Panel, page: Page, room_in: float) -> list[str]:
     return [page.lines(f"{series.name}: {series.mark}", room_in, 6) for series in panel.series if series.mark]
 
 
-def _same_y(axes: Sequence[Axes], drawn: Sequence[Axes], sketch: Sketch) -> None:
-    """Give all panels the scale of those with numbers; a share of samples ends at 100 %."""
+def _same_y(drawn: Sequence[Axes], made: _Panels, sketch: Sketch, page: Page, above: float = 0) -> None:
+    """Give all panels the scale of those with numbers, with a share of it `above`; shares of samples end at 100 %."""
     starts, ends = zip(*(own.get_ylim() for own in drawn), strict=True)
     low, high = min(starts), max(ends)
-    for own in axes:
-        own.set_ylim(*((max(low, -1), min(high, 101)) if sketch.column.is_rate else (low, high)))
-        linear(own.yaxis)
+    if sketch.column.is_rate:
+        low, high = max(low, -1), min(high, 101)
+    low = min(low, 0) if page.from_zero else low
+    for own in made.axes:
+        own.set_ylim(low, high + above * (high - low))
+        linear(own.yaxis, 5 if made.height_in > 1 else 3)
+        if sketch.column.is_rate:
+            own.set_yticks([tick for tick in own.get_yticks() if low <= tick <= high])
         own.grid(axis="y")
 
 
-def _around(figure: Figure, sketch: Sketch, page: Page) -> Figure:
-    """Add what stands around the panels: what the axes are, and which line is which."""
-    figure.supxlabel(page.lines(sketch.x, page.width_in - 0.3))
-    figure.supylabel(page.lines(sketch.y, figure.get_figheight() - 0.4))
-    names = _legend_names(sketch)
-    legend(figure, [Line2D([], [], **look(number)) for number in range(len(names))], names, page, sketch.over)
-    return figure
+def _around(made: _Panels, sketch: Sketch, page: Page, style: dict[str, Any] | None = None) -> Figure:
+    """Add what stands around the panels: what the axes are, and which line is which, with `style` for all of them."""
+    made.figure.supxlabel(page.lines(sketch.x, page.width_in - 0.3))
+    made.figure.supylabel(page.lines(sketch.y, made.figure.get_figheight() - 0.4))
+    names = _legend_names(sketch, page)
+    lines = [Line2D([], [], **styled(sketch.looks[name]) | (style or {})) for name in sketch.names[: len(names)]]
+    legend(made.figure, lines, names, page, sketch.over)
+    return made.figure
 
 
-def _legend_names(sketch: Sketch) -> Sequence[str]:
-    """Return what the legend names: nothing where each panel is titled with the one line it is about."""
-    return [] if any(panel.faint for panel in sketch.panels) else sketch.legend
+def _legend_names(sketch: Sketch, page: Page) -> Sequence[str]:
+    """Return what the legend names: nothing where lines are named at their ends, or each panel is about one."""
+    return [] if page.at_ends or any(panel.faint for panel in sketch.panels) else sketch.legend
+
+
+def _name_ends(own: Axes, panel: Panel, sketch: Sketch, page: Page, made: _Panels, points: _PointsOf) -> None:
+    """Write the names of a panel's lines where they end, if that is asked for."""
+    if page.at_ends and not panel.faint:
+        names = dict(zip(sketch.names, sketch.legend, strict=True))
+        ends = [
+            (names[s.name], styled(sketch.looks[s.name])["color"], points(s.records)) for s in panel.series if s.records
+        ]
+        named_at_ends(own, ends, page, made.height_in)
 
 
 def size(sketch: Sketch, page: Page) -> Figure:
     """Return bytes over the size of the model, both logarithmic, with slopes."""
-    figure, panels, axes, columns = _panels(sketch, page)
-    room_in = page.width_in / columns - 0.5
-    x, y = _points(sketch.records, sketch)
-    for panel, own in zip(panels, axes, strict=True):
-        for label, style, records in _styled(panel, sketch):
-            own.plot(*_points(sorted(records, key=lambda record: record["params"]), sketch), **style, label=label)
+    made = _panels(sketch, page)
+    x, y = _sizes(sketch.records, sketch)
+    told = {
+        panel.place: [*_slopes(panel, sketch, page, made.room_in), *_marks(panel, page, made.room_in)]
+        for panel in made.panels
+    }
+    bottom = _with_room_below(y, max(sum(text.count("\n") + 1 for text in texts) for texts in told.values()), made)
+    for panel, own in zip(made.panels, made.axes, strict=True):
+        for line in _styled(panel, sketch):
+            own.plot(*_sizes(line.records, sketch), **line.style, label=line.name)
         own.loglog()
-        own.set(xlim=(min(x) / 1.6, max(x) * 1.6), ylim=(min(y) / 4, max(y) * 1.6))  # below stand slopes
-        logarithmic(own.xaxis, room_in)
-        logarithmic(own.yaxis, _height_in(page, columns))
+        own.set(xlim=(min(x) / 1.6, max(x) * 1.6), ylim=(bottom, max(y) * 1.6))
+        logarithmic(own.xaxis, made.room_in)
+        logarithmic(own.yaxis, made.height_in)
         own.grid()
-        said(own, [*_slopes(panel, sketch, page, room_in), *_marks(panel, page, room_in)], "lower right")
-    label_outer(axes, columns, y_is_shared=True)
-    return _around(figure, sketch, page)
+        said(own, told[panel.place], "lower right")
+        _name_ends(own, panel, sketch, page, made, lambda records: _last(*_sizes(records, sketch)))
+    label_outer(made.axes, made.columns, y_is_shared=True)
+    return _around(made, sketch, page)
 
 
-def _points(records: Sequence[Point], sketch: Sketch) -> tuple[list[float], list[float]]:
-    x = [record["params"] / THOUSANDS[sketch.x_unit] for record in records]
-    return x, [record[bytes_name(sketch.column)] / UNITS[sketch.unit] for record in records]
+def _with_room_below(y: Sequence[float], lines: int, made: _Panels) -> float:
+    """Return where a logarithmic axis begins such that so many lines of text have room below what is drawn."""
+    share = min(0.6, 0.1 + lines * _LINE_IN / made.height_in)
+    span = math.log(max(y) * 1.6 / min(y))
+    return min(y) / math.exp(span * share / (1 - share)) / 1.2
+
+
+_LINE_IN = 0.115
+
+
+def _sizes(records: Sequence[Point], sketch: Sketch) -> tuple[list[float], list[float]]:
+    """Return parameters and bytes as the axes have them, from the smallest model on."""
+    ordered = sorted(records, key=lambda record: record["params"])
+    x = [record["params"] / THOUSANDS[sketch.x_unit] for record in ordered]
+    return x, [record[bytes_name(sketch.column)] / UNITS[sketch.unit] for record in ordered]
+
+
+def _last(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+    return x[-1], y[-1]
 
 
 def _slopes(panel: Panel, sketch: Sketch, page: Page, room_in: float) -> list[str]:
@@ -140,5 +245,79 @@ def _slopes(panel: Panel, sketch: Sketch, page: Page, room_in: float) -> list[st
     return [page.text(f"slopes {ordered[0]}–{ordered[-1]}")]
 
 
-DRAWN = {"accuracy": accuracy, "size": size}
+# --- points and their front -----------------------------------------------------------------------
+
+
+def pareto(sketch: Sketch, page: Page) -> Figure:
+    """Return points of a metric over bytes, those of the front filled and joined by steps."""
+    made = _panels(sketch, page)
+    sizes = [record[sketch.along] for record in sketch.records]
+    is_log = max(sizes) > _WIDE * min(sizes) > 0
+    for panel, own in zip(made.panels, made.axes, strict=True):
+        own.margins(0.08, 0.12)
+        for line in _styled(panel, sketch):
+            _cloud(own, line, sketch)
+        if is_log:
+            own.set_xscale("log")
+        said(own, _marks(panel, page, made.room_in))
+    _same_y([own for own, panel in zip(made.axes, made.panels, strict=True) if any(s.records for s in panel.series)],
+            made, sketch, page, above=0.15)  # fmt: skip
+    for panel, own in zip(made.panels, made.axes, strict=True):
+        _front(own, panel, sketch, page, made)
+        if is_log:
+            logarithmic(own.xaxis, made.room_in)
+        else:
+            own.set_xlim(left=0)
+            linear(own.xaxis, 4)
+    label_outer(made.axes, made.columns, y_is_shared=True)
+    return _around(made, sketch, page, _NO_LINE)
+
+
+def _cloud(own: Axes, line: _Line, sketch: Sketch) -> None:
+    """Draw the points of one series, with a standard deviation both ways."""
+    scale, factor = sketch.x_scale, sketch.column.factor
+    x, y = _points(line.records, sketch)
+    own.plot(x, y, **line.style | _NO_LINE, label=line.name)
+    x_off, y_off = (
+        [(record[f"{name}_std"] or 0) * by for record in line.records]
+        for name, by in ((sketch.along, 1 / scale), (sketch.column.metric, factor))
+    )
+    if any(x_off + y_off):
+        own.errorbar(x, y, y_off, x_off, fmt="none", ecolor=line.style["color"], elinewidth=0.5, zorder=1)
+
+
+_NO_LINE: dict[str, Any] = {"linestyle": "", "linewidth": 0}
+
+
+def _front(own: Axes, panel: Panel, sketch: Sketch, page: Page, made: _Panels) -> None:
+    """Join the front by steps, and write at its points what tells them from others of their method."""
+    parts = [part for series in panel.series for part in series.parts if part.records and part.records[0][FRONT]]
+    parts.sort(key=lambda part: float(part.records[0][sketch.along]))
+    if not parts:
+        return
+    x, y = _points([part.records[0] for part in parts], sketch)
+    right = own.get_xlim()[1]
+    own.step([*x, right], [*y, y[-1]], where="post", color=GREY, linewidth=0.8, zorder=1.5)
+    own.set_xlim(right=right)
+    named = [n for n, part in enumerate(parts) if part.point not in [after.point for after in parts[n + 1 : n + 2]]]
+    points = [own.transAxes.inverted().transform(own.transData.transform((x[n], y[n]))) for n in named]
+    _named_beyond(own, [parts[n].point for n in named], points, sketch, page, made)
+
+
+def _named_beyond(own: Axes, texts: Sequence[str], points: Any, sketch: Sketch, page: Page, made: _Panels) -> None:
+    """Write names of points of the front where no point can be: at the left, and on the side that is better."""
+    up = 1 if sketch.column.direction == "higher" else -1
+    heights = spread([up * float(y) + 0.03 for _, y in points], 0.11 / made.height_in, math.inf)
+    for text, (x, y), height in zip(texts, points, heights, strict=True):
+        if height - up * y < _FAR:
+            name = page.lines(text, made.room_in, 6)
+            end = max(float(x) - 0.015, max(map(width_em, name.split("\n"))) * 6 / 72 / made.room_in + 0.01)
+            own.text(end, up * height, name, transform=own.transAxes, fontsize=6, color=GREY,
+                     ha="right", va="bottom" if up > 0 else "top")  # fmt: skip
+
+
+_FAR = 0.2
+"""A name that is so far from its point does not tell which it is of."""
+
+DRAWN = {"accuracy": accuracy, "pareto": pareto, "size": size}
 """The figures that are drawn here."""

@@ -67,10 +67,9 @@ def grid(
     `heights_in` are those of the rows, without titles; `left_in` is what stands at the left of all panels. Raises
     TableError for what does not fit on a page.
     """
-    titles = [page.lines(panel.title, (page.width_in - left_in) / columns - 0.1) for panel in panels]
-    lines = len(heights_in) * _height(titles) + _legend_height(names, page)
-    height_in = sum(heights_in) + _LINE_IN * lines + 0.22 * len(heights_in) + 0.42
-    if height_in > HIGHEST_IN:
+    titles = _titles(panels, columns, page, left_in)
+    height_in = sum(heights_in) + _around_in(titles, len(heights_in), page, names)
+    if height_in > HIGHEST_IN + _ROUNDING_IN:
         wider = ", or make the figure wider with --width page" if page.width_in < WIDTHS_IN["page"] else ""
         raise TableError(
             f"{len(panels)} panels are {height_in:.1f} in high, a page has {HIGHEST_IN:.1f}; select fewer cells{wider}"
@@ -82,6 +81,24 @@ def grid(
     for unused in axes[len(panels) :]:
         unused.set_visible(False)
     return figure, axes[: len(panels)]
+
+
+_ROUNDING_IN = 1e-6
+
+
+def room_in(panels: Sequence[Panel], columns: int, page: Page, names: Sequence[str], left_in: float) -> float:
+    """Return how high each row of panels can be, without its titles, so that all fit on a page."""
+    rows = math.ceil(len(panels) / columns)
+    return (HIGHEST_IN - _around_in(_titles(panels, columns, page, left_in), rows, page, names)) / rows
+
+
+def _titles(panels: Sequence[Panel], columns: int, page: Page, left_in: float) -> list[str]:
+    return [page.lines(panel.title, (page.width_in - left_in) / columns - 0.1) for panel in panels]
+
+
+def _around_in(titles: Sequence[str], rows: int, page: Page, names: Sequence[str]) -> float:
+    """Return how high all is that is no panel: titles and numbers of rows, the legend, and the name of the axis."""
+    return _LINE_IN * (rows * _height(titles) + _legend_height(names, page)) + 0.22 * rows + 0.42
 
 
 def _height(texts: Sequence[str]) -> int:
@@ -128,3 +145,40 @@ def said(axes: Axes, lines: Sequence[str], where: Literal["best", "lower right"]
         text = axes.legend(empty, lines, loc=where, handlelength=0, handletextpad=0, fontsize=6, labelcolor=GREY,
                            frameon=True, edgecolor="none", fancybox=False)  # fmt: skip
         text.set_in_layout(False)
+
+
+def spread(places: Sequence[float], least: float, highest: float = 1.0) -> list[float]:
+    """Return places along an axis, `least` apart: moved up, and down again where they would be above `highest`."""
+    order = sorted(range(len(places)), key=places.__getitem__)
+    moved, below = [*places], -math.inf
+    for number in order:
+        below = moved[number] = max(places[number], below + least)
+    above = highest + least
+    for number in reversed(order):
+        above = moved[number] = min(moved[number], above - least)
+    return moved
+
+
+Ends = Sequence[tuple[str, str, tuple[float, float]]]
+"""The names of lines, their colours, and where they end."""
+
+
+def named_at_ends(
+    own: Axes, ends: Sequence[tuple[str, str, tuple[float, float]]], page: Page, height_in: float
+) -> None:
+    """Write the names of lines at the right of a panel, each led to by its colour from where its line ends.
+
+    `ends` are names, colours and points; the limits of the axes are set.
+    """
+    texts = [page.lines(name, page.width_in * 0.3, _SMALL_PT) for name, _, _ in ends]
+    points = [own.transAxes.inverted().transform(own.transData.transform(point)) for _, _, point in ends]
+    least = _SMALL_LINE_IN * max((text.count("\n") + 1 for text in texts), default=1) / height_in
+    places = spread([float(y) for _, y in points], least)
+    for text, (_, colour, _), (x, y), place in zip(texts, ends, points, places, strict=True):
+        line = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2}
+        own.annotate(text, (x, y), (1.04, place), xycoords="axes fraction", textcoords="axes fraction",
+                     arrowprops=line, fontsize=_SMALL_PT, va="center", annotation_clip=False)  # fmt: skip
+
+
+_SMALL_PT = 6
+_SMALL_LINE_IN = 0.11

@@ -7,10 +7,12 @@ from statistics import fmean, linear_regression
 from typing import Any
 
 from fscost.cells.engine_kinds import engine_kind
-from fscost.cells.measure import Link, Traffic
+from fscost.cells.measure import NETWORK, Link, Traffic
 from fscost.cells.metric import metric_title
+from fscost.cells.outcome import Status
 from fscost.errors import TableError
-from fscost.plots.figure_view import FigureKind, Point, Series, Sketch, View, recorded, title
+from fscost.plots.figure_view import ROUND, FigureKind, Panel, Point, Series, Sketch, View, recorded, title
+from fscost.plots.overlays import overlays_said, with_overlays
 from fscost.tables.audit import WorkerNumbers, grouped, worker_columns, workers_of
 from fscost.tables.captions import messages_of
 from fscost.tables.column import ALL, ColumnSpec
@@ -33,6 +35,8 @@ def audit(view: View) -> Sketch:
         raise TableError(f"table.measure={measure}: is not known of workers; set payload, content or wire")
     panels = view.panels(lambda line: _audited(view, line))
     records = recorded(panels, "audit")
+    if all(record[LOGGED] is None for record in records):
+        raise TableError("plot audit: nothing but messages was counted in these runs; plot traffic draws their bytes")
     unit = view.unit([size for r in records for size in (r[LOGGED], r[f"{measure}_bytes"]) if size])
     whose = "per worker" if len(view.lines) == 1 else f"per worker, {_MEAN}"
     counted = engine_kind(view.engine).counted
@@ -143,37 +147,71 @@ def _total(line: Line, column: ColumnSpec) -> list[float] | Mark:
 # --- accuracy against bytes -----------------------------------------------------------------------
 
 
+BYTES, UPLINK, ROUNDS = "bytes", "uplink", "rounds"
+"""What accuracies can be drawn over."""
+
+
 def accuracy(view: View) -> Sketch:
-    """Return a metric after each evaluated round against all bytes until then.
+    """Return a metric after each evaluated round against all bytes until then, those of uplink alone, or rounds.
 
     Raises TableError where nothing was trained, and for traffic that belongs to no round.
     """
-    _refuse_unmeasured(view)
-    column = replace(view.column, logged=logged_as(view.column.metric, view.lines))
-    panels = view.panels(lambda line: _course(view, line))
+    _refuse_unmeasured(view, "accuracy")
+    if view.column.traffic in (Traffic.CONTROL, ALL):
+        raise TableError(
+            f"table.traffic={view.column.traffic}: control messages belong to no round; set training or evaluation"
+        )
+    column, along = replace(view.column, logged=logged_as(view.column.metric, view.lines)), _along(view)
+    panels = with_overlays(view.panels(lambda line: _course(view, line)), along, column.metric)
     recorded(panels, "accuracy")
-    unit = view.unit([s.records[-1][bytes_name(column)] for p in panels for s in p.series if s.records])
-    name = metric_title(column.metric)
-    y = f"{name} (%)" if column.is_rate else name
-    first = f"{name} against cumulative {what(view, column)}, all clients and both directions"
-    caption = view.caption(first, unit)
+    unit = "" if along == ROUND else view.unit([s.records[-1][along] for p in panels for s in p.series if s.records])
+    x = "" if along == ROUND else f"cumulative {_sent(view, column)}"
+    caption = view.caption(f"{metric_title(column.metric)} against {x or 'rounds'}{_of_whom(view)}", unit)
     over = view.over(with_band=True)
     if "±" in over:
         caption.insert(1, "Bands: ± sample standard deviation.")
-    x = f"Cumulative {what(view, column)} ({unit})"
-    return Sketch(panels, unit, x, y, caption, view.names(panels), over, column)
+    caption += overlays_said(panels, " at half of their points or more")
+    x = f"{title(x)} ({unit})" if x else "Rounds"
+    return Sketch(view.apart(panels), unit, x, _metric(column), caption, view.names(panels), over, column, along=along)
 
 
-def _refuse_unmeasured(view: View) -> None:
+def _along(view: View) -> str:
+    """Return the column of records that runs along the x axis; raises TableError where it cannot be known."""
+    if view.over_what == UPLINK and view.column.measure == NETWORK:
+        raise TableError(
+            "--over uplink: of network bytes each direction also carries what answers the other; "
+            "set table.measure=wire or leave --over out"
+        )
+    return {ROUNDS: ROUND, UPLINK: _uplink_name(view.column)}.get(view.over_what, bytes_name(view.column))
+
+
+def _uplink_name(column: ColumnSpec) -> str:
+    """Return the column of the CSV that holds the bytes of uplink alone."""
+    return f"{column.traffic}_uplink_{column.measure}_bytes"
+
+
+def _sent(view: View, column: ColumnSpec) -> str:
+    """Return what is counted along the x axis, as a caption says it."""
+    return f"{'uplink ' if view.over_what == UPLINK else ''}{what(view, column)}"
+
+
+def _of_whom(view: View) -> str:
+    """Return whose messages are counted."""
+    return {ROUNDS: "", UPLINK: ", all clients"}.get(view.over_what, ", all clients and both directions")
+
+
+def _metric(column: ColumnSpec) -> str:
+    """Return what the axis of a metric says."""
+    name = metric_title(column.metric)
+    return f"{name} (%)" if column.is_rate else name
+
+
+def _refuse_unmeasured(view: View, figure: str) -> None:
     column = view.column
     if all(line.is_estimate for line in view.lines):
         raise TableError(
-            f"plot accuracy: engine=estimate trains nothing, so there is no {column.metric}; "
+            f"plot {figure}: engine=estimate trains nothing, so there is no {column.metric}; "
             "select runs of another engine, or plot size, traffic or audit"
-        )
-    if column.traffic in (Traffic.CONTROL, ALL):
-        raise TableError(
-            f"table.traffic={column.traffic}: control messages belong to no round; set training or evaluation"
         )
     refuse_unlogged(column.metric, metrics_of(view.lines))
 
@@ -195,7 +233,69 @@ def _after(view: View, number: int, rows: Sequence[Record], column: ColumnSpec) 
     values = [float(row[column.metric]) for row in rows if not is_unknown(row.get(column.metric))]
     if not len(sizes) == len(values) == len(rows):
         return None
-    return {"round": number} | view.over_seeds(bytes_name(column), sizes) | view.over_seeds(column.metric, values)
+    uplink = [course.uplink.size_bytes for course in courses if course is not None]
+    found = {ROUND: number} | view.over_seeds(bytes_name(column), sizes)
+    if column.measure != NETWORK:
+        found |= view.over_seeds(_uplink_name(column), uplink)
+    return found | view.over_seeds(column.metric, values)
+
+
+# --- what is best for its bytes -------------------------------------------------------------------
+
+
+def pareto(view: View) -> Sketch:
+    """Return a metric after the last round against all bytes, a point for each cell, and which points none beats.
+
+    Points of one colour are of one method, with any model, rounds and options. Raises TableError where nothing was
+    trained, and for a metric of which nobody knows which way is better.
+    """
+    _refuse_unmeasured(view, "pareto")
+    column = replace(view.column, logged=logged_as(view.column.metric, view.lines), better=view.spec.better)
+    if not column.direction:
+        raise TableError(
+            f"table.metric={column.metric}: nobody knows which way is better; set table.better=higher or lower"
+        )
+    along = _along(view)
+    beside = [key for key in ("model", "rounds", *view.keys.extra) if key != view.compare]
+    panels = [_with_front(p, along, column) for p in view.panels(lambda line: _ended(view, line, along), along=beside)]
+    unit = view.unit([record[along] for record in recorded(panels, "pareto")])
+    y, x = _metric(column), f"{_sent(view, column)}"
+    caption = view.caption(f"{y} after the last round against {x}{_of_whom(view)}", unit)
+    over = view.over(with_band=True)
+    caption += ["Bars: ± sample standard deviation."] * ("±" in over)
+    caption.append("Line: the front, whose points no other beats.")
+    x = f"{title(x)} ({unit})"
+    return Sketch(panels, unit, x, y, caption, view.names(panels), over, column, along=along)
+
+
+FRONT = "on_front"
+"""The column that says whether no other point of the panel is at least as good in both and better in one."""
+
+
+def _ended(view: View, line: Line, along: str) -> tuple[list[Point], str]:
+    of_values, of_sizes = QUANTITIES["final"].of, QUANTITIES["total_uplink" if view.over_what == UPLINK else "total"].of
+    assert of_values is not None and of_sizes is not None
+    values, sizes = of_values(line, view.column), of_sizes(line, view.column)
+    if isinstance(values, Mark) or isinstance(sizes, Mark):
+        why = next(mark.why for mark in (values, sizes) if isinstance(mark, Mark))
+        return [], f"{UNKNOWN}{f': {why}' if why else ''}"
+    return [view.over_seeds(along, sizes) | view.over_seeds(view.column.metric, values)], ""
+
+
+def _with_front(panel: Panel, along: str, column: ColumnSpec) -> Panel:
+    """Return the panel, its points with whether they are on the front."""
+    sign = 1 if column.direction == "lower" else -1
+    points = {(r[along], sign * r[column.metric]) for series in panel.series for r in series.records}
+
+    def judged(point: Point) -> Point:
+        own = (point[along], sign * point[column.metric])
+        return point | {FRONT: not any(a <= own[0] and b <= own[1] for a, b in points - {own})}
+
+    series = [
+        replace(one, parts=[replace(part, records=[*map(judged, part.records)]) for part in one.parts])
+        for one in panel.series
+    ]
+    return replace(panel, series=series)
 
 
 # --- bytes against the size of the model ----------------------------------------------------------
@@ -207,8 +307,10 @@ def size(view: View) -> Sketch:
     Raises TableError for models of one size.
     """
     column = view.column
-    panels = view.panels(lambda line: _sized(view, line), along="model")
+    panels = view.panels(lambda line: _sized(view, line), along=["model"])
+    _refuse_unsized(view)
     records = recorded(panels, "size")
+    panels = with_overlays(panels, "params", bytes_name(column), is_log=True)
     if len({record["params"] for record in records}) < 2:
         raise TableError("plot size: needs models of two sizes at least; select them, as model=mlp_s,mlp_l")
     unit = view.unit([record[bytes_name(column)] for record in records])
@@ -218,11 +320,23 @@ def size(view: View) -> Sketch:
         caption.append(
             f"Slope: of the least-squares line through the logarithms of both, of {_LEAST_SIZES} sizes or more."
         )
+    caption += overlays_said(panels)
     least = min(record["params"] for record in records)
     many = [word for word, number in THOUSANDS.items() if least >= number / 10][-1]
     x = f"Parameters of the model{f' ({many})' if many else ''}"
     y = f"{title(what(view, column))} ({unit})"
-    return Sketch(panels, unit, x, y, caption, view.names(panels), view.over(), column, many)
+    return Sketch(view.apart(panels), unit, x, y, caption, view.names(panels), view.over(), column, many)
+
+
+def _refuse_unsized(view: View) -> None:
+    """Raise TableError where the size of no model is known."""
+    done = [run for line in view.lines if line.status is Status.DONE for run in line.runs]
+    if done and all(is_unknown(run.get("params")) for run in done):
+        models = ", ".join(dict.fromkeys(view.spec.label(run["model"]) for run in done))
+        raise TableError(
+            f"plot size: the parameters of {models} are not known: what only counted messages does not tell them; "
+            "plot traffic draws their bytes"
+        )
 
 
 THOUSANDS = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
@@ -232,7 +346,7 @@ THOUSANDS = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
 def _sized(view: View, line: Line) -> tuple[list[Point], str]:
     params, sizes = line.values("params"), _total(line, view.column)
     if isinstance(params, Mark) or isinstance(sizes, Mark):
-        return [], ""
+        return [], f"parameters {UNKNOWN}" if isinstance(params, Mark) and not isinstance(sizes, Mark) else ""
     if not all(sizes):
         return [], "nothing sent"  # 0 has no place on a logarithmic axis
     return [{"params": params[0]} | view.over_seeds(bytes_name(view.column), sizes)], ""
@@ -292,8 +406,25 @@ _KINDS = (
             "bytes": bytes_name(column),
             "y": column.metric,
             "deviation": f"{column.metric}_std",
+            "uplink": _uplink_name(column),
         },
+        over=(BYTES, UPLINK, ROUNDS),
         by_traffic=True,
+    ),
+    FigureKind(
+        "pareto",
+        "accuracy against all bytes, a point for each cell, and the front",
+        pareto,
+        lambda column: {
+            "bytes": bytes_name(column),
+            "y": column.metric,
+            "deviation": f"{column.metric}_std",
+            "front": FRONT,
+        },
+        lambda sketch, series: {"point": [part.point for part in series.parts if part.records]},
+        over=(BYTES, UPLINK),
+        by_traffic=True,
+        has_rows=True,
     ),
     FigureKind(
         "size",

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,6 +12,7 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from fscost.plots.looks import MARKERS, look
 from fscost.tables.formats.format import clean
 from fscost.tables.formats.tex_escape import escape
 
@@ -55,28 +56,30 @@ RC: Any = {
     "savefig.dpi": 300,
     "text.parse_math": False,  # names hold $ as any other character
     "pdf.fonttype": 42,  # TrueType, as conferences ask for
+    "svg.hashsalt": "fscost",  # names of parts: the same in each file
     "pgf.texsystem": "pdflatex",
     "pgf.rcfonts": False,  # those of the document
 }
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito, without yellow, which is faint on paper."""
-_DASHES: Sequence[Any] = ("-", (0, (4, 1.6)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-_MARKERS = "os^DvPX"
+_DASHES: Mapping[str, Any] = {
+    "solid": "-",
+    "dash": (0, (4, 1.6)),
+    "dot": (0, (1.2, 1.2)),
+    "dashdot": (0, (5, 1.5, 1.2, 1.5)),
+}
+_MARKERS = dict(zip(MARKERS, "os^DvPX", strict=True))
 
-CLASSES = {"training": ("#0072B2", ""), "evaluation": ("#E69F00", "////"), "control": ("#000000", "")}
-"""Colour and hatch of each traffic class."""
 
+def styled(number: int) -> dict[str, Any]:
+    """Return the look of a series by its number, for matplotlib.
 
-def look(number: int) -> dict[str, Any]:
-    """Return the look of a series by its number: it has a colour, dashes and a marker of its own.
-
-    A later one is thinner and its marker smaller, so that one below it is seen.
+    A later one has smaller markers, so that one below it is seen.
     """
+    own = look(number)
     return {
-        "color": _COLOURS[number % len(_COLOURS)],
-        "linestyle": _DASHES[number % len(_DASHES)],
-        "marker": _MARKERS[(number + number // len(_COLOURS)) % len(_MARKERS)],  # no two of one colour alike
+        "color": own.colour,
+        "linestyle": _DASHES[own.dash],
+        "marker": _MARKERS[own.marker],
         "markersize": 4.6 - 0.8 * (number % 4),
         "markerfacecolor": "none",
         "markeredgewidth": 0.8,
@@ -85,10 +88,15 @@ def look(number: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Page:
-    """What a figure is drawn for: its width, and how text is written for the format."""
+    """What a figure is drawn for: its width, and how text is written for the format.
+
+    With `from_zero` the axis of a metric starts there, with `at_ends` lines are named where they end and in no legend.
+    """
 
     width_in: float
     text: Callable[[str], str]
+    from_zero: bool = False
+    at_ends: bool = False
 
     def lines(self, text: str, width_in: float, size_pt: float = 7) -> str:
         """Return text in as many lines as that width needs, ready to be drawn."""
@@ -144,9 +152,9 @@ def for_latex(text: str) -> str:
 _COMMAS = "{x:,.10g}"
 
 
-def linear(axis: Axis, most: int = 5) -> None:
-    """Make an axis of round numbers."""
-    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+def linear(axis: Axis, most: int = 5, *, is_whole: bool = False) -> None:
+    """Make an axis of round numbers, or of whole ones."""
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=is_whole))
     axis.set_major_formatter(_COMMAS)
 
 

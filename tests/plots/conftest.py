@@ -28,9 +28,9 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sketched(paper: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sketch]:
     """What a figure of recorded runs shows."""
 
-    def run(figure: str, *words: str) -> Sketch:
+    def run(figure: str, *words: str, over: str | None = None) -> Sketch:
         monkeypatch.chdir(paper)
-        return Results(select(words or ["runs"])).sketch(figure)
+        return Results(select(words or ["runs"])).sketch(figure, over)
 
     return run
 

@@ -16,8 +16,9 @@ from matplotlib.text import Text
 
 from fscost.plots import FIGURES, Sketch
 from fscost.plots.figure_view import Panel
-from fscost.plots.panels import arranged, shared
-from fscost.plots.style import Page, look, printable
+from fscost.plots.looks import look_numbers
+from fscost.plots.panels import arranged, shared, spread
+from fscost.plots.style import Page, printable, styled
 from fscost.tables.numbers import significant
 from tests.conftest import Result
 from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled, text_of
@@ -42,7 +43,11 @@ def texts(figure: Figure) -> list[Text]:
 def test_nothing_sticks_out_or_covers_anything(figure: str, width_in: float, sketched: Sketched, drawn: Drawn) -> None:
     made = drawn(figure, sketched(figure), width_in)
     canvas = made.bbox.padded(1)
-    outside = [made.legends[0], made._supxlabel, *([made._supylabel] if figure in ("accuracy", "size") else [])]
+    outside = [
+        made.legends[0],
+        made._supxlabel,
+        *([made._supylabel] if figure in ("accuracy", "pareto", "size") else []),
+    ]
     boxes = [part.get_window_extent() for part in outside]
     for box in boxes + [own.get_window_extent() for own in made.axes]:
         assert canvas.contains(box.x0, box.y0)
@@ -54,9 +59,26 @@ def test_nothing_sticks_out_or_covers_anything(figure: str, width_in: float, ske
 
 
 def test_series_are_told_apart_without_colour() -> None:
-    looks = [look(number) for number in range(28)]
+    looks = [styled(number) for number in range(28)]
     assert len({(one["color"], str(one["linestyle"])) for one in looks}) == 28
     assert len({(str(one["linestyle"]), one["marker"]) for one in looks[:8]}) == 8
+
+
+def test_methods_look_the_same_in_every_figure() -> None:
+    """Whatever else is drawn; a method without a look of its own has one that is left."""
+    few, more = {"FedAvg": "fedavg", "FedPer": "fedper"}, {"FedPer": "fedper", "Foo": "fedfoo", "FedProx": "fedprox"}
+    assert look_numbers(few) == {"FedAvg": 0, "FedPer": 2}
+    assert look_numbers(more) == {"FedPer": 2, "Foo": 3, "FedProx": 1}
+    twice = {"FedProx, mu=0.1": "fedprox", "FedProx, mu=1": "fedprox", "FedAvg": "fedavg"}
+    assert look_numbers(twice) == {"FedProx, mu=0.1": 1, "FedProx, mu=1": 2, "FedAvg": 0}
+    assert look_numbers({"MLP": None, "CNN": None}) == {"MLP": 0, "CNN": 1}
+    assert sorted(look_numbers({str(n): n for n in range(30)}).values()) == [*range(30)]
+
+
+def test_names_are_spread_where_lines_end_close_together() -> None:
+    assert spread([0.5, 0.1, 0.52], 0.1) == pytest.approx([0.5, 0.1, 0.6])
+    assert spread([0.99, 0.98, 0.2], 0.1) == pytest.approx([1.0, 0.9, 0.2])
+    assert spread([], 0.1) == []
 
 
 def test_panels_share_a_scale_unless_one_would_be_squeezed(sketched: Sketched) -> None:
@@ -165,7 +187,7 @@ ALL_FIGURES = """
 from fscost.__main__ import main
 from fscost.plots import FIGURES
 for figure in FIGURES:
-    assert main(["plot", figure, "runs", "--out", "out", "--pgf"]) == 0
+    assert main(["plot", figure, "runs", "--out", "out", "--pgf", "--svg"]) == 0
 """
 
 
@@ -189,7 +211,7 @@ def made_twice(paper: Path, tmp_path_factory: pytest.TempPathFactory) -> list[di
 def test_files_are_the_same_bytes_in_any_process(figure: str, made_twice: list[dict[str, bytes]]) -> None:
     first, second = ({n: b for n, b in files.items() if n.startswith(f"{figure}.")} for files in made_twice)
     assert first == second
-    assert sorted(first) == [f"{figure}.{suffix}" for suffix in ("csv", "pdf", "pgf", "png")]
+    assert sorted(first) == [f"{figure}.{suffix}" for suffix in ("csv", "pdf", "pgf", "png", "svg")]
     assert b"/FontFile2" in first[f"{figure}.pdf"]  # TrueType, and nothing of type 3
     assert b"/Type3" not in first[f"{figure}.pdf"]
     assert b"Date" not in first[f"{figure}.pdf"]

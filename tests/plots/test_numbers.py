@@ -34,8 +34,9 @@ def ledger(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / "ledger.jsonl").read_text().splitlines()]
 
 
-def sent(run: Path, *types: str, before: float = math.inf) -> int:
-    return sum(row["payload_bytes"] for row in ledger(run) if row.get("type") in types and row["round"] < before)
+def sent(run: Path, *types: str, before: float = math.inf, link: str = "") -> int:
+    rows = (row for row in ledger(run) if row.get("type") in types and row["round"] < before)
+    return sum(row["payload_bytes"] for row in rows if row["link"] == link or not link)
 
 
 def accuracies(run: Path) -> list[float]:
@@ -78,6 +79,59 @@ def test_accuracy_over_bytes(paper: Path, sketched: Sketched, drawn: Drawn) -> N
             assert [float(row["test_acc_std"]) for row in own_rows] == pytest.approx([stdev(some) for some in seeds])
             assert {row["cells"] for row in own_rows} == {" ".join(run.name[-12:] for run in runs)}
             assert {row["seeds"] for row in own_rows} == {"3"}
+
+
+def test_accuracy_over_uplink_and_over_rounds(paper: Path, sketched: Sketched, drawn: Drawn) -> None:
+    for over in ("uplink", "rounds"):
+        figure = drawn("accuracy", sketched("accuracy", over=over))
+        own = panels(figure)["MLP-16, 3 clients"]
+        for line in own.get_lines():
+            runs = runs_of(paper, LABELS[line.get_label()], "mlp_s", "3")
+            up = [mean(sent(run, "model_para", before=n, link="uplink") for run in runs) for n in range(1, 9)]
+            x = [size / 1e6 for size in up] if over == "uplink" else [*range(1, 9)]
+            assert [*line.get_xdata()] == pytest.approx(x)
+    assert figure._supxlabel.get_text() == "Rounds"
+
+
+def test_points_and_the_front(paper: Path, sketched: Sketched, drawn: Drawn) -> None:
+    sketch = sketched("pareto")
+    told = {(r["method"], r["model"], r["clients"]): r for r in rows_of(sketch)}
+    assert len(told) == 3 * 3 * 2
+    for title, own in panels(drawn("pareto", sketch)).items():
+        clients, found = title.removesuffix(" clients"), {}
+        for method, model in ((m, n) for m in LABELS.values() for n in MODELS.values()):
+            runs = runs_of(paper, method, model, clients)
+            x = mean(sent(run, "model_para") for run in runs) / 1e6
+            found[method, model] = (x, 100 * fmean(accuracies(run)[-1] for run in runs))
+        drawn_at = [(*point,) for line in own.get_lines() if line.get_label() in LABELS for point in line.get_xydata()]
+        assert sorted(drawn_at) == pytest.approx([*map(pytest.approx, sorted(found.values()))])
+        best = {
+            key for key, (x, y) in found.items()
+            if not any(a <= x and b >= y and (a, b) != (x, y) for a, b in found.values())
+        }  # fmt: skip
+        assert {key for key in found if told[(*key, clients)]["on_front"] == "True"} == best
+        assert 2 < len(best) < 9
+
+
+def test_of_a_loss_the_front_is_below(sketched: Sketched) -> None:
+    """Less is better: the front begins with the fewest bytes and ends with the least loss."""
+    rows = [r for r in rows_of(sketched("pareto", "runs", "table.metric=test_avg_loss")) if r["clients"] == "3"]
+    front = sorted((r for r in rows if r["on_front"] == "True"), key=lambda r: float(r["training_payload_bytes"]))
+    losses = [float(row["test_avg_loss"]) for row in front]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] == min(float(row["test_avg_loss"]) for row in rows)
+
+
+def test_lines_on_each_other_are_told_apart_and_named(sketched: Sketched, drawn: Drawn) -> None:
+    """FedProx sends what FedAvg does: one line would cover the other."""
+    sketch = sketched("size")
+    assert sketch.caption[-1] == "On each other, closer than 1 % of the axes: FedAvg and FedProx."
+    for own in panels(drawn("size", sketch)).values():
+        widths = {line.get_label(): line.get_linewidth() for line in own.get_lines()}
+        assert widths["FedAvg"] > widths["FedProx"] == widths["FedPer"]
+    course = drawn("accuracy", sketched("accuracy"))
+    marked = {line.get_label(): line.get_markevery() for line in panels(course)["MLP-64, 10 clients"].get_lines()}
+    assert marked == {"FedAvg": (0, 2), "FedProx": (1, 2), "FedPer": (0, 1)}
 
 
 def test_bytes_over_size_with_slopes(paper: Path, sketched: Sketched, drawn: Drawn) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from fscost.api.results import Results
+from fscost.api.selection import select
 from fscost.plots import FIGURES, Sketch
 from tests.conftest import DATA, Result
 from tests.plots.conftest import DRAWN
@@ -219,17 +221,85 @@ def test_more_methods_than_can_be_told_apart_have_a_panel_each(
 
 
 @pytest.mark.pipeline
+def test_any_number_of_methods_is_drawn_in_a_column(
+    fscost: Fscost, sketched: Callable[..., Sketch], drawn: Callable[..., Figure], here: Path
+) -> None:
+    """Panels get lower, and where a page has no more room, what has none of its own is a grey line, and told."""
+    methods = "fedavg,fedprox,fedopt,fedbn,fedper,fedrep,ditto,quant8,quant16,pfedme,fedem,krum,median,trimmedmean"
+    many = ("engine=estimate", f"method={methods}", "model=lr,mlp_s,mlp_m", "rounds=1", f"store={here / 'runs'}")
+    fscost(*many)
+    sketch = sketched("size", *many)
+    assert len(drawn("size", sketch).axes) == 14
+    assert drawn("size", sketch).get_figheight() <= 9
+    done = fscost("plot", "size", *many, "--width", "2", "--out", "out")
+    kept = [plain(own.get_title()) for own in drawn("size", sketch, 2).axes]
+    assert kept == [plain(panel.title) for panel in sketch.panels][: len(kept)]
+    assert 5 < len(kept) < 14
+    assert (done.code, done.err.count("not drawn: ")) == (0, 1)
+    assert "Krum, Median, Trimmed mean: only as grey lines, as no more panels fit on a page" in done.err
+    assert {row["method"] for row in rows_of("out/size.csv")} == {*methods.split(",")}
+
+
+def plain(text: str) -> str:
+    return "".join(text.split())
+
+
+RECORDED = """
+import fscost, numpy as np
+for method, model, size in (("fedfoo", "resnet", 50), ("fedfoo", "vgg", 70)):
+    with fscost.record(method=method, model=model, clients=2, rounds=2, seed=0) as run:
+        for r in range(2):
+            run.downlink({"w": np.zeros(size, "float32")}, round=r)
+            for client in (1, 2):
+                run.uplink({"w": np.zeros(size, "float32")}, client=client, round=r)
+            run.evaluated(round=r, test_acc=0.5 + r / 10)
+"""
+
+
+@pytest.mark.pipeline
+def test_what_recorded_runs_do_not_tell_is_said(here: Path, fscost: Fscost) -> None:
+    """Nobody knows the size of their models, and nothing is logged beside their messages."""
+    exec(RECORDED, {})
+    sizes, logs = fscost("plot", "size", "runs"), fscost("plot", "audit", "runs")
+    assert (sizes.code, logs.code) == (2, 2)
+    assert sizes.err.startswith("fscost: plot size: the parameters of resnet, vgg are not known")
+    assert logs.err.startswith("fscost: plot audit: nothing but messages was counted in these runs")
+    for figure in ("accuracy", "pareto", "traffic"):
+        assert fscost("plot", figure, "runs").code == 0
+
+
+@pytest.mark.pipeline
+def test_the_axis_and_the_names_of_lines_are_as_asked(store: Path, fscost: Fscost) -> None:
+    few = sorted(str(run) for run in store.glob("*-mlp_s-*-c3-s0-*"))
+    assert fscost("plot", "accuracy", *few, "--at-ends", "--from-zero", "--over", "rounds", "--svg").code == 0
+    image = Path("tables/accuracy_rounds.svg").read_text()
+    assert image.startswith("<?xml")
+    assert "--over=rounds" in image
+    figure = Results(select(few)).plot("accuracy", "column", from_zero=True, at_ends=True).figure
+    (own,) = figure.axes
+    assert own.get_ylim()[0] == 0
+    assert {text.get_text() for text in own.texts} == {"FedAvg", "FedPer", "FedProx"}
+    assert not figure.legends
+    usual = Results(select(few)).plot("accuracy", "column").figure
+    assert 0.2 < usual.axes[0].get_ylim()[0] / min(line.get_ydata().min() for line in usual.axes[0].get_lines()) < 1
+
+
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "plot: name the figure first: accuracy, size, traffic or audit"),
-        (("pie", "runs"), "plot pie: name the figure first: accuracy, size, traffic or audit"),
+        ((), "plot: name the figure first: accuracy, pareto, size, traffic or audit"),
+        (("pie", "runs"), "plot pie: name the figure first: accuracy, pareto, size, traffic or audit"),
         (("size", "runs", "--width", "wide"), "--width wide: must be column, page or a number of inches from 2 to 20"),
         (("size", "runs/fedavg-mlp_s-digits-c3-s0-c37d32afd7a6"), "plot size: needs models of two sizes at least"),
         (("accuracy", "runs", "table.metric=acc"), "table.metric=acc: is not logged by these runs; there are test_acc"),
         (("accuracy", "runs", "table.traffic=all"), "table.traffic=all: control messages belong to no round"),
         (("audit", "runs", "table.measure=network"), "table.measure=network: is not known of workers"),
         (("size", "runs", "table.measure=mass"), "table.measure=mass: must be one of payload"),
+        (("size", "runs", "--over", "rounds"), "plot size: --over rounds: is of the figures accuracy and pareto"),
+        (("pareto", "runs", "--over", "rounds"), "plot pareto: --over rounds: must be bytes or uplink"),
+        (("accuracy", "runs", "--over", "uplink", "table.measure=network"), "--over uplink: of network bytes each"),
+        (("pareto", "runs", "table.better=up"), "table.better=up: must be one of higher, lower"),
         (("traffic", "nowhere"), "nowhere: no such folder"),
         (("traffic", "runs", "--out", "/proc/figures"), "out=/proc/figures: cannot be written"),
         (("accuracy", "method=fedopt", "engine=builtin"), "plot accuracy: there is no number to draw, only missing"),
