@@ -134,9 +134,18 @@ _LAST_OF = {"lr": "fc", "convnet2": "fc2", "convnet5": "fc2", "vgg11": "fc3", "l
 """What it is called in models of FederatedScope."""
 
 
+_NORMS_OF = {
+    "resnet": ("downsample.1",),
+    "vgg": tuple(f"features.{place}." for place in (1, 4, 8, 11, 15, 18, 21, 25, 28, 31, 35, 38, 41)),
+    "mobilenet_v2": ("features.0.1", "features.18.1", "features.1.conv.2", "conv.0.1", "conv.1.1", "conv.3"),
+}
+"""Normalisation layers whose names do not say so, in models of torchvision by their ``model_type``."""
+
+
 def _local(words: Sequence[str], cell: Cell) -> str:
     """Return FedBN where only normalisation layers stay local, FedPer where only the head does, else what does."""
-    if all(_NORM.fullmatch(_layer(word)) for word in words):
+    known = _NORMS_OF.get(str(cell.get("model.spec.config.model_type")), ())
+    if all(_NORM.fullmatch(_layer(word)) or word in known for word in words):
         return "fedbn"
     return "fedper" if all(_is_head(word, cell) for word in words) else f"local: {', '.join(words)}"
 

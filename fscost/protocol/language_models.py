@@ -1,4 +1,4 @@
-"""Causal language models by the sizes in their ``config.json``: the parameters of what transformers 4 makes of it.
+"""Language models by the sizes in their ``config.json``: the parameters of what transformers 4 makes of it.
 
 Tied weights are one parameter, and buffers are none: neither is here twice, nor in what FederatedScope sends.
 """
@@ -6,7 +6,7 @@ Tied weights are one parameter, and buffers are none: neither is here twice, nor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fscost.errors import ConfigError, nearest
@@ -121,6 +121,77 @@ def _llama(config: Config, rows: int) -> Iterator[Shape]:
     yield from _output("lm_head", rows, width, config)
 
 
+def _qwen2(config: Config, rows: int) -> Iterator[Shape]:
+    """Yield those of LLaMA, whose queries, keys and values have a bias here."""
+    for one in _llama(config, rows):
+        yield one
+        if one.name.rpartition(".self_attn.")[2] in ("q_proj.weight", "k_proj.weight", "v_proj.weight"):
+            yield Shape(f"{one.name.removesuffix('weight')}bias", one.shape[:1])
+
+
+def _bert(config: Config, rows: int) -> Iterator[Shape]:
+    """Yield the encoder with its pooler, as ``BertModel`` and ``RobertaModel`` are, without a head."""
+    width, inner = config["hidden_size"], config["intermediate_size"]
+    yield Shape("embeddings.word_embeddings.weight", (rows, width))
+    yield Shape("embeddings.position_embeddings.weight", (config["max_position_embeddings"], width))
+    yield Shape("embeddings.token_type_embeddings.weight", (config["type_vocab_size"], width))
+    yield from _norm("embeddings.LayerNorm", width)
+    for layer in range(config["num_hidden_layers"]):
+        at = f"encoder.layer.{layer}"
+        for name in ("query", "key", "value"):
+            yield from _linear(f"{at}.attention.self.{name}", width, width)
+        yield from _linear(f"{at}.attention.output.dense", width, width)
+        yield from _norm(f"{at}.attention.output.LayerNorm", width)
+        yield from _linear(f"{at}.intermediate.dense", width, inner)
+        yield from _linear(f"{at}.output.dense", inner, width)
+        yield from _norm(f"{at}.output.LayerNorm", width)
+    yield from _linear("pooler.dense", width, width)
+
+
+def _distilbert(config: Config, rows: int) -> Iterator[Shape]:
+    width, inner = config["dim"], config["hidden_dim"]
+    yield Shape("embeddings.word_embeddings.weight", (rows, width))
+    yield Shape("embeddings.position_embeddings.weight", (config["max_position_embeddings"], width))
+    yield from _norm("embeddings.LayerNorm", width)
+    for layer in range(config["n_layers"]):
+        at = f"transformer.layer.{layer}"
+        for name in ("q_lin", "k_lin", "v_lin", "out_lin"):
+            yield from _linear(f"{at}.attention.{name}", width, width)
+        yield from _norm(f"{at}.sa_layer_norm", width)
+        yield from _linear(f"{at}.ffn.lin1", width, inner)
+        yield from _linear(f"{at}.ffn.lin2", inner, width)
+        yield from _norm(f"{at}.output_layer_norm", width)
+
+
+def _t5(config: Config, rows: int) -> Iterator[Shape]:
+    """Yield encoder and decoder, whose first layers say how far tokens are apart; there is no bias anywhere."""
+    width = config["d_model"]
+    yield Shape("shared.weight", (rows, width))
+    layers = {"encoder": config["num_layers"], "decoder": config["num_decoder_layers"] or config["num_layers"]}
+    for side, number in layers.items():
+        for layer in range(number):
+            yield from _t5_layer(f"{side}.block.{layer}.layer", config, is_first=layer == 0, attends=side == "decoder")
+        yield Shape(f"{side}.final_layer_norm.weight", (width,))
+    yield from _output("lm_head", rows, width, config)
+
+
+def _t5_layer(at: str, config: Config, *, is_first: bool, attends: bool) -> Iterator[Shape]:
+    width, inner = config["d_model"], config["num_heads"] * config["d_kv"]
+    for place, name in enumerate(["SelfAttention"] + ["EncDecAttention"] * attends):
+        for part in "qkv":
+            yield Shape(f"{at}.{place}.{name}.{part}.weight", (inner, width))
+        yield Shape(f"{at}.{place}.{name}.o.weight", (width, inner))
+        if is_first and place == 0:
+            buckets = (config["relative_attention_num_buckets"], config["num_heads"])
+            yield Shape(f"{at}.{place}.{name}.relative_attention_bias.weight", buckets)
+        yield Shape(f"{at}.{place}.layer_norm.weight", (width,))
+    last = f"{at}.{1 + attends}"
+    for name in ("wi_0", "wi_1") if config["is_gated_act"] else ("wi",):
+        yield Shape(f"{last}.DenseReluDense.{name}.weight", (config["d_ff"], width))
+    yield Shape(f"{last}.DenseReluDense.wo.weight", (width, config["d_ff"]))
+    yield Shape(f"{last}.layer_norm.weight", (width,))
+
+
 def _opt(config: Config, rows: int) -> Iterator[Shape]:
     width, inner = config["hidden_size"], config["ffn_dim"]
     if config["word_embed_proj_dim"] not in (0, width) or not config["do_layer_norm_before"]:
@@ -197,6 +268,8 @@ _LLAMA = Architecture(
     {"num_key_value_heads": 0, "head_dim": 0, "tie_word_embeddings": False},
     _llama,
 )
+_BERT = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings",
+         "type_vocab_size", "vocab_size")  # fmt: skip
 
 ARCHITECTURES = {
     "gpt2": Architecture(
@@ -210,6 +283,30 @@ ARCHITECTURES = {
     ),
     "llama": _LLAMA,
     "mistral": _LLAMA,
+    "qwen2": replace(_LLAMA, entries=_qwen2),
+    "bert": Architecture(_BERT, {}, _bert, adapted=("query", "value")),
+    "roberta": Architecture(_BERT, {}, _bert, adapted=("query", "value")),
+    "distilbert": Architecture(
+        ("dim", "hidden_dim", "n_layers", "n_heads", "max_position_embeddings", "vocab_size"),
+        {},
+        _distilbert,
+        width="dim",
+        layers="n_layers",
+        adapted=("q_lin", "v_lin"),
+    ),
+    "t5": Architecture(
+        ("d_model", "d_ff", "d_kv", "num_layers", "num_heads", "vocab_size"),
+        {
+            "num_decoder_layers": 0,
+            "relative_attention_num_buckets": 32,
+            "is_gated_act": False,
+            "tie_word_embeddings": True,
+        },
+        _t5,
+        width="d_model",
+        layers="num_layers",
+        adapted=("q", "v"),
+    ),
     "opt": Architecture(
         ("hidden_size", "ffn_dim", "num_hidden_layers", "num_attention_heads", "max_position_embeddings", "vocab_size"),
         {"word_embed_proj_dim": 0, "do_layer_norm_before": True, "tie_word_embeddings": True},

@@ -1,11 +1,12 @@
 """A model that is known only by its shapes (``model=spec``): the entries of its state_dict, nothing allocated."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fscost.errors import ConfigError, nearest
-from fscost.protocol.language_models import parameters_of
+from fscost.protocol.image_models import is_image_model, state_dict_in
+from fscost.protocol.language_models import architecture_of, parameters_of
 from fscost.protocol.models import Shape
 
 ITEM_BYTES = {
@@ -28,9 +29,9 @@ def is_count(spec: Mapping[str, Any]) -> bool:
 def shapes_of(spec: Mapping[str, Any], *, pads: bool = False) -> list[Shape]:
     """Return the entries of the state_dict that a spec stands for; raises ConfigError for a spec that makes no sense.
 
-    Instead of tensors it can have the ``config`` of a language model, whose vocabulary has one token more if
-    FederatedScope `pads` it. With ``lora_rank`` r they are the adapters alone, as the base model is frozen and known to
-    all: a matrix (out, in) becomes lora_A (r, in) and lora_B (out, r) (Hu et al., LoRA, 2022).
+    Instead of tensors it can have the ``config`` of a model of images, or of a language model, whose vocabulary has one
+    token more if FederatedScope `pads` it. With ``lora_rank`` r they are the adapters alone, as the base is frozen
+    and known to all: a matrix (out, in) becomes lora_A (r, in) and lora_B (out, r) (Hu et al., LoRA, 2022).
     """
     where = f"model {spec.get('name', 'spec')}"
     _check_keys(spec, _KEYS, where)
@@ -39,7 +40,8 @@ def shapes_of(spec: Mapping[str, Any], *, pads: bool = False) -> list[Shape]:
     if is_count(spec):
         return [Shape("parameters", (spec["parameters"],), dtype)]
     if (config := spec.get("config")) is not None:
-        return _of_config(config, where, pads=pads)
+        found = _of_config(config, where, pads=pads)
+        return found if rank is None else _adapted(found, config, rank, dtype, where)
     found = [shape for name, tensor in spec["tensors"].items() for shape in _named(name, tensor, spec, where)]
     if again := [name for name, number in Counter(shape.name for shape in found).items() if number > 1]:
         raise ConfigError(f"{where}: {again[0]}: there is more than one tensor of this name")
@@ -53,9 +55,18 @@ def shapes_of(spec: Mapping[str, Any], *, pads: bool = False) -> list[Shape]:
 
 def _of_config(config: Mapping[str, Any], where: str, *, pads: bool) -> list[Shape]:
     try:
-        return parameters_of(config, pads=pads)
+        return state_dict_in(config) if is_image_model(config) else parameters_of(config, pads=pads)
     except ConfigError as error:
         raise ConfigError(f"{where}: config: {error}") from error
+
+
+def _adapted(entries: Iterable[Shape], config: Mapping[str, Any], rank: int, dtype: str, where: str) -> list[Shape]:
+    """Return the adapters of the layers that PEFT adapts by default."""
+    if is_image_model(config):
+        raise ConfigError(f"{where}: lora_rank={rank}: which layers of images are adapted is not known; give tensors")
+    layers = architecture_of(config).adapted
+    own = [one for one in entries if one.name.removesuffix(".weight").rpartition(".")[2] in layers]
+    return [adapter for one in own for adapter in _adapters(one, rank, dtype)]
 
 
 def _check_keys(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
@@ -85,8 +96,8 @@ def _problems(spec: Mapping[str, Any]) -> Iterator[str]:
     )
     if (config := spec.get("config")) is not None and not isinstance(config, Mapping):
         yield f"config={config}: must be a mapping, as a model's config.json is"
-    if config is not None and (wrong := [key for key in (*given, "dtype") if spec.get(key) is not None]):
-        yield f"{wrong[0]}={spec[wrong[0]]}: needs tensors, and config says them; adapters are fs.llm.adapter.args"
+    if config is not None and (wrong := [key for key in ("repeat", "dtype") if spec.get(key) is not None]):
+        yield f"{wrong[0]}={spec[wrong[0]]}: needs tensors, and config says them; leave it out"
     if is_count(spec) and len(given) > 1:
         yield f"{given[1]}={spec[given[1]]}: needs tensors, and parameters={spec['parameters']} names none"
     if "repeat" in given and not any("*" in str(name) for name in tensors or ()):

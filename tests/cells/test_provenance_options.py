@@ -13,7 +13,7 @@ from fscost.cells.provenance_options import is_host, is_provenance, is_read
 from fscost.protocol import fs_options
 from fscost.store.store import Store, _by_id
 from tests.cells.test_cell import cell
-from tests.conftest import DATA, Result
+from tests.conftest import DATA, Result, resealed
 from tests.store.test_rundir import run
 from tests.tables.recorded import rows_of
 
@@ -73,6 +73,7 @@ def as_before(store: Store, one: Cell, name: str = "") -> Path:
     file = path / "cell.json"
     content = json.loads(file.read_text())
     file.write_text(json.dumps(content | {"id": one.former_id}))
+    resealed(path)
     return path.rename(store.path / f"{name or one.name.rpartition('-')[0]}-{one.former_id}")
 
 
@@ -115,6 +116,7 @@ def test_a_sweep_of_before_computes_nothing_again(here: Path, fscost: Callable[.
         content = json.loads((path / "cell.json").read_text())
         one = Cell(engine=content["engine"], protocol=content["protocol"], fs=content["fs"])
         (path / "cell.json").write_text(json.dumps(content | {"id": one.former_id}))
+        resealed(path)
         path.rename(path.with_name(f"sharelocal-lr_h256-digits-c3-s{one.axes['seed']}-{one.former_id}"))
     before = {path.name: (path / "outcome.json").stat().st_mtime_ns for path in (here / "runs").glob("*-s*")}
     again = fscost("-m", *words, "fs.federate.save_to=a.pt", "seed=0,1")
