@@ -17,15 +17,14 @@ BY_NAME = "spec"
 """The method that a course makes, whatever that is called."""
 
 
-def with_course(flat: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, Any]:
+def with_course(flat: Mapping[str, Any], sizes: Any) -> dict[str, Any]:
     """Return options by dotted name with the content of the course that they name, and its sizes.
 
     `sizes` win over those of the course; a size that only other courses have is left out, as where a grid has several.
     Raises ConfigError, naming file and key, for what is no course, and for sizes that nobody has.
     """
+    sizes = _all_sizes(flat, sizes)
     named, method = flat.get("course.spec"), BY_FEDERATE_METHOD.get(str(flat.get("federate.method")).lower())
-    if not isinstance(sizes, Mapping):
-        raise ConfigError(f"sizes={sizes}: sets no size; name one, as sizes.rank=8")
     if method and method.name == BY_NAME and not named:
         raise ConfigError(f"method=spec: give course=FILE, or one of {', '.join(shipped())}")
     if not isinstance(named, str):
@@ -40,6 +39,14 @@ def with_course(flat: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, 
         raise ConfigError(f"{shown}: {error}") from error
     content = {key: value for key, value in spec.items() if key not in ("paper", "sizes")}
     return {**flat, "course.spec": content, **_as_options({**(spec.get("sizes") or {}), **given})}
+
+
+def _all_sizes(flat: Mapping[str, Any], sizes: Any) -> Mapping[str, Any]:
+    """Return the sizes that were given, as ``sizes.NAME`` or as ``fs.course.sizes.NAME``."""
+    if not isinstance(sizes, Mapping):
+        raise ConfigError(f"sizes={sizes}: sets no size; name one, as sizes.rank=8")
+    own = {name: value for name, value in flat.items() if name.startswith(f"{SIZES}.")}
+    return {name.removeprefix(f"{SIZES}."): value for name, value in own.items()} | dict(sizes)
 
 
 def _as_options(sizes: Mapping[str, Any]) -> dict[str, Any]:

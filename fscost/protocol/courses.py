@@ -148,6 +148,7 @@ def make_course(spec: Any, sizes: Mapping[str, Any]) -> Course:
     rules = tuple(_message(one, f"messages[{number}]") for number, one in enumerate(messages, start=1))
     found = dict(_sizes(_mapping(spec.get("sizes"), "sizes") | dict(sizes)))
     course = Course(name, rules, found)
+    _check_traffic(course)
     _check_kinds(course)
     _check_names(course)
     _check_cycles(course)
@@ -366,10 +367,19 @@ def _size(value: Any, where: str) -> Size:
     values = value if isinstance(value, list) else [value]
     if not 0 < len(values) <= _MOST_SIZES:
         raise ConfigError(f"{where}: has {len(values):,} values; it takes 1 to {_MOST_SIZES:,}")
-    for one in values:
+    whole = [int(one) if isinstance(one, float) and one.is_integer() else one for one in values]
+    for one in whole:
         if type(one) is not int or one < 0:
             raise ConfigError(f"{where}={shortened(one)}: must be a whole number of at least 0, a formula, or a list")
-    return tuple(values)
+    return tuple(whole)
+
+
+def _check_traffic(course: Course) -> None:
+    """Refuse a type of messages that is said to be of two classes of traffic: in tables a type has one."""
+    said: dict[str, Traffic] = {}
+    for rule in course.messages:
+        if rule.traffic and (first := said.setdefault(rule.type, rule.traffic)) is not rule.traffic:
+            raise ConfigError(f"{rule.where}.traffic={rule.traffic}: the type is {first} above; give it another name")
 
 
 def _check_kinds(course: Course) -> None:

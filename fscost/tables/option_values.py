@@ -1,8 +1,10 @@
 """Values of options: which vary and must become a column, when two are the same, and how they are printed."""
 
+import json
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from fscost.cells import provenance_options
@@ -136,6 +138,8 @@ def option_of(cell: Cell, name: str) -> Any:
     value = cell.get(name, UNSET if _is_own_code(cell) else fs_options.known().get(name, UNSET))
     if name == "federate.sample_client_rate" and value == 1:
         return fs_options.default(name)  # all clients, as without; Bulyan alone wants it said
+    if name == "course.spec" and isinstance(value, Mapping) and value:
+        return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]  # which of two of one name
     if name in _SHORTENED and is_place(str(value)):
         return shortened(value)  # wherever it lies
     return value

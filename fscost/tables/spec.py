@@ -287,6 +287,8 @@ def _in_full(named: Any) -> Any:
     if isinstance(named, list | tuple):
         return [_in_full(key) for key in named]
     key, mark = (named.removesuffix("?"), "?" * named.endswith("?")) if isinstance(named, str) else ("", "")
+    if key.startswith("sizes."):
+        return f"fs.course.{key}{mark}"
     return _SHORT[key] + mark if key in _SHORT else named
 
 

@@ -270,6 +270,7 @@ def message(text: str) -> str:
         (message("tensors: model, codec: top"), r"codec=top: must be one of .*\(did you mean topk"),
         (message("tensors: model, codec: {name: topk, ratio: 2}"), r"codec: ratio=2: must be above 0"),
         (message("tensors: model, shapes: x.yaml"), "x.yaml: cannot be read"),
+        (message("traffic: control") + message("traffic: training")[10:], "the type is control above"),
         (message("traffic: gossip"), "traffic='gossip': must be one of training, evaluation, control"),
         (message("numbers: metrics, tensors: model"), "stand alone"),
         ("sizes: {a: b, b: a}\n" + message("numbers: a"), "sizes.a: needs itself, by a → b → a"),
@@ -302,6 +303,7 @@ def test_what_is_no_course_is_said_in_one_line(text: str, said: str, fedavg: Cel
         (("method=fedkseed", "sizes=3"), "sizes=3: sets no size"),
         (("method=fedkseed", "fs.fedprox.use=true"), "method=spec: all that travels is its own, so that fedprox"),
         (("method=fedkseed", "fs.personalization.local_param=[fc]"), "changes nothing of a course"),
+        (("method=hetlora", "sizes.rank=[4,0]", *MISTRAL), "lora_rank=rank: is 0, and must be at least 1"),
         (("method=hetlora", "model=lr"), "the model has no matrices lora_A and lora_B"),
     ],
 )
@@ -313,4 +315,5 @@ def test_what_does_not_go_with_a_course_is_refused(words: tuple[str, ...], said:
 def test_a_size_that_another_course_has_may_stand_beside(tmp_path: Path) -> None:
     cell = cell_of("engine=estimate", "method=fedmd", "sizes.seeds=1024", "sizes.public=10")
     assert cell.get("course.sizes") == {"public": 10, "classes": 10}
+    assert cell_of("engine=estimate", "method=fedmd", "fs.course.sizes.public=10").id == cell.id
     assert cell_of("engine=estimate", "method=fedavg", "sizes.seeds=1024").id == cell_of("engine=estimate").id

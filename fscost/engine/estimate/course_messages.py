@@ -254,6 +254,8 @@ class CourseEstimate(Estimate):
                 f"{rule.where}.lora_rank: the model has no matrices lora_A and lora_B; take model=mistral_7b_lora, "
                 "adapter=lora, or model=spec with lora_rank=8"
             )
+        if rank == 0:
+            raise ConfigError(f"{rule.where}.lora_rank={rule.lora_rank.text}: is 0, and must be at least 1")
         return None if rank is None else [_with_rank(shape, rank) for shape in shapes]
 
     def _by_formula(self, rule: MessageRule, part: tuple[TensorRule, ...], one: Alike) -> list[Shape] | None:
