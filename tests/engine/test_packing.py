@@ -208,7 +208,7 @@ def test_with_feedback_all_that_was_lost_is_sent_in_the_end(name: str, feedback:
     assert int((told != 0).sum()) == (10 if feedback else 1)
 
 
-@given(bits=st.integers(0, 40), numbers=st.lists(st.integers(0, 2**40), max_size=30))
+@given(bits=st.integers(0, 40) | st.just(8), numbers=st.lists(st.integers(0, 2**40), max_size=30))
 def test_numbers_of_any_bits(bits: int, numbers: list[int]) -> None:
     short = torch.tensor([number % 2**bits for number in numbers], dtype=torch.int64)
     packed = in_bits(short, bits)
