@@ -22,9 +22,15 @@ class TableSettings(TypedDict, total=False):
     rows: Sequence[str]
     columns: Sequence[str | Mapping[str, Any]]
     across: str | None
+    above: str
+    sections: str | None
+    transpose: bool
     compare: str
     baseline: str | None
     order: str
+    only: Mapping[str, Sequence[Any]]
+    top: int | None
+    cited: str | Sequence[str] | None
     traffic: str
     measure: str
     metric: str
@@ -54,8 +60,10 @@ def table_overrides(
     for key, value in _mapping("network", network).items():
         yield f"network.{key}={written(f'network.{key}', value)}"
     for key, value in settings.items():
-        if key != "labels":
+        if key not in ("labels", "only"):
             yield f"table.{key}={written(f'table.{key}', value)}"
+    for name, values in _mapping("only", settings.get("only")).items():
+        yield f"table.only.{name}={written(f'table.only.{name}', values)}"
     for name, text in _mapping("labels", settings.get("labels")).items():
         key = _label(name)
         if not key or "=" in key:

@@ -155,7 +155,7 @@ class Results:
             name=self.selection.plan.name,
             runs=self.selection.runs,
             frames=self.frames,
-            spec=self.spec,
+            spec=replace(self.spec, sections=None, transpose=False, above="axis"),  # its table can be sorted instead
             extra=self.extra,
             compared=self.compared,
             table_of=self.tables_of(self.frames),

@@ -30,6 +30,7 @@ Identify = Callable[[Mapping[str, Any]], tuple[str, str, KnownOptions]]
 Labels = dict[str, str | None]
 
 _LABEL = "table.labels."
+_ONLY = "table.only."
 _ARGUMENT = re.compile(r"\{(args(?:\.\w+)+)\}")
 
 
@@ -128,6 +129,7 @@ def _in_our_words() -> Iterator[None]:
 
 def _plan(lines: list[str], identify: Identify) -> Plan:
     labels, lines = labels_of(lines)
+    only, lines = only_of(lines)
     given = _last_words(lines)
     # before all cells: the launcher and its options are the sweep's
     name_of(config_of([o for o in given if o.key_or_group == "sweeps" or o.key_or_group.startswith("hydra")]))
@@ -146,7 +148,7 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
         name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), table["name"]),
         store=Path(str(store)),
         out=Path(str(out)),
-        table=_labelled(table, labels),
+        table=_with(_with(table, "labels", labels), "only", only),
         network=network,
         engine=cells[0].engine,
         launcher=cells[0].launcher,
@@ -155,10 +157,10 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
     )
 
 
-def _labelled(table: dict[str, Any], labels: Labels) -> dict[str, Any]:
-    """Return a layout with more labels; what is no mapping there is refused where tables are checked."""
-    own = table.get("labels") or {}
-    return table | {"labels": own | labels} if labels and isinstance(own, dict) else table
+def _with(table: dict[str, Any], name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return a layout with more labels or the like; what is no mapping there is refused where tables are checked."""
+    own = table.get(name) or {}
+    return table | {name: own | given} if given and isinstance(own, dict) else table
 
 
 def _planned(words: list[str], identify: Identify) -> Planned:
@@ -291,6 +293,25 @@ def labels_of(lines: Sequence[str]) -> tuple[Labels, list[str]]:
                 raise ConfigError(f"{line}: names nothing to label; write {_LABEL}KEY=TEXT, as {_LABEL}mlp_s=MLP-16")
             labels[name] = _text(text)
     return labels, [line for line in lines if not line.startswith(_LABEL)]
+
+
+def only_of(lines: Sequence[str]) -> tuple[dict[str, list[Any]], list[str]]:
+    """Return which values of which keys are to be shown, and the other overrides: ``table.only.method=[fedavg,local]``.
+
+    Values with a comma between them are a list too, and no axis.
+    """
+    only: dict[str, list[Any]] = {}
+    for line in lines:
+        if line.startswith(_ONLY):
+            key, _, text = line.removeprefix(_ONLY).partition("=")
+            if not key or not text:
+                raise ConfigError(
+                    f"{line}: names no rows; write {_ONLY}KEY=[VALUE,…], as {_ONLY}method=[fedavg,fedprox]"
+                )
+            (override,) = parse([f"table.title={text}"])
+            value = values_of(override) if override.is_sweep_override() else override.value()
+            only[key] = value if isinstance(value, list) else [value]
+    return only, [line for line in lines if not line.startswith(_ONLY)]
 
 
 def _text(text: str) -> str | None:

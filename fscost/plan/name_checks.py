@@ -33,7 +33,8 @@ _NULLABLE = (
     "alpha", "resize", "course", "shapes", "parameters", "lora_rank",
     "fs_config", "fs_client_config", "config_dir", "sweeps",
     "engine.python", "engine.timeout_min", "engine.memory_gb", "network.uplink_mbps", "network.downlink_mbps",
-    "codec.error_feedback", "table.across", "table.baseline", "table.decimals", "table.better",
+    "codec.error_feedback", "table.across", "table.baseline", "table.decimals", "table.better", "table.top",
+    "table.cited", "table.sections",
 )  # fmt: skip
 
 _PLUGINS = {"slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}

@@ -12,6 +12,7 @@ from fscost.errors import TableError
 from fscost.plots.looks import look_numbers
 from fscost.tables import TableSpec
 from fscost.tables.captions import constants_of, in_words, no_effect_said, no_effect_words, notes, power, unseen_of
+from fscost.tables.chosen_rows import chosen
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, unit_for
 from fscost.tables.comparison import Comparison, Keys
@@ -194,6 +195,7 @@ class View:
         shared = {name: getattr(spec, name) for name in ("traffic", "measure", "unit", "metric")}
         measures = [spec.measure, *["reported"] * of_workers]
         keys, lines = compared.keys(spec), compared.lines(spec, measures)
+        lines = chosen(lines, spec) if spec.only else lines
         shared["metric"] = metric_shown(spec.metric, metrics_of(lines))
         column = ColumnSpec(quantity="total", **shared)
         compare = "method" if spec.compare == along else spec.compare

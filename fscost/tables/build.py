@@ -6,13 +6,18 @@ from typing import Any
 
 from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
+from fscost.tables.arrangement import by_quantity, in_sections, transposed
 from fscost.tables.captions import counted, no_effect_note, notes, reading, size_of_all
+from fscost.tables.chosen_rows import chosen
+from fscost.tables.cited import CitedRow
+from fscost.tables.cited_rows import cited_notes, with_cited
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, Style, emphasised, style_of, unit_for
 from fscost.tables.comparison import Comparison, Keys, baseline_of
 from fscost.tables.headings import Heads, label_of
 from fscost.tables.lines import Line, Record, Values, sizes_of
 from fscost.tables.marks import NO_EFFECT, NOT_REACHED, OUTSIDE, UNKNOWN, Mark, MarkKind, unknown
+from fscost.tables.option_values import number_of
 from fscost.tables.own_formula import formula_values, has_baseline, quantity_of, sources_of
 from fscost.tables.provenance import provenance
 from fscost.tables.quantity import Kind, Quantity
@@ -31,23 +36,47 @@ def build(compared: Comparison, spec: TableSpec, *, label: str, to_do: Sequence[
     columns = columns_of(spec, compared.cells)
     keys, lines = compared.keys(spec), compared.lines(spec, [column.measure for column in columns])
     columns, said = as_logged(columns, lines)
-    baselines = baseline_of(lines, keys, spec)
+    baseline_lines = baseline_of(lines, keys, spec)  # which need not be shown themselves
+    lines, baselines = _chosen(lines, baseline_lines, spec)
     parts = _parts(columns, lines, baselines, keys, spec)
     grid, heads = _Grid.of(lines, keys), Heads(spec, keys, lines, baselines)
+    shown = [(part.column, part.style) for part in parts]
+    made = with_cited([*_rows(grid, keys, parts, spec)], grid.across, shown, heads)
+    rows, said_of_rows = _ordered(made, keys, parts, heads)
     whole = Table(
         label=label,
         title=spec.title,
         counted="",
         columns=tuple([*(heads.key(key) for key in keys.rows), *_columns(grid, heads, parts)]),
-        rows=tuple(_ordered([*_rows(grid, keys, parts, spec)], grid, keys, parts, spec)),
+        rows=tuple(rows),
         to_do=tuple(to_do),
         provenance=tuple(provenance(compared.cells, command, compared.rounds)),
         template=spec.template,
         page=spec.page,
     )
     gone = leaving(columns, lines, baselines)
-    table = with_counts(whole.without(_places(gone, grid, keys, parts)), lines)
-    return _explained(table, [part for part in parts if part.column not in gone], lines, heads, said)
+    table = with_counts(whole.without(_places(gone, grid, keys, parts, spec.cited)), lines)
+    left = [part for part in parts if part.column not in gone]
+    return _arranged(_explained(table, left, lines, heads, [*said, *said_of_rows]), len(grid.across), heads)
+
+
+def _chosen(
+    lines: Sequence[Line], baselines: Sequence[Line | None], spec: TableSpec
+) -> tuple[list[Line], list[Line | None]]:
+    """Return the lines that are to be shown, and what each is compared with."""
+    shown = {id(line) for line in chosen(lines, spec)} if spec.only else {id(line) for line in lines}
+    pairs = [(line, base) for line, base in zip(lines, baselines, strict=True) if id(line) in shown]
+    return [line for line, _ in pairs], [base for _, base in pairs]
+
+
+def _arranged(table: Table, across: int, heads: Heads) -> Table:
+    """Return a table as the layout arranges it."""
+    keys, spec = heads.keys, heads.spec
+    if keys.across and spec.above == "quantity" and any(column.group for column in table.columns):
+        table = by_quantity(table, across)
+    if spec.transpose:
+        return transposed(table)
+    return in_sections(table) if spec.sections and keys.rows[0] == spec.sections.removeprefix("fs.") else table
 
 
 def _explained(
@@ -60,7 +89,11 @@ def _explained(
         table,
         counted=counted(lines, columns, table.rows, spec),
         reading=(*how, *sentences(table, lines, keys, spec), *said),
-        notes=(*notes(table.rows, table.columns, lines, columns), *no_effect_note(_runs(lines), spec)),
+        notes=(
+            *notes(table.rows, table.columns, lines, columns),
+            *no_effect_note(_runs(lines), spec),
+            *cited_notes(table.rows),
+        ),
     )
 
 
@@ -68,9 +101,13 @@ def _runs(lines: Sequence[Line]) -> Iterator[Record]:
     return (run for line in lines for run in line.runs)
 
 
-def _places(gone: Sequence[ColumnSpec], grid: "_Grid", keys: Keys, parts: Sequence["_Part"]) -> list[int]:
+def _places(
+    gone: Sequence[ColumnSpec], grid: "_Grid", keys: Keys, parts: Sequence["_Part"], cited: Sequence[CitedRow]
+) -> list[int]:
     """Return the numbers of the columns that leave the table."""
-    labels = [n for n, key in enumerate(keys.rows) if key == "params" and size_of_all([*grid.lines.values()], keys)]
+    is_said = any("params" in row.labels for row in cited)
+    sizes = None if is_said else size_of_all([*grid.lines.values()], keys)
+    labels = [n for n, key in enumerate(keys.rows) if key == "params" and sizes]
     numbers = [n for n, part in enumerate([*parts] * len(grid.across)) if part.column in gone]
     return [*labels, *(len(keys.rows) + n for n in numbers)]
 
@@ -86,12 +123,13 @@ class _Part:
     style: Style
     data: list[Datum]
     entries: dict[int, Entry]
+    is_alone: bool = True
 
     @property
     def is_estimate(self) -> bool:
-        """Whether all its numbers are estimates: then the heading says so, once."""
+        """Whether all its numbers are estimates, and none are those of others: then the heading says so, once."""
         numbers = [datum for datum in self.data if datum.numbers]
-        return bool(numbers) and all(datum.is_estimate for datum in numbers)
+        return self.is_alone and bool(numbers) and all(datum.is_estimate for datum in numbers)
 
 
 def _parts(
@@ -105,7 +143,7 @@ def _parts(
         unit = unit_for(column.unit, family, spec.aggregate) if quantity.kind is Kind.BYTES else ""
         alike = family if quantity.family == "share" else own  # under one heading
         style = style_of(column, quantity, unit, own, spec.aggregate, alike)
-        part = _Part(column, style, own, {})
+        part = _Part(column, style, own, {}, is_alone=not spec.cited)
         is_marked = not part.is_estimate
         entries = [style.entry(datum, is_marked=is_marked) for datum in own]
         if spec.best:
@@ -227,61 +265,82 @@ def _marked(row: Row, lines: Sequence[Line | None], keys: Keys) -> Row:
 _OUTSIDE = Entry(mark=OUTSIDE)
 
 
-def _ordered(rows: list[Row], grid: _Grid, keys: Keys, parts: Sequence[_Part], spec: TableSpec) -> list[Row]:
-    """Return the rows in order, with labels that span rows and lines between groups."""
-    name = spec.order.removeprefix("-")
-    if name not in ("named", "sorted"):
-        position = _position(name, keys, parts)
-        rows = _sorted(rows, position, keys, reverse=spec.order.startswith("-"))
-    return [_grouped(rows, number, keys) for number in range(len(rows))]
+def _ordered(rows: list[Row], keys: Keys, parts: Sequence[_Part], heads: Heads) -> tuple[list[Row], list[str]]:
+    """Return the rows in order, with labels that span rows and lines between groups, and what is said of others."""
+    spec, said = heads.spec, list[str]()
+    if (name := spec.order.removeprefix("-")) not in ("named", "sorted"):
+        position, reverse = _position(name, keys, parts), spec.order.startswith("-")
+        groups = _sorted(rows, position, keys, reverse=reverse)
+        left = [row for group in groups for row in group[: spec.top]]
+        if len(left) < len(rows):
+            column = heads.key(keys.rows[position]).head if position < len(keys.rows) else ""
+            column = column or heads.name(parts[position - len(keys.rows)].column)
+            most = f"{'largest' if reverse else 'smallest'} {column}"
+            those = "row" if spec.top == 1 else f"{spec.top} rows"
+            said = [f"Of each group, the {those} with the {most}; {len(rows) - len(left)} more are left out."]
+        rows = left
+    return [_grouped(rows, number, keys) for number in range(len(rows))], said
 
 
 def _position(name: str, keys: Keys, parts: Sequence[_Part]) -> int:
-    """Return the number of the column that rows are ordered by."""
-    if name in keys.rows:
-        return keys.rows.index(name)
-    shown = [part.column.quantity for part in parts]
-    if name not in shown:
+    """Return the number of the column that rows are ordered by: a key, a quantity, or a column by its head."""
+    if (key := name.removeprefix("fs.")) in keys.rows:
+        return keys.rows.index(key)
+    names = [part.column.head for part in parts] + [part.column.quantity for part in parts]
+    if name not in names:
         raise TableError(f"table.order={name}: is not shown; add it to table.rows or table.columns")
-    return len(keys.rows) + shown.index(name)
+    return len(keys.rows) + names.index(name) % len(parts)
 
 
-def _sorted(rows: list[Row], position: int, keys: Keys, *, reverse: bool) -> list[Row]:
-    """Return the rows of each innermost group by a number; those without one come last."""
-    places: dict[tuple[Any, ...], int] = {}
+def _sorted(rows: list[Row], position: int, keys: Keys, *, reverse: bool) -> list[list[Row]]:
+    """Return the rows in groups, each by a number or text, what has none last.
+
+    Rows of a group share the labels before that which they are ordered by, and none of them but the last.
+    """
+    depth = min(position, keys.inner)
+    groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        places.setdefault(_prefix(row, keys.inner), len(places))
+        groups.setdefault(_prefix(row, depth, keys), []).append(row)
 
-    def rank(row: Row) -> tuple[int, bool, float]:
-        value = row.entries[position].value
-        return places[_prefix(row, keys.inner)], value is None, 0 if value is None else (-value if reverse else value)
+    def rank(row: Row) -> tuple[bool, float, str]:
+        number = number_of(row.entries[position].value)
+        return number is None, number or 0, "" if number is not None else row.entries[position].text
 
-    return sorted(rows, key=rank)
+    found = []
+    for own in groups.values():
+        known = [row for row in own if row.entries[position].value is not None]
+        unknown_ones = [row for row in own if row.entries[position].value is None]
+        found.append([*sorted(known, key=rank, reverse=reverse), *unknown_ones])
+    return found
 
 
-def _prefix(row: Row, length: int) -> tuple[Any, ...]:
-    return tuple(entry.value for entry in row.entries[:length])
+def _prefix(row: Row, length: int, keys: Keys) -> tuple[Any, ...]:
+    """Return the first labels of a row; sizes, which follow from the models, only where they come last."""
+    shown = ((key, row.entries[number]) for number, key in enumerate(keys.rows[:length]))
+    return tuple(entry.value for key, entry in shown if key != "params" or key == keys.rows[length - 1])
 
 
 def _grouped(rows: Sequence[Row], number: int, keys: Keys) -> Row:
     """Return a row with its labels spanning the rows below that share them, and the line above it."""
-    row = rows[number]
+    row, above = rows[number], rows[number - 1]
     labels = [
-        replace(entry, span=_span(rows, number, key + 1) if key < keys.inner else 1)
+        replace(entry, span=_span(rows, number, key + 1, keys) if key < keys.inner else 1)
         for key, entry in enumerate(row.entries[: len(keys.rows)])
     ]
-    depth = next(
-        (k for k in range(keys.inner) if number and _prefix(row, k + 1) != _prefix(rows[number - 1], k + 1)), None
-    )
+    is_open = [
+        bool(row.entries[k].mark or above.entries[k].mark) and keys.rows[k] == "params" for k in range(keys.inner)
+    ]
+    outer = [k for k in range(keys.inner) if number and not is_open[k]]
+    depth = next((k for k in outer if _prefix(row, k + 1, keys) != _prefix(above, k + 1, keys)), None)
     return replace(row, entries=(*labels, *row.entries[len(keys.rows) :]), rule=depth)
 
 
-def _span(rows: Sequence[Row], number: int, length: int) -> int:
+def _span(rows: Sequence[Row], number: int, length: int, keys: Keys) -> int:
     """Return over how many rows a label stands, 0 if it stands above already."""
-    prefix = _prefix(rows[number], length)
-    if number and _prefix(rows[number - 1], length) == prefix:
+    prefix = _prefix(rows[number], length, keys)
+    if number and _prefix(rows[number - 1], length, keys) == prefix:
         return 0
-    following = (n for n in range(number + 1, len(rows)) if _prefix(rows[n], length) != prefix)
+    following = (n for n in range(number + 1, len(rows)) if _prefix(rows[n], length, keys) != prefix)
     return next(following, len(rows)) - number
 
 

@@ -85,7 +85,8 @@ def reading(
     yield from _times(lines, [column for column, _ in columns])
     if same := [*in_words(constants_of(keys, lines, [column.quantity for column, _ in columns]), spec)]:
         text = ", ".join(same)
-        yield f"The same in all rows: {text}." if len(lines) > 1 else f"{text[0].upper()}{text[1:]}."
+        whose = "all rows that are not cited" if spec.cited else "all rows"
+        yield f"The same in {whose}: {text}." if len(lines) > 1 else f"{text[0].upper()}{text[1:]}."
 
 
 def _sentences(columns: Sequence[ColumnSpec], heads: Heads) -> Iterator[str]:

@@ -64,9 +64,9 @@ class ColumnSpec:
         one_of("traffic", self.traffic, [*map(str, Traffic), ALL])
         one_of("measure", self.measure, MEASURES)
         one_of("unit", self.unit, [*UNITS, *AUTO_UNITS])
-        if not _is_whole(self.precision, 1, 9):
+        if not is_whole(self.precision, 1, 9):
             raise TableError(f"table.precision={self.precision}: must be a whole number from 1 to 9")
-        if self.decimals is not None and not _is_whole(self.decimals, 0, 9):
+        if self.decimals is not None and not is_whole(self.decimals, 0, 9):
             raise TableError(f"table.decimals={self.decimals}: must be a whole number from 0 to 9, or null")
         if self.better is not None:
             one_of("better", self.better, DIRECTIONS)
@@ -125,5 +125,6 @@ def one_of(key: str, value: str, choices: Any) -> None:
         raise TableError(f"table.{key}={value}: must be one of {', '.join(choices)}{nearest(str(value), choices)}")
 
 
-def _is_whole(value: Any, least: int, most: int) -> bool:
+def is_whole(value: Any, least: int, most: int) -> bool:
+    """Return whether a value is a whole number in a range."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

@@ -65,8 +65,16 @@ def keys_of(
     `shared` are options that all have, and that are told unless they have a column.
     Nothing that differs is averaged unseen: axes that vary and are not named, and options, stand before the last key.
     """
-    varying = [key for key in (*_known(cells), *extra) if len({plain(cell[key]) for cell in cells}) > 1]
+    others = [row.labels for row in spec.cited]
+    varying = [
+        key
+        for key in (*_known(cells), *extra)
+        if len({plain(cell[key]) for cell in cells} | {row[key] for row in others if key in row}) > 1
+    ]
     named = [key.removeprefix("fs.") for key in spec.rows]
+    if spec.sections:  # from the left, only where there are several
+        section = spec.sections.removeprefix("fs.")
+        named = [f"{section}?", *(key for key in named if key.removesuffix("?") != section)]
     shown = {f"{key}?" for key in (*varying, "params")}
     rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key in shown]
     across = [spec.across.removeprefix("fs.")] if spec.across else []
@@ -235,7 +243,7 @@ class Comparison:
 
     def keys(self, spec: TableSpec) -> Keys:
         """Return the keys of a layout."""
-        asked = (*spec.rows, spec.across, spec.compare)
+        asked = (*spec.rows, spec.sections, spec.across, spec.compare, *(row.place for row in spec.cited))
         if asked not in self._keys:
             self._keys[asked] = keys_of(self.cells, spec, [*self.extra], self._shared)
         return self._keys[asked]

@@ -45,7 +45,7 @@ class Heads:
         """Return the column of a quantity; `value` is that of the axis across, and `parts` how many share it."""
         mark = ESTIMATED if is_estimate else None
         note = mark.sign if mark else ""
-        name, raw = self.name(column), self._raw(column, style)
+        name, raw = self.name(column), self.raw(column, style)
         unit = _unit(column, style)
         group, head, unit = _in_group(column, name, unit)
         arrow = self._arrow(column)
@@ -67,7 +67,7 @@ class Heads:
             return ""
         return {"higher": "↑", "lower": "↓", "": ""}[column.direction]
 
-    def _raw(self, column: ColumnSpec, style: Style) -> str:
+    def raw(self, column: ColumnSpec, style: Style) -> str:
         """Return the name of the raw numbers, which no other column has."""
         if column.quantity == "rounds" and self._has_rounds:
             return "rounds_trained"

@@ -24,6 +24,7 @@ class MarkKind(Enum):
     DOUBTED = auto()
     SO_FAR = auto()
     NO_EFFECT = auto()
+    CITED = auto()
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Mark:
     def status(self) -> Status | None:
         """The state of the run that it stands for, None where it stands for something else."""
         return next((status for status, mark in _OF_STATUS.items() if mark.kind is self.kind), None)
+
+    @property
+    def is_citation(self) -> bool:
+        """Whether it says where a row of others is from."""
+        return self.kind is MarkKind.CITED
 
     def __str__(self) -> str:
         return self.sign
@@ -90,3 +96,8 @@ def not_reached(rounds: float) -> Mark:
     """Return the mark of a target that was not reached in so many rounds, ``8+``."""
     meaning = f"not reached within {whole(rounds)} rounds, by one seed at least"
     return Mark(MarkKind.NOT_REACHED, f"{whole(rounds)}+", meaning)
+
+
+def cited(number: int, source: str) -> Mark:
+    """Return the mark behind the label of a row of others, ``[1]``, whose meaning is its source."""
+    return Mark(MarkKind.CITED, f"[{number}]", f"cited, as its source counts, and compared with no other row: {source}")

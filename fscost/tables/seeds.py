@@ -7,6 +7,7 @@ from typing import Any
 from fscost.tables.comparison import Keys, has_same_seeds
 from fscost.tables.headings import of_axis
 from fscost.tables.lines import Line
+from fscost.tables.marks import UNKNOWN
 from fscost.tables.numbers import Number
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Table
@@ -39,12 +40,14 @@ def groups_of(lines: Sequence[Line], keys: Keys) -> list[Hashable]:
 
 def with_counts(table: Table, lines: Sequence[Line]) -> Table:
     """Return the table with a column of how many seeds each row has, where that is not the same and one number each."""
-    if not _have_column([row.seeds for row in table.rows], lines):
+    if not _have_column([row.seeds for row in table.rows if not row.cited], lines):
         return table
-    rows = (
-        replace(row, entries=(*row.entries, Entry(value=row.seeds, number=Number(row.seeds)))) for row in table.rows
-    )
+    rows = (replace(row, entries=(*row.entries, _count(row.seeds))) for row in table.rows)
     return replace(table, columns=(*table.columns, _COLUMN), rows=tuple(rows), whole=table.whole or table)
+
+
+def _count(seeds: int | None) -> Entry:
+    return Entry(mark=UNKNOWN) if seeds is None else Entry(value=seeds, number=Number(seeds))
 
 
 def _have_column(seeds: Collection[int | None], lines: Sequence[Line]) -> bool:

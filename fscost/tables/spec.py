@@ -1,7 +1,7 @@
 """What a table shows: a layout of ``conf/table/``, checked."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from functools import cached_property
@@ -12,7 +12,8 @@ from fscost.cells.measure import MEASURES, NETWORK, UNITS, Link, Traffic
 from fscost.cells.metric import DIRECTIONS
 from fscost.errors import TableError, nearest
 from fscost.protocol import fs_options
-from fscost.tables.column import ALL, ColumnFormula, ColumnSpec, one_of
+from fscost.tables.cited import CitedRow, read_cited
+from fscost.tables.column import ALL, ColumnFormula, ColumnSpec, is_whole, one_of
 from fscost.tables.lines import SWEEP
 from fscost.tables.network_model import FOR_EXAMPLE, Connection
 from fscost.tables.option_values import ADAPTER, RANK, VIRTUAL_TOKENS, as_written, shown_options
@@ -35,6 +36,9 @@ _OF_COLUMNS = ("quantity", "head", "of", "formula", "if_varying", "logged")
 AGGREGATES = ("mean_std", "mean", "median")
 """How seeds become one number: mean ± sample standard deviation, or only a mean or median."""
 
+
+ABOVE = ("axis", "quantity")
+"""What stands above where an axis runs across: its values, each over all quantities, or the other way round."""
 
 PARAMETERS = "parameters"
 """What a published number can be of instead of bytes: how many parameters the model has."""
@@ -114,9 +118,15 @@ class TableSpec:
     rows: Sequence[str] = ("model", "params?", "data?", "clients", "rounds?", "method")
     columns: Sequence[str | Mapping[str, Any]] = ("total",)
     across: str | None = None
+    above: str = "axis"
+    sections: str | None = None
+    transpose: bool = False
     compare: str = "method"
     baseline: str | None = None
     order: str = "named"
+    only: Mapping[str, Any] = field(default_factory=dict)
+    cited: Sequence[CitedRow] = ()
+    top: int | None = None
     traffic: str = "training"
     measure: str = "payload"
     metric: str = "test_acc"
@@ -139,6 +149,7 @@ class TableSpec:
         one_of("layout", self.layout, LAYOUTS)
         one_of("aggregate", self.aggregate, AGGREGATES)
         one_of("page", self.page, PAGES)
+        one_of("above", self.above, ABOVE)
         self._check_types()
         self._check_keys()
         self._check_order()
@@ -150,9 +161,11 @@ class TableSpec:
         for key in ("name", "template", "title", "order", "compare"):
             if not isinstance(getattr(self, key), str):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be text")
-        for key in ("best", "second", "needs_network"):
+        for key in ("best", "second", "needs_network", "transpose"):
             if not isinstance(getattr(self, key), bool):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be true or false")
+        if not isinstance(self.only, Mapping):
+            raise TableError(f"table.only={self.only}: must be a mapping, as table.only.method=[fedavg,fedprox]")
         if not isinstance(self.labels, Mapping):
             raise TableError(f"table.labels={self.labels}: must be a mapping, as {{mlp_s: MLP-16}}")
 
@@ -175,10 +188,14 @@ class TableSpec:
             if any(str(key).removesuffix("?") == self.across for key in self.rows):
                 raise TableError(f"table.across={self.across}: is in table.rows too; take it out there")
         one_of("compare", self.compare, SIDES)
+        if self.sections is not None:
+            _check_key("sections", self.sections, [key for key in KEYS if key != "params"])
+            if self.sections == self.across:
+                raise TableError(f"table.sections={self.sections}: runs across too; choose one of both")
 
     def check_options(self, cells: Collection[Cell]) -> None:
         """Refuse an option that no release of FederatedScope has, nor any of these cells from a fork."""
-        for setting, key in [*(("rows", str(key)) for key in self.rows), ("across", self.across or "")]:
+        for setting, key in self._named_options():
             name = key.removeprefix("fs.").removesuffix("?")
             if not key.startswith("fs.") or _is_frozen(name):
                 continue
@@ -186,10 +203,25 @@ class TableSpec:
             if name not in known:
                 raise TableError(f"table.{setting}={key}: FederatedScope has no such option{nearest(name, known)}")
 
+    def _named_options(self) -> Iterator[tuple[str, str]]:
+        yield from (("rows", str(key)) for key in self.rows)
+        yield from (("across", self.across or ""), ("sections", self.sections or ""))
+
     def _check_order(self) -> None:
-        if self.order not in ("named", "sorted"):
-            known = ["named", "sorted", "params", *(column.quantity for column in self.column_specs())]
-            one_of("order", self.order.removeprefix("-"), known)
+        ordered_by = self.order.removeprefix("-")
+        if self.order not in ("named", "sorted") and not ordered_by.startswith("fs."):
+            columns = self.column_specs()
+            heads = (column.head for column in columns if column.head)
+            known = ["named", "sorted", *self.row_keys, "params", *(column.quantity for column in columns), *heads]
+            one_of("order", ordered_by, dict.fromkeys(known))
+        if self.top is not None and (not is_whole(self.top, 1, 10**6) or self.order in ("named", "sorted")):
+            by = "and table.order must name the column that rows are ordered by, as -final"
+            raise TableError(f"table.top={self.top}: must be a whole number of at least 1, {by}")
+
+    @property
+    def row_keys(self) -> list[str]:
+        """The keys of rows, whether or not they stand only where they vary."""
+        return [str(key).removesuffix("?") for key in self.rows]
 
     def _check_times(self, column: ColumnSpec) -> None:
         if self.needs_network and self.connection is None:
@@ -208,13 +240,18 @@ class TableSpec:
         for key in config:
             if key not in known:
                 raise TableError(f"table.{key}: a table has no such setting{nearest(str(key), known)}")
-        named = {key: _in_full(config[key]) for key in ("rows", "across") if key in config}
+        named = {key: _in_full(config[key]) for key in ("rows", "across", "sections") if key in config}
+        if files := config.get("cited"):
+            heads = (column.get("head") for column in config.get("columns", ()) if isinstance(column, Mapping))
+            named["cited"] = read_cited(files, KEYS, [*QUANTITIES, *(str(head) for head in heads if head)])
+        elif "cited" in config:
+            named["cited"] = []
         return cls(**{**config, **named}, connection=Connection.from_config({} if network is None else network))
 
     @property
     def options(self) -> list[str]:
         """The options of FederatedScope that are columns, or run across, whether or not they vary."""
-        named = [key for key in (*self.rows, self.across or "") if not key.endswith("?")]
+        named = [key for key in (*self.rows, self.across or "", self.sections or "") if not key.endswith("?")]
         return [key.removeprefix("fs.") for key in named if key.startswith("fs.")]
 
     @property

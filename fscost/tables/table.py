@@ -126,13 +126,16 @@ class Row:
     """A row; `rule` is the column from which a line separates it from the row above, None for no line.
 
     `seeds` is over how many its numbers are, None where they are of single runs. `no_effect` are the options that
-    changed nothing in it, or in one of its lines.
+    changed nothing in it, or in one of its lines. `cited` are the sources of a row of others. `section` is a heading
+    over it and the rows below.
     """
 
     entries: tuple[Entry, ...]
     rule: int | None = None
     seeds: int | None = None
     no_effect: str = ""
+    cited: tuple[str, ...] = ()
+    section: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ def frame_of(table: Table) -> pd.DataFrame:
         columns[name] = _typed([*map(_whole, values)] if "bytes" in name else values)
         if any(entry.deviation is not None for entry in entries):
             columns[f"{name}_std"] = _typed([entry.deviation for entry in entries])
-    for name in ("seeds", "no_effect"):
+    for name in ("seeds", "no_effect", "cited"):
         if any(values := [getattr(row, name) for row in table.rows]):
-            columns[name] = _typed(values)
+            columns[name] = _typed(["; ".join(v) if isinstance(v, tuple) else v for v in values])
     names = [column.raw or column.key for column in table.columns]
     columns["marks"] = pd.Series([_marks(row, names, table) for row in table.rows], dtype="string")
     return pd.DataFrame(columns)

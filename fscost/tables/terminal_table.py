@@ -134,7 +134,20 @@ def _block(table: Table, columns: Sequence[Sequence[str]], widths: Sequence[int]
     )
     yield _grid(widths, [[Text(head, "bold") for head in heads]], vertical="bottom")
     yield Text(GAP.join("-" * width for width in widths), "dim")
-    yield _grid(widths, _rows(table, columns, widths))
+    first = 0
+    for section, count in _sections(table):
+        if section:
+            yield from [Text()] * bool(first)
+            yield Text(clean(section), "italic")
+        yield _grid(widths, [*_rows(table, columns, widths)][first : first + count])
+        first += count
+
+
+def _sections(table: Table) -> Iterator[tuple[str, int]]:
+    """Yield each section with the number of its rows; a table without is one without a name."""
+    starts = [0, *(number for number, row in enumerate(table.rows) if row.section and number), len(table.rows)]
+    for start, end in zip(starts, starts[1:], strict=False):
+        yield table.rows[start].section if table.rows else "", end - start
 
 
 def _over(heading: Heading, table: Table, width: int) -> Text:

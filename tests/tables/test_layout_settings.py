@@ -286,7 +286,7 @@ def test_the_shipped_layout_says_every_default() -> None:
     known = {f.name: f for f in fields(TableSpec) if f.name not in ("connection", "labels", "figures")}
     assert told.keys() == known.keys()
     for name, field in known.items():
-        default = field.default if field.default is not MISSING else None
+        default = field.default if field.default is not MISSING else field.default_factory()  # type: ignore[misc]
         assert told[name] == ([*default] if isinstance(default, tuple) else default), name
 
 
@@ -322,7 +322,7 @@ def test_a_layout_file_anywhere_says_what_differs(
         ("mine.yaml", "- total\n", "table=mine.yaml: must be a mapping, as conf/table/comm_cost.yaml is"),
         ("mine.yaml", "", "table=mine.yaml: must be a mapping"),
         ("mine.yaml", "title: [\n", "table=mine.yaml:2: no YAML: "),
-        ("mine.yaml", "titel: Mine\n", "table.titel: a table has no such setting (did you mean title?)"),
+        ("mine.yaml", "titel: Mine\n", "table.titel: a table has no such setting (did you mean title"),
         ("mine.yaml", "defaults: [matrx, _self_]\n", "matrx"),
         ("mine.yaml", "columns: [{quantity: total, unt: B}]\n", "table.columns.unt: a column has no such setting"),
         ("mine.yaml", "defaults: [own]\n", "a configuration file leads back to itself; look at its defaults"),

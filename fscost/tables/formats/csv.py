@@ -23,13 +23,16 @@ def _write(table: Table) -> str:
     table = table.whole or table
     deviates = [any(entry.deviation is not None for entry in table.column(i)) for i in range(len(table.columns))]
     heads = (_heads(column, is_wide) for column, is_wide in zip(table.columns, deviates, strict=True))
-    has_seeds, has_useless = (any(getattr(row, name) for row in table.rows) for name in ("seeds", "no_effect"))
-    more = ["seeds"] * has_seeds + ["no_effect"] * has_useless
+    more = [name for name in ("seeds", "no_effect", "cited") if any(getattr(row, name) for row in table.rows)]
     lines = [_line([*(name for some in heads for name in some), *more])]
     for row in table.rows:
         cells = (_cells(entry, is_wide) for entry, is_wide in zip(row.entries, deviates, strict=True))
-        lines.append(_line([*(cell for some in cells for cell in some), *(getattr(row, name) for name in more)]))
+        lines.append(_line([*(cell for some in cells for cell in some), *(_told(getattr(row, name)) for name in more)]))
     return "".join(lines)
+
+
+def _told(value: Any) -> Any:
+    return "; ".join(value) if isinstance(value, tuple) else value
 
 
 def _line(fields: Iterable[Any]) -> str:

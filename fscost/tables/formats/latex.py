@@ -239,7 +239,15 @@ def _lines(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[_Li
             for entry, writer in zip(row.entries, writers, strict=True)
         )
         end = _page_end(rules, number, layout) if layout.page == "long" else r"\\"
-        yield _Line(_rule(rules[number], len(writers), layout), tuple(cells), Raw(end))
+        rule = _rule(rules[number], len(writers), layout)
+        if row.section:
+            yield _Line(rule, (_over_all(row.section, len(writers)),), Raw(r"\\*" if layout.page == "long" else r"\\"))
+            rule = Raw("")
+        yield _Line(rule, tuple(cells), Raw(end))
+
+
+def _over_all(section: str, columns: int) -> Raw:
+    return Raw(rf"\multicolumn{{{columns}}}{{@{{}}l}}{{\emph{{{escape(section)}}}}}")
 
 
 def _rule(column: int | None, columns: int, layout: Layout) -> Raw:
@@ -286,7 +294,7 @@ def _context(table: Table) -> Mapping[str, Any]:
         "heads": list(_heads(table, writers, layout)),
         "lines": list(_lines(table, writers, layout)),
         "legend": legend(table, "Bold", "underlined"),
-        "marks": {*"".join([e.note for row in table.rows for e in row.entries] + [c.note for c in table.columns])},
+        "marks": {m.sign for row in table.rows for e in row.entries for m in e.notes} | {c.note for c in table.columns},
     }
 
 

@@ -80,5 +80,9 @@ def _dashes(width: int, column: Column) -> str:
 
 
 FORMAT = Format(
-    "markdown", ".md", escape, _context, {"entry": _entry, "line": _line, "code": _code, "comment": comment}
+    "markdown",
+    ".md",
+    escape,
+    _context,
+    {"entry": _entry, "line": _line, "code": _code, "comment": comment, "inline": lambda text: Raw(_inline(text))},
 )

@@ -1,0 +1,140 @@
+"""Rows of figures that others published, from a CSV or YAML file: what they are told apart by, and their numbers."""
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fscost.cells.measure import UNITS
+from fscost.errors import TableError, nearest
+
+_NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_VALUE = re.compile(rf"\s*({_NUMBER})\s*(?:(?:±|\+/-|\+-)\s*({_NUMBER}))?\s*(.*?)\s*")
+_WITH_UNIT = re.compile(r"(.+?)\s*\(([^()]+)\)")
+_NOTHING = ("", "-", "–", "—", "·", "n/a", "NA", "nan", "None", "null", "missing", "failed", "timed out")
+_OF_TABLES = ("no_effect", "cited", "marks")
+"""Columns of a table's own CSV that are no numbers."""
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A number as it was published, ``40.7 ± 0.2 GB``: `decimals` are the digits behind its point."""
+
+    value: float
+    decimals: int
+    spread: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class CitedRow:
+    """A row of others: its `source`, the keys it is told apart by, and numbers by the names of columns.
+
+    `place` says where it stands, for errors. seeds: over how many its numbers are, None where that is not said.
+    """
+
+    place: str
+    source: str
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, Quoted] = field(default_factory=dict)
+    seeds: int | None = None
+
+
+def read_cited(setting: Any, keys: Sequence[str], columns: Sequence[str]) -> list[CitedRow]:
+    """Return the rows of a file, or of several in a list.
+
+    `keys` can tell rows apart. `columns` are names that numbers can have, quantities and heads of the layout, besides
+    those of a table's own CSV, as ``total_payload_bytes``. Raises
+    TableError, with file and line or number of the row, for what is no such row.
+    """
+    paths = setting if isinstance(setting, list | tuple) else [setting]
+    rows = []
+    for path in paths:
+        if not isinstance(path, str) or not path:
+            raise TableError(f"table.cited={path}: must be a CSV or YAML file, or a list of them")
+        rows += [_row(place, row, keys, columns) for place, row in _rows(Path(path))]
+    return rows
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the rows of a file, each with its place."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "is no text in UTF-8"
+        raise TableError(f"table.cited={path}: cannot be read: {why}") from error
+    if path.suffix == ".csv":
+        reader = csv.DictReader(text.splitlines())
+        for row in reader:
+            if None in row or None in row.values():
+                raise TableError(f"{path}:{reader.line_num}: has more or fewer fields than the first line")
+            yield f"{path}:{reader.line_num}", row
+        return
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TableError(f"table.cited={path}: is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(found, list) or not all(isinstance(row, Mapping) for row in found):
+        raise TableError(f"table.cited={path}: must be a list of rows, as - {{source: …, method: …, total: 40.7 GB}}")
+    yield from ((f"{path}: row {number}", row) for number, row in enumerate(found, start=1))
+
+
+def _row(place: str, row: Mapping[str, Any], keys: Sequence[str], columns: Sequence[str]) -> CitedRow:
+    given = {str(name).strip(): value for name, value in row.items() if str(value).strip() not in _NOTHING}
+    if "source" not in given:
+        raise TableError(f"{place}: has no source; say where its numbers are from, as source: Li et al., 2020")
+    labels: dict[str, Any] = {}
+    numbers: dict[str, Quoted] = {}
+    for name, value in given.items():
+        if name in keys or name.startswith("fs."):
+            labels[name.removeprefix("fs.")] = _label(value)
+        elif name not in ("source", "seeds", *_OF_TABLES):
+            found = _WITH_UNIT.fullmatch(name)
+            head, unit = (found[1], found[2]) if found and found[2] in _UNITS and name not in columns else (name, "")
+            if head.removesuffix("_std") not in columns and not any(f"{known}_" in name for known in columns):
+                raise TableError(f"{place}: {name}: is no key and no column{nearest(head, [*keys, *columns])}")
+            numbers[head] = quoted(value, f"{place}: {name}", unit)
+    return CitedRow(place, str(given["source"]), labels, _with_spreads(numbers), _seeds(given.get("seeds"), place))
+
+
+_UNITS = {**UNITS, "%": 1, "s": 1, "×": 1, "x": 1}
+"""What can stand behind a number."""
+
+
+def quoted(value: Any, place: str, unit: str = "") -> Quoted:
+    """Return a number as it is written, ``91.2 ± 0.4 %`` or ``1,234 kB``; raises TableError for what is none."""
+    found = _VALUE.fullmatch(str(value))
+    if found is None or isinstance(value, bool) or (found[3] and found[3] not in _UNITS):
+        known = f"; units are {', '.join(_UNITS)}{nearest(found[3], _UNITS)}" if found else ""
+        raise TableError(f"{place}={value}: must be a number, as 40.7 MB or 91.2 ± 0.4 %{known}")
+    mantissa, _, exponent = found[1].lower().partition("e")
+    decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
+    spread = float(found[2].replace(",", "")) if found[2] else None
+    return Quoted(float(found[1].replace(",", "")), decimals, spread, found[3] or unit)
+
+
+def _with_spreads(numbers: Mapping[str, Quoted]) -> dict[str, Quoted]:
+    """Return the numbers, those that are deviations of others (``NAME_std``, as in CSV) behind them."""
+    found = {}
+    for name, number in numbers.items():
+        if not name.endswith("_std"):
+            spread = numbers.get(f"{name}_std")
+            found[name] = Quoted(number.value, number.decimals, spread.value if spread else number.spread, number.unit)
+    return found
+
+
+def _label(value: Any) -> Any:
+    text = str(value).strip()
+    return int(text.replace(",", "")) if re.fullmatch(r"\d[\d,]*", text) and not isinstance(value, bool) else value
+
+
+def _seeds(value: Any, place: str) -> int | None:
+    if value is None:
+        return None
+    if not str(value).isdecimal() or int(str(value)) < 1:
+        raise TableError(f"{place}: seeds={value}: must be a whole number of at least 1")
+    return int(str(value))
