@@ -7,6 +7,7 @@ from fscost.errors import ConfigError
 EXTRAS = {
     "train": {"torch": "torch", "sklearn": "scikit-learn"},
     "figures": {"matplotlib": "matplotlib"},
+    "statistics": {"scipy": "scipy"},
     "report": {"plotly": "plotly", "itables": "itables"},
 }
 """Extra → the modules that are imported with it, and the packages that have them."""

@@ -40,7 +40,11 @@ class TableSettings(TypedDict, total=False):
     unit: str
     precision: int
     decimals: int | None
-    best: bool
+    seeds: str
+    best: bool | str
+    test: str
+    alpha: float
+    correction: str
     second: bool
     needs_network: bool
     template: str

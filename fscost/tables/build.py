@@ -1,22 +1,22 @@
 """From the frames of cells and rounds to a table of strings, as a layout says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
 from fscost.tables.arrangement import by_quantity, in_sections, transposed
-from fscost.tables.captions import counted, no_effect_note, notes, reading, size_of_all
+from fscost.tables.captions import best_said, counted, no_effect_note, notes, reading, size_of_all
 from fscost.tables.chosen_rows import chosen
 from fscost.tables.cited import CitedRow
 from fscost.tables.cited_rows import cited_notes, with_cited
 from fscost.tables.column import ColumnSpec
-from fscost.tables.column_style import Datum, Style, emphasised, style_of, unit_for
+from fscost.tables.column_style import Datum, Style, best_by_test, emphasised, style_of, unit_for
 from fscost.tables.comparison import Comparison, Keys, baseline_of
 from fscost.tables.headings import Heads, label_of
 from fscost.tables.lines import Line, Record, Values, sizes_of
-from fscost.tables.marks import NO_EFFECT, NOT_REACHED, OUTSIDE, UNKNOWN, Mark, MarkKind, unknown
+from fscost.tables.marks import NO_EFFECT, NOT_REACHED, OUTSIDE, UNKNOWN, Mark, MarkKind, fewer, unknown
 from fscost.tables.option_values import number_of
 from fscost.tables.own_formula import formula_values, has_baseline, quantity_of, sources_of
 from fscost.tables.provenance import provenance
@@ -51,6 +51,8 @@ def build(compared: Comparison, spec: TableSpec, *, label: str, to_do: Sequence[
         rows=tuple(rows),
         to_do=tuple(to_do),
         provenance=tuple(provenance(compared.cells, command, compared.rounds)),
+        best=best_said(keys, spec),
+        spread="ci95" if spec.aggregate == "ci95" else "std",
         template=spec.template,
         page=spec.page,
     )
@@ -146,10 +148,32 @@ def _parts(
         part = _Part(column, style, own, {}, is_alone=not spec.cited)
         is_marked = not part.is_estimate
         entries = [style.entry(datum, is_marked=is_marked) for datum in own]
-        if spec.best:
-            entries = emphasised(entries, groups, style, quantity.better_of(column), with_second=spec.second)
+        entries = _best(entries, part, lines, groups, spec)
         parts.append(replace(part, entries={id(line): entry for line, entry in zip(lines, entries, strict=True)}))
     return parts
+
+
+def _best(
+    entries: list[Entry], part: "_Part", lines: Sequence[Line], groups: Sequence[Hashable], spec: TableSpec
+) -> list[Entry]:
+    """Return the entries of a column, the best emphasised as the layout has it."""
+    column, better = part.column, quantity_of(part.column).better_of(part.column)
+    if not spec.best:
+        return entries
+    if spec.judge is None or not _varies(column, lines):
+        return emphasised(entries, groups, part.style, better, with_second=spec.second)
+    samples = [
+        dict(zip((run["seed"] for run in line.runs), datum.numbers, strict=False)) if datum.values else {}
+        for line, datum in zip(lines, part.data, strict=True)
+    ]
+    return best_by_test(entries, samples, groups, better, spec.judge)
+
+
+def _varies(column: ColumnSpec, lines: Sequence[Line]) -> bool:
+    """Return whether what a column is made of may be another with other seeds: a metric, or bytes that did vary."""
+    sources = [part.of for part in sources_of(column) if part.of]
+    is_of_metric = any(part.kind is Kind.METRIC or part.waits for part in sources_of(column))
+    return is_of_metric or any(Datum(of(line, column)).varies for of in sources for line in lines)
 
 
 def _shares_unit(one: ColumnSpec, other: ColumnSpec) -> bool:
@@ -162,11 +186,20 @@ def _datum(column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpe
     is_estimate = any(_is_estimate(part, column, line) for part in sources_of(column))
     if column.formula:
         runs = _runs_behind(line, baseline if has_baseline(column) else None)
-        return Datum(formula_values(column, line, baseline, spec.aggregate), runs, is_estimate)
+        values = formula_values(column, line, baseline, spec.aggregate)
+        return Datum(values, runs, is_estimate, _fewer(line, values, quantity))
     if quantity.of is not None:
-        return Datum(quantity.of(line, column), line.ids, is_estimate, quantity.notes(line))
+        values = quantity.of(line, column)
+        notes = (*quantity.notes(line), *_fewer(line, values, quantity))
+        return Datum(values, line.ids, is_estimate, notes)
     runs = _runs_behind(line, baseline)
     return Datum(_relative(quantity, column, line, baseline, spec), runs, is_estimate)
+
+
+def _fewer(line: Line, values: Values, quantity: Quantity) -> tuple[Mark, ...]:
+    """Return the mark of a number over fewer seeds than there are to be, where it may be another with the others."""
+    may_vary = quantity.kind is Kind.METRIC or quantity.waits or Datum(values).varies
+    return (fewer(len(line.runs)),) if line.left_out and may_vary else ()
 
 
 def _runs_behind(line: Line, baseline: Line | None) -> tuple[str, ...]:
@@ -347,4 +380,7 @@ def _span(rows: Sequence[Row], number: int, length: int, keys: Keys) -> int:
 def _columns(grid: _Grid, heads: Heads, parts: Sequence[_Part]) -> Iterator[Column]:
     for value in grid.across:
         for part in parts:
-            yield heads.number(part.column, part.style, value, len(parts), is_estimate=part.is_estimate)
+            is_bolded = any(entry.emphasis for entry in part.entries.values())
+            yield heads.number(
+                part.column, part.style, value, len(parts), is_estimate=part.is_estimate, is_bolded=is_bolded
+            )

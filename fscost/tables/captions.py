@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from fscost.cells.cell import AXES
 from fscost.cells.measure import BITS, MEASURES, NETWORK, Link, Traffic
 from fscost.cells.outcome import Status
 from fscost.protocol.no_effect import WORDS, options_in, part_of
@@ -13,7 +14,7 @@ from fscost.tables.column_style import Style
 from fscost.tables.comparison import Keys
 from fscost.tables.headings import Heads, of_axis
 from fscost.tables.lines import Line, Record, bytes_columns, is_missing, is_unknown, sizes_of
-from fscost.tables.marks import DOUBTED, ESTIMATED, NO_EFFECT, SO_FAR, Mark
+from fscost.tables.marks import DOUBTED, ESTIMATED, NO_EFFECT, SO_FAR, Mark, MarkKind
 from fscost.tables.numbers import whole
 from fscost.tables.option_values import ADAPTER, RANK, VIRTUAL_TOKENS
 from fscost.tables.own_formula import quantity_of, sources_of
@@ -61,9 +62,26 @@ def _seeds(lines: Sequence[Line], rows: Sequence[Row], spec: TableSpec) -> str:
     numbers = counts_of(lines)
     if numbers == [1]:
         return "one seed"
-    if spec.aggregate == "mean_std" and any(entry.spread for row in rows for entry in row.entries):
-        return f"mean ± sample standard deviation over {number_of(numbers)}"
+    entries = [entry for row in rows if not row.cited for entry in row.entries]
+    if any(entry.spread or entry.bounds for entry in entries) and spec.aggregate in _SPREADS:
+        return f"{_SPREADS[spec.aggregate]} over {number_of(numbers)}"
     return f"{'median' if spec.aggregate == 'median' else 'mean'} over {number_of(numbers)}"
+
+
+_SPREADS = {
+    "mean_std": "mean ± sample standard deviation",
+    "ci95": "mean ± half of the 95 % confidence interval (Student's t)",
+    "min_max": "mean (least–largest)",
+}
+
+
+def best_said(keys: Keys, spec: TableSpec) -> str:
+    """Return what is emphasised, and among what: ``best of those with the same model and clients``."""
+    along = {spec.compare, *keys.extra} - {*keys.settings}
+    same = [spec.label(key).lower() if key in AXES else spec.label(key) for key in keys.of_lines if key not in along]
+    *first, last = same or [""]
+    among = f"those with the same {', '.join(first)}{' and ' if first else ''}{last}" if same else "its column"
+    return f"best of {among}" + (f", and what is not significantly worse ({spec.judge})" if spec.judge else "")
 
 
 # --- how to read it -------------------------------------------------------------------------------
@@ -200,6 +218,8 @@ def notes(
         found = dict.fromkeys(run.get("implausible") for line in lines for run in line.runs)
         doubts = dict.fromkeys(doubt for text in found if isinstance(text, str) for doubt in text.split("; "))
         yield Note(DOUBTED.sign, f"{DOUBTED.meaning}: {'; '.join(doubts)}")
+    for mark in sorted((mark for mark in behind if mark and mark.kind is MarkKind.FEWER), key=str):
+        yield Note(mark.sign, mark.meaning)
     if ESTIMATED in behind:
         why = [*(_ESTIMATES[form] for form in closed_form), *_estimates(lines, specs)]
         yield Note(ESTIMATED.sign, f"{ESTIMATED.meaning}: {'; '.join(why)}")

@@ -13,10 +13,14 @@ from fscost.tables.marks import ESTIMATED, UNKNOWN, Mark, MarkKind
 from fscost.tables.numbers import Number, counted, deviation_of
 from fscost.tables.own_formula import sources_of
 from fscost.tables.quantity import Kind, Quantity
+from fscost.tables.significance import Judge, Sample, half_width
 from fscost.tables.table import Emphasis, Entry
 
 TIED = 0.01
 """Estimates of network bytes, and times of them, that differ by less are alike: their error is 0.8 %."""
+
+_ESTIMATED_DIGITS = 3
+"""How many significant digits of such estimates are printed: with an error of 0.8 % a fourth means nothing."""
 
 _LEAST = 0.1
 """An automatic unit is the largest one in which the smallest number of a column is not below this."""
@@ -50,6 +54,12 @@ class Datum:
         """The sample standard deviation over seeds, None for fewer than two."""
         return deviation_of(self.numbers)
 
+    def spread(self, aggregate: str) -> float | None:
+        """Return what stands behind ±: the deviation, or half of a confidence interval; None for others."""
+        if aggregate == "ci95":
+            return half_width(self.numbers)
+        return self.deviation if aggregate == "mean_std" else None
+
     @cached_property
     def varies(self) -> bool:
         """Whether seeds differ; rounding in a sum is no difference."""
@@ -60,7 +70,8 @@ class Datum:
 class Style:
     """How the numbers of one column are printed: `scale` is how many base units are one of `unit`.
 
-    What differs by less than `tolerance`, relative to how far the better one is from `tied_from`, is no better.
+    What differs by less than `tolerance`, relative to how far the better one is from `tied_from`, is no better. No more
+    than `digits` significant ones are known.
     """
 
     quantity: Quantity
@@ -71,6 +82,7 @@ class Style:
     with_deviation: bool
     tolerance: float = 0.0
     tied_from: float = 0.0
+    digits: int | None = None
 
     def entry(self, datum: Datum, *, is_marked: bool) -> Entry:
         """Return the entry of a datum; `is_marked` says that estimates have a mark behind them."""
@@ -80,21 +92,33 @@ class Style:
         if value is None:
             return Entry(mark=UNKNOWN, runs=datum.runs)
         notes = (ESTIMATED,) if is_marked and datum.is_estimate else ()
-        number = self.number(value, deviation)
-        return Entry("", value, number, deviation=deviation, notes=(*notes, *datum.notes), runs=datum.runs)
+        bounds = (min(datum.numbers), max(datum.numbers)) if self.aggregate == "min_max" and datum.varies else None
+        number = self.number(value, deviation, bounds)
+        return Entry(
+            "", value, number, deviation=deviation, bounds=bounds, notes=(*notes, *datum.notes), runs=datum.runs
+        )
 
     def _deviation(self, datum: Datum) -> float | None:
-        spread = datum.deviation
+        spread = datum.spread(self.aggregate)
         if not self.with_deviation or spread is None:
             return None
         is_invisible = round(spread / self.scale, self.decimals) == 0
         return None if is_invisible and self.quantity.kind in (Kind.BYTES, Kind.SECONDS) else spread
 
-    def number(self, value: float, deviation: float | None = None) -> Number:
-        """Return a number of the column, in base units, as it is printed."""
+    def number(self, value: float, deviation: float | None = None, bounds: tuple[float, float] | None = None) -> Number:
+        """Return a number of the column, in base units, as it is printed, with what stands behind it."""
         make = counted if self.quantity.kind is Kind.BYTES else Number
         spread = None if deviation is None else deviation / self.scale
-        return replace(make(value / self.scale, self.decimals, spread, self.unit), suffix=self.quantity.suffix)
+        low_high = None if bounds is None else (bounds[0] / self.scale, bounds[1] / self.scale)
+        shown, decimals = self._known(value / self.scale)
+        return replace(make(shown, decimals, spread, self.unit), suffix=self.quantity.suffix, bounds=low_high)
+
+    def _known(self, value: float) -> tuple[float, int]:
+        """Return a number with its decimals; of an estimate no more digits than its error leaves."""
+        if self.digits is None or not value or not math.isfinite(value):
+            return value, self.decimals
+        decimals = self.digits - 1 - math.floor(math.log10(abs(value)))
+        return round(value, decimals), max(0, min(self.decimals, decimals))
 
 
 def style_of(
@@ -112,7 +136,10 @@ def style_of(
     )
     tied_from = 100.0 if quantity.kind is Kind.PERCENT else 0.0  # what is left of the bytes is the estimate
     tolerance = TIED if is_estimate else 0.0
-    return Style(quantity, unit, scale, decimals, aggregate, varies and aggregate == "mean_std", tolerance, tied_from)
+    with_deviation = varies and aggregate in ("mean_std", "ci95")
+    is_capped = is_estimate and column.decimals is None and quantity.kind is not Kind.PERCENT
+    digits = _ESTIMATED_DIGITS if is_capped else None
+    return Style(quantity, unit, scale, decimals, aggregate, with_deviation, tolerance, tied_from, digits)
 
 
 def _scale(column: ColumnSpec, quantity: Quantity, unit: str) -> float:
@@ -171,11 +198,34 @@ def emphasised(
     return [replace(entry, emphasis=found.get(number, "")) for number, entry in enumerate(entries)]
 
 
+def best_by_test(
+    entries: Sequence[Entry],
+    samples: Sequence[Sample],
+    groups: Sequence[Hashable],
+    better: str,
+    judge: Judge,
+) -> list[Entry]:
+    """Return the entries, of each group those emphasised that a test over seeds does not tell from the best mean.
+
+    `samples` are their numbers by seed. Where all are alike, or one is not known or of a single seed, none is the best.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for number, group in enumerate(groups):
+        members.setdefault(group, []).append(number)
+    found: dict[int, Emphasis] = {}
+    for own in (own for own in members.values() if better and all(samples[n] for n in own)):
+        is_best = judge.best([samples[n] for n in own], better)
+        if is_best and not all(is_best):
+            found |= {n: "best" for n, best in zip(own, is_best, strict=True) if best}
+    return [replace(entry, emphasis=found.get(number, "")) for number, entry in enumerate(entries)]
+
+
 def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_second: bool) -> dict[int, Emphasis]:
     if any(entry.mark and entry.mark.kind is not MarkKind.NOT_REACHED for entry in group.values()):
         return {}
     numbers = {n: entry.number for n, entry in group.items() if entry.number}
-    values = _with_ties(numbers, style, better)
+    known = {n: entry.value / style.scale for n, entry in group.items() if entry.number}
+    values = _with_ties(numbers, known, style, better)
     ranks = sorted(set(values.values()), reverse=better == "higher")
     if len(ranks) + (len(numbers) < len(group)) < 2:
         return {}
@@ -185,13 +235,18 @@ def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_sec
     return {n: names[value] for n, value in values.items() if value in names}
 
 
-def _with_ties(numbers: Mapping[int, Number], style: Style, better: str) -> dict[int, float]:
-    """Return the numbers as they are printed; what differs from the best by no more than the tolerance is the best."""
+def _with_ties(
+    numbers: Mapping[int, Number], known: Mapping[int, float], style: Style, better: str
+) -> dict[int, float]:
+    """Return the numbers as they are printed; what differs from the best by no more than the tolerance is the best.
+
+    `known` are the same numbers with all their digits.
+    """
     values = {n: number.rounded for n, number in numbers.items()}
     if not values or not style.tolerance:
         return values
     best = max if better == "higher" else min
     first = best(values.values())
-    top = best(number.value for number in numbers.values())  # with two decimals, 1 % is a matter of rounding
+    top = best(known.values())  # with two decimals, 1 % is a matter of rounding
     alike = style.tolerance * abs(top - style.tied_from)
-    return {n: first if abs(numbers[n].value - top) <= alike else value for n, value in values.items()}
+    return {n: first if abs(known[n] - top) <= alike else value for n, value in values.items()}

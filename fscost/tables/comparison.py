@@ -25,7 +25,8 @@ class Keys:
     options that vary, a part of `rows`. settings: those options that stay the same
     among lines that are compared.
     constant: axes that are the same everywhere and not shown, with their value. if_varying: those of `rows` that are to
-    stand only where they vary, which is not known of `params` before there are lines.
+    stand only where they vary, which is not known of `params` before there are lines. any_seeds: lines of unequal seeds
+    are compared.
     """
 
     rows: tuple[str, ...]
@@ -35,6 +36,7 @@ class Keys:
     settings: tuple[str, ...]
     constant: Mapping[str, Any]
     if_varying: tuple[str, ...] = ()
+    any_seeds: bool = False
 
     @property
     def of_lines(self) -> list[str]:
@@ -88,7 +90,8 @@ def keys_of(
     settings = [key for key in extra if spec.compare in varying and _is_setting(key, cells, spec.compare)]
     if_varying = ("params",) if "params?" in named else ()
     side_by_side = across[0] if across else None
-    return Keys(tuple(rows), side_by_side, spec.compare, tuple(extra), tuple(settings), constant, if_varying)
+    any_seeds = spec.seeds == "done"
+    return Keys(tuple(rows), side_by_side, spec.compare, tuple(extra), tuple(settings), constant, if_varying, any_seeds)
 
 
 def _has_twins(cells: Sequence[Record]) -> bool:
@@ -138,8 +141,11 @@ def refuse_mixture(cells: Sequence[Record], keys: Iterable[str], measures: Itera
 
 
 def has_same_seeds(line: Line, other: Line, keys: Keys) -> bool:
-    """Return whether the numbers of two lines are over the same seeds, so that they can be compared."""
-    return "seed" in keys.of_lines or line.seeds == other.seeds
+    """Return whether the numbers of two lines are over the same seeds, so that they can be compared.
+
+    Where only those that are done make a number, lines are compared all the same.
+    """
+    return "seed" in keys.of_lines or keys.any_seeds or line.seeds == other.seeds
 
 
 def _by_size(lines: Sequence[Line], *, reverse: bool) -> list[Line]:
@@ -243,7 +249,7 @@ class Comparison:
 
     def keys(self, spec: TableSpec) -> Keys:
         """Return the keys of a layout."""
-        asked = (*spec.rows, spec.sections, spec.across, spec.compare, *(row.place for row in spec.cited))
+        asked = (*spec.rows, spec.seeds, spec.sections, spec.across, spec.compare, *(row.place for row in spec.cited))
         if asked not in self._keys:
             self._keys[asked] = keys_of(self.cells, spec, [*self.extra], self._shared)
         return self._keys[asked]
@@ -255,9 +261,10 @@ class Comparison:
         """
         keys, named = self.keys(spec), spec.order != "sorted"
         refuse_mixture(self.cells, [key for key in keys.shown if key != keys.compare], measures)
-        asked = (*keys.of_lines, named)
+        asked = (*keys.of_lines, named, keys.any_seeds)
         if asked not in self._lines:
-            self._lines[asked] = lines_of(self.cells, records_of(self.rounds), keys.of_lines, named=named)
+            lines = lines_of(self.cells, records_of(self.rounds), keys.of_lines, named=named)
+            self._lines[asked] = [line.of_done() for line in lines] if keys.any_seeds else lines
         return self._lines[asked]
 
 

@@ -41,14 +41,16 @@ class Heads:
         own = self.spec.has_label(key)
         return Column(key, self.spec.label(key) if own else _KEYS.get(key, key), numeric=key in _NUMERIC)
 
-    def number(self, column: ColumnSpec, style: Style, value: Any, parts: int, *, is_estimate: bool) -> Column:
+    def number(
+        self, column: ColumnSpec, style: Style, value: Any, parts: int, *, is_estimate: bool, is_bolded: bool
+    ) -> Column:
         """Return the column of a quantity; `value` is that of the axis across, and `parts` how many share it."""
         mark = ESTIMATED if is_estimate else None
         note = mark.sign if mark else ""
         name, raw = self.name(column), self.raw(column, style)
         unit = _unit(column, style)
         group, head, unit = _in_group(column, name, unit)
-        arrow = self._arrow(column)
+        arrow = self._arrow(column, is_bolded)
         line = _long(column, name, unit)
         long = f"{line} {arrow}" if arrow else line
         if self.keys.across is None:
@@ -61,11 +63,12 @@ class Heads:
             return Column(raw, line, where, raw=raw, mark=mark, better=arrow, long=f"{where}: {long}{note}")
         return Column(raw, where, long, raw=raw, mark=mark, long=f"{long}, {where}{note}")
 
-    def _arrow(self, column: ColumnSpec) -> str:
-        """Return which way a metric is better; of bytes and times nobody asks."""
-        if not self.spec.best or quantity_of(column).kind is not Kind.METRIC:
+    def _arrow(self, column: ColumnSpec, is_bolded: bool) -> str:
+        """Return which way is better, of metrics always, and of whatever else has its best in bold."""
+        quantity = quantity_of(column)
+        if not self.spec.best or not (is_bolded or quantity.kind is Kind.METRIC):
             return ""
-        return {"higher": "↑", "lower": "↓", "": ""}[column.direction]
+        return {"higher": "↑", "lower": "↓"}.get(quantity.better_of(column), "")
 
     def raw(self, column: ColumnSpec, style: Style) -> str:
         """Return the name of the raw numbers, which no other column has."""

@@ -34,11 +34,15 @@ Values = list[float] | Mark
 
 @dataclass(frozen=True)
 class Line:
-    """The runs of one setting, one per seed; `axes` are the keys of a table, `rounds` the evaluations of each run."""
+    """The runs of one setting, one per seed; `axes` are the keys of a table, `rounds` the evaluations of each run.
+
+    `left_out` is how many others are not done, where only those that are make its numbers.
+    """
 
     axes: Mapping[str, Any]
     runs: Sequence[Record]
     rounds: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    left_out: int = 0
     _courses: dict[tuple[str, str], list[Course] | Mark] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -46,6 +50,11 @@ class Line:
         """DONE if all seeds are, else the first other status."""
         others = [run["status"] for run in self.runs if run["status"] != Status.DONE]
         return Status(others[0]) if others else Status.DONE
+
+    def of_done(self) -> "Line":
+        """Return the line of those runs alone that are done, the whole one where none is."""
+        done = [run for run in self.runs if run["status"] == Status.DONE]
+        return Line(self.axes, done, self.rounds, len(self.runs) - len(done)) if done else self
 
     @property
     def seeds(self) -> list[Any]:

@@ -25,6 +25,7 @@ class MarkKind(Enum):
     SO_FAR = auto()
     NO_EFFECT = auto()
     CITED = auto()
+    FEWER = auto()
 
 
 @dataclass(frozen=True)
@@ -101,3 +102,8 @@ def not_reached(rounds: float) -> Mark:
 def cited(number: int, source: str) -> Mark:
     """Return the mark behind the label of a row of others, ``[1]``, whose meaning is its source."""
     return Mark(MarkKind.CITED, f"[{number}]", f"cited, as its source counts, and compared with no other row: {source}")
+
+
+def fewer(seeds: int) -> Mark:
+    """Return the mark behind a number of fewer seeds than were asked for, ``[n=2]``."""
+    return Mark(MarkKind.FEWER, f"[n={seeds}]", f"over {seeds} seed{'s' * (seeds > 1)}, the others are not done")

@@ -13,7 +13,8 @@ class Number:
     """A number as it is printed, ``-1,234.50 ± 0.25``: `value` and `spread` in `unit`, each with so many `decimals`.
 
     A number that is rounded to 0 is not printed as 0 but as ``<0.01`` or ``>-0.01``. With `has_plus` what is above 0
-    has a sign too. A `suffix` stands behind the digits, as in ``3.9×``.
+    has a sign too. A `suffix` stands behind the digits, as in ``3.9×``, and `bounds`, the least and the largest of what
+    it is the mean of, in parentheses: ``91.2 (90.5–91.6)``.
     """
 
     value: Any
@@ -22,6 +23,7 @@ class Number:
     unit: str = ""
     has_plus: bool = False
     suffix: str = ""
+    bounds: tuple[float, float] | None = None
 
     @cached_property
     def digits(self) -> str:
@@ -49,9 +51,16 @@ class Number:
     def text(self) -> str:
         """The number without what stands behind ±."""
         if self.is_exact or not math.isfinite(self.value):
-            return self.sign + self.digits + self.suffix
+            return self.sign + self.digits + self.suffix + self._range
         least = f"{10**-self.decimals:.{self.decimals}f}{self.suffix}"
         return f"<{least}" if self.value > 0 else f">-{least}"
+
+    @property
+    def _range(self) -> str:
+        if self.bounds is None:
+            return ""
+        low, high = (Number(bound, self.decimals).text for bound in self.bounds)
+        return f" ({low}–{high})"
 
     @cached_property
     def spread_text(self) -> str:

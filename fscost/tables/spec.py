@@ -11,6 +11,7 @@ from fscost.cells.cell import AXES, Cell
 from fscost.cells.measure import MEASURES, NETWORK, UNITS, Link, Traffic
 from fscost.cells.metric import DIRECTIONS
 from fscost.errors import TableError, nearest
+from fscost.extras import check_extra
 from fscost.protocol import fs_options
 from fscost.tables.cited import CitedRow, read_cited
 from fscost.tables.column import ALL, ColumnFormula, ColumnSpec, is_whole, one_of
@@ -19,6 +20,7 @@ from fscost.tables.network_model import FOR_EXAMPLE, Connection
 from fscost.tables.option_values import ADAPTER, RANK, VIRTUAL_TOKENS, as_written, shown_options
 from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantities import QUANTITIES, comparable
+from fscost.tables.significance import CORRECTIONS, TESTS, Judge
 from fscost.tables.table import PAGES, Page
 
 LAYOUTS = ("cells", "audit", "published")
@@ -33,8 +35,14 @@ KEYS = (*SIDES, "params", "engine", "framework", "protocol", "fs_commit")
 _OF_COLUMNS = ("quantity", "head", "of", "formula", "if_varying", "logged")
 """Settings that a table has for no column but that which has them."""
 
-AGGREGATES = ("mean_std", "mean", "median")
-"""How seeds become one number: mean ± sample standard deviation, or only a mean or median."""
+AGGREGATES = ("mean_std", "ci95", "min_max", "mean", "median")
+"""How seeds become one number: mean ± sample standard deviation, mean ± half of the 95 % confidence interval, mean with
+the least and the largest, or only a mean or median."""
+
+SEEDS = ("all", "done")
+"""Which seeds make a number: all of them, so that one that is missing is told in its place, or those that are done."""
+
+SIGNIFICANT = "significant"
 
 
 ABOVE = ("axis", "quantity")
@@ -136,7 +144,11 @@ class TableSpec:
     unit: str = "auto"
     precision: int = 3
     decimals: int | None = None
-    best: bool = True
+    seeds: str = "all"
+    best: bool | str = True
+    test: str = "welch"
+    alpha: float = 0.05
+    correction: str = "holm"
     second: bool = False
     needs_network: bool = False
     template: str = "table"
@@ -150,6 +162,8 @@ class TableSpec:
         one_of("aggregate", self.aggregate, AGGREGATES)
         one_of("page", self.page, PAGES)
         one_of("above", self.above, ABOVE)
+        one_of("seeds", self.seeds, SEEDS)
+        self._check_statistics()
         self._check_types()
         self._check_keys()
         self._check_order()
@@ -161,13 +175,33 @@ class TableSpec:
         for key in ("name", "template", "title", "order", "compare"):
             if not isinstance(getattr(self, key), str):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be text")
-        for key in ("best", "second", "needs_network", "transpose"):
+        for key in ("second", "needs_network", "transpose"):
             if not isinstance(getattr(self, key), bool):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be true or false")
         if not isinstance(self.only, Mapping):
             raise TableError(f"table.only={self.only}: must be a mapping, as table.only.method=[fedavg,fedprox]")
         if not isinstance(self.labels, Mapping):
             raise TableError(f"table.labels={self.labels}: must be a mapping, as {{mlp_s: MLP-16}}")
+
+    def _check_statistics(self) -> None:
+        one_of("test", self.test, TESTS)
+        one_of("correction", self.correction, CORRECTIONS)
+        if not isinstance(self.best, bool) and self.best != SIGNIFICANT:
+            raise TableError(f"table.best={self.best}: must be true, false or {SIGNIFICANT}")
+        if isinstance(self.alpha, bool) or not isinstance(self.alpha, int | float) or not 0 < self.alpha < 1:
+            raise TableError(f"table.alpha={self.alpha}: must be a number between 0 and 1, as 0.05")
+        if self.best == SIGNIFICANT and (self.second or self.aggregate == "median"):
+            other = "second=true" if self.second else "aggregate=median"
+            raise TableError(f"table.{other}: tests tell means apart, and no second; leave it or best=significant out")
+        if self.best == SIGNIFICANT:
+            check_extra("statistics", f"table.best={SIGNIFICANT}", "table.best=true needs no test")
+        if self.aggregate == "ci95":
+            check_extra("statistics", "table.aggregate=ci95", "table.aggregate=mean_std needs no quantile")
+
+    @property
+    def judge(self) -> Judge | None:
+        """The test that tells which numbers are the best, None where they are compared as they are printed."""
+        return Judge(self.test, self.alpha, self.correction) if self.best == SIGNIFICANT else None
 
     def _check_lists(self) -> None:
         for key in ("rows", "columns", "figures"):

@@ -79,8 +79,8 @@ class Entry:
     label: the text of a label. value: what a label stands for, or the number, unrounded and in base units (bytes,
     seconds, the metric as logged); None where there is none. number: how the value is printed, and the deviation behind
     ±; of a label that is a count too. mark: what stands instead of a number that is not there: missing, failed, …
-    span: over how many rows it stands (0 = covered from above). deviation: what is behind ±, like `value`. notes: marks
-    behind the number. runs: the cells that it comes from.
+    span: over how many rows it stands (0 = covered from above). deviation: what is behind ±, like `value`. bounds: the
+    least and the largest of the seeds. notes: marks behind the number. runs: the cells that it comes from.
     """
 
     label: str = ""
@@ -89,6 +89,7 @@ class Entry:
     mark: Mark | None = None
     span: int = 1
     deviation: float | None = None
+    bounds: tuple[float, float] | None = None
     emphasis: Emphasis = ""
     notes: tuple[Mark, ...] = ()
     runs: tuple[str, ...] = ()
@@ -164,7 +165,7 @@ class Table:
 
     `reading` are sentences that say how to read it, `to_do` commands that would compute what is missing, `provenance`
     lines for a comment in the file. `whole` is the table with the columns that left as they are the same in all rows,
-    None where none did.
+    None where none did. `best` says what is emphasised, `spread` what raw numbers behind ± are called (``total_std``).
     """
 
     label: str
@@ -179,6 +180,8 @@ class Table:
     template: str = "table"
     page: Page = "auto"
     whole: "Table | None" = None
+    best: str = "best of its group"
+    spread: str = "std"
 
     @property
     def caption(self) -> str:
@@ -214,6 +217,18 @@ class Table:
     def column(self, number: int) -> Iterator[Entry]:
         """Yield the entries of one column, from the top; counted from 0."""
         return (row.entries[number] for row in self.rows)
+
+    def beside(self, number: int) -> dict[str, list[float | None]]:
+        """Return what raw numbers of a column have beside them, by the end of its name: ±, least and largest."""
+        entries = [*self.column(number)]
+        deviations = {self.spread: [entry.deviation for entry in entries]}
+        bounds = {
+            name: [entry.bounds[which] if entry.bounds else None for entry in entries]
+            for which, name in enumerate(("min", "max"))
+        }
+        return {
+            name: values for name, values in (deviations | bounds).items() if any(value is not None for value in values)
+        }
 
     def to_text(self) -> str:
         """Return the table as plain text, aligned with blanks, numbers with their unit and digits."""

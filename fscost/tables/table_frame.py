@@ -19,8 +19,7 @@ def frame_of(table: Table) -> pd.DataFrame:
         entries, name = [*table.column(number)], column.raw or column.key
         values = [entry.value if column.is_number else _label(entry) for entry in entries]
         columns[name] = _typed([*map(_whole, values)] if "bytes" in name else values)
-        if any(entry.deviation is not None for entry in entries):
-            columns[f"{name}_std"] = _typed([entry.deviation for entry in entries])
+        columns |= {f"{name}_{end}": _typed(values) for end, values in table.beside(number).items()}
     for name in ("seeds", "no_effect", "cited"):
         if any(values := [getattr(row, name) for row in table.rows]):
             columns[name] = _typed(["; ".join(v) if isinstance(v, tuple) else v for v in values])

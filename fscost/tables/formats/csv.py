@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fscost.tables.formats.format import Format
-from fscost.tables.table import Column, Entry, Table
+from fscost.tables.table import Table
 
 _EXACT = 2**53  # beyond it not every float is a whole number's own
 
@@ -21,14 +21,19 @@ _EXACT = 2**53  # beyond it not every float is a whole number's own
 def _write(table: Table) -> str:
     """Return the table as CSV; a column whose numbers deviate has another behind it, ``<name>_std``."""
     table = table.whole or table
-    deviates = [any(entry.deviation is not None for entry in table.column(i)) for i in range(len(table.columns))]
-    heads = (_heads(column, is_wide) for column, is_wide in zip(table.columns, deviates, strict=True))
     more = [name for name in ("seeds", "no_effect", "cited") if any(getattr(row, name) for row in table.rows)]
-    lines = [_line([*(name for some in heads for name in some), *more])]
-    for row in table.rows:
-        cells = (_cells(entry, is_wide) for entry, is_wide in zip(row.entries, deviates, strict=True))
-        lines.append(_line([*(cell for some in cells for cell in some), *(_told(getattr(row, name)) for name in more)]))
-    return "".join(lines)
+    columns = [own for number in range(len(table.columns)) for own in _columns(table, number)]
+    columns += [(name, [_told(getattr(row, name)) for row in table.rows]) for name in more]
+    lines = [[name for name, _ in columns], *zip(*(values for _, values in columns), strict=True)]
+    return "".join(map(_line, lines if table.rows else lines[:1]))
+
+
+def _columns(table: Table, number: int) -> Iterator[tuple[str, list[Any]]]:
+    """Yield a column by its name, and those of what its numbers have beside them."""
+    name = table.columns[number].raw or table.columns[number].key
+    yield name, [entry.text if entry.value is None else _number(entry.value) for entry in table.column(number)]
+    for end, values in table.beside(number).items():
+        yield f"{name}_{end}", ["" if value is None else _number(value) for value in values]
 
 
 def _told(value: Any) -> Any:
@@ -39,18 +44,6 @@ def _line(fields: Iterable[Any]) -> str:
     file = io.StringIO(newline="")
     csv.writer(file, lineterminator="\r\n").writerow(fields)  # so that a carriage return in a name is quoted too
     return re.sub("[\ud800-\udfff]", "\ufffd", file.getvalue().removesuffix("\r\n")) + "\n"
-
-
-def _heads(column: Column, with_deviation: bool) -> Iterator[str]:
-    yield column.raw or column.key
-    if with_deviation:
-        yield f"{column.raw or column.key}_std"
-
-
-def _cells(entry: Entry, with_deviation: bool) -> Iterator[Any]:
-    yield entry.text if entry.value is None else _number(entry.value)
-    if with_deviation:
-        yield "" if entry.deviation is None else _number(entry.deviation)
 
 
 def _number(value: Any) -> Any:

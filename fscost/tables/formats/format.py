@@ -45,5 +45,5 @@ def comment(text: str) -> Raw:
 def legend(table: Table, best: str, second: str) -> str:
     """Return the sentence that says how the best numbers of a group and the second best look, empty if none do."""
     used = {entry.emphasis for row in table.rows for entry in row.entries}
-    meaning = {"best": f"{best}: best of its group", "second": f"{second}: second best"}
+    meaning = {"best": f"{best}: {table.best}", "second": f"{second}: second best"}
     return "; ".join(text for emphasis, text in meaning.items() if emphasis in used) + "." * bool(used - {""})

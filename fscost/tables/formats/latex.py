@@ -62,7 +62,7 @@ class _Digits:
 def _digits_of(entry: Entry, column: Column) -> _Digits | None:
     """Return the digits of an entry, None for a label, a mark, and what siunitx might print otherwise than it is."""
     number = entry.number
-    if number is None or entry.mark or not column.numeric or not number.is_exact:
+    if number is None or entry.mark or not column.numeric or not number.is_exact or number.bounds:
         return None
     spread = _Digits.of(number.spread_text) if number.spread_text else None
     return replace(_Digits.of(number.digits, number.sign, spread), suffix=escape(number.suffix))

@@ -36,19 +36,33 @@ def columns_of(table: Table, parts: Callable[[Entry], Parts]) -> list[list[str]]
 def _aligned(entries: Sequence[Entry], column: Column, parts: Callable[[Entry], Parts]) -> list[str]:
     written = [parts(entry) for entry in entries]
     spread = widest(part.spread for part in written)
-    pairs = [(part.text, _behind(part, spread)) for part in written]
+    places = max((_places(entry) for entry in entries), default=0)
+    gaps = [places - _places(entry) if column.numeric and entry.number else 0 for entry in entries]
+    pairs = [(part.text, _behind(part, spread, gap)) for part, gap in zip(written, gaps, strict=True)]
     if not column.numeric:
         return ["".join(pair) for pair in pairs]
-    numbers = [pair for entry, pair in zip(entries, pairs, strict=True) if not entry.mark]
-    left, right = widest(text for text, _ in numbers), widest(behind for _, behind in numbers)
+    numbers = [(*pair, gap) for entry, pair, gap in zip(entries, pairs, gaps, strict=True) if not entry.mark]
+    left = max((cell_len(text) + gap for text, _, gap in numbers), default=0)
+    right = max((cell_len(behind) - gap for _, behind, gap in numbers), default=0)
     return [
-        text + behind if entry.mark else fill(text, left, at_right=True) + fill(behind, right)
-        for entry, (text, behind) in zip(entries, pairs, strict=True)
+        text + behind if entry.mark else fill(text, left - gap, at_right=True) + fill(behind, right + gap)
+        for entry, (text, behind), gap in zip(entries, pairs, gaps, strict=True)
     ]
 
 
-def _behind(part: Parts, width: int) -> str:
-    return (f" ± {fill(part.spread, width, at_right=True)}" if part.spread else "") + part.end
+def _places(entry: Entry) -> int:
+    """Return how much room what stands behind the last digit before the decimal point takes."""
+    number = entry.number
+    if number is None or entry.mark or number.bounds or number.suffix or not number.decimals:
+        return 0
+    return 1 + number.decimals
+
+
+def _behind(part: Parts, width: int, gap: int) -> str:
+    """Return what stands behind a number; a `gap` is the room of decimals that it lacks, so that points are aligned."""
+    if not part.spread:
+        return part.end + " " * gap
+    return f"{' ' * gap} ± {fill(part.spread, width, at_right=True)}{part.end}"
 
 
 def padded(texts: Iterable[str], widths: Sequence[int], table: Table) -> list[Raw]:
