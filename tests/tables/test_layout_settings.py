@@ -96,7 +96,7 @@ def test_an_option_stands_where_it_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("columns", [["total"], ["uplink", "total"]])
 def test_an_axis_across(paper: Path, columns: list[str]) -> None:
-    table = table_of(paper, rows=["model", "method"], across="clients", columns=columns, unit="B")
+    table = table_of(paper, rows=["model", "method"], across="clients", columns=columns, unit="B", best=False)
     assert [column.raw for column in table.columns[2:]] == [
         f"{column}_payload_bytes_clients_{clients}" for clients in CLIENTS for column in columns
     ]
@@ -146,7 +146,7 @@ def test_order_by_size_and_what_the_first_is(here: Path, fscost: Table, order: s
 
 def test_ratio_and_saving_against_a_named_baseline(paper: Path) -> None:
     table = table_of(paper, columns=["total", "ratio", "saving"], baseline="fedprox")
-    assert [column.full_head for column in table.columns[4:]] == ["vs fedprox", "Saved (%)"]
+    assert [column.full_head for column in table.columns[4:]] == ["vs fedprox ↓", "Saved (%) ↑"]
     ratios, savings = entries(table, "ratio"), entries(table, "saving")
     for row, entry in ratios.items():
         model, clients, method = row.split()
@@ -191,8 +191,8 @@ def test_shares_of_bytes_and_directions(paper: Path) -> None:
         assert found["part"].value == pytest.approx(100 * sent(run, "training") / sent(run, *TYPES), rel=1e-12)
         assert found["eval"].text == f"{sent(run, 'evaluation') / 2**30:.5f}"
     heads = [column.full_head for column in table.columns[4:]]
-    assert heads[:3] == ["Total, training (MB)", "Total uplink (MB)", "Total downlink (MB)"]
-    assert heads[-2:] == ["All (MB)", "Testing (GiB)"]
+    assert heads[:3] == ["Total, training (MB) ↓", "Total uplink (MB) ↓", "Total downlink (MB)"]  # which is never best
+    assert heads[-2:] == ["All (MB) ↓", "Testing (GiB)"]
 
 
 def test_what_clients_send_each_other_is_in_the_total_and_in_neither_direction(tmp_path: Path) -> None:
@@ -214,7 +214,9 @@ def test_what_clients_send_each_other_is_in_the_total_and_in_neither_direction(t
     ],  # 0.09998 MiB is too little
 )
 def test_one_unit_for_both_directions_and_one_for_totals(paper: Path, unit: str, shares: str, total: str) -> None:
-    table = table_of(paper, columns=["uplink", "downlink", "total", "total_uplink", "total_downlink"], unit=unit)
+    table = table_of(
+        paper, columns=["uplink", "downlink", "total", "total_uplink", "total_downlink"], unit=unit, best=False
+    )
     per = f"Per client and round ({shares})"
     assert [column.top for column in table.columns[3:5]] == [per, per]
     assert [column.full_head for column in table.columns[5:]] == [

@@ -1,5 +1,6 @@
 """Several seeds become one number only where they mean the same, and how is said."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -192,9 +193,15 @@ def test_what_is_read_at_two_places_under_one_seed_is_told_apart(here: Path, fsc
 
 def test_copies_of_one_run_are_no_two_seeds(two: Path, here: Path, fscost: Callable[..., Result]) -> None:
     shutil.copytree(two, here / "copy")
-    refused = fscost("table", str(two), "copy")
+    shown = rows_of(fscost("table", str(two), "copy", "--format", "csv").out)
+    assert [(row["sweep"], row["method"], row["seeds"]) for row in shown] == [
+        (sweep, method, "1") for sweep in ("two", "copy") for method in ("fedavg", "fedper")
+    ]
+    shutil.copytree(two, here / "store" / "one")
+    shutil.copytree(two, here / "store" / "other")
+    refused = fscost("table", "store")
     assert refused.code == 2
-    assert "there are two runs, both " in refused.err
+    assert re.search(r"\w+ and \w+-2 are runs of the same cell; select one folder, or name each as a \+ b", refused.err)
 
 
 @pytest.mark.parametrize("layout", [{"rows": ["seed", "model", "clients", "method"]}, {"across": "seed"}])
