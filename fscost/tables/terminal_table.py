@@ -134,20 +134,17 @@ def _block(table: Table, columns: Sequence[Sequence[str]], widths: Sequence[int]
     )
     yield _grid(widths, [[Text(head, "bold") for head in heads]], vertical="bottom")
     yield Text(GAP.join("-" * width for width in widths), "dim")
-    first = 0
-    for section, count in _sections(table):
-        if section:
-            yield from [Text()] * bool(first)
+    for numbers in _sections(table):
+        if section := table.rows[numbers.start].section if numbers else "":
+            yield from [Text()] * bool(numbers.start)
             yield Text(clean(section), "italic")
-        yield _grid(widths, [*_rows(table, columns, widths)][first : first + count])
-        first += count
+        yield _grid(widths, _rows(table, columns, widths, numbers))
 
 
-def _sections(table: Table) -> Iterator[tuple[str, int]]:
-    """Yield each section with the number of its rows; a table without is one without a name."""
+def _sections(table: Table) -> Iterator[range]:
+    """Yield the numbers of the rows of each section; a table without is one."""
     starts = [0, *(number for number, row in enumerate(table.rows) if row.section and number), len(table.rows)]
-    for start, end in zip(starts, starts[1:], strict=False):
-        yield table.rows[start].section if table.rows else "", end - start
+    return (range(start, end) for start, end in zip(starts, starts[1:], strict=False))
 
 
 def _over(heading: Heading, table: Table, width: int) -> Text:
@@ -158,9 +155,12 @@ def _over(heading: Heading, table: Table, width: int) -> Text:
     return Text(clean(heading.text), "bold", justify="right" if is_lone else "center")
 
 
-def _rows(table: Table, columns: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[list[Text]]:
-    for number, row in enumerate(table.rows):
-        if number and row.rule == 0 and is_grouped(table):
+def _rows(
+    table: Table, columns: Sequence[Sequence[str]], widths: Sequence[int], numbers: range
+) -> Iterator[list[Text]]:
+    for number in numbers:
+        row = table.rows[number]
+        if number > numbers.start and row.rule == 0 and is_grouped(table):
             yield []
         yield [
             _styled(fill(texts[number], width, column.numeric), entry)
