@@ -99,7 +99,7 @@ def asked(fscost: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Cal
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("fscost -m method=fedavg,fedp", ["method=fedavg,fedper", "method=fedavg,fedprox"]),
+        ("fscost -m method=fedavg,fedpr", ["method=fedavg,fedproto", "method=fedavg,fedprox"]),
         ("fscost +sweeps=qu", ["+sweeps=quantization", "+sweeps=quickstart"]),
         ("fscost plot a", ["accuracy ", "audit ", "adapter=", "alpha="]),
         ("fscost net", ["network."]),
