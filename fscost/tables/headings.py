@@ -6,6 +6,7 @@ from typing import Any
 
 from fscost.cells.measure import Traffic
 from fscost.cells.metric import metric_text, metric_title
+from fscost.protocol.fs_options import SIZES
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Style
 from fscost.tables.comparison import Keys
@@ -37,9 +38,10 @@ class Heads:
         self.baseline = _value(keys.compare, values.pop(), spec) if is_one else ""
 
     def key(self, key: str) -> Column:
-        """Return the column of a row key; an option is called by its label, else by its name."""
+        """Return the column of a row key; an option is called by its label, or by its name, as a size is."""
         own = self.spec.has_label(key)
-        return Column(key, self.spec.label(key) if own else _KEYS.get(key, key), numeric=key in _NUMERIC)
+        name = _KEYS.get(key, key.removeprefix(f"{SIZES}."))
+        return Column(key, self.spec.label(key) if own else name, numeric=key in _NUMERIC)
 
     def number(
         self, column: ColumnSpec, style: Style, value: Any, parts: int, *, is_estimate: bool, is_bolded: bool

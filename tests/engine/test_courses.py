@@ -1,6 +1,7 @@
 """Courses that are data: the shipped ones by pocket calculator, FedAvg as it is built in, and what is refused."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from fscost.errors import ConfigError
 from fscost.plan.course_file import with_course
 from fscost.protocol import fs_options
 from fscost.resources import conf
-from tests.conftest import cell_of
+from tests.conftest import Result, cell_of
 from tests.engine.test_estimate import estimated
 
 MISTRAL = ("model=mistral_7b_lora", "data=samples")
@@ -317,3 +318,14 @@ def test_a_size_that_another_course_has_may_stand_beside(tmp_path: Path) -> None
     assert cell.get("course.sizes") == {"public": 10, "classes": 10}
     assert cell_of("engine=estimate", "method=fedmd", "fs.course.sizes.public=10").id == cell.id
     assert cell_of("engine=estimate", "method=fedavg", "sizes.seeds=1024").id == cell_of("engine=estimate").id
+
+
+@pytest.mark.pipeline
+def test_sizes_are_columns_by_their_labels_and_names(fscost: Callable[..., Result], tmp_path: Path) -> None:
+    text = "sizes: {a: 1, rank: 2}\n" + message("tensors: {x: [a, rank]}")
+    words = ("-m", "engine=estimate", "method=spec", written(tmp_path, text), "model=lr")
+    done = fscost(*words, "sizes.a=1,2", "sizes.rank=[3,4],5", f"store={tmp_path / 'runs'}", f"out={tmp_path}")
+    assert re.search(r"^Model +Clients +a +Rank +Method", done.out, re.M), done.out + done.err
+    assert "[3, 4]" in done.out
+    rows = fscost("table", f"{tmp_path / 'runs'}", "table.rows=[sizes.a,sizes.rank]", "--format", "markdown").out
+    assert re.search(r"^\| *a *\| *Rank *\|", rows, re.M), rows

@@ -30,11 +30,15 @@ _NO_NAMES = ("spec", "online", "sharelocal")
 """A model of any name, and ways of simulating FedAvg."""
 
 
+_SIZES = {"splitfed": ("sizes.cut=1", "sizes.client_params=1")}
+"""What has no default."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("group", ["method", "model"])
 def test_an_options_name_is_read_back_from_its_configuration(group: str) -> None:
     for option in (file.stem for file in (conf() / group).glob("*.yaml") if file.stem not in _NO_NAMES):
-        cell = cell_of(f"{group}={option}")
+        cell = cell_of(f"{group}={option}", *_SIZES.get(option, ()))
         rank = cell.get("model.spec.lora_rank") if group == "model" else None
         assert cell.axes[group] == (f"{option}_r{rank}" if rank else option)
 
