@@ -42,6 +42,8 @@ def cell_from(config: Tree, parsed: list[Override], engine: str, protocol: str, 
         file = _file_leaves(str(path), options)
         flat = {**options.deviating, **file, **{name: flat[name] for name in _named(config, parsed, flat, file)}}
     flat = with_course(flat, resolved(config, "sizes"))
+    if engine_kind(engine).has_interpreter and (course := flat.get("course.spec")):
+        raise ConfigError(f"method={course['name']}: is a course, which nothing trains; engine=estimate counts it")
     _check_all(flat, options, config, parsed)
     if not engine_kind(engine).trains and is_language_model(flat.get("model.type")):
         flat = _by_its_sizes(flat)
