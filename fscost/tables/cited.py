@@ -68,7 +68,8 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         why = getattr(error, "strerror", None) or "is no text in UTF-8"
         raise TableError(f"table.cited={path}: cannot be read: {why}") from error
     if path.suffix == ".csv":
-        reader = csv.DictReader(text.splitlines())
+        lines = text.splitlines() or [""]
+        reader = csv.DictReader(lines, delimiter=";" if ";" in lines[0] and "," not in lines[0] else ",")
         for row in reader:
             if None in row or None in row.values():
                 raise TableError(f"{path}:{reader.line_num}: has more or fewer fields than the first line")

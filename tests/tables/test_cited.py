@@ -90,6 +90,12 @@ def test_units_stand_in_heads_too_and_empty_fields_say_nothing(tmp_path: Path) -
     assert row.numbers == {"total": Quoted(12.5, 1, 0.5, "MB")}
 
 
+def test_spreadsheets_that_separate_by_semicolons_are_read_too(tmp_path: Path) -> None:
+    (tmp_path / "theirs.csv").write_text("source;method;total\nLi, 2020;fedfoo;3 MB\n")
+    (row,) = read_cited(str(tmp_path / "theirs.csv"), KEYS, COLUMNS)
+    assert (row.source, row.numbers) == ("Li, 2020", {"total": Quoted(3.0, 0, None, "MB")})
+
+
 YAML = """
 - {source: "Li et al., 2020", model: convnet2, clients: 3, method: fedfoo, total: 0.0397 GB, ratio: 0.25}
 - {source: "Kim, 2021", model: lr, clients: 3, method: fedbar, uplink: 4.021 KiB}
