@@ -39,12 +39,13 @@ class MainProgram:
     def __init__(self, main: Path) -> None:
         self.main = main
         self.runner: Any = None
+        self._has_data = False
 
     def run(self, *words: str, on_data: Watcher, on_course: Watcher) -> None:
         """Run it with these words of a command line.
 
-        `on_data` is called with the configuration as the data have left it, `on_course` with the runner, before the
-        first message. Raises RuntimeError where it did not run a course.
+        `on_data` is called with the configuration as the data of the course have left it, `on_course` with the runner,
+        before the first message. Raises RuntimeError where it did not run a course.
         """
         if not self.main.is_file():
             raise RuntimeError(f"there is no {self.main}, which is what engine=federatedscope runs")
@@ -68,7 +69,8 @@ class MainProgram:
         @wraps(get_data)
         def watched(*arguments: Any, **named: Any) -> Any:
             data, config, *more = get_data(*arguments, **named)
-            on_data(config)
+            if not self._has_data:  # what a runner loads beside is none of the course's, as to align an emulator
+                on_data(config)
             return (data, config, *more)
 
         data_builder.get_data = watched
@@ -86,6 +88,7 @@ class MainProgram:
 
         @wraps(make)
         def watched(runner: Any, *arguments: Any, **named: Any) -> None:
+            self._has_data = True
             make(runner, *arguments, **named)
             if "run" not in vars(runner):  # no class above this one has seen it
                 runner.run = self._watched_run(runner, on_course)

@@ -163,6 +163,20 @@ def test_more_clients_than_the_data_have_fail_before_training(at_work: Path, fsc
     )
 
 
+def test_data_that_a_runner_loads_beside_have_other_clients(
+    package: Path, at_work: Path, fscost: Callable[..., Result]
+) -> None:
+    """As offsite-tuning loads what it aligns its emulator with, as those of one client."""
+    runner = package / "core" / "fed_runner.py"
+    beside = (
+        "        from federatedscope.core.auxiliaries.data_builder import get_data\n        beside = config.clone()\n"
+        "        beside.federate.client_num = 1\n        get_data(beside)\n"
+    )
+    head, init, rest = runner.read_text().partition("client_configs=None):\n")
+    runner.write_text(f"{head}{init}{beside}{rest}")
+    assert payloads(ran(fscost))["sketch"] == 3 * 2 * 32
+
+
 def test_what_it_writes_stays_in_its_run_directory(at_work: Path, fscost: Callable[..., Result]) -> None:
     words = ("seed=1,2", "fs.federate.save_to=checkpoints/model.txt")
     assert fscost(*SMALL, *words).code == 0
