@@ -30,10 +30,12 @@ class Aggregator:
     FedAvg (McMahan et al., 2017) averages them; FedOpt (Reddi et al., 2021) takes the average as a gradient for the
     server's optimizer; pFedMe (Dinh et al., 2020) moves by ``personalization.beta`` of the way. Robust rules and
     asynchronous aggregation (FedBuff, Nguyen et al., 2022) combine differences to the model that clients received.
-    `unpacked` returns the entries that an aggregate stands for.
+    `unpacked` returns the entries that an aggregate stands for, where it is packed.
     """
 
-    def __init__(self, model: nn.Module, options: Options, unpacked: Callable[[Entries], Entries]) -> None:
+    def __init__(
+        self, model: nn.Module, options: Options, unpacked: Callable[[Entries], Entries] = lambda aggregate: aggregate
+    ) -> None:
         self.model, self.options, self.unpacked = model, options, unpacked
         arguments = options.server_optimizer
         self.optimizer = make_optimizer(model.parameters(), arguments) if arguments else None
