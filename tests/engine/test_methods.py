@@ -111,7 +111,7 @@ def test_quantised_weights_are_as_close_as_the_bits_allow() -> None:
     options = Options(cell_of("method=quant8", "model=lr"))
     model = nn.ModuleDict({"fc": nn.Linear(64, 10)})
     exchange = Exchange(model, options)
-    (back,) = exchange.unpacked(exchange.for_training([model]))
+    (back,) = exchange.received(1, exchange.for_training([model], state=0), state=0)
     weight = model["fc"].weight.detach()
     assert back.keys() == {"fc.weight", "fc.bias"}
     assert float((back["fc.weight"] - weight).abs().max()) <= float(weight.abs().max()) / 127 / 2 * 1.01
@@ -242,7 +242,8 @@ def test_nbafl_clips_the_global_model_and_adds_noise_where_the_rounds_are_many(r
     options = Options(cell_of(*words, "fs.nbafl.constant=2.0", "fs.nbafl.epsilon=10.0"))
     model = nn.Linear(1000, 100, bias=False)
     nn.init.constant_(model.weight, -7.0)
-    server = Server(options, load_federation(options), None, None, [model], None)  # type: ignore[arg-type]
+    exchange = Exchange(model, options)
+    server = Server(options, load_federation(options), None, None, [model], exchange)  # type: ignore[arg-type]
     server.joined = {client: {"num_sample": 50 + client} for client in (1, 2, 3, 4)}
     server._add_noise()
     deviation = 2 * 0.5 * 2.0 * (20**2 - 3**2 * 4) ** 0.5 / (51 * 4 * 10.0) if is_noisy else 0.0
