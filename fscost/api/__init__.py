@@ -137,13 +137,17 @@ def report(
     store: str | PathLike[str] | None = None,
     layout: str | PathLike[str] | None = None,
     network: Mapping[str, float] | None = None,
+    figures: Sequence[str] | None = None,
     **settings: "Unpack[TableSettings]",
 ) -> Path:
     """Write one HTML page about runs, tables and figures to play with, and return its path: `out`, or beside tables.
 
+    figures: those that it shows, as ``["accuracy", "pareto"]``; all without it.
     Raises FscostError where it cannot be written. Otherwise as `table`.
     """
-    return _results(selection, store, layout, network, settings).write_report(None if out is None else Path(out))
+    return _results(selection, store, layout, network, settings).write_report(
+        None if out is None else Path(out), figures
+    )
 
 
 def _results(

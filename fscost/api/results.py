@@ -10,6 +10,7 @@ from fscost.api.selection import Selection
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
 from fscost.collect import Frames, gather
+from fscost.errors import TableError, nearest
 from fscost.extras import check_extra
 from fscost.files import write_text
 from fscost.store.ledger_file import LedgerFile
@@ -147,11 +148,17 @@ class Results:
         told = [*provenance(records_of(self.frames.cells), command)]
         return Plot(figure, sketch, name, told, page)
 
-    def subject(self) -> "Subject":
-        """Return what a report is about."""
+    def subject(self, figures: Sequence[str] | None = None) -> "Subject":
+        """Return what a report is about, with all `figures` or those of one's choice; raises TableError for others."""
+        from fscost.plots import FIGURES
         from fscost.report import Subject  # here, as above: no table needs a template of a page
 
+        for figure in figures or ():
+            if figure not in FIGURES:
+                known = f"there are {', '.join(FIGURES)}"
+                raise TableError(f"--figures {figure}: there is no such figure{nearest(figure, FIGURES)}; {known}")
         return Subject(
+            figures=[*FIGURES] if figures is None else [*dict.fromkeys(figures)],
             name=self.selection.plan.name,
             runs=self.selection.runs,
             frames=self.frames,
@@ -164,7 +171,7 @@ class Results:
             command=self.selection.command_of("report"),
         )
 
-    def write_report(self, out: Path | None) -> Path:
+    def write_report(self, out: Path | None, figures: Sequence[str] | None = None) -> Path:
         """Write the page about the runs, beside tables where nothing else is said, and return its path.
 
         Raises ConfigError where the libraries of the page are not installed.
@@ -172,7 +179,7 @@ class Results:
         check_extra("report", "report")
         from fscost.report import content, page
 
-        subject = self.subject()
+        subject = self.subject(figures)
         path = out or self.selection.plan.out / f"{subject.name}_report.html"
         write_text(path, page(subject, content(subject)))
         return path

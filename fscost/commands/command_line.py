@@ -194,9 +194,9 @@ def _of_results(given: argparse.Namespace, verb: str) -> int:
         case "collect":
             return show.collect(given.selection, given.out)
         case "report" if given.serve:
-            return show.serve_report(given.selection, given.serve)
+            return show.serve_report(given.selection, given.serve, given.figures)
         case "report":
-            return show.report(given.selection, given.out)
+            return show.report(given.selection, given.out, given.figures)
         case "plot":
             drawn = {name: getattr(given, name) for name in ("width", "over", "from_zero", "at_ends")}
             return show.plot(given.selection, given.figure, given.out, drawn, {"pgf": given.pgf, "svg": given.svg})
@@ -233,6 +233,8 @@ def _parser(verb: str) -> _Parser:
         either.add_argument("--out", type=Path, metavar="FILE.html", help="the page; default: beside the tables")
         serve = "write nothing, but serve the page at http://127.0.0.1:PORT/, where it follows the sweep until Ctrl-C; "
         serve += f"only this machine can reach it; default: {_PORTS[0]}, or if it is taken one of the next or any"
+        which = f"which figures it has, as accuracy,pareto; default: {', '.join(_figures())}"
+        parser.add_argument("--figures", type=lambda word: word.split(","), metavar="NAME,…", help=which)
         either.add_argument("--serve", type=_ports, nargs="?", metavar="PORT", help=serve)
     if verb == "plot":
         _add_options_of_figures(parser)

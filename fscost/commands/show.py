@@ -101,21 +101,21 @@ def plot(
     return 0
 
 
-def report(words: Sequence[str], out: Path | None) -> int:
-    """Write one page about the selected runs and print its path."""
+def report(words: Sequence[str], out: Path | None, figures: Sequence[str] | None) -> int:
+    """Write one page about the selected runs, with all figures or those that are named, and print its path."""
     check_extra("report", "report")  # before anything is read
-    print(f"wrote {_collected(select(words)).write_report(out)}")
+    print(f"wrote {_collected(select(words)).write_report(out, figures)}")
     return 0
 
 
-def serve_report(words: Sequence[str], ports: Sequence[int]) -> int:
+def serve_report(words: Sequence[str], ports: Sequence[int], figures: Sequence[str] | None) -> int:
     """Serve the page about the selected runs as they are computed, on the first free one of these ports."""
     check_extra("report", "report")
     from fscost.api.watch import Watch
     from fscost.commands.serve import serve  # alone: what shows progress imports what draws on a terminal
 
     selection = select(words)
-    return serve(Watch(selection), lambda: Results(selection.renewed()).subject(), ports)
+    return serve(Watch(selection), lambda: Results(selection.renewed()).subject(figures), ports)
 
 
 def explain_cells(words: Sequence[str]) -> int:

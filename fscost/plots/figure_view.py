@@ -109,6 +109,7 @@ class Sketch:
     unit: that of bytes. x, y: what the axes are, or for audit, what stands beside bytes. caption: sentences. names:
     those of the series. over: over how many seeds, empty for one. column: what is
     counted. x_unit: that of parameters. along: the column of the records that runs along the x axis.
+    overs: what the x axis says of each that could run along it.
     """
 
     panels: Sequence[Panel]
@@ -121,6 +122,7 @@ class Sketch:
     column: ColumnSpec
     x_unit: str = ""
     along: str = ""
+    overs: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def looks(self) -> dict[str, int]:

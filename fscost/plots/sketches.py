@@ -171,8 +171,18 @@ def accuracy(view: View) -> Sketch:
     if "±" in over:
         caption.insert(1, "Bands: ± sample standard deviation.")
     caption += overlays_said(panels, " at half of their points or more")
-    x = f"{title(x)} ({unit})" if x else "Rounds"
-    return Sketch(view.apart(panels), unit, x, _metric(column), caption, view.names(panels), over, column, along=along)
+    overs = _axes(view, column, unit)
+    y, names = _metric(column), view.names(panels)
+    return Sketch(
+        view.apart(panels), unit, overs[view.over_what], y, caption, names, over, column, along=along, overs=overs
+    )
+
+
+def _axes(view: View, column: ColumnSpec, unit: str) -> dict[str, str]:
+    """Return what an axis says of each that accuracies can be drawn over, with bytes in `unit`."""
+    sent = {over: _sent(replace(view, over_what=over), column) for over in (BYTES, UPLINK)}
+    named = {over: f"Cumulative {text} ({unit})" for over, text in sent.items()}
+    return {**named, ROUNDS: "Rounds"} if column.measure != NETWORK else {BYTES: named[BYTES], ROUNDS: "Rounds"}
 
 
 def _along(view: View) -> str:

@@ -16,11 +16,13 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from fscost.cells.measure import MEASURES
 from fscost.cells.outcome import Status
+from fscost.plots.looks import CLASSES
 from fscost.printable import clean
 from fscost.protocol.no_effect import WORDS, options_in
 from fscost.report.cell_sections import sections
 from fscost.report.page_views import TRAFFICS, Subject, figures, tables, units_of
 from fscost.resources import templates
+from fscost.tables.formats.tex_escape import escape
 from fscost.tables.lines import is_unknown, plain, records_of
 from fscost.tables.marks import UNKNOWN
 from fscost.tables.numbers import printed, whole
@@ -57,6 +59,9 @@ def content(subject: Subject) -> dict[str, Any]:
         "start": {"measure": subject.spec.measure, "traffic": subject.spec.traffic, "unit": subject.spec.unit},
         "tables": tables(subject),
         "figures": figures(subject),
+        "shown": [*subject.figures],
+        "classes": CLASSES,
+        "tex": _tex(),
         "index": _index(subject),
         "cells": {cell["id"]: {"name": cell["name"], "status": cell["status"]} for cell in cells},
         "provenance": [*provenance(records_of(subject.frames.cells), subject.command, subject.frames.rounds)],
@@ -65,6 +70,13 @@ def content(subject: Subject) -> dict[str, Any]:
     for cell in cells:
         cleaned["cells"][cell["id"]]["html"] = section.render(cell=cell)
     return cleaned
+
+
+def _tex() -> dict[str, str]:
+    """Return what stands in LaTeX for characters that the page copies, other than letters of ASCII and digits."""
+    characters = {*map(chr, range(0x20, 0x180)), *map(chr, range(0x370, 0x400)), *"–—‘’“”…†‡•→←↑↓≤≥≈⁻⁰¹²³⁴⁵⁶⁷⁸⁹"}
+    found = {character: escape(character) for character in characters if character.isprintable() and character != " "}
+    return {character: tex for character, tex in found.items() if tex != character}
 
 
 def _cleaned(value: Any) -> Any:

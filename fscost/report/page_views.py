@@ -10,11 +10,13 @@ from fscost.collect import Frames
 from fscost.errors import TableError
 from fscost.plots import FIGURES, sketch
 from fscost.plots.figure_view import Series, Sketch
+from fscost.plots.looks import look
 from fscost.plots.sketches import THOUSANDS
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.column import ALL
 from fscost.tables.comparison import Comparison, OptionValues
+from fscost.tables.formats.format import legend
 from fscost.tables.option_values import number_of
 from fscost.tables.table import Entry
 
@@ -25,7 +27,7 @@ class Subject:
 
     `extra` are options that vary beyond the axes; `compared` has them, and is made of these frames. `commands` maps the
     names of cells that are not done to what would compute them, `to_do` are a few commands that would compute all of
-    them; `command` makes the report again.
+    them; `command` makes the report again. `figures` are those that the page shows, in this order.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Subject:
     commands: Mapping[str, str]
     to_do: Sequence[str]
     command: str
+    figures: Sequence[str] = tuple(FIGURES)
 
 
 TRAFFICS = (*map(str, Traffic), ALL)
@@ -76,7 +79,7 @@ def shown(table: Table) -> dict[str, Any]:
         "caption": table.caption,
         "columns": [[c.group, c.bottom if c.group else c.full_head, c.numeric, c.is_number] for c in table.columns],
         "rows": [[_entry(entry) for entry in row.entries] for row in table.rows],
-        "reading": [*table.reading],
+        "reading": [*table.reading, *filter(None, [legend(table, "Bold", "underlined")])],
         "notes": [[note.mark, note.meaning] for note in table.notes],
     }
 
@@ -89,11 +92,12 @@ def _entry(entry: Entry) -> Any:
 
 def figures(subject: Subject) -> dict[str, Any]:
     """Return each figure in each measure, and traffic where it depends on that, or why there is none."""
-    return {key: _figure(subject, figure, measure, traffic) for key, figure, measure, traffic in _keys()}
+    return {key: _figure(subject, figure, measure, traffic) for key, figure, measure, traffic in _keys(subject.figures)}
 
 
-def _keys() -> Iterator[tuple[str, str, str, str]]:
-    for figure, kind in FIGURES.items():
+def _keys(figures: Sequence[str]) -> Iterator[tuple[str, str, str, str]]:
+    for figure in figures:
+        kind = FIGURES[figure]
         for measure in MEASURES:
             if not kind.by_traffic:
                 yield f"{figure} {measure}", figure, measure, str(Traffic.TRAINING)
@@ -121,6 +125,8 @@ def _drawn(figure: str, made: Sketch) -> dict[str, Any]:
         "factor": made.column.factor,
         "is_rate": made.column.is_rate,
         "names": [*made.legend],
+        "looks": [look(made.looks[name]) for name in made.names],
+        "overs": dict(made.overs),
         "panels": [
             {"title": panel.title, "series": [_series(figure, made, series) for series in panel.series]}
             for panel in made.panels

@@ -52,10 +52,10 @@ const head = (columns) => {
   return make("thead", {}, make("tr", {}, ...upper), make("tr", {}, ...lower));
 };
 
-const entry = (value, [, , isRight, isNumber]) => {
+const entry = (value, [group, head, isRight, isNumber]) => {
   const [text, order, style] = Array.isArray(value) ? value : [value, null, null];
   const attributes = { class: [style, isRight && "number"].filter(Boolean).join(" "), "data-order": order ?? (isNumber ? "" : null) };
-  return make(isNumber ? "td" : "th", { ...attributes, scope: isNumber ? null : "row" }, text);
+  return make(isNumber ? "td" : "th", { ...attributes, scope: isNumber ? null : "row", "data-head": group ? `${group}: ${head}` : head }, text);
 };
 
 const interactive = (name, holder, columns, rows) => {
@@ -95,54 +95,132 @@ const showTable = (chosen) => {
     make("dl", {}, ...shown.notes.flatMap(([mark, meaning]) => [make("dt", {}, mark), make("dd", {}, meaning)])));
   holder.replaceChildren(make("p", { class: "caption" }, shown.caption), place, notes);
   const rows = shown.rows.map((row) => make("tr", {}, ...row.map((value, i) => entry(value, shown.columns[i]))));
-  interactive("table", place, shown.columns, rows);
+  copied(shown, interactive("table", place, shown.columns, rows), holder);
+};
+
+// --- the table as it is filtered and sorted, for a paper or a README --------------------------------
+
+const filteredRows = (table) => table.rows({ search: "applied", order: "applied" }).nodes().toArray().map((row) => [...row.cells].map((cell) =>
+  ({ text: cell.textContent, style: ["best", "second"].find((name) => cell.classList.contains(name)) ?? "" })));
+
+const tex = (text) => [...text].map((c, i, all) => { // characters as fscost's own LaTeX has them
+  const code = c.codePointAt(0);
+  const own = data.tex[c] ?? (code < 0x80 || /\s/.test(c) ? c : `\\texttt{U+${code.toString(16).toUpperCase().padStart(4, "0")}}`);
+  return c === all[i - 1] && "-,<>'".includes(c) ? `\\kern0pt ${own}` : own;
+}).join("");
+const TEX = { best: (text) => `\\textbf{${text}}`, second: (text) => `\\underline{${text}}`, "": (text) => text };
+const texHead = (columns) => {
+  const lower = `${columns.map(([, text]) => tex(text)).join(" & ")} \\\\`;
+  if (!columns.some(([group]) => group)) return [lower];
+  const groups = [];
+  columns.forEach(([group], i) => {
+    if (group && groups.at(-1)?.group === group) groups.at(-1).last = i + 1;
+    else groups.push({ group, first: i + 1, last: i + 1 });
+  });
+  const upper = groups.map(({ group, first, last }) => (group ? `\\multicolumn{${last - first + 1}}{c}{${tex(group)}}` : "")).join(" & ");
+  return [`${upper} \\\\`, groups.filter(({ group }) => group).map(({ first, last }) => `\\cmidrule(lr){${first}-${last}}`).join(" "), lower];
+};
+const asLatex = (shown, rows) => [
+  "% needs \\usepackage{booktabs}", "\\begin{table}", "\\centering", `\\caption{${tex(shown.caption)}}`,
+  `\\begin{tabular}{${shown.columns.map(([, , isRight]) => (isRight ? "r" : "l")).join("")}}`, "\\toprule", ...texHead(shown.columns), "\\midrule",
+  ...rows.map((row) => `${row.map(({ text, style }) => TEX[style](tex(text))).join(" & ")} \\\\`), "\\bottomrule", "\\end{tabular}", "",
+  `\\smallskip\\footnotesize ${tex([...shown.reading, ...shown.notes.map(([mark, meaning]) => `${mark}: ${meaning}.`)].join(" "))}`,
+  "\\end{table}", "",
+].join("\n");
+
+const inline = (text) => text.replace(/[\\`*_[\]|~<]/g, "\\$&").replaceAll("$", "<span>$</span>");
+const MARKDOWN = { best: (text) => `**${text}**`, second: (text) => `<ins>${text}</ins>`, "": (text) => text };
+const asMarkdown = (shown, rows) => [
+  `**${inline(shown.caption)}**`, "", `| ${shown.columns.map(([group, text]) => inline(group ? `${group}: ${text}` : text)).join(" | ")} |`,
+  `| ${shown.columns.map(([, , isRight]) => (isRight ? "---:" : ":---")).join(" | ")} |`,
+  ...rows.map((row) => `| ${row.map(({ text, style }) => MARKDOWN[style](inline(text))).join(" | ")} |`), "",
+  inline(shown.reading.join(" ")), "", ...shown.notes.map(([mark, meaning]) => `- ${inline(mark)}: ${inline(meaning)}`), "",
+].join("\n");
+
+const toClipboard = async (text) => {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // a page that is opened from disk may not be allowed to
+    const area = make("textarea", {});
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+};
+const copied = (shown, table, holder) => {
+  const said = make("span", { role: "status" });
+  const button = (name, written) => {
+    const made = make("button", { type: "button" }, `Copy as ${name}`);
+    made.onclick = async () => {
+      const rows = filteredRows(table);
+      await toClipboard(written(shown, rows));
+      said.textContent = `${rows.length.toLocaleString("en")} row${rows.length === 1 ? "" : "s"} copied`;
+    };
+    return made;
+  };
+  holder.append(make("p", { class: "copy" }, button("LaTeX", asLatex), " ", button("Markdown", asMarkdown), " ", said));
 };
 
 // --- figures ---------------------------------------------------------------------------------------
 
 const TITLES = {
-  accuracy: "What accuracy costs", size: "What model size costs",
+  accuracy: "What accuracy costs", pareto: "What is best for its bytes", size: "What model size costs",
   traffic: "What the bytes are for", audit: "What is logged, and what travels",
 };
-const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "ink"]; // Okabe and Ito
-const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "pentagon", "x"];
-const DASHES = ["solid", "dash", "dot", "dashdot"];
-const CLASSES = { training: "#0072B2", evaluation: "#E69F00", control: "ink" };
+const INK = "#000000"; // in the dark it is light
 const MOST_PANELS = 8;
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const colour = (name) => (name === "ink" ? style("--ink") : name);
+const colour = (own) => (own === INK ? style("--ink") : own);
 const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 const bytes = (value) => (value === null ? "n/a" : `${value.toLocaleString("en", { maximumFractionDigits: 1 })} B`);
-const at = (number, list) => list[number % list.length];
-const look = (number) => ({
-  mode: "lines+markers",
-  line: { color: colour(at(number, COLOURS)), dash: at(number, DASHES), width: 2 },
-  marker: { color: colour(at(number, COLOURS)), symbol: at(number, SYMBOLS), size: 6 },
-});
+const lookOf = (figure, n) => { // later lines have smaller markers, so that one below is seen
+  const [own, dash, symbol] = figure.looks[n];
+  return {
+    mode: "lines+markers",
+    line: { color: colour(own), dash, width: 2 },
+    marker: { color: colour(own), symbol: `${symbol}-open`, size: 10 - 1.5 * (n % 4), line: { width: 1.5 } },
+  };
+};
+const over = { accuracy: "bytes" }; // what the x axis is
+const alongOf = (figure) => (over.accuracy in figure.overs ? over.accuracy : Object.keys(figure.overs)[0]);
+const classes = () => Object.entries(data.classes).map(([name, [own, hatch]], number) => ({ name, own, hatch, number }));
+const [LOGGED, TRUE] = [["#D55E00", "circle-open"], ["#0072B2", "square"]];
 
 // Each returns traces with the number of their legend's entry; texts of hovering are exact.
 const DRAW = {
   accuracy: (figure, panel) => panel.series.flatMap((s) => {
-    const [x, y] = [s.bytes.map((b) => b / figure.scale), s.y.map((v) => v * figure.factor)];
-    const lines = [{ entry: s.name, x, y, ...look(s.name), text: s.bytes.map((b, i) =>
+    const along = { bytes: s.bytes, uplink: s.uplink, rounds: s.round }[alongOf(figure)];
+    const [x, y] = [alongOf(figure) === "rounds" ? along : along.map((b) => b / figure.scale), s.y.map((v) => v * figure.factor)];
+    const told = alongOf(figure) === "uplink" ? s.uplink : s.bytes;
+    const lines = [{ entry: s.name, x, y, ...lookOf(figure, s.name), text: told.map((b, i) =>
       `${plain(figure.names[s.name])}<br>after round ${s.round[i]}: ${y[i].toPrecision(4)}<br>${bytes(b)}`) }];
     if (!s.deviation.some((d) => d)) return lines;
     const off = s.deviation.map((d) => (d ?? 0) * figure.factor);
     const bound = { entry: s.name, mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
-    const fill = { fill: "tonexty", fillcolor: `${colour(at(s.name, COLOURS))}2e` };
+    const fill = { fill: "tonexty", fillcolor: `${colour(figure.looks[s.name][0])}2e` };
     return [{ ...bound, x, y: y.map((v, i) => v - off[i]) }, { ...bound, ...fill, x, y: y.map((v, i) => v + off[i]) }, ...lines];
   }),
+  pareto: (figure, panel) => {
+    const front = panel.series.flatMap((s) => s.bytes.flatMap((b, i) => (s.front[i] ? [[b / figure.scale, s.y[i] * figure.factor]] : [])));
+    front.sort(([a], [b]) => a - b);
+    const steps = { x: front.map(([a]) => a), y: front.map(([, b]) => b), mode: "lines", line: { color: style("--faint"), width: 1, shape: "hv" }, hoverinfo: "skip" };
+    return [steps, ...panel.series.map((s) => ({ entry: s.name, x: s.bytes.map((b) => b / figure.scale), y: s.y.map((v) => v * figure.factor),
+      ...lookOf(figure, s.name), mode: "markers", error_y: { array: s.deviation.map((d) => (d ?? 0) * figure.factor), visible: s.deviation.some((d) => d), thickness: 1, width: 0 }, text: s.bytes.map((b, i) =>
+        `${plain([figure.names[s.name], s.point[i]].filter(Boolean).join(", "))}<br>${(s.y[i] * figure.factor).toPrecision(4)}<br>${bytes(b)}`) }))];
+  },
   size: (figure, panel) => panel.series.map((s) => {
     const order = s.params.map((_, i) => i).sort((a, b) => s.params[a] - s.params[b]);
     return { entry: s.name, x: order.map((i) => s.params[i] / figure.x_scale), y: order.map((i) => s.bytes[i] / figure.scale),
-      ...look(s.name), text: order.map((i) =>
+      ...lookOf(figure, s.name), text: order.map((i) =>
         `${plain(figure.names[s.name])}<br>${s.params[i].toLocaleString("en")} parameters<br>${bytes(s.bytes[i])}`) };
   }),
-  traffic: (figure, panel) => Object.keys(CLASSES).map((name, number) => {
+  traffic: (figure, panel) => classes().map(({ name, own, hatch, number }) => {
     const rows = panel.series.flatMap((s) => s.traffic.flatMap((t, i) => (t === name ? [[figure.names[s.name], s.bytes[i]]] : [])));
     return { entry: number, type: "bar", orientation: "h", x: rows.map(([, b]) => b / figure.scale), y: rows.map(([n]) => plain(n)),
-      marker: { color: colour(CLASSES[name]), pattern: { shape: name === "evaluation" ? "/" : "" } },
+      marker: { color: colour(own), pattern: { shape: hatch } },
       text: rows.map(([n, b]) => `${plain(n)}<br>${name}: ${bytes(b)}`), textposition: "none" };
   }),
   audit: (figure, panel) => {
@@ -155,14 +233,14 @@ const DRAW = {
     const both = rows.filter((r) => r.logged && r.bytes);
     const gap = { x: both.flatMap((r) => [r.logged / figure.scale, r.bytes / figure.scale, null]), y: both.flatMap((r) => [r.row, r.row, null]),
       mode: "lines", line: { color: style("--faint"), width: 1 }, hoverinfo: "skip" };
-    return [gap, dots(0, "logged", { color: "#D55E00", symbol: "circle-open" }), dots(1, "bytes", { color: "#0072B2", symbol: "square" })];
+    return [gap, ...[["logged", LOGGED], ["bytes", TRUE]].map(([key, [color, symbol]], n) => dots(n, key, { color, symbol }))];
   },
 };
 const ENTRIES = {
-  traffic: () => Object.entries(CLASSES).map(([name, own]) => [name, own, "square"]),
-  audit: (figure) => [[figure.y, "#D55E00", "circle-open"], [figure.measure, "#0072B2", "square"]],
+  traffic: () => classes().map(({ name, own }) => [name, own, "square"]),
+  audit: (figure) => [[figure.y, ...LOGGED], [figure.measure, ...TRUE]],
 };
-const entriesOf = (name, figure) => ENTRIES[name]?.(figure) ?? figure.names.map((text, i) => [text, at(i, COLOURS), at(i, SYMBOLS)]);
+const entriesOf = (name, figure) => ENTRIES[name]?.(figure) ?? figure.names.map((text, i) => [text, figure.looks[i][0], figure.looks[i][2]]);
 
 // What has no place on a logarithmic axis, and the factor between the two numbers of a row.
 const words = (figure, panel) => [...marks(figure, panel), ...panel.series.flatMap((s) => s.row.flatMap((row, i) => {
@@ -190,7 +268,11 @@ const everySeries = (figure) => figure.panels.flatMap((panel) => panel.series);
 const axis = (text, more) => ({ title: { text: plain(text), font: { size: 12 } }, gridcolor: style("--hair"), linecolor: style("--faint"),
   zeroline: false, automargin: true, ...more });
 const FORMS = { // axes that all panels share, and texts
-  accuracy: (figure) => ({ xaxis: axis(figure.x, { rangemode: "tozero" }), yaxis: axis(figure.y, { range: sameRange(figure) }), height: 300 }),
+  accuracy: (figure) => ({ xaxis: axis(figure.overs[alongOf(figure)], { rangemode: "tozero" }), yaxis: axis(figure.y, { range: sameRange(figure) }), height: 300 }),
+  pareto: (figure) => ({
+    xaxis: axis(figure.x, logAxis(everySeries(figure).flatMap((s) => s.bytes.map((b) => b / figure.scale)), 0.1, 0.1)),
+    yaxis: axis(figure.y, { range: sameRange(figure) }), height: 300,
+  }),
   size: (figure) => ({
     xaxis: axis(figure.x, logAxis(everySeries(figure).flatMap((s) => s.params.map((n) => n / figure.x_scale)), 0.1, 0.1)),
     yaxis: axis(figure.y, logAxis(everySeries(figure).flatMap((s) => s.bytes.map((b) => b / figure.scale)), 0.1, 0.1)), height: 300,
@@ -243,7 +325,7 @@ const drawn = async (place) => {
 const redraw = () => panels.forEach((_, place) => { if ("drawn" in place.dataset) drawn(place); });
 
 const legend = (name, figure) => make("ul", { class: "legend" }, ...entriesOf(name, figure).map(([text, own, symbol]) => {
-  const swatch = make("span", { "aria-hidden": "true", style: `color: ${own === "ink" ? "inherit" : own}` }, SHAPES[symbol]);
+  const swatch = make("span", { "aria-hidden": "true", style: `color: ${own === INK ? "inherit" : own}` }, SHAPES[symbol]);
   const button = make("button", { type: "button", "aria-pressed": !off[name].has(text) }, swatch, text);
   button.onclick = () => {
     const isShown = off[name].delete(text) || !off[name].add(text);
@@ -252,7 +334,7 @@ const legend = (name, figure) => make("ul", { class: "legend" }, ...entriesOf(na
   };
   return make("li", {}, button);
 }));
-const SHAPES = { circle: "●", square: "■", "triangle-up": "▲", diamond: "◆", "triangle-down": "▼", pentagon: "⬟", x: "✖", "circle-open": "○" };
+const SHAPES = { circle: "●", square: "■", "triangle-up": "▲", diamond: "◆", "triangle-down": "▼", cross: "✚", x: "✖", "circle-open": "○" };
 
 const panelOf = (name, figure, panel, before) => {
   const place = before.get(`${name} ${panel.title}`) ?? make("div", { class: "plot", role: "img" });
@@ -280,16 +362,19 @@ const figureOf = (name, figure, before) => {
   const rest = figure.panels.slice(most);
   const more = make("button", { type: "button", class: "more" }, `Show ${rest.length} more`);
   more.onclick = () => { whole.add(name); grid.append(...rest.map((p) => panelOf(name, figure, p, before))); more.remove(); };
+  const choice = make("label", { class: "over" }, "Over ", make("select", { "aria-label": "Over" },
+    ...Object.keys(figure.overs).map((key) => make("option", { value: key, selected: key === alongOf(figure) ? "" : null }, key))));
+  choice.lastChild.onchange = (event) => { over.accuracy = event.target.value; redraw(); };
   const partly = make("ul", { class: "partly" }, ...figure.partly.map((line) => make("li", {}, line)));
   return make("section", { "data-figure": name }, title, make("p", { class: "caption" }, figure.caption.join(" ")),
-    legend(name, figure), grid, ...(rest.length ? [more] : []), ...(figure.partly.length ? [partly] : []));
+    ...(name === "accuracy" ? [choice] : []), legend(name, figure), grid, ...(rest.length ? [more] : []), ...(figure.partly.length ? [partly] : []));
 };
 
 const showFigures = (chosen) => {
   const before = new Map([...panels].map(([place, own]) => [`${own.name} ${own.panel.title}`, place]));
   before.forEach((place) => near.unobserve(place));
   panels.clear();
-  const figures = Object.keys(TITLES).map((name) => {
+  const figures = data.shown.map((name) => {
     const figure = data.figures[`${name} ${chosen.measure} ${chosen.traffic}`] ?? data.figures[`${name} ${chosen.measure}`];
     return figureOf(name, { ...figure, measure: chosen.measure, of: `${chosen.measure} ${chosen.traffic}` }, before);
   });

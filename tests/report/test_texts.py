@@ -9,6 +9,7 @@ import pytest
 from fscost.cells.measure import MEASURES, Traffic
 from fscost.errors import TableError
 from fscost.tables import Table
+from fscost.tables.formats.format import legend
 from tests.report.conftest import Opened
 from tests.report.pages import Tables, chosen, report, shown, tables_of
 
@@ -29,7 +30,7 @@ def told(table: Table) -> dict[str, object]:
         + [column.bottom for column in table.columns if column.group],
         "rows": [[entry.full for entry in row.entries] for row in table.rows],
         "marks": [entry.full for entry in entries if entry.mark],
-        "reading": " ".join(table.reading),
+        "reading": " ".join([*table.reading, legend(table, "Bold", "underlined")]).strip(),
         "notes": [[note.mark, note.meaning] for note in table.notes],
     }
 
