@@ -18,20 +18,31 @@ MOST_BYTES = 2**32
 
 def opened(path: str | Path) -> BinaryIO:
     """Open a regular file for reading; raises OSError for anything else, and never waits for a FIFO's writer."""
+    return os.fdopen(_descriptor(path)[0], "rb")
+
+
+def _descriptor(path: str | Path) -> tuple[int, int]:
+    """Return a descriptor of a regular file, and its bytes."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode):
+        return descriptor, found.st_size
     os.close(descriptor)
     raise OSError(errno.EINVAL, "is no regular file", str(path))
 
 
 def content_of(path: str | Path, most: int = MOST_BYTES) -> bytes:
     """Return the bytes of a regular file; raises OSError where it cannot be read or has more than `most`."""
-    with opened(path) as file:
-        size = os.fstat(file.fileno()).st_size
+    descriptor, size = _descriptor(path)
+    try:
         if size > most:
             raise OSError(errno.EFBIG, f"has {size:,} B, more than the {most:,} B that are read", str(path))
-        return file.read()
+        content = os.read(descriptor, size + 1)
+        while len(content) < size and (more := os.read(descriptor, size)):  # a call reads up to 2 GB
+            content += more
+        return content
+    finally:
+        os.close(descriptor)
 
 
 def text_of(path: str | Path, most: int = MOST_BYTES) -> str:
@@ -86,7 +97,10 @@ def sync_folder(folder: Path) -> None:
 def digest_of(path: str | Path) -> str:
     """Return the sha256 of a file's content, in hex; raises OSError where it cannot be read."""
     digest = hashlib.sha256()
-    with opened(path) as file:
-        while block := file.read(1 << 20):
+    descriptor, size = _descriptor(path)
+    try:
+        while block := os.read(descriptor, min(size + 1, 1 << 20)):
             digest.update(block)
+    finally:
+        os.close(descriptor)
     return digest.hexdigest()

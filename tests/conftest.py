@@ -27,7 +27,7 @@ from fscost.engine import DEFAULTS, Engine, EngineSettings, identify
 from fscost.engine.builtin import BuiltinEngine
 from fscost.plan import plan
 from fscost.resources import conf
-from fscost.store.integrity import with_digest
+from fscost.store.integrity import sealed
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
 
@@ -148,7 +148,7 @@ def resealed(run: Path) -> Path:
     """A run directory whose files were edited, as if the run had ended so."""
     outcome = json.loads((run / "outcome.json").read_text())
     ended = {key: value for key, value in outcome.items() if key not in ("files", "digest")}
-    (run / "outcome.json").write_text(json.dumps(with_digest(ended, run)))
+    (run / "outcome.json").write_text(f"{sealed(ended, run)}\n")
     return run
 
 

@@ -111,20 +111,20 @@ class _Names:
 
     def __init__(self, path: Path, warn: Warn) -> None:
         self._path, self._warn = path, warn
-        self._left_out: dict[tuple[Any, ...], frozenset[Any]] = {}
+        self._good: set[Any] = set()
         self._told: set[Any] = set()
 
     def kept(self, figures: Row, number: int) -> Row:
         """Return the figures of a line without those whose names are columns of ours, or none."""
-        names = tuple(figures)
-        if (left_out := self._left_out.get(names)) is None:
-            left_out = self._left_out[names] = frozenset(filter(_is_no_name, names))
-        if not left_out:
+        if self._good.issuperset(figures):
             return figures
-        for name in left_out - self._told:
-            self._warn(f"{self._path}:{number}: {_shown(str(name))!r} is no name that a figure can have; left out")
-            self._told.add(name)
-        return {name: value for name, value in figures.items() if name not in left_out}
+        for name in figures.keys() - self._good - self._told:
+            if _is_no_name(name):
+                self._warn(f"{self._path}:{number}: {_shown(str(name))!r} is no name that a figure can have; left out")
+                self._told.add(name)
+            else:
+                self._good.add(name)
+        return {name: value for name, value in figures.items() if name in self._good}
 
 
 def _is_no_name(name: Any) -> bool:
@@ -254,7 +254,8 @@ def _lines(path: Path, warn: Warn) -> tuple[list[_Logged], int | None, int | Non
             warn(f"{path}:{number}: no Python dict of numbers, line left out")
             continue
         if found_line is not None:
-            logged.append(found_line._replace(metrics=names.kept(found_line.metrics, number)))
+            metrics = names.kept(found_line.metrics, number)
+            logged.append(found_line if metrics is found_line.metrics else found_line._replace(metrics=metrics))
         elif content.get("Round") == "Final" and final_at is None:
             final_at = len(logged)
     return logged, behind_final, final_at

@@ -16,36 +16,42 @@ from typing import Any
 
 from fscost.errors import CollectError
 from fscost.files import digest_of, opened, why
-from fscost.store.ledger_file import LedgerFile
 
-_LEDGER = "ledger.jsonl"
+LEDGER = "ledger.jsonl"
 _NO_NUMBERS_IN = ("engine.log", "config.yaml", "fs_config.yaml")
 _PASSING = ("outcome.json", "progress.json")
 """What is itself, or gone when the run is published."""
 
 
-def with_digest(outcome: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return an outcome with the digests of the files of its run, and of all of it."""
+def sealed(outcome: Mapping[str, Any], folder: Path) -> str:
+    """Return the text of an outcome with the digests of the files of its run, and that of the text itself without it."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     kept = [name for name in names if name not in _PASSING and not name.startswith(".")]
-    content = {**outcome, "files": {name: _digest(folder / name) for name in kept}}
-    return {**content, "digest": _hashed(content)}
+    files = {name: _digest(folder / name) for name in kept}
+    text = json.dumps({**outcome, "files": files, "digest": ""}, indent=1)
+    return text.replace('"digest": ""', f'"digest": "{_hashed(text)}"')
 
 
-def is_whole(outcome: Mapping[str, Any]) -> bool:
-    """Return whether an outcome fits its own digest, if it has one; those of older runs have none."""
-    return "digest" not in outcome or outcome["digest"] == _hashed({k: v for k, v in outcome.items() if k != "digest"})
+def is_whole(text: str, outcome: Mapping[str, Any]) -> bool:
+    """Return whether an outcome's text has the digest that it names, the end of its last line left out.
+
+    One of an older run names none.
+    """
+    digest = outcome.get("digest")
+    if digest is None:
+        return "files" not in outcome
+    return bool(digest == _hashed(text.removesuffix("\n").replace(f'"digest": "{digest}"', '"digest": ""')))
 
 
-def changes(folder: Path, outcome: Mapping[str, Any], ledger: LedgerFile) -> Iterator[str]:
+def changes(folder: Path, outcome: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[str]:
     """Yield which files no number comes from are not as they were; raises CollectError where one is from which some do.
 
-    Of older runs nothing is known.
+    `known` are digests by name of files that were read just now. Of older runs nothing is known.
     """
-    for name, digest in (outcome.get("files") or {}).items():
+    for name, digest in outcome.get("files", {}).items():
         path = folder / name
         try:
-            is_same = (ledger.digest if name == _LEDGER else digest_of(path)) == digest
+            is_same = (known.get(name) or digest_of(path)) == digest
             how = "the file was edited after the run ended, its digest does not match"
         except OSError as error:
             is_same, how = False, f"cannot be read: {why(error)}"
@@ -56,7 +62,7 @@ def changes(folder: Path, outcome: Mapping[str, Any], ledger: LedgerFile) -> Ite
 
 
 def _digest(path: Path) -> str:
-    return (_said_by_ledger(path) if path.name == _LEDGER else "") or digest_of(path)
+    return (_said_by_ledger(path) if path.name == LEDGER else "") or digest_of(path)
 
 
 def _said_by_ledger(path: Path) -> str:
@@ -70,5 +76,5 @@ def _said_by_ledger(path: Path) -> str:
 _LAST_LINE_BYTES = 100
 
 
-def _hashed(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -35,25 +35,27 @@ def loads(text: str) -> Any:
     thousands of digits, halves of characters.
     """
     try:
-        value = _loads(text)
+        value = _decode(text)
     except json.JSONDecodeError as error:
         raise NoJson(f"no JSON ({error.msg})", error.lineno) from error
     except (ValueError, RecursionError) as error:
         raise NoJson(f"no JSON ({_why(error)})") from error
-    if text.count("[") + text.count("{") > MOST_DEEP and _is_deep(value):
+    if text.count("{") + text.count("[") > MOST_DEEP and _is_deep(value):
         raise NoJson(f"no JSON (nested more than {MOST_DEEP} deep)")
     if "\\u" in text and _has_halves(value):
         raise NoJson("no JSON (half a character)")
     return value
 
 
-def _loads(text: str) -> Any:
-    if msgspec is None:
-        return json.loads(text)
+def _either(text: str) -> Any:
     try:
-        return _decoder(None).decode(text)
+        return _PLAIN.decode(text)
     except msgspec.DecodeError:
         return json.loads(text)
+
+
+_PLAIN = msgspec and msgspec.json.Decoder()
+_decode = _either if msgspec else json.loads
 
 
 def _why(error: Exception) -> str:

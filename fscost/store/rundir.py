@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
 from fscost.errors import CollectError, ConfigError, StoreError
 from fscost.files import sync_folder, text_of, why, write_whole
-from fscost.store.integrity import changes, is_whole, with_digest
+from fscost.store.integrity import changes, is_whole, sealed
 from fscost.store.json_lines import NoJson, loads, problem_of
 from fscost.store.ledger_file import read_ledger
 from fscost.store.run import Reading, warnings_in
@@ -33,6 +34,7 @@ class RunDir:
 
     path: Path
     _kept: dict[Stamp, Reading] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _cells: dict[Any, tuple[Cell, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def cell_file(self) -> Path:
@@ -91,7 +93,8 @@ class RunDir:
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Close the run."""
-        _write_json(self.outcome_file, with_digest({"format": FORMAT, **outcome.as_dict()}, self.path))
+        text = sealed({"format": FORMAT, **outcome.as_dict()}, self.path)
+        write_whole(self.outcome_file, [text], synced=False)
 
     def sync(self) -> None:
         """Wait until the files are on the disk; raises StoreError where they do not get there."""
@@ -102,7 +105,18 @@ class RunDir:
 
     def read_cell(self) -> Cell:
         """Read the cell and hash it again; raises CollectError for a file that is no cell or was edited."""
-        content = _read_json(self.cell_file, "CellFile", "no valid cell: ")
+        return self._believed_cell()[0]
+
+    def _believed_cell(self) -> tuple[Cell, str]:
+        """Return the cell with the digest of its file, which is read again only where it was written since."""
+        stamp = _stamp(self.cell_file)
+        if stamp not in self._cells:
+            cell = self._cell_in(*_read_json(self.cell_file, "CellFile", "no valid cell: "))
+            self._cells.clear()
+            self._cells[stamp] = cell
+        return self._cells[stamp]
+
+    def _cell_in(self, content: dict[str, Any], text: str) -> tuple[Cell, str]:
         try:
             cell = Cell(engine=content["engine"], protocol=content["protocol"], fs=content["fs"])
             ids = cell.id, cell.former_id
@@ -113,16 +127,16 @@ class RunDir:
                 f"{self.cell_file}:3: the file was edited: its content hashes to {cell.id}, "
                 f"not to its id {content.get('id')}; rerun the cell"
             )
-        return cell
+        return cell, hashlib.sha256(text.encode()).hexdigest()
 
     def read_outcome(self) -> dict[str, Any]:
         """Read how the run ended, as JSON values; ``status`` is interrupted where no outcome was written."""
         if not self.outcome_file.exists():
             return {"status": Status.INTERRUPTED, "reason": "the run was interrupted"}
-        content = _read_json(self.outcome_file, "OutcomeFile")
+        content, text = _read_json(self.outcome_file, "OutcomeFile")
         if content.get("status") not in [str(status) for status in Status]:
             raise CollectError(f"{self.outcome_file}:1: no known status; rerun the cell")
-        if not is_whole(content):
+        if not is_whole(text, content):
             raise CollectError(f"{self.outcome_file}:1: the file was edited, its digest does not match; rerun the cell")
         return content
 
@@ -161,12 +175,13 @@ class RunDir:
         cell = ledger = None
         notes: list[str] = []
         try:
-            cell = self.read_cell()
+            cell, digest = self._believed_cell()
             outcome = self.read_outcome()
             status = Status(outcome["status"])
             if status is Status.DONE:
                 ledger = read_ledger(self.ledger)
-                notes += changes(self.path, outcome, ledger)
+                known = {self.cell_file.name: digest, self.ledger.name: ledger.digest}
+                notes += changes(self.path, outcome, known)
         except CollectError as error:
             id, why = cell.id if cell else name, str(error)
             return Reading(id=id, cell=cell, status=Status.CORRUPT, reason=why, notes=(why,))
@@ -192,7 +207,8 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     write_whole(path, [json.dumps(content, indent=1)], synced=False)  # publishing the run does
 
 
-def _read_json(path: Path, schema: str, what: str = "") -> dict[str, Any]:
+def _read_json(path: Path, schema: str, what: str = "") -> tuple[dict[str, Any], str]:
+    """Return the content of a JSON file, and its text; raises CollectError with file and line."""
     try:
         text = text_of(path, _MOST_BYTES)
         content = loads(text)
@@ -207,7 +223,7 @@ def _read_json(path: Path, schema: str, what: str = "") -> dict[str, Any]:
         raise CollectError(f"{path}:1: format {shown}, this fscost reads format {FORMAT}; upgrade fscost")
     if problem := problem_of(content, schema):
         raise CollectError(f"{path}:{_line_of(problem, text)}: {what}{problem}; rerun the cell")
-    return content
+    return content, text
 
 
 _MOST_BYTES = 2**26
