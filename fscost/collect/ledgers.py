@@ -12,6 +12,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.measure import COLUMNS, Link, Traffic, traffic_of
 from fscost.collect.fs_logs import Row
 from fscost.errors import ConfigError
+from fscost.protocol.fs_options import misfits
 from fscost.protocol.release import release_of
 from fscost.store.ledger_file import LedgerFile
 
@@ -117,6 +118,8 @@ def derived(
 
     The columns are ``derived``, the release, or ``underived``, why there is no ledger.
     """
+    if wrong := next(misfits(cell.fs), None):
+        return None, cell, {"underived": wrong}
     try:
         ledger = derive(cell, releases, workers, evaluations)
     except ConfigError as error:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+from fscost.errors import ConfigError
 from fscost.protocol.methods import OF_FEDERATEDSCOPE
 
 IRRELEVANT = {
@@ -85,6 +86,14 @@ def default(name: str) -> Any:
     return known().get(name)
 
 
+def misfits(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which options of a tree are no numbers or no texts, though FederatedScope's defaults are, in words."""
+    for name, value in leaves(tree):
+        kind = next((kind for kind in (bool, (int, float), str) if isinstance(default(name), kind)), None)
+        if kind is not None and not isinstance(value, kind if kind is str else (bool, int, float)):
+            yield f"{name}={str(value)[:40]}: is no {'text' if kind is str else 'number'}"
+
+
 def not_federatedscopes(tree: Mapping[str, Any]) -> Iterator[str]:
     """Yield, in one sentence, which options and values of a cell only engine=estimate knows."""
     own = [f"fs.{n}" for n, _ in leaves(tree) if (n in OWN and n not in CODECS) or n.startswith(f"{SIZES}.")]
@@ -134,6 +143,8 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
         node = tree
         for section in sections:
             node = node.setdefault(section, {})
+            if not isinstance(node, dict):
+                raise ConfigError(f"fs.{name}: {section} is a value and a section")
         node[last] = value
     return tree
 

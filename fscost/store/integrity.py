@@ -24,7 +24,7 @@ _PASSING = ("outcome.json", "progress.json")
 
 
 def sealed(outcome: Mapping[str, Any], folder: Path) -> str:
-    """Return the text of an outcome with the digests of the files of its run, and that of the text itself without it."""
+    """Return the text of an outcome with the digests of the files of its run, and that of the text without it."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     kept = [name for name in names if name not in _PASSING and not name.startswith(".")]
     files = {name: _digest(folder / name) for name in kept}
