@@ -6,6 +6,7 @@ from os import PathLike, fspath
 from typing import Any, TypedDict
 
 from fscost.errors import ConfigError
+from fscost.plan.hydra_config import quoted
 
 
 class TableSettings(TypedDict, total=False):
@@ -18,7 +19,8 @@ class TableSettings(TypedDict, total=False):
     """
 
     name: str
-    title: str
+    title: str | Mapping[str, str]
+    caption: str | Mapping[str, str]
     rows: Sequence[str]
     columns: Sequence[str | Mapping[str, Any]]
     across: str | None
@@ -46,10 +48,15 @@ class TableSettings(TypedDict, total=False):
     alpha: float
     correction: str
     second: bool
+    ours: Sequence[str]
+    notes: str
+    footnotes: Sequence[Mapping[str, Any]]
     needs_network: bool
     template: str
     page: str
-    labels: Mapping[Any, str | None]
+    venue: str
+    float: str
+    labels: Mapping[Any, str | Mapping[str, str] | None]
 
 
 def table_overrides(
@@ -72,7 +79,13 @@ def table_overrides(
         key = _label(name)
         if not key or "=" in key:
             raise ConfigError(f"labels={{{name!r}: …}}: a label is of a value or a key without = in it")
-        yield f"table.labels.{key}={_quoted(str(text)) if text is not None else 'null'}"
+        yield f"table.labels.{key}={_label_text(key, text)}"
+
+
+def _label_text(key: str, text: Any) -> str:
+    if text is None:
+        return "null"
+    return written(f"labels.{key}", text) if isinstance(text, Mapping) else quoted(str(text))
 
 
 def store_override(store: str | PathLike[str] | None) -> list[str]:
@@ -106,7 +119,7 @@ def written(key: str, value: Any) -> str:
     if isinstance(value, bool | None):
         return _label(value)
     if isinstance(value, str | PathLike):
-        return _quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", fspath(value)))  # no interpolation
+        return quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", fspath(value)))  # no interpolation
     if isinstance(value, int | float):
         return repr(float(value)) if isinstance(value, float) else str(int(value))
     if isinstance(value, Mapping):
@@ -116,12 +129,6 @@ def written(key: str, value: Any) -> str:
     if callable(number := getattr(value, "item", None)) and not getattr(value, "shape", None):
         return written(key, number())
     raise ConfigError(f"{key}={value!r}: must be text, a number, True, False, None, or a list or mapping of these")
-
-
-def _quoted(text: str) -> str:
-    """Return text between quotes, in Hydra's grammar: backslashes count only before a quote."""
-    escaped = re.sub(r"(\\*)('|\Z)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), text)
-    return f"'{escaped}'"
 
 
 def _key(setting: str, name: Any) -> str:

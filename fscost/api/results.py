@@ -19,6 +19,7 @@ from fscost.tables import Table, TableSpec
 from fscost.tables.audit import audit
 from fscost.tables.build import build
 from fscost.tables.comparison import Comparison
+from fscost.tables.footnotes import with_own_words
 from fscost.tables.lines import records_of
 from fscost.tables.option_values import options_of, own_spellings, shared_adapter, varying_options
 from fscost.tables.origins import explain, heading, trace
@@ -216,6 +217,9 @@ class Results:
         compared = self.compared if frames is self.frames else self._compared(frames)
 
         def table_of(spec: TableSpec) -> Table:
+            return with_own_words(_table_of(spec), spec)
+
+        def _table_of(spec: TableSpec) -> Table:
             shared: dict[str, Any] = {"label": label, "to_do": to_do, "command": command}
             if spec.layout == "published":
                 return published(frames.cells, cells, spec, **shared)

@@ -27,7 +27,7 @@ from fscost.protocol.known_options import KnownOptions
 Identify = Callable[[Mapping[str, Any]], tuple[str, str, KnownOptions]]
 """Turns the ``engine`` section of a configuration into the engine's name, its message protocol and its options."""
 
-Labels = dict[str, str | None]
+Labels = dict[str, str | dict[str, str] | None]
 
 _LABEL = "table.labels."
 _ONLY = "table.only."
@@ -314,16 +314,18 @@ def only_of(lines: Sequence[str]) -> tuple[dict[str, list[Any]], list[str]]:
     return only, [line for line in lines if not line.startswith(_ONLY)]
 
 
-def _text(text: str) -> str | None:
+def _text(text: str) -> str | dict[str, str] | None:
     try:
-        (override,) = parse([f"table.title={text}"])
+        (override,) = parse([f"label={text}"])
     except (HydraException, ConfigError):
         return text
     return _value(override, text)
 
 
-def _value(override: Override, text: str) -> str | None:
+def _value(override: Override, text: str) -> str | dict[str, str] | None:
     if override.is_sweep_override():  # a text with a comma is no axis
         return text
     value = override.value()
+    if isinstance(value, dict) and {"latex", "text"} >= {*map(str, value)}:
+        return {str(key): str(own) for key, own in value.items()}
     return value if isinstance(value, str | None) else text

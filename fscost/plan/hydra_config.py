@@ -194,20 +194,38 @@ def _parsed(line: str) -> Override:
 
 
 def _as_text(line: str) -> str:
-    """Return an override that sets a command such that its value is a text, whatever signs it has.
+    """Return an override of which the value is meant as it stands: a command, and any word about a table, is no axis.
 
-    A shell has taken the quotes around it already; one that is quoted for Hydra too stays.
+    A shell has taken the quotes around a text already; one that is quoted for Hydra too stays. Of other settings of a
+    table a comma makes a list.
     """
-    name, _, command = line.partition("=")
-    if (
-        f"{name.lstrip('+')}=" != _COMMAND
-        or not command
-        or re.fullmatch(r"'([^'\\]|\\.)*'|\"([^\"\\]|\\.)*\"|null", command)
-    ):
+    name, _, value = line.partition("=")
+    if not value or re.fullmatch(r"'([^'\\]|\\.)*'|\"([^\"\\]|\\.)*\"|null", value):
         return line
-    escaped = re.sub(r"(\\*)(')", r"\1\1\\\2", command)
-    trailing = len(escaped) - len(escaped.rstrip("\\"))
-    return f"{_COMMAND}'{escaped}{chr(92) * trailing}'"
+    if f"{name.lstrip('+')}=" == _COMMAND:
+        return f"{_COMMAND}{quoted(value)}"
+    if name in _TEXTS and not re.fullmatch(r"\{\s*(latex|text)\s*:.*\}", value):
+        return f"{name}={quoted(_INTERPOLATION.sub(_UNRESOLVED, value))}"
+    return f"{name}=[{value}]" if name.startswith("table.") and _is_sweep(value) else line
+
+
+_INTERPOLATION, _UNRESOLVED = re.compile(r"(\\*)\$\{"), r"\1\1\\${"
+
+_TEXTS = ("table.title", "table.caption")
+"""Settings that are text, whatever signs it has."""
+
+
+def _is_sweep(value: str) -> bool:
+    try:
+        return bool(OverridesParser.create().parse_override(f"key={value}").is_choice_sweep())
+    except HydraException:
+        return False
+
+
+def quoted(text: str) -> str:
+    """Return text between quotes, in Hydra's grammar: backslashes count only before a quote."""
+    escaped = re.sub(r"(\\*)('|\Z)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), text)
+    return f"'{escaped}'"
 
 
 @cache

@@ -21,6 +21,7 @@ from fscost.tables.option_values import given
 from fscost.tables.provenance import provenance
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
+from fscost.tables.words import as_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +87,7 @@ def audit(
     rows[0] = replace(rows[0], rule=None)
     return Table(
         label=label,
-        title=spec.title,
+        title=as_words(spec.title, "title"),
         counted="bytes of each worker",
         reading=(*reasons(known, workers, messages), *_unseen(known, workers, spec)),
         columns=tuple(_columns(keys, spec)),

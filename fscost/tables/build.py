@@ -25,6 +25,7 @@ from fscost.tables.seeds import counts_of, groups_of, sentences, with_counts
 from fscost.tables.shown_columns import as_logged, columns_of, leaving
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
+from fscost.tables.words import as_words
 
 
 def build(compared: Comparison, spec: TableSpec, *, label: str, to_do: Sequence[str] = (), command: str = "") -> Table:
@@ -45,7 +46,7 @@ def build(compared: Comparison, spec: TableSpec, *, label: str, to_do: Sequence[
     rows, said_of_rows = _ordered(made, keys, parts, heads)
     whole = Table(
         label=label,
-        title=spec.title,
+        title=as_words(spec.title, "title"),
         counted="",
         columns=tuple([*(heads.key(key) for key in keys.rows), *_columns(grid, heads, parts)]),
         rows=tuple(rows),

@@ -1,6 +1,7 @@
 """One column of a layout: a quantity, and how it is counted and printed."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from fscost.cells.metric import DIRECTIONS, Direction, direction_of, is_accuracy
 from fscost.errors import TableError, nearest
 from fscost.tables.network_model import Connection
 from fscost.tables.numbers import as_set
+from fscost.tables.words import as_words
 
 AUTO_UNITS = {
     "auto": ("B", "kB", "MB", "GB"),
@@ -53,7 +55,7 @@ class ColumnSpec:
     metric: str = "test_acc"
     better: str | None = None
     target: float = 0.5
-    head: str = ""
+    head: str | Mapping[str, str] = ""
     of: str = ""
     formula: ColumnFormula | None = None
     if_varying: bool = False
@@ -71,7 +73,8 @@ class ColumnSpec:
         if self.better is not None:
             one_of("better", self.better, DIRECTIONS)
         self._check_target()
-        for key in ("metric", "head", "of"):
+        as_words(self.head, "columns.head")
+        for key in ("metric", "of"):
             if not isinstance(getattr(self, key), str):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be text")
 

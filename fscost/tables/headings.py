@@ -18,6 +18,7 @@ from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantity import Kind, Wording
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry
+from fscost.tables.words import as_words
 
 _KEYS = {
     "model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "rounds": "Rounds", "method": "Method",
@@ -49,21 +50,23 @@ class Heads:
         """Return the column of a quantity; `value` is that of the axis across, and `parts` how many share it."""
         mark = ESTIMATED if is_estimate else None
         note = mark.sign if mark else ""
-        name, raw = self.name(column), self.raw(column, style)
+        name, raw, named = self.name(column), self.raw(column, style), column.quantity
         unit = _unit(column, style)
-        group, head, unit = _in_group(column, name, unit)
+        group, head, unit = self._in_group(column, name, unit)
         arrow = self._arrow(column, is_bolded)
-        line = _long(column, name, unit)
-        long = f"{line} {arrow}" if arrow else line
+        line = self._long(column, name, unit)
+        long = line + f" {arrow}" if arrow else line
         if self.keys.across is None:
             own = "" if group else unit
-            return Column(raw, head, group, own, raw=raw, mark=mark, better=arrow, long=long + note)
+            return Column(raw, head, group, own, raw=raw, mark=mark, better=arrow, long=long + note, quantity=named)
         axis = self.keys.across
         where = _value(axis, value, self.spec)
         raw = f"{raw}_{axis}_{value}"
         if parts > 1:
-            return Column(raw, line, where, raw=raw, mark=mark, better=arrow, long=f"{where}: {long}{note}")
-        return Column(raw, where, long, raw=raw, mark=mark, long=f"{long}, {where}{note}")
+            return Column(
+                raw, line, where, raw=raw, mark=mark, better=arrow, long=where + ": " + long + note, quantity=named
+            )
+        return Column(raw, where, long, raw=raw, mark=mark, long=long + ", " + where + note, quantity=named)
 
     def _arrow(self, column: ColumnSpec, is_bolded: bool) -> str:
         """Return which way is better, of metrics always, and of whatever else has its best in bold."""
@@ -96,12 +99,12 @@ class Heads:
     def name(self, column: ColumnSpec) -> str:
         """Return what a column is called; with what it counts where another of its quantity counts others."""
         if column.head:
-            return column.head
+            return as_words(column.head, "columns.head", column.quantity)
         if quantity_of(column).kind in (Kind.METRIC, Kind.COUNT):
             return self._name(column)
         settings = () if quantity_of(column).is_logged else ("of", "measure", "traffic")
         apart = [getattr(column, key).replace("_", " ") for key in settings if self._differs(column, key)]
-        return ", ".join(filter(None, [self._name(column), *apart]))
+        return self._name(column) + "".join(f", {what}" for what in apart if what)
 
     def wording(self, column: ColumnSpec) -> Wording:
         """Return what a sentence about a column names."""
@@ -111,13 +114,38 @@ class Heads:
 
     def _name(self, column: ColumnSpec) -> str:
         quantity = quantity_of(column)
+        if self.spec.has_label(column.quantity):
+            return self.spec.label(column.quantity)
         if quantity.key == "rounds" and self._has_rounds:
             return "Rounds trained"
         if quantity.relative and quantity.against and quantity.kind is Kind.FACTOR and quantity.better == "lower":
-            return f"vs {self.baseline}" if self.baseline else quantity.head
+            return "vs " + self.baseline if self.baseline else quantity.head
         if quantity.kind is Kind.METRIC:
-            return f"{quantity.head} {metric_text(column.metric)}" if quantity.head else metric_title(column.metric)
+            text = metric_text if quantity.head else metric_title
+            metric = self.spec.worded(column.metric, text(column.metric))
+            return quantity.head + " " + metric if quantity.head else metric
         return quantity.head
+
+    def _long(self, column: ColumnSpec, name: str, unit: str) -> str:
+        """Return a heading that says in one line what a shared one and its own say together."""
+        quantity = quantity_of(column)
+        if quantity.family == "share":
+            unit = f"{unit}/{column.per.replace(' and ', '/')}"
+        if quantity.group:
+            return self.spec.worded(quantity.group) + ": " + name + f" ({unit})"
+        until = f" until {column.target_name}" if quantity.waits else ""
+        return name + until + f" ({unit})" if unit else name + until
+
+    def _in_group(self, column: ColumnSpec, name: str, unit: str) -> tuple[str, str, str]:
+        """Return the heading that a column shares with its neighbours, its own, and its unit."""
+        quantity = quantity_of(column)
+        if quantity.waits:
+            return self.spec.worded(f"Until {column.target_name}"), name + f" ({unit})" if unit else name, unit
+        if quantity.group:
+            return self.spec.worded(quantity.group) + f" ({unit})", name, unit
+        if quantity.family == "share":
+            return self.spec.worded(f"Per {column.per}") + f" ({unit})", name, unit
+        return "", name, unit
 
 
 def of_axis(axis: str, value: Any, label: str) -> str:
@@ -132,28 +160,7 @@ def _value(axis: str, value: Any, spec: TableSpec) -> str:
     label = UNKNOWN.sign if value is None else spec.label(value)
     if axis in _NUMERIC or value is None:
         return of_axis(axis, value, label)
-    return f"{spec.label(axis)}={label}" if isinstance(value, Given) else label
-
-
-def _long(column: ColumnSpec, name: str, unit: str) -> str:
-    """Return a heading that says in one line what a shared one and its own say together."""
-    if quantity_of(column).family == "share":
-        unit = f"{unit}/{column.per.replace(' and ', '/')}"
-    if group := quantity_of(column).group:
-        return f"{group}: {name} ({unit})"
-    until = f" until {column.target_name}" if quantity_of(column).waits else ""
-    return f"{name}{until} ({unit})" if unit else f"{name}{until}"
-
-
-def _in_group(column: ColumnSpec, name: str, unit: str) -> tuple[str, str, str]:
-    """Return the heading that a column shares with its neighbours, its own, and its unit."""
-    if quantity_of(column).waits:
-        return f"Until {column.target_name}", f"{name} ({unit})" if unit else name, unit
-    if group := quantity_of(column).group:
-        return f"{group} ({unit})", name, unit
-    if quantity_of(column).family == "share":
-        return f"Per {column.per} ({unit})", name, unit
-    return "", name, unit
+    return spec.label(axis) + "=" + label if isinstance(value, Given) else label
 
 
 def _unit(column: ColumnSpec, style: Style) -> str:

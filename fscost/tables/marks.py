@@ -1,5 +1,6 @@
 """What stands where there is no number, and behind a number that must not be read alone; each with its meaning."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -26,6 +27,7 @@ class MarkKind(Enum):
     NO_EFFECT = auto()
     CITED = auto()
     FEWER = auto()
+    FOOTNOTE = auto()
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ SO_FAR = Mark(MarkKind.SO_FAR, "‡", "best of the evaluated rounds")
 """Behind the best of a metric: the model that the course ended with was not evaluated."""
 NO_EFFECT = Mark(MarkKind.NO_EFFECT, "§", "without effect")
 """Behind a label, or a number of a row with others: a method that did nothing with the model."""
+FOOTNOTE = Mark(MarkKind.FOOTNOTE, "¹", "as its author says")
+"""Behind a label, a heading or a number: a footnote of somebody's own, by its number."""
 
 _OF_STATUS = {
     Status.MISSING: MISSING,
@@ -81,6 +85,14 @@ _OF_STATUS = {
     Status.CORRUPT: CORRUPT,
     Status.RUNNING: RUNNING,
 }
+
+
+def signs(marks: Iterable[Mark]) -> str:
+    """Return the signs behind a number one after another, numbers of footnotes with commas between them."""
+    signs_of: dict[bool, list[str]] = {False: [], True: []}
+    for mark in marks:
+        signs_of[mark.kind is MarkKind.FOOTNOTE].append(mark.sign)
+    return "".join(signs_of[False]) + ",".join(signs_of[True])
 
 
 def mark_of(status: str) -> Mark:

@@ -18,6 +18,7 @@ from fscost.tables.option_values import option_of
 from fscost.tables.provenance import provenance
 from fscost.tables.spec import PARAMETERS, PublishedNumber, TableSpec
 from fscost.tables.table import Column, Entry, Row, Table
+from fscost.tables.words import as_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ def published(
         rows[number] = replace(rows[number], rule=0 if below.source != above.source else None)
     return Table(
         label=label,
-        title=spec.title,
+        title=as_words(spec.title, "title"),
         counted="published beside computed",
         reading=(*_reading(numbers, records), *unseen(_pairs(numbers, selected, found))),
         columns=_COLUMNS,

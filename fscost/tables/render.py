@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
@@ -83,7 +84,9 @@ def environment(format: str, folder: Path) -> SandboxedEnvironment:
     environment = SandboxedEnvironment(
         loader=ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(templates())]),
         undefined=StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Raw) else made.escape(str(value)),
+        finalize=lambda value: (
+            value if isinstance(value, Raw) else made.escape(value if isinstance(value, str) else str(value))
+        ),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -91,6 +94,10 @@ def environment(format: str, folder: Path) -> SandboxedEnvironment:
     )
     environment.filters |= {**made.filters, "raw": Raw, "lines": lambda lines: _lines(made, lines)}
     return environment
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)  # str() would take from `Words` what LaTeX prints
 
 
 def _lines(format: Format, lines: Iterable[str]) -> Raw:

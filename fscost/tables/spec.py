@@ -1,10 +1,11 @@
 """What a table shows: a layout of ``conf/table/``, checked."""
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, Self
 
 from fscost.cells.cell import AXES, Cell
@@ -21,7 +22,8 @@ from fscost.tables.option_values import ADAPTER, RANK, VIRTUAL_TOKENS, as_writte
 from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantities import QUANTITIES, comparable
 from fscost.tables.significance import CORRECTIONS, TESTS, Judge
-from fscost.tables.table import PAGES, Page
+from fscost.tables.table import PAGES, VENUES, Page
+from fscost.tables.words import as_words
 
 LAYOUTS = ("cells", "audit", "published")
 """What the rows are: cells of a grid, the workers of each, or published figures beside computed ones."""
@@ -47,6 +49,9 @@ SIGNIFICANT = "significant"
 
 ABOVE = ("axis", "quantity")
 """What stands above where an axis runs across: its values, each over all quantities, or the other way round."""
+
+NOTES = ("full", "short", "none")
+"""How much stands below a table: all, what its marks mean, or nothing but footnotes of one's own."""
 
 PARAMETERS = "parameters"
 """What a published number can be of instead of bytes: how many parameters the model has."""
@@ -122,7 +127,8 @@ class TableSpec:
 
     name: str = "table"
     layout: str = "cells"
-    title: str = ""
+    title: str | Mapping[str, str] = ""
+    caption: str | Mapping[str, str] = ""
     rows: Sequence[str] = ("model", "params?", "data?", "clients", "rounds?", "method")
     columns: Sequence[str | Mapping[str, Any]] = ("total",)
     across: str | None = None
@@ -150,20 +156,29 @@ class TableSpec:
     alpha: float = 0.05
     correction: str = "holm"
     second: bool = False
+    ours: Sequence[str] = ()
+    notes: str = "full"
+    footnotes: Sequence[Mapping[str, Any]] = ()
     needs_network: bool = False
     template: str = "table"
     page: Page = "auto"
-    labels: Mapping[str, str] = field(default_factory=dict)
+    venue: str = "any"
+    float: str = ""
+    labels: Mapping[str, str | Mapping[str, str] | None] = field(default_factory=dict)
     figures: Sequence[Mapping[str, Any]] = ()
     connection: Connection | None = None
 
     def __post_init__(self) -> None:
         one_of("layout", self.layout, LAYOUTS)
         one_of("aggregate", self.aggregate, AGGREGATES)
+        one_of("notes", self.notes, NOTES)
         one_of("page", self.page, PAGES)
         one_of("above", self.above, ABOVE)
         one_of("seeds", self.seeds, SEEDS)
         self._check_statistics()
+        one_of("venue", self.venue, VENUES)
+        if not isinstance(self.float, str) or not re.fullmatch(r"[!htbpH]*", self.float):
+            raise TableError(f"table.float={self.float}: must be of LaTeX's letters for places, as !t or tbp")
         self._check_types()
         self._check_keys()
         self._check_order()
@@ -172,7 +187,9 @@ class TableSpec:
 
     def _check_types(self) -> None:
         self._check_lists()
-        for key in ("name", "template", "title", "order", "compare"):
+        for key in ("title", "caption"):
+            as_words(getattr(self, key), key)
+        for key in ("name", "template", "order", "compare"):
             if not isinstance(getattr(self, key), str):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be text")
         for key in ("second", "needs_network", "transpose"):
@@ -182,6 +199,7 @@ class TableSpec:
             raise TableError(f"table.only={self.only}: must be a mapping, as table.only.method=[fedavg,fedprox]")
         if not isinstance(self.labels, Mapping):
             raise TableError(f"table.labels={self.labels}: must be a mapping, as {{mlp_s: MLP-16}}")
+        _ = self._labels  # each of them is looked at
 
     def _check_statistics(self) -> None:
         one_of("test", self.test, TESTS)
@@ -204,7 +222,7 @@ class TableSpec:
         return Judge(self.test, self.alpha, self.correction) if self.best == SIGNIFICANT else None
 
     def _check_lists(self) -> None:
-        for key in ("rows", "columns", "figures"):
+        for key in ("rows", "columns", "figures", "ours", "footnotes"):
             if not isinstance(getattr(self, key), list | tuple):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be a list")
         if bool(self.figures) != (self.layout == "published"):
@@ -274,9 +292,10 @@ class TableSpec:
         for key in config:
             if key not in known:
                 raise TableError(f"table.{key}: a table has no such setting{nearest(str(key), known)}")
-        named = {key: _in_full(config[key]) for key in ("rows", "across", "sections") if key in config}
+        named = {key: _in_full(_listed(key, config[key])) for key in ("rows", "across", "sections") if key in config}
+        named |= {key: _listed(key, config[key]) for key in ("columns", "ours") if key in config}
         if files := config.get("cited"):
-            heads = (column.get("head") for column in config.get("columns", ()) if isinstance(column, Mapping))
+            heads = (column.get("head") for column in named.get("columns", ()) if isinstance(column, Mapping))
             named["cited"] = read_cited(files, KEYS, [*QUANTITIES, *(str(head) for head in heads if head)])
         elif "cited" in config:
             named["cited"] = []
@@ -330,14 +349,18 @@ class TableSpec:
             return self._labels[str(value)]
         parts = value.split("+") if isinstance(value, str) else []
         if len(parts) > 1 and all(parts):
-            return " + ".join(map(self.label, parts))
+            return reduce(lambda text, part: text + " + " + part, map(self.label, parts))
         first, _, rest = str(value).partition(" ")
-        return f"{self.label(first)} {self.label(rest)}" if rest and self.has_label(first) else str(value)
+        return self.label(first) + " " + self.label(rest) if rest and self.has_label(first) else str(value)
 
     def with_spellings(self, spellings: Mapping[str, str]) -> Self:
         """Return the same with these labels for what has none."""
         own = {name: text for name, text in spellings.items() if not self.has_label(name)}
         return replace(self, labels={**own, **self.labels}) if own else self
+
+    def worded(self, key: str, text: str = "") -> str:
+        """Return what a heading, a metric or a sign is called in print: by its label, or else as `text`, or the key."""
+        return self._labels.get(key, text or key)
 
     def has_label(self, value: Any) -> bool:
         """Return whether a value is called otherwise than as it is written."""
@@ -346,11 +369,22 @@ class TableSpec:
     @cached_property
     def _labels(self) -> Mapping[str, str]:
         """The labels by the text of their values; in YAML ``0.1`` and ``true`` are no text."""
-        return {as_written(value): as_written(text) for value, text in self.labels.items() if text is not None}
+        return {
+            as_written(value): as_words(text, f"labels.{value}", as_written(value))
+            if isinstance(text, Mapping)
+            else as_written(text)
+            for value, text in self.labels.items()
+            if text is not None
+        }
 
 
 _SHORT = {"adapter": f"fs.{ADAPTER}", "rank": f"fs.{RANK}", "virtual_tokens": f"fs.{VIRTUAL_TOKENS}"}
 """Short names of options, as they stand on the command line."""
+
+
+def _listed(key: str, value: Any) -> Any:
+    """Return the list that a single name is."""
+    return [value] if isinstance(value, str) and key != "across" else value
 
 
 def _in_full(named: Any) -> Any:

@@ -10,14 +10,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 from fscost.cells.outcome import Status
-from fscost.tables.marks import Mark
+from fscost.tables.marks import Mark, signs
 from fscost.tables.numbers import Number
 
-Emphasis = Literal["", "best", "second"]
+Emphasis = Literal["", "best", "second", "ours"]
 Page = Literal["auto", "column", "page", "landscape", "long"]
 
 PAGES = ("auto", "column", "page", "landscape", "long")
 """How a LaTeX table stands: as wide as a column, as wide as the page, turned, or broken over pages; auto chooses."""
+
+
+VENUES = (
+    "any", "article", "twocolumn", "ieee", "acm", "acmsmall", "llncs", "neurips", "icml", "elsevier", "beamer",
+)  # fmt: skip
+"""Where a LaTeX table is printed, which says how wide columns and pages are; any fits everywhere."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,8 @@ class Column:
 
     `raw` names its raw numbers in CSV, with their base unit (``total_bytes``). A `mark` holds for all its numbers. Not
     `numeric` are labels, which stand at the left. `better` is an arrow that says which way is. `long` is the whole
-    heading in one line, with all marks, where it is not made of the others.
+    heading in one line, with the mark, where it is not made of the others. `notes` are further marks behind it, and
+    `quantity` is what ``table.columns`` calls it.
     """
 
     key: str
@@ -38,11 +45,13 @@ class Column:
     mark: Mark | None = None
     better: str = ""
     long: str = ""
+    notes: tuple[Mark, ...] = ()
+    quantity: str = ""
 
     @property
     def note(self) -> str:
-        """The sign of its mark, nothing without one."""
-        return self.mark.sign if self.mark else ""
+        """The signs of its marks, nothing without one."""
+        return signs([*([self.mark] if self.mark else []), *self.notes])
 
     @property
     def is_number(self) -> bool:
@@ -59,17 +68,22 @@ class Column:
     @property
     def bottom(self) -> str:
         """The lower line: the name, or the unit where the name stands above; behind it arrow and note."""
+        return self.without_note + self.note
+
+    @property
+    def without_note(self) -> str:
+        """The lower line without the note."""
         name = f"({self.unit})" if self.unit and not self.group else self.head
-        return (f"{name} {self.better}" if self.better else name) + self.note
+        return name + f" {self.better}" if self.better else name
 
     @property
     def full_head(self) -> str:
         """The heading in one line, for formats without grouped headings."""
         if self.long:
-            return self.long
-        head = f"{self.head} ({self.unit})" if self.unit and not self.group else self.head
-        head = f"{head} {self.better}" if self.better else head
-        return (f"{self.group}: {head}" if self.group else head) + self.note
+            return self.long + signs(self.notes)
+        head = self.head + f" ({self.unit})" if self.unit and not self.group else self.head
+        head = head + f" {self.better}" if self.better else head
+        return (self.group + ": " + head if self.group else head) + self.note
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,7 @@ class Entry:
     @property
     def note(self) -> str:
         """The signs behind the number."""
-        return "".join(mark.sign for mark in self.notes)
+        return signs(self.notes)
 
     @property
     def without_notes(self) -> str:
@@ -128,7 +142,7 @@ class Row:
 
     `seeds` is over how many its numbers are, None where they are of single runs. `no_effect` are the options that
     changed nothing in it, or in one of its lines. `cited` are the sources of a row of others. `section` is a heading
-    over it and the rows below.
+    over it and the rows below. `is_ours` says that it is of the author's own method.
     """
 
     entries: tuple[Entry, ...]
@@ -137,6 +151,7 @@ class Row:
     no_effect: str = ""
     cited: tuple[str, ...] = ()
     section: str = ""
+    is_ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,9 +178,12 @@ class Table:
 
     `label` names the table, `template` is the stem of its templates.
 
+    In LaTeX it stands on its `page`, in the widths of its `venue`, and floats to where `floats_to` says, as ``!t``.
+
     `reading` are sentences that say how to read it, `to_do` commands that would compute what is missing, `provenance`
-    lines for a comment in the file. `whole` is the table with the columns that left as they are the same in all rows,
-    None where none did. `best` says what is emphasised, `spread` what raw numbers behind ± are called (``total_std``).
+    lines for a comment in the file. `own_caption` stands instead of title and what is counted. With `has_legend` it
+    is said what bold means. `whole` is the table with the columns that left as they are the same in all rows, None
+    where none did. `best` says what is emphasised, `spread` what raw numbers behind ± are called (``total_std``).
     """
 
     label: str
@@ -179,14 +197,20 @@ class Table:
     provenance: tuple[str, ...] = ()
     template: str = "table"
     page: Page = "auto"
+    venue: str = "any"
+    floats_to: str = ""
+    own_caption: str = ""
+    has_legend: bool = True
     whole: "Table | None" = None
     best: str = "best of its group"
     spread: str = "std"
 
     @property
     def caption(self) -> str:
-        """The title and what is counted."""
-        return ": ".join(part for part in (self.title, self.counted) if part)
+        """The title and what is counted, or what its author wrote instead."""
+        if self.own_caption:
+            return self.own_caption
+        return self.title + (": " if self.title and self.counted else "") + self.counted
 
     @property
     def headings(self) -> list[Heading]:

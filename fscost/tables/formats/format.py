@@ -44,6 +44,7 @@ def comment(text: str) -> Raw:
 
 def legend(table: Table, best: str, second: str) -> str:
     """Return the sentence that says how the best numbers of a group and the second best look, empty if none do."""
-    used = {entry.emphasis for row in table.rows for entry in row.entries}
+    used = {entry.emphasis for row in table.rows for entry in row.entries} - {"ours"}
+    used = used if table.has_legend else set()
     meaning = {"best": f"{best}: {table.best}", "second": f"{second}: second best"}
     return "; ".join(text for emphasis, text in meaning.items() if emphasis in used) + "." * bool(used - {""})

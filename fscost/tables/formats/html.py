@@ -7,7 +7,7 @@ from typing import Any
 from fscost.tables.formats.format import Format, Raw, clean, comment, legend
 from fscost.tables.table import Entry, Row, Table
 
-_TAGS = {"best": "strong", "second": "u"}
+_TAGS = {"best": "strong", "second": "u", "ours": "strong"}
 _FIGURE_SPACE = "\u2007"  # as wide as a digit
 
 

@@ -1,13 +1,14 @@
 """LaTeX: numbers aligned at their decimal points by siunitx, the best bold, the second underlined."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fscost.tables.formats.format import Format, Raw, legend
-from fscost.tables.formats.tex_escape import breakable, comment, escape, lines_of, width_em
+from fscost.tables.formats.tex_escape import breakable, broken, comment, escape
 from fscost.tables.formats.tex_layout import Layout, layout_of, packages
+from fscost.tables.marks import Mark
 from fscost.tables.table import Column, Entry, Heading, Table
 
 _RULE_PT = 2.4
@@ -17,7 +18,7 @@ _KEPT_LINES = 12
 
 
 _PLUS_MINUS = r"${}\pm{}$"
-_COMMANDS = {"best": r"\best", "second": r"\secondbest", "": ""}
+_COMMANDS = {"best": r"\best", "second": r"\secondbest", "ours": r"\ours", "": ""}
 
 
 # --- numbers: as siunitx reads them, and just as wide where it cannot: underlined, or over several rows ----
@@ -99,9 +100,16 @@ def _padded(number: _Digits, widest: _Digits, command: str = "") -> str:
         shown += _PLUS_MINUS + _padded(number.spread, widest.spread)
     elif widest.spread:
         behind += _phantom(_PLUS_MINUS + widest.spread.text)
-    shown = f"{command}{{{shown}}}" if command else shown
+    shown = _with(command, shown)
     before = _phantom(widest.left[: len(widest.left) - len(number.left)])
     return (before + shown + behind).replace("-", "$-$").replace("+", "$+$")
+
+
+def _with(command: str, text: str) -> str:
+    """Return text as the argument of a command; a line below it pushes no row down."""
+    if not command:
+        return text
+    return rf"\smash{{{command}{{{text}}}}}" if command == _COMMANDS["second"] else f"{command}{{{text}}}"
 
 
 def _count(text: str) -> int:
@@ -141,13 +149,20 @@ class _Writer:
             return rf">{{\raggedright\arraybackslash}}p{{{self.layout.pt(self.layout.wrapped[self.number])}}}"
         if self.widest:
             room = r"!{\kern4pt}" if self.has_notes else ""  # notes take none of their own
-            return f"S[{_options(self.widest)}]{room}"
-        return "c" if self.column.numeric else "l"
+            wider = f",table-column-width={self.layout.pt(width)}" if (width := self._wider) else ""
+            return f"S[{_options(self.widest)}{wider}]{room}"
+        side = "c" if self.column.numeric else "l"
+        return rf"w{{{side}}}{{{self.layout.pt(width)}}}" if (width := self._wider) else side
+
+    @property
+    def _wider(self) -> float | None:
+        """Its width in em, where the heading that it shares needs more than what stands in it."""
+        return self.layout.widths_em[self.number] if self.number in self.layout.widened else None
 
     def cell(self, entry: Entry, rules_within: int) -> Raw:
         """Return a cell; `rules_within` is how many rules there are between the rows that the entry spans."""
         digits = _digits_of(entry, self.column)
-        note = rf"{{\smash{{\tnote{{{escape(entry.note)}}}}}}}" if entry.note else ""  # does not push its row down
+        note = rf"{{\smash{{\tnote{{{_sign(entry.note)}}}}}}}" if entry.note else ""  # does not push its row down
         spans = entry.span > 1 and self.layout.has_multirows
         is_zero = entry.number is not None and entry.number.has_zero_spread  # siunitx leaves out a ± of 0
         if digits and self.widest and not (is_zero or spans or entry.emphasis == "second"):
@@ -158,22 +173,15 @@ class _Writer:
             text = rf"\multirow{{{entry.span}}}{{*}}{lower}{{{text}}}"
         return self._braced(text)
 
-    def head(self, text: str, note: str = "", *, may_rise: bool = False) -> Raw:
-        """Return a heading with the note behind it; one that is wider than the column is broken into lines.
+    def head(self, lines: Sequence[str], note: str = "") -> Raw:
+        """Return the lines of a heading with the note behind it."""
+        mark = rf"\tnote{{{_sign(note)}}}" if note else ""
+        text = _stacked(lines, "" if self.column.numeric else "l", mark)
+        return self._braced(text) if text else Raw("")
 
-        Two lines rise into the line above where they may.
-        """
-        room = self.layout.widths_em[self.number]
-        mark = rf"\tnote{{{escape(note)}}}" if note else ""
-        if self.number in self.layout.wrapped:
-            return Raw(breakable(text, 6) + mark)
-        if width_em(text) > room:
-            side = r"\centering" if self.column.numeric else r"\raggedright"
-            box = _broken(text, room, side, self.layout)
-            return self._braced((rf"\smash{{{box}}}" if may_rise and lines_of(text, room) <= 2 else box) + mark)
-        if text and self.number in self.layout.widened:
-            return self._braced(rf"\makebox[{self.layout.pt(room)}]{{{escape(text)}{mark}}}")
-        return self._braced(escape(text) + mark) if text or mark else Raw("")
+    def lines(self, text: str) -> list[str]:
+        """Return a heading in lines as wide as the column; where text is wrapped anyway it is one."""
+        return [text] if self.number in self.layout.wrapped else broken(text, self.layout.widths_em[self.number])
 
     def _text(self, entry: Entry, digits: _Digits | None) -> str:
         command = _COMMANDS[entry.emphasis]
@@ -181,15 +189,16 @@ class _Writer:
             return _padded(digits, self.widest, command)
         shown = entry.without_notes
         text = breakable(shown, 6) if self.number in self.layout.wrapped else escape(shown)
-        return f"{{{command}{{{text}}}}}" if command else text
+        return f"{{{_with(command, text)}}}" if command else text
 
     def _braced(self, text: str) -> Raw:
         """Return text for a cell: siunitx takes what stands in braces as it is."""
         return Raw(f"{{{text}}}" if self.widest else text)
 
 
-def _broken(text: str, room_em: float, side: str, layout: Layout) -> str:
-    return rf"\parbox[b]{{{layout.pt(room_em)}}}{{{side} {breakable(text, room_em)}}}"
+def _stacked(lines: Sequence[str], side: str = "", mark: str = "") -> str:
+    text = r" \\ ".join(escape(line) for line in lines) + mark
+    return rf"\makecell[b{side}]{{{text}}}" if len(lines) > 1 else text
 
 
 def _writers(table: Table, layout: Layout) -> list[_Writer]:
@@ -206,29 +215,27 @@ def _writers(table: Table, layout: Layout) -> list[_Writer]:
 
 
 def _heads(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[_Line]:
-    """Yield the lines of the head: one, or two where columns share a heading or have their unit below."""
+    """Yield the lines of the head: one, or two where columns share a heading or have their unit below.
+
+    Of two, a name that has to be broken has its last line below and the others above.
+    """
+    names = [writer.lines(writer.column.without_note) for writer in writers]
     is_double = any(column.top for column in table.columns)
     if is_double:
-        yield _Line(Raw(""), tuple(_shared(heading, writers, layout) for heading in table.headings))
+        yield _Line(Raw(""), tuple(_upper(heading, writers, names, layout) for heading in table.headings))
+        names = [lines if writer.column.top else lines[-1:] for lines, writer in zip(names, writers, strict=True)]
     shared = (heading for heading in table.headings if heading.last > heading.first)
     rule = "".join(rf"\cmidrule(lr){{{heading.first}-{heading.last}}}" for heading in shared)
-    yield _Line(Raw(rule), tuple(_bottom(writer, may_rise=is_double) for writer in writers))
+    below = (writer.head(lines, writer.column.note) for writer, lines in zip(writers, names, strict=True))
+    yield _Line(Raw(rule), tuple(below))
 
 
-def _bottom(writer: _Writer, *, may_rise: bool) -> Raw:
-    column = writer.column
-    return writer.head(column.bottom.removesuffix(column.note), column.note, may_rise=may_rise and not column.top)
-
-
-def _shared(heading: Heading, writers: list[_Writer], layout: Layout) -> Raw:
-    columns = heading.last - heading.first + 1
-    if columns == 1:
-        return writers[heading.first - 1].head(heading.text)
-    room = layout.span_em(heading.first - 1, heading.last)
-    text = (
-        escape(heading.text) if width_em(heading.text) <= room else _broken(heading.text, room, r"\centering", layout)
-    )
-    return Raw(rf"\multicolumn{{{columns}}}{{c}}{{{text}}}")
+def _upper(heading: Heading, writers: list[_Writer], names: list[list[str]], layout: Layout) -> Raw:
+    columns, writer = heading.last - heading.first + 1, writers[heading.first - 1]
+    if columns > 1:
+        room = layout.span_em(heading.first - 1, heading.last)
+        return Raw(rf"\multicolumn{{{columns}}}{{c}}{{{_stacked(broken(heading.text, room))}}}")
+    return writer.head(writer.lines(heading.text) if writer.column.top else names[heading.first - 1][:-1])
 
 
 def _lines(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[_Line]:
@@ -284,17 +291,34 @@ def _label(text: str) -> Raw:
     return Raw(re.sub(r"[^A-Za-z0-9:._-]", "-", text))
 
 
+def _sign(text: str) -> Raw:
+    r"""Return the signs of notes for ``\tnote``, which raises them: numbers of footnotes are raised already."""
+    return Raw(escape(text.translate(_PLAIN)))
+
+
+_PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+
+
+def _marks_behind(table: Table) -> Iterator[Mark]:
+    for column in table.columns:
+        yield from (*([column.mark] if column.mark else []), *column.notes)
+    yield from (mark for row in table.rows for entry in row.entries for mark in entry.notes)
+
+
 def _context(table: Table) -> Mapping[str, Any]:
     layout = layout_of(table)
     writers = _writers(table, layout)
+    heads = list(_heads(table, writers, layout))
+    is_stacked = any("makecell" in cell for line in heads for cell in line.cells)
     return {
-        "packages": packages(table, layout),
+        "packages": sorted([*packages(table, layout), *(["makecell"] if is_stacked else [])]),
         "layout": layout,
         "types": [Raw(writer.type) for writer in writers],
-        "heads": list(_heads(table, writers, layout)),
+        "heads": heads,
         "lines": list(_lines(table, writers, layout)),
-        "legend": legend(table, "Bold", "underlined"),
-        "marks": {m.sign for row in table.rows for e in row.entries for m in e.notes} | {c.note for c in table.columns},
+        "legend": (said := legend(table, "Bold", "underlined")),
+        "has_notes": bool(table.reading or table.notes or said),
+        "marks": {mark.sign for mark in _marks_behind(table)},
     }
 
 
@@ -303,7 +327,7 @@ FORMAT = Format(
     ".tex",
     escape,
     _context,
-    {"label": _label, "comment": lambda text: Raw(comment(text))},
+    {"label": _label, "sign": _sign, "comment": lambda text: Raw(comment(text))},
     # braces and % are LaTeX's own
     {"block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<", "variable_end_string": ">>",
      "comment_start_string": "<#", "comment_end_string": "#>"},

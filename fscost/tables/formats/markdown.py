@@ -21,7 +21,7 @@ _RENDERED = re.compile(r"\$|:(?=[\w+-]+:)")
 _BLOCK = re.compile(  # up to where a line begins a heading, a quotation, a list, a rule or the second line of a table
     r" {0,3}(?:\d{1,9}(?=[.)](?: |$))|(?=>|\#{1,6}(?: |$)|[-+](?: |$)|:?-[-: ]*$|=+ *$))"
 )
-_EMPHASIS = {"best": ("**", "**"), "second": ("<ins>", "</ins>"), "": ("", "")}
+_EMPHASIS = {"best": ("**", "**"), "second": ("<ins>", "</ins>"), "ours": ("**", "**"), "": ("", "")}
 
 
 def escape(text: str) -> str:

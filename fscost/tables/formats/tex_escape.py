@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fscost.tables.words import Words
+
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -89,13 +91,16 @@ class _Piece:
 def escape(text: str) -> str:
     """Return `text` such that LaTeX prints it as it is, in one paragraph, without words that no line can hold.
 
-    A character for which LaTeX has nothing is printed by its number: ``U+4E2D``.
+    A character for which LaTeX has nothing is printed by its number: ``U+4E2D``. Of `Words`, what LaTeX is to print
+    stands as it is.
     """
     return breakable(text, 12)
 
 
 def breakable(text: str, widest_em: float) -> str:
     """Return `text` escaped, such that it can be broken into lines as narrow as `widest_em`."""
+    if isinstance(text, Words):
+        return "".join(breakable(part, widest_em) if latex is None else latex for part, latex in text.pieces)
     return " ".join(_word(list(_pieces(word)), widest_em) for word in one_line(text).split(" "))
 
 
@@ -104,19 +109,36 @@ def width_em(text: str) -> float:
     return sum(piece.em for piece in _pieces(one_line(text)))
 
 
-def lines_of(text: str, widest_em: float) -> int:
-    """Return about how many lines `text` makes where `breakable` lets it break, even in a wide font."""
-    lines, run_em = 1, 0.0
-    for part in (part for word in one_line(text).split(" ") for part in _parts([*_pieces(word)])):
-        part_em = _WIDEST_FONT * sum(piece.em for piece in part)
-        if run_em and run_em + part_em > widest_em:
-            lines, run_em = lines + 1, 0.0
-        run_em += part_em
+def broken(text: str, widest_em: float) -> list[str]:
+    """Return `text` in lines that are not wider, not yet escaped; `Words` stay in one, as their author wrote them."""
+    if isinstance(text, Words):
+        return [text]
+    lines = [""]
+    for gap, part in _breaks(one_line(text), widest_em):
+        if lines[-1] and width_em(lines[-1] + gap + part) > widest_em:
+            lines.append(part)
+        else:
+            lines[-1] += (gap if lines[-1] else "") + part
     return lines
 
 
-_WIDEST_FONT = 1.12
-"""How much wider than Times, whose widths are known here, other fonts of papers are."""
+def _breaks(text: str, widest_em: float) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a text between which it can be broken, each with what stands before it where it is not."""
+    for word in text.split(" "):
+        is_whole = width_em(word) <= widest_em
+        parts = [word] if is_whole else ["".join(p.character for p in part) for part in _parts([*_pieces(word)])]
+        for number, part in enumerate(part for whole in parts for part in _chopped(whole, widest_em)):
+            yield "" if number else " ", part
+
+
+def _chopped(part: str, widest_em: float) -> Iterator[str]:
+    """Yield a part that is too wide and has no place to break it in pieces that are not."""
+    start = 0
+    for end in range(1, len(part)):
+        if width_em(part[start : end + 1]) > widest_em:
+            yield part[start:end]
+            start = end
+    yield part[start:]
 
 
 def one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How a table stands in LaTeX: in which environment, in which size, and which of its columns are broken into lines."""
+"""How a table stands in LaTeX: in which environment, in which size, and which of its columns and heads are broken."""
 
 import math
 import re
@@ -9,8 +9,36 @@ from itertools import chain
 from fscost.tables.formats.tex_escape import escape, needs_textcomp, width_em
 from fscost.tables.table import Column, Entry, Heading, Page, Table
 
-_COLUMN_PT, _PAGE_PT, _TURNED_PT = 229.0, 345.0, 550.0
-"""Widths of a column, a page and a page turned, those of LaTeX's article, which most styles exceed."""
+
+@dataclass(frozen=True)
+class Venue:
+    """How wide a column and a page are, and how high a page, in pt; on slides nothing is turned or goes on overleaf."""
+
+    column_pt: float
+    page_pt: float
+    height_pt: float
+    has_pages: bool = True
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether a table can stand over two columns."""
+        return self.column_pt < self.page_pt
+
+
+_VENUES: Mapping[str, Venue] = {
+    "any": Venue(229, 345, 550),  # what fits wherever it is put: columns of article in two, its page in one
+    "article": Venue(345, 345, 550),
+    "twocolumn": Venue(229, 469, 550),
+    "ieee": Venue(252, 516, 672),
+    "acm": Venue(241, 506, 626),
+    "acmsmall": Venue(395, 395, 574),
+    "llncs": Venue(347, 347, 549),
+    "neurips": Venue(397, 397, 648),
+    "icml": Venue(234, 487, 648),
+    "elsevier": Venue(252, 522, 682),
+    "beamer": Venue(307, 307, 240, has_pages=False),
+}
+"""Name → measures, of the class or style that it is printed with."""
 
 _EM_PT = {"small": 9.25, "footnotesize": 8.5, "scriptsize": 8.0, "tiny": 6.8}
 """Sizes of type; the em of Computer Modern."""
@@ -26,6 +54,8 @@ _LONG_LABEL = 30
 """Characters from which on labels are broken into lines."""
 _NARROWEST_EM, _SHARED_EM = 11.0, 14.0
 """What a column of such labels, and a heading over several columns, have at least before they are broken."""
+_ALONE_EM = 8.0
+"""The same for such a heading over one column."""
 _WORD_EM = 9.0
 """Up to this a word of a heading is not broken."""
 _HEADS_EM = (6.0, 4.5)
@@ -41,6 +71,7 @@ class Layout:
     """
 
     page: Page
+    venue: Venue
     is_turned: bool
     size: str
     tabcolsep_pt: float
@@ -53,7 +84,16 @@ class Layout:
     @property
     def environment(self) -> str:
         """The environment around the table."""
-        return {"column": "table", "page": "table*", "landscape": "sidewaystable*", "long": "longtable"}[self.page]
+        star = "*" if self.venue.has_columns else ""
+        return {"column": "table", "page": f"table{star}", "landscape": f"sidewaystable{star}", "long": "longtable"}[
+            self.page
+        ]
+
+    @property
+    def height(self) -> str:
+        """How high it may be beside its caption, as a share of the page."""
+        share = 0.8 if self.venue.has_pages else 0.62
+        return rf"{share:g}\{'textwidth' if self.is_turned else 'textheight'}"
 
     @property
     def notes_size(self) -> str:
@@ -77,17 +117,18 @@ class Layout:
 def layout_of(table: Table) -> Layout:
     """Return how `table` stands; by itself one that is too wide is turned, and one that is too high broken."""
     wrapped = [i for i, column in enumerate(table.columns) if not column.numeric and _longest(table, i) > _LONG_LABEL]
+    venue = _VENUES[table.venue]
     full, widths, widened = _measured(table, wrapped, _HEADS_EM[0])
-    if _pt(widths, *_STEPS[-1]) > _PAGE_PT:
+    if _pt(widths, *_STEPS[-1]) > venue.page_pt:
         full, widths, widened = _measured(table, wrapped, _HEADS_EM[1])
-    page = _page(table.page, _pt(widths, *_STEPS[-1]), _pt(widths, *_TIGHTER[-1]), _height_pt(table, widths))
-    turned = page == "landscape" or (page == "long" and _pt(widths, *_STEPS[-1]) > _PAGE_PT)
-    room = _TURNED_PT if turned else _COLUMN_PT if page == "column" else _PAGE_PT
+    page = _page(table, venue, _pt(widths, *_STEPS[-1]), _pt(widths, *_TIGHTER[-1]), _height_pt(table, widths))
+    turned = page == "landscape" or (page == "long" and _pt(widths, *_STEPS[-1]) > venue.page_pt)
+    room = venue.height_pt if turned else venue.column_pt if page == "column" else venue.page_pt
     size, sep = _step(widths, room, (*_STEPS, *_TIGHTER) if page == "long" else _STEPS)
     spare_em = max(0.0, (room - _pt(widths, size, sep)) / _EM_PT[size] - 1)
     given = {i: round(min(1.1 * full[i], _NARROWEST_EM + spare_em / len(wrapped)), 1) for i in wrapped}
     widths = [given.get(i, width) for i, width in enumerate(widths)]
-    return Layout(page, turned, size, sep, widths, given, widened, _pt(widths, size, sep) < 0.6 * room,
+    return Layout(page, venue, turned, size, sep, widths, given, widened, _pt(widths, size, sep) < 0.6 * room,
                   _row_lines(table, widths))  # fmt: skip
 
 
@@ -104,7 +145,7 @@ def packages(table: Table, layout: Layout) -> list[str]:
         "rotating": layout.page == "landscape",
         "multirow": layout.has_multirows and any(entry.span > 1 for entry in entries),
         "siunitx": any(column.numeric for column in table.columns),
-        "array": bool(layout.wrapped),
+        "array": bool(layout.wrapped),  # siunitx loads it too
         "textcomp": any(needs_textcomp(escape(text)) for text in _texts(table, entries)),
     }
     return sorted(name for name, is_used in uses.items() if is_used)
@@ -123,6 +164,9 @@ def _longest(table: Table, number: int) -> int:
 def _measured(table: Table, wrapped: Sequence[int], head_em: float) -> tuple[list[float], list[float], frozenset[int]]:
     """Return how wide the columns would be, how wide they are at least, and which of them a shared heading widens."""
     full = [_width_em(column, list(table.column(i)), head_em) for i, column in enumerate(table.columns)]
+    for heading in table.headings:
+        if heading.first == heading.last and table.columns[heading.first - 1].group:
+            full[heading.first - 1] = max(full[heading.first - 1], _head_em(heading.text, _ALONE_EM))
     widths = [_NARROWEST_EM if i in wrapped else width for i, width in enumerate(full)]
     return full, widths, _widen(widths, table.headings)
 
@@ -161,20 +205,22 @@ def _pt(widths_em: Sequence[float], size: str, sep_pt: float) -> float:
     return sum(widths_em) * _EM_PT[size] + 2 * sep_pt * (len(widths_em) - 1)
 
 
-def _page(asked: Page, width_pt: float, least_pt: float, height_pt: float) -> Page:
+def _page(table: Table, venue: Venue, width_pt: float, least_pt: float, height_pt: float) -> Page:
     """Return where a table of these measures stands; `least_pt` is its width in the smallest size.
 
     A table that is a quarter too wide for the page is still scaled, and not turned; one over several pages, which
-    cannot be, may stand out into the margins by as much.
+    cannot be, may stand out into the margins by as much. A slide has room for one that is scaled.
     """
-    if asked != "auto":
-        return asked
-    is_wide = width_pt > 1.25 * _PAGE_PT
-    if height_pt > (_PAGE_PT if is_wide else _TURNED_PT) and least_pt <= 1.25 * _TURNED_PT:
+    if not venue.has_pages:
+        return "column"
+    if table.page != "auto":
+        return table.page
+    is_wide = width_pt > 1.25 * venue.page_pt
+    if height_pt > (venue.page_pt if is_wide else venue.height_pt) and least_pt <= 1.25 * venue.height_pt:
         return "long"
     if is_wide:
         return "landscape"
-    return "column" if width_pt <= _COLUMN_PT else "page"
+    return "column" if width_pt <= venue.column_pt else "page"
 
 
 def _step(widths_em: Sequence[float], room_pt: float, steps: Sequence[tuple[str, float]]) -> tuple[str, float]:

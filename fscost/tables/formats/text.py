@@ -73,7 +73,7 @@ def padded(texts: Iterable[str], widths: Sequence[int], table: Table) -> list[Ra
 
 
 GAP = "  "
-SIGNS = {"best": "*", "second": "°", "": ""}
+SIGNS = {"best": "*", "second": "°", "ours": "", "": ""}
 
 
 def parts(entry: Entry) -> Parts:
