@@ -308,7 +308,7 @@ def only_of(lines: Sequence[str]) -> tuple[dict[str, list[Any]], list[str]]:
                 raise ConfigError(
                     f"{line}: names no rows; write {_ONLY}KEY=[VALUE,…], as {_ONLY}method=[fedavg,fedprox]"
                 )
-            (override,) = parse([f"table.title={text}"])
+            (override,) = parse([f"only={text}"])
             value = values_of(override) if override.is_sweep_override() else override.value()
             only[key] = value if isinstance(value, list) else [value]
     return only, [line for line in lines if not line.startswith(_ONLY)]

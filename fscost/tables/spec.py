@@ -384,7 +384,7 @@ _SHORT = {"adapter": f"fs.{ADAPTER}", "rank": f"fs.{RANK}", "virtual_tokens": f"
 
 def _listed(key: str, value: Any) -> Any:
     """Return the list that a single name is."""
-    return [value] if isinstance(value, str) and key != "across" else value
+    return [value] if isinstance(value, str) and key in ("rows", "columns", "ours") else value
 
 
 def _in_full(named: Any) -> Any:

@@ -120,9 +120,12 @@ def test_the_gap_between_caption_and_rule_is_right(one: Class, tmp_path: Path) -
     needs(one)
     pdf = compiled(one.document([render(replace(samples.narrow(), venue=one.venue), "latex")]), tmp_path).pdf
     found = subprocess.run(["pdftotext", "-bbox", pdf, "-"], capture_output=True, text=True, check=True).stdout
-    ends = [float(y) for y in re.findall(r'yMax="([\d.]+)">(?:cost|COST)\.<', found)]
-    starts = [float(y) for y in re.findall(r'yMin="([\d.]+)" xMax="[\d.]+" yMax="[\d.]+">Total<', found)]
-    assert 5 <= starts[-1] - ends[0] <= 13
+    words = [(float(top), float(end), word) for top, end, word in _WORD.findall(found)]
+    head = max(top for top, _, word in words if word == "Total")
+    assert 5 <= head - max(end for _, end, _ in words if end <= head + 1) <= 15
+
+
+_WORD = re.compile(r'yMin="([\d.]+)" xMax="[\d.]+" yMax="([\d.]+)">([^<]*)<')
 
 
 # --- what is written ------------------------------------------------------------------------------
