@@ -28,6 +28,7 @@ class MarkKind(Enum):
     CITED = auto()
     FEWER = auto()
     FOOTNOTE = auto()
+    OTHER_DIGITS = auto()
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ NO_EFFECT = Mark(MarkKind.NO_EFFECT, "§", "without effect")
 """Behind a label, or a number of a row with others: a method that did nothing with the model."""
 FOOTNOTE = Mark(MarkKind.FOOTNOTE, "¹", "as its author says")
 """Behind a label, a heading or a number: a footnote of somebody's own, by its number."""
+OTHER_DIGITS = Mark(MarkKind.OTHER_DIGITS, "*", "other digits than published")
+"""Behind a number that somebody published otherwise."""
 
 _OF_STATUS = {
     Status.MISSING: MISSING,

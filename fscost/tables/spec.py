@@ -62,7 +62,8 @@ class PublishedNumber:
     """A number that somebody published, and how it is computed: a row of the layout ``published``.
 
     `where` are the axes or ``fs.…`` options that select its cell, `per` says whether it is of one message or of all.
-    Raises TableError for a value that is none of the choices.
+    With `of`, which selects another cell, it is the share of that one's bytes, in percent. `why` explains other digits
+    than the published ones. Raises TableError for a value that is none of the choices.
     """
 
     source: str
@@ -74,6 +75,8 @@ class PublishedNumber:
     measure: str = "payload"
     per: str = "total"
     unit: str = "MB"
+    of: Mapping[str, Any] | None = None
+    why: str = ""
 
     def __post_init__(self) -> None:
         one_of("figures.traffic", self.traffic, [str(t) for t in Traffic])
@@ -84,10 +87,11 @@ class PublishedNumber:
             raise TableError(f"table.figures.links={self.links}: must be a list of links, as [uplink]")
         for link in self.links:
             one_of("figures.links", link, [str(link) for link in Link])
-        if not isinstance(self.where, Mapping) or not self.where:
-            raise TableError(
-                f"table.figures.where={self.where}: must be a mapping that selects a cell, as {{model: lr}}"
-            )
+        for name, value in (("where", self.where), ("of", self.of)):
+            if (not isinstance(value, Mapping) or not value) and (name, value) != ("of", None):
+                raise TableError(
+                    f"table.figures.{name}={value}: must be a mapping that selects a cell, as {{model: lr}}"
+                )
         try:
             valid = 0 < self.value < math.inf
         except ValueError:

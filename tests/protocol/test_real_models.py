@@ -5,7 +5,6 @@ from math import prod
 from typing import Any
 
 import pytest
-import yaml
 
 from fscost.cells.names import method_of
 from fscost.errors import ConfigError
@@ -30,8 +29,8 @@ PUBLISHED = {
 
 
 def spec_of(model: str) -> dict[str, Any]:
-    spec = yaml.safe_load((conf() / "model" / f"{model}.yaml").read_text())["fs"]["model"]["spec"]
-    return {name: value for name, value in spec.items() if name != "lora_rank"}
+    spec: dict[str, Any] = cell_of("engine=estimate", f"model={model}", "data=samples").get("model.spec")
+    return {name: value for name, value in spec.items() if value is not None}
 
 
 @pytest.mark.parametrize(("model", "parameters"), PUBLISHED.items())
@@ -43,6 +42,11 @@ def test_all_of_them_are_here() -> None:
     files = [file.stem for file in (conf() / "model").glob("*.yaml")]
     with_config = [name for name in files if "config:" in (conf() / "model" / f"{name}.yaml").read_text()]
     assert {*with_config} == {*PUBLISHED}
+
+
+def test_other_classes_are_another_last_layer() -> None:
+    cell = cell_of("engine=estimate", "model=resnet18", "num_classes=10", "data=samples")
+    assert shapes_of(cell.get("model.spec"))[-1] == Shape("fc.bias", (10,))
 
 
 def test_buffers_travel_and_are_no_parameters() -> None:

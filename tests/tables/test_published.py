@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from fscost.store.ledger_file import read_ledger
 from fscost.store.store import Store
 from fscost.tables import Table, TableSpec
 from fscost.tables.formats import FORMATS
+from fscost.tables.marks import OTHER_DIGITS
 from fscost.tables.published import published
 from fscost.tables.render import render
 from tests.conftest import Result, cells_of, execute
@@ -59,7 +61,7 @@ def table_of(frame: pd.DataFrame, cells: list[Cell], **layout: Any) -> Table:
     [
         ({"published": "0.1", "unit": "GB"}, ("0.1", "<0.01", "-98.41")),
         ({"published": "1e-3", "unit": "GB"}, ("0.001", "0.0016", "+59.37")),
-        ({"published": "2", "unit": "GB"}, ("2", "<1", "-99.92")),
+        ({"published": "2", "unit": "GB"}, ("2", "<0.1", "-99.92")),
         ({"published": "0.0015937", "unit": "GB"}, ("0.0015937", "0.00159368", ">-0.01")),
         ({"published": "0.1", "unit": "GB", "measure": "scalar", "links": ["uplink"]}, ("0.1", "<0.01", "-100.00")),
         ({"published": "199,210", "measure": "parameters"}, ("199,210", "199,210", "0.00")),
@@ -69,7 +71,7 @@ def test_no_number_is_rounded_to_zero(
     row: dict[str, Any], texts: tuple[str, ...], frame: pd.DataFrame, cells: list[Cell]
 ) -> None:
     (made,) = table_of(frame, cells, figures=[row_of(**row)]).rows
-    assert tuple(entry.text for entry in made.entries[2:]) == texts
+    assert tuple(entry.text for entry in made.entries[2:5]) == texts
 
 
 def row_of(**others: Any) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def test_the_models_of_fedavg(model: str, params: int, each_bytes: int, store: S
     ],
 )
 def test_totals_of_all_clients_and_rounds(model: str, params: int, unit: int, text: str, frame: pd.DataFrame) -> None:
-    (row,) = frame[frame["model"] == model].to_dict("records")
+    (row,) = frame[(frame["model"] == model) & (frame["rounds"] == 200)].to_dict("records")
     assert row["params"] == params
     total = row["training_uplink_payload_bytes"] + row["training_downlink_payload_bytes"]
     assert total == 2 * row["clients"] * row["rounds"] * 4 * params
@@ -154,7 +156,7 @@ def in_flower(shape: Shape) -> int:
 )
 def test_what_flower_adds_to_the_payload(model: str, payload: str, serialised: str, cells: list[Cell]) -> None:
     """The leaderboard counts serialised messages; 2 clients, both ways, 200 rounds."""
-    (cell,) = (cell for cell in cells if cell.axes["model"] == f"{model}_r32")
+    (cell,) = (c for c in cells if (c.axes["model"], c.axes["rounds"]) == (f"{model}_r32", 200))
     shapes = shapes_of(cell.get("model.spec"))
     messages = 2 * 2 * 200
     assert f"{messages * sum(4 * math.prod(s.shape) for s in shapes) / GIB:.3f}" == payload
@@ -178,24 +180,63 @@ class TestLayout:
         self, frame: pd.DataFrame, cells: list[Cell]
     ) -> None:
         table = table_of(frame, cells)
-        assert [c.head for c in table.columns] == ["Source", "Quantity", "Published", "Computed", "Difference"]
+        heads = ["Source", "Quantity", "Published", "Computed", "Difference", "Convention"]
+        assert [c.head for c in table.columns] == heads
         assert len(table.rows) == len(LAYOUT["figures"])
-        for row in table.rows:
-            figure, computed, difference = (entry.value for entry in row.entries[2:])
+        for asked, row in zip(LAYOUT["figures"], table.rows, strict=True):
+            figure, computed, difference = (entry.value for entry in row.entries[2:5])
             assert difference == 100 * (computed / figure - 1)
-            assert abs(difference) < 0.25
+            has_digits = float(f"{computed:.{len(asked['published'].partition('.')[2])}f}") == figure
+            assert has_digits != (OTHER_DIGITS in row.entries[3].notes)
+            assert has_digits or abs(difference) < 0.25 or asked["why"]
         by_quantity = {row.entries[1].text: [entry.text for entry in row.entries[2:]] for row in table.rows}
-        assert by_quantity["model of one message, 8 bit (MiB)"] == ["6.31", "6.306", "-0.07"]
-        assert by_quantity["gRPC message, v0.3.0 (MiB)"] == ["4.021", "4.0195", "-0.04"]
-        assert by_quantity["CNN (parameters)"] == ["1,663,370", "1,663,370", "0.00"]
-        assert by_quantity["VGG16, 200 rounds of 16 clients (GB)"] == ["390.4", "390.40", "0.00"]
+        payload = "MiB, one down"
+        assert by_quantity["model, 8 bit"] == ["6.31", "6.306", "-0.07", payload]
+        assert by_quantity["gRPC message, v0.3.0"][:3] == ["4.021", "4.0195", "-0.04"]
+        assert by_quantity["CNN"] == ["1,663,370", "1,663,370", "0.00", "parameters"]
+        assert by_quantity["VGG16, 200 rounds, 16 clients"][:3] == ["390.4", "390.40", "0.00"]
+
+    def test_what_others_digits_mean_is_told(self, frame: pd.DataFrame, cells: list[Cell]) -> None:
+        table = table_of(frame, cells)
+        (note,) = (note for note in table.notes if note.mark == "*")
+        assert note.meaning.startswith("other digits than published; ")
+        assert note.meaning.count("not explained") == 2
+        (none,) = table_of(frame, cells, figures=[row_of(unit="kB", published="1593.7")]).rows
+        assert none.entries[3].notes == ()
+
+    @pytest.mark.parametrize(
+        ("quantity", "number", "text"),
+        [
+            ("ResNet-18 on CIFAR-10, 24 steps", 4 * 24 * 11_173_962 / MIB, "1,023.0"),
+            ("the same, rank 1", 4 * 24 * 45_935 / MIB, "4.2"),
+            ("the same, rank 2", 4 * 24 * 82_260 / MIB, "7.5"),
+            ("the same, rank 4", 4 * 24 * 154_910 / MIB, "14.2"),
+            ("LSTM on Wikitext-2, 70 steps", 4 * 70 * 28_949_319 / MIB, "7,730.3"),
+            ("ResNet-50, one gradient", 4 * 25_557_032 / MIB, "97.5"),
+            ("client and round, 4,096 seeds", (4096 * 4 + 200 * 8) / 1000, "18.0"),
+            ("RoBERTa large, r = 8, of LoRA", 100 * 393_216 / 786_432, "50.0"),
+            ("Mistral-7B, r = 32, of LoRA", 100 * 5_242_880 / 13_631_488, "38.5"),
+        ],
+    )
+    def test_pocket_calculator(
+        self, quantity: str, number: float, text: str, frame: pd.DataFrame, cells: list[Cell]
+    ) -> None:
+        (row,) = (row for row in table_of(frame, cells).rows if row.entries[1].text == quantity)
+        assert row.entries[3].value == pytest.approx(number, rel=1e-12)
+        assert row.entries[3].text.rstrip("*") == text
+
+    @pytest.mark.parametrize(("number", "bits"), [(0, 24 * 11_173_962), (1, 70 * 28_949_319)])
+    def test_a_sign_is_a_bit(self, number: int, bits: int, frame: pd.DataFrame, cells: list[Cell]) -> None:
+        """Each of some dozens of tensors ends with a whole byte."""
+        row = [row for row in table_of(frame, cells).rows if row.entries[1].text == "the same, Signum"][number]
+        assert bits / 8 <= row.entries[3].value * MIB < bits / 8 + 70 * 70
 
     def test_it_comes_in_all_formats(self, frame: pd.DataFrame, cells: list[Cell]) -> None:
         table = table_of(frame, cells)
         texts = {format: render(table, format) for format in FORMATS}
-        assert all("FlowerTune leaderboard" in text for text in texts.values())
-        assert r"Mistral-7B, 200 rounds of 2 clients (GiB) & 40.7 & 40.62 & -0.18" in texts["latex"]
-        assert texts["latex"].count(r"\midrule") == 5
+        assert all("FlowerTune" in text for text in texts.values())
+        assert r"Mistral-7B, 200 rounds, 2 clients & 40.7" in texts["latex"]
+        assert texts["latex"].count(r"\midrule") == 10
         first = next(csv.DictReader(io.StringIO(texts["csv"])))
         assert float(first["computed"]) == 26_416_392 / MIB
 
@@ -204,7 +245,7 @@ class TestLayout:
         words = ["engine=estimate", "model=mcmahan_cnn,mcmahan_2nn", "data=samples", "clients=1", "rounds=1"]
         result = fscost("table", *words, f"store={store.path}", "table=published", "--format", "markdown")
         assert result.code == 0
-        assert "| McMahan et al., 2017         | 2NN (parameters)" in result.out
+        assert re.search(r"McMahan et al., 2017 *\| 2NN ", result.out)
         assert "engine estimate, message protocol of FederatedScope master: 2 of 2 cells done" in result.out
         assert "missing: not computed yet" in result.out  # the other rows
 
@@ -235,6 +276,8 @@ class TestLayout:
             ([row_of(where={"modle": "lr"})], r"where.modle: is no axis \(did you mean model\?\)"),
             ([row_of(where={"rounds": 200})], "mistral_7b_lora_r32.* and .*llama32_3b_lora_r32.* fit"),
             ([row_of(where={})], "must be a mapping that selects a cell"),
+            ([row_of(of={})], "table.figures.of={}: must be a mapping that selects a cell"),
+            ([row_of(of={"modle": "lr"})], r"where.modle: is no axis \(did you mean model\?\)"),
             ([row_of(unit="mb")], "table.figures.unit=mb: must be one of"),
             ([row_of(links=["up"])], "table.figures.links=up: must be one of"),
             ([row_of(measure="payloads")], r"table.figures.measure=payloads: .* \(did you mean payload\?\)"),
