@@ -111,7 +111,7 @@ def _check_option(group: str, option: str, *, any_word: bool) -> None:
     if any_word and group in WORDS:
         return
     if option not in options and option not in ("null", "None"):
-        close = nearest(option, options)
+        close = nearest(option, options) or nearest(option.rpartition("/")[2], options)  # torchvision/resnet18
         listed = f"there are {', '.join(sorted(options))}{_OTHERWISE.get(group, '')}"
         raise ConfigError(f"{group}={option}: no such {group}{close}; {listed}")
 

@@ -120,6 +120,7 @@ def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
     [
         ("method=fedavgg", ["no such method", "did you mean fedavg", "median, nbafl"]),
         ("model=mlp", ["no such model", "mlp_s"]),
+        ("model=torchvision/resnet18", ["did you mean resnet18"]),
         ("sweeps=quikstart", ["no such sweeps", "did you mean quickstart"]),
         ("clinets=3", ["there is no clinets", "did you mean clients"]),
         ("fs.federate.cleint_num=3", ["no such option", "did you mean federate.client_num"]),
