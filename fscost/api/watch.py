@@ -9,10 +9,10 @@ from pathlib import Path
 from fscost.api.cell_states import CellState, state_of
 from fscost.api.selection import Selection
 from fscost.cells.cell import Cell
-from fscost.cells.outcome import Status
+from fscost.cells.outcome import Status, counts_of
 from fscost.collect import runs_below
 from fscost.errors import CollectError
-from fscost.launch.console import counted, duration
+from fscost.launch.console import duration
 from fscost.launch.under_way import Running, seconds_left, under_way
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
@@ -37,7 +37,7 @@ class Look:
     @property
     def counts(self) -> str:
         """How many cells are in which state."""
-        return ", ".join(text for text in (f"{len(self.cells)} cells", counted(s.status for s in self.cells)) if text)
+        return ", ".join(text for text in (f"{len(self.cells)} cells", counts_of(s.status for s in self.cells)) if text)
 
     @property
     def totals(self) -> str:

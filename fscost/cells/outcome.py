@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -19,6 +19,12 @@ class Status(Word):
     INTERRUPTED = "interrupted"
     CORRUPT = "corrupt"
     MISSING = "missing"
+
+
+def counts_of(states: Iterable[Status]) -> str:
+    """Return how many cells are in which state, as ``3 done, 1 failed``."""
+    states = list(states)
+    return ", ".join(f"{states.count(status)} {status}" for status in Status if status in states)
 
 
 @dataclass(frozen=True)

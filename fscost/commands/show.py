@@ -10,11 +10,10 @@ from typing import Any
 from fscost.api.results import Results
 from fscost.api.selection import Selection, names_cells, select
 from fscost.cells.cell import Cell
-from fscost.cells.outcome import Status
+from fscost.cells.outcome import Status, counts_of
 from fscost.collect import write_frames
 from fscost.extras import check_extra
 from fscost.files import write_text
-from fscost.launch.console import counted
 from fscost.printable import clean, say
 from fscost.store.run import Run
 from fscost.tables import Table
@@ -51,7 +50,7 @@ def check(words: Sequence[str]) -> int:
     runs = zip(selection.runs, states, strict=True)
     corrupt = [_again(selection, cell, run) for (cell, run), status in runs if status is Status.CORRUPT]
     _show_lines([*frames.warnings, *(f"to compute it again: {command}" for command in corrupt)])
-    print(f"{len(states)} run{'s' * (len(states) != 1)}: {counted(states)}")
+    print(f"{len(states)} run{'s' * (len(states) != 1)}: {counts_of(states)}")
     return int(bool(corrupt))
 
 

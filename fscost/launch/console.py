@@ -1,7 +1,7 @@
 """A sweep on a terminal, where what ended scrolls by above what runs; and a running cell in words."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from rich.cells import cell_len
@@ -156,12 +156,6 @@ def facts(one: Running) -> list[str]:
 
 def _width(facts: Sequence[Sequence[str]]) -> int:
     return sum(2 + max(map(cell_len, column)) for column in zip(*facts, strict=True))
-
-
-def counted(states: Iterable[Status]) -> str:
-    """Return how many cells are in which state, as ``3 done, 1 failed``."""
-    states = list(states)
-    return ", ".join(f"{states.count(status)} {status}" for status in Status if status in states)
 
 
 def duration(seconds: float) -> str:

@@ -147,10 +147,10 @@ def test_a_table_of_ranks_and_seeds(python: str, there: Path, tmp_path: Path) ->
     words = ("-m", *at(python), f"fs_config={_config(tmp_path, 'lora_r4')}", f"store={tmp_path / 'runs'}")
     done = in_process(*words, "adapter=lora", "lora_rank=4,8", "seed=0,1", "rounds=1", cwd=there)
     assert done.code == 0, done.err
-    rows = [line.split() for line in done.out.splitlines() if line.startswith(("Model ", "gpt2 "))]
+    rows = [line.split() for line in done.out.splitlines() if line.startswith(("Model ", "GPT-2 "))]
     assert [row[:4] for row in rows] == [
         ["Model", "Params", "Clients", "Rank"],
-        ["gpt2", "1,024", "3", "4"],
-        ["gpt2", "2,048", "3", "8"],
+        ["GPT-2", "1,024", "3", "4"],
+        ["GPT-2", "2,048", "3", "8"],
     ]
     assert "Accuracy" not in rows[0]

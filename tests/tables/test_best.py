@@ -13,7 +13,7 @@ from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, emphasised, style_of
 from fscost.tables.marks import FAILED, MISSING, NOT_REACHED, TIMEOUT, UNKNOWN, Mark, not_reached
 from fscost.tables.quantities import QUANTITIES
-from tests.conftest import cells_of, execute
+from tests.conftest import cells_of, execute, resealed
 from tests.tables.recorded import METHODS, entries, evaluated, runs_of, table_of, unpacked
 
 
@@ -154,6 +154,7 @@ def test_the_best_round_and_the_best_row_are_of_one_mind(paper: Path, tmp_path: 
     run = shutil.copytree(runs_of(paper, "fedavg", "mlp_s", 3)[0], tmp_path / "runs" / "one")
     log = run / "eval_results.log"
     log.write_text(log.read_text().replace("'test_acc'", f"'test_{metric}'"))
+    resealed(run)
     table = table_of(tmp_path / "runs", columns=["best"], metric=f"test_{metric}")
     (entry,) = entries(table, "best").values()
     assert entry.value == better(evaluated(run, f"test_{metric}"))
