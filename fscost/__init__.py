@@ -13,7 +13,7 @@ from types import ModuleType
 
 TYPE_CHECKING = False  # typing takes longer to import than all of this
 if TYPE_CHECKING:
-    from fscost.api import collect, explain, plan, plot, report, rerun, run, table
+    from fscost.api import collect, explain, plan, plot, reconcile, report, rerun, run, table
     from fscost.errors import FscostError, FscostWarning
     from fscost.record import record
 
@@ -27,6 +27,7 @@ _HELD_BY = {
     "table": "fscost.api",
     "plot": "fscost.api",
     "explain": "fscost.api",
+    "reconcile": "fscost.api",
     "report": "fscost.api",
     "record": "fscost.record",
     "FscostError": "fscost.errors",
@@ -40,6 +41,7 @@ __all__ = [
     "explain",
     "plan",
     "plot",
+    "reconcile",
     "record",
     "report",
     "rerun",

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from fscost.collect import Frames
     from fscost.plots.draw import Plot
     from fscost.tables import Table
+    from fscost.tables.reconciliation import Reconciliation
 
-__all__ = ["collect", "explain", "plan", "plot", "report", "rerun", "run", "table"]
+__all__ = ["collect", "explain", "plan", "plot", "reconcile", "report", "rerun", "run", "table"]
 
 
 def plan(*selection: "str | PathLike[str] | Cells", store: str | PathLike[str] | None = None) -> "Cells":
@@ -129,6 +130,23 @@ def explain(*selection: "str | PathLike[str] | Cells", store: str | PathLike[str
     from fscost.api.results import Explanation
 
     return Explanation(_results(selection, store, layout="audit").explained())
+
+
+def reconcile(
+    figure: str,
+    *selection: "str | PathLike[str] | Cells",
+    store: str | PathLike[str] | None = None,
+    steps: int | None = None,
+) -> "Reconciliation":
+    """Return which ways to count the bytes of one cell reproduce a printed figure, as ``"256.48MB"``, to its digits.
+
+    steps: the rounds of an epoch, where figures per epoch are tried too. An estimate is computed for it and kept
+    nowhere; any other cell must be done. It has ``hits``, without any the ``nearest``, and ``by_chance``, how many hits
+    an unrelated figure would have. Raises FscostError for what is no figure, and for several cells.
+    """
+    from fscost.api.reconciling import reconcile
+
+    return reconcile(figure, _selected(selection, store), steps)
 
 
 def report(

@@ -21,6 +21,7 @@ VERBS = {
     "check": "read runs again, hash their files, and list which cannot be believed and how to compute them again",
     "collect": "merge runs into frames: messages, workers, rounds, cells (CSV and Parquet)",
     "explain": "show where the numbers of cells come from: what was sent, and what FederatedScope logged of it",
+    "reconcile": "tell which ways to count one cell reproduce a printed figure, as 256.48MB, to its digits",
     "table": "print the table of a grid or of folders with runs",
     "report": "write one page of a grid or of folders with runs: tables and figures to play with, and every cell",
     "plot": "draw a figure of a grid or of folders with runs: PDF, PNG, SVG or PGF, and its numbers as CSV",
@@ -123,7 +124,7 @@ def _plain(word: str) -> str:
 
 
 def _usage() -> str:
-    verbs = (f"    {verb:9}{meaning}" for verb, meaning in VERBS.items())
+    verbs = (f"    {verb:11}{meaning}" for verb, meaning in VERBS.items())
     return "\n".join([_ABOUT, "", *verbs, "", _MORE])
 
 
@@ -191,6 +192,8 @@ def _of_results(given: argparse.Namespace, verb: str) -> int:
             return show.check(given.selection)
         case "explain":
             return show.explain_cells(given.selection)
+        case "reconcile":
+            return show.reconcile_figure(given.figure, given.selection, given.steps)
         case "collect":
             return show.collect(given.selection, given.out)
         case "report" if given.serve:
@@ -224,6 +227,9 @@ def _parser(verb: str) -> _Parser:
         figures = _figures()
         meanings = "; ".join(f"{name}: {meaning}" for name, meaning in figures.items())
         parser.add_argument("figure", choices=figures, help=meanings)
+    if verb == "reconcile":
+        parser.add_argument("figure", help="as it is printed, digits and unit: 256.48MB, 1,023MiB; no unit = any")
+        parser.add_argument("--steps", type=int, metavar="N", help="the rounds of an epoch, to try figures per epoch")
     parser.add_argument("selection", nargs="*", help="overrides that name a grid, or folders; nothing = the last sweep")
     _add_options_of_cells(parser, verb)
     if verb == "collect":
@@ -278,13 +284,15 @@ def _add_options_of_tables(parser: _Parser) -> None:
 
 
 def _read_first(verb: str, words: list[str]) -> list[str]:
-    """Return a verb's words as argparse can read them; raises FscostError for a plot that names no figure first."""
+    """Return a verb's words as argparse can read them; raises FscostError for what must come first."""
     if verb == "plot" and (not words or words[0] not in (*_figures(), "-h", "--help")):
         *most, last = _figures()
         meant = nearest(words[0], _figures()) if words else ""
         raise FscostError(
             f"{' '.join(['plot', *words[:1]])}: name the figure first: {', '.join(most)} or {last}{meant}"
         )
+    if verb == "reconcile" and re.match(r"-[\d.]", "".join(words[:1])):
+        raise FscostError(f"{words[0]!r}: is no printed figure; write one above 0 first, as 256.48MB")
     return _with_values(words)
 
 

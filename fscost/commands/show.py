@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fscost.api.reconciling import reconcile
 from fscost.api.results import Results
 from fscost.api.selection import Selection, names_cells, select
 from fscost.cells.cell import Cell
@@ -18,6 +19,7 @@ from fscost.printable import clean, say
 from fscost.store.run import Run
 from fscost.tables import Table
 from fscost.tables.formats import FORMATS
+from fscost.tables.printed_figure import PrintedFigure
 from fscost.tables.render import render
 
 
@@ -132,6 +134,14 @@ def explain_cells(words: Sequence[str]) -> int:
             _show_table(one.workers)
             print()
     return 0
+
+
+def reconcile_figure(figure: str, words: Sequence[str], steps: int | None) -> int:
+    """Print which conventions reproduce a printed figure for the one selected cell; 1 if none does."""
+    PrintedFigure.from_text(figure)  # refused before anything is read
+    found = reconcile(figure, select(words), steps)
+    _show_lines(str(found).splitlines())
+    return int(not found.hits)
 
 
 def _first_of_last(words: Sequence[str]) -> Sequence[str]:

@@ -295,7 +295,7 @@ def test_without_words_nothing_runs_and_every_verb_is_listed(here: Path, fscost:
     for done in (told, more):
         assert (done.code, done.err) == (0, "")
         for verb, meaning in VERBS.items():
-            assert f"\n    {verb:9}{meaning}\n" in done.out
+            assert f"\n    {verb:11}{meaning}\n" in done.out
     assert max(map(len, told.out.splitlines())) <= 120
     assert more.out.startswith(told.out)
     assert not list(here.iterdir())
