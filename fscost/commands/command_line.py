@@ -291,9 +291,15 @@ def _read_first(verb: str, words: list[str]) -> list[str]:
         raise FscostError(
             f"{' '.join(['plot', *words[:1]])}: name the figure first: {', '.join(most)} or {last}{meant}"
         )
-    if verb == "reconcile" and re.match(r"-[\d.]", "".join(words[:1])):
-        raise FscostError(f"{words[0]!r}: is no printed figure; write one above 0 first, as 256.48MB")
-    return _with_values(words)
+    return _with_values(_figure_first(words) if verb == "reconcile" else words)
+
+
+def _figure_first(words: list[str]) -> list[str]:
+    """Return words that begin with a printed figure, its unit in the same word; raises FscostError where none does."""
+    if not words or re.match(r"-[\d.]", words[0]):
+        raise FscostError(f"{' '.join(['reconcile', *words[:1]])}: write a printed figure above 0 first, as 256.48MB")
+    is_apart = re.fullmatch(r"[\d.,]+ [A-Za-z]+", " ".join(words[:2])) and not Path(words[1]).exists()
+    return [" ".join(words[:2]), *words[2:]] if is_apart else words
 
 
 def _refuse_beside_cells(given: argparse.Namespace) -> None:

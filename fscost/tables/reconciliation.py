@@ -11,6 +11,7 @@ from fscost.tables.printed_figure import BYTES, PrintedFigure
 
 _MOST_NEAR = 3
 _MORE_DIGITS = 2
+_FAR_PERCENT = 10_000
 _LITTLE, _MUCH = 0.5, 0.1
 """From so many hits expected by chance on, a hit says little; below the other, chance is no likely reason."""
 
@@ -72,9 +73,9 @@ class Reconciliation:
     def _rows(self) -> Iterator[Sequence[str]]:
         yield ("computed", "bytes", "" if self.hits else "difference", "convention")
         for one in self.hits or self.nearest:
-            number = f"{float(one.value):,.{self.figure.decimals + _MORE_DIGITS}f} {one.unit}"
-            percent = "" if self.hits else f"{100 * (float(one.value / self.figure.value) - 1):+.2f} %"
-            yield (number, _bytes(one.convention.size), percent, str(one.convention))
+            number = _number(float(one.value), self.figure.decimals + _MORE_DIGITS)
+            percent = "" if self.hits else _percent(100 * (float(one.value / self.figure.value) - 1))
+            yield (f"{number} {one.unit}", _bytes(one.convention.size), percent, str(one.convention))
 
 
 def _by_chance(figure: PrintedFigure, values: set[Fraction]) -> float:
@@ -97,6 +98,15 @@ def _verdict(by_chance: float) -> str:
 
 def _short(number: float) -> str:
     return f"{number:.2g}" if number < 10 else f"{number:.0f}"
+
+
+def _number(value: float, decimals: int) -> str:
+    """Return a number with its decimals; what has no two digits then is another order of magnitude than the figure."""
+    return f"{value:,.{decimals}f}" if value >= 10 ** (1 - decimals) else f"{value:.3g}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:+,.2f} %" if value < _FAR_PERCENT else f"{value:+.2g} %"
 
 
 def _bytes(size: Fraction) -> str:

@@ -47,7 +47,7 @@ def on_tab(here: Path) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("re", ["rerun ", "report ", "resize=", "retries="]),
+        ("re", ["rerun ", "reconcile ", "report ", "resize=", "retries="]),
         ("table --for", ["--format "]),
         ("-m method=fedavg model=mlp_", ["mlp_l", "mlp_m", "mlp_s"]),
     ],

@@ -36,6 +36,13 @@ def test_published_figures_are_hit(
     assert not files_below(here)  # an estimate is kept nowhere
 
 
+def test_a_unit_may_stand_apart(here: Path, fscost: Callable[..., Result]) -> None:
+    words = ("model=resnet50", *ONE)
+    joined = fscost("reconcile", "97 MiB", *words)
+    assert joined.code == 0
+    assert fscost("reconcile", "97", "MiB", *words) == joined
+
+
 def test_figures_per_epoch_are_tried_where_its_steps_are_told(here: Path, fscost: Callable[..., Result]) -> None:
     words = ("1023MB", "model=resnet18_cifar", *ONE)
     assert fscost("reconcile", *words).code == 1
@@ -67,10 +74,10 @@ def test_a_trained_cell_is_read_from_the_store(here: Path, fscost: Callable[...,
     ("words", "told"),
     [
         (("31×", *ONE), "is no printed figure; write "),
-        (("-3MB", *ONE), "is no printed figure; write "),
+        (("-3MB", *ONE), "reconcile -3MB: write a printed figure above 0 first"),
         (("12 potatoes", *ONE), "no unit of bytes; write "),
         (("1e400MB", *ONE), "; write "),
-        ((), "figure"),
+        ((), "reconcile: write a printed figure"),
         (("97MB", "model=resnet50", *ONE, "seed=0,1"), "2 cells: a figure is of one"),
         (("97MB", "--steps=0", "model=resnet50", *ONE), "steps=0: must be the rounds of an epoch"),
         (("97MB", "--steps=x", *ONE), "invalid int value"),

@@ -144,6 +144,13 @@ def test_the_nearest_three_are_told_where_nothing_hits() -> None:
     assert "by chance" not in str(found)
 
 
+@pytest.mark.parametrize(("text", "difference"), [("1000000 kB", "-100.00 %"), ("0.0001 B", "+1e+07 %")])
+def test_figures_of_another_magnitude_are_short(text: str, difference: str) -> None:
+    found = Reconciliation.of(PrintedFigure.from_text(text), [Convention(("ten",), Fraction(10))], "cell")
+    assert difference in str(found)
+    assert max(map(len, str(found).splitlines())) < 80
+
+
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [("150.0 B", "0.029 hits expected by chance: a hit is hardly chance"),
