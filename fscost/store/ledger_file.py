@@ -49,7 +49,7 @@ def _at_once(lines: list[str]) -> LedgerFile | None:
     if len(lines) < 2 or lines[-1] != f'{{"sha256": "{digest}"}}':
         return None
     header = _rows(lines[:1])
-    if not header or header[0].get("format") not in _MESSAGES or problem_of(header[0], "HeaderLine"):
+    if not header or problem_of(header[0], "HeaderLine") or header[0].get("format") not in _MESSAGES:
         return None
     first = next((place for place, line in enumerate(lines) if line.startswith('{"worker"')), len(lines) - 1)
     messages, workers = _rows(lines[1:first], _MESSAGES[header[0]["format"]]), _rows(lines[first:-1], "WorkerLine")

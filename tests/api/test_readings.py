@@ -17,7 +17,8 @@ from collections import Counter
 from pathlib import Path
 
 opened = Counter()
-sys.addaudithook(lambda event, args: opened.update([str(args[0])]) if event == "open" else None)
+seen = lambda event, args: event == "open" and "/.running/" not in str(args[0])  # where it is written, and sealed
+sys.addaudithook(lambda event, args: opened.update([str(args[0])]) if seen(event, args) else None)
 from fscost.__main__ import main
 code = main(["-m", "engine=estimate", "model=mlp_s", "clients=3,10"])
 print(json.dumps([code, {path: count for path, count in opened.items() if path.endswith("ledger.jsonl")}]))

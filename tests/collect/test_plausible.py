@@ -11,7 +11,7 @@ import pytest
 
 from fscost.collect import gather, runs_below
 from fscost.collect.plausible import Log, doubts_of, no_counts, same_bytes_of_other_models
-from tests.conftest import DATA, Result
+from tests.conftest import DATA, Result, resealed
 
 FEDAVG = {"federate.method": "FedAvg", "federate.total_round_num": 6, "eval.freq": 1, "model.type": "convnet2"}
 MODEL = 1_000_000
@@ -169,6 +169,7 @@ def test_figures_of_own_runs_that_are_no_counts(tmp_path: Path, fscost: Callable
     first, second, *others = map(json.loads, metrics.read_text().splitlines())
     second["total_download_bytes"] = -5
     metrics.write_text("".join(json.dumps(line) + "\n" for line in (first, second, *others)))
+    resealed(metrics.parent)
     done = fscost("table", *select, "table=audit")
     assert done.code == 0
     assert "download of client 1 is -5, which is no number of bytes" in done.out

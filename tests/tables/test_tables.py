@@ -19,7 +19,7 @@ from fscost.tables import TableSpec
 from fscost.tables.build import build
 from fscost.tables.comparison import Comparison
 from fscost.tables.option_values import varying_options
-from tests.conftest import Result, cells_of, execute
+from tests.conftest import Result, cells_of, execute, resealed
 
 GRID = ("method=fedavg,fedprox", "model=lr,mlp_s", "clients=2,3", "rounds=2")
 
@@ -168,6 +168,7 @@ def test_an_accuracy_of_an_earlier_round_is_not_the_final_one(here: Path, fscost
     fscost("model=lr", "rounds=2")
     (log,) = Path("runs").glob("*/eval_results.log")
     log.write_text("".join(line for line in log.read_text().splitlines(True) if "'Round': 1," not in line))
+    resealed(log.parent)
     done = fscost("table")
     assert "ends with round 1 of 2" in done.err
     assert done.out.splitlines()[5].endswith("n/a")
@@ -229,15 +230,15 @@ def test_a_template_with_a_mistake_is_named_with_its_line(
         ({"columns": []}, "a table has at least one"),
         ({"rows": ["modl"]}, "table.rows=modl: must be one of"),
         ({"rows": ["model", "model?"]}, "has a key twice"),
-        ({"rows": "model"}, "must be a list"),
+        ({"rows": 3}, "must be a list"),
         ({"across": "params"}, "table.across=params: must be one of"),
         ({"across": "method"}, "is in table.rows too"),
         ({"order": "totl"}, "table.order=totl: must be one of"),
-        ({"aggregate": "max"}, "must be one of mean_std, mean, median"),
+        ({"aggregate": "max"}, "must be one of mean_std, ci95, min_max, mean, median"),
         ({"page": "wide"}, "must be one of auto, column, page, landscape, long"),
         ({"target": "high"}, "table.target=high: must be a number"),
         ({"decimals": -1}, "must be a whole number from 0 to 9, or null"),
-        ({"best": 1}, "must be true or false"),
+        ({"best": 1}, "must be true, false or significant"),
         ({"figures": [{}]}, "figures belong to the layout published"),
     ],
 )
