@@ -35,7 +35,7 @@ def texts(table: Table) -> list[list[str]]:
 
 def test_transposed_rows_are_columns_and_no_number_is_another(made: Callable[..., Table]) -> None:
     table, turned = made(), made(transpose=True)
-    assert [row.entries[0].text for row in turned.rows] == ["Total (MB)", "vs fedavg", "Accuracy (%) ↑"]
+    assert [row.entries[0].text for row in turned.rows] == ["Total (MB) ↓", "vs fedavg ↓", "Accuracy (%) ↑"]
     assert len(turned.columns) == 1 + len(table.rows)
     for number, row in enumerate(turned.rows):
         assert [*row.entries[1:]] == [*table.column(3 + number)]
@@ -53,8 +53,8 @@ def test_quantities_stand_above_the_axis(made: Callable[..., Table]) -> None:
     table, turned = made(**wide), made(**wide, above="quantity")
     assert [column.group for column in table.columns if column.group] == ["3 clients"] * 3 + ["10 clients"] * 3
     assert [(c.group, c.head) for c in turned.columns if c.group] == [
-        ("Total (MB)", "3 clients"), ("Total (MB)", "10 clients"), ("vs fedavg", "3 clients"),
-        ("vs fedavg", "10 clients"), ("Accuracy (%) ↑", "3 clients"), ("Accuracy (%) ↑", "10 clients"),
+        ("Total (MB) ↓", "3 clients"), ("Total (MB) ↓", "10 clients"), ("vs fedavg ↓", "3 clients"),
+        ("vs fedavg ↓", "10 clients"), ("Accuracy (%) ↑", "3 clients"), ("Accuracy (%) ↑", "10 clients"),
     ]  # fmt: skip
     before = {c.raw: [*table.column(n)] for n, c in enumerate(table.columns) if c.raw}
     assert {c.raw: [*turned.column(n)] for n, c in enumerate(turned.columns) if c.raw} == before

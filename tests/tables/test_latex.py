@@ -228,7 +228,9 @@ def test_numbers_are_aligned_whether_underlined_or_not(engine: str, tmp_path: Pa
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_fits(page: Page, tmp_path: Path) -> None:
     body = "".join(render(table, "latex") for table in (samples.comm_cost(page), samples.wide(page)))
-    tex = "adjustbox,array,booktabs,longtable,multirow,pdflscape,rotating,siunitx,threeparttable,threeparttablex"
+    tex = (
+        "adjustbox,array,booktabs,longtable,makecell,multirow,pdflscape,rotating,siunitx,threeparttable,threeparttablex"
+    )
     document = f"\\documentclass{{article}}\\usepackage{{{tex}}}\\begin{{document}}\n{body}\\end{{document}}"
     assert max(compiled(document, tmp_path, runs=3).overfull_pt, default=0) <= 1
 

@@ -27,7 +27,8 @@ from tests.tables.test_layout_settings import estimates
 from tests.tables.tex import ENGINES, NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled
 
 PACKAGES = (
-    "adjustbox,array,booktabs,longtable,multirow,pdflscape,rotating,siunitx,textcomp,threeparttable,threeparttablex"
+    "adjustbox,array,booktabs,longtable,makecell,multirow,pdflscape,rotating,siunitx,textcomp,"
+    "threeparttable,threeparttablex"
 )
 OPTION = "train.optimizer.option"
 MOST = 4

@@ -70,10 +70,10 @@ def test_factors_and_savings_of_what_is_named(paper: Path, baseline: str) -> Non
     of_uplink: list[Any] = [{"quantity": key, "of": "uplink"} for key in ("ratio", "factor", "saving")]
     table = table_of(paper, columns=["factor", *of_uplink], baseline=baseline)
     heads = [column.full_head for column in table.columns if column.is_number]
-    assert heads == ["Reduction", f"vs {baseline}", "Reduction, uplink", "Saved (%)"]
+    assert heads == ["Reduction ↑", f"vs {baseline} ↓", "Reduction, uplink ↑", "Saved (%) ↑"]
     assert f"Saved: how much less the uplink is than that of {baseline}." in table.reading
     assert f"Reduction: how many times smaller the total is than that of {baseline}." in table.reading
-    for row, entry in _by_head(table, "Reduction").items():
+    for row, entry in _by_head(table, "Reduction ↑").items():
         model, clients, method = row.split()
         own, base = (
             {link: sent(runs_of(paper, name, model, int(clients))[0], "training", link=link) for link in ("", "uplink")}
@@ -81,9 +81,9 @@ def test_factors_and_savings_of_what_is_named(paper: Path, baseline: str) -> Non
         )
         assert entry.value == base[""] / own[""]
         assert entry.text.endswith("×")
-        assert _by_head(table, f"vs {baseline}")[row].value == own["uplink"] / base["uplink"]
-        assert _by_head(table, "Reduction, uplink")[row].value == base["uplink"] / own["uplink"]
-        assert _by_head(table, "Saved (%)")[row].value == pytest.approx(100 * (1 - own["uplink"] / base["uplink"]))
+        assert _by_head(table, f"vs {baseline} ↓")[row].value == own["uplink"] / base["uplink"]
+        assert _by_head(table, "Reduction, uplink ↑")[row].value == base["uplink"] / own["uplink"]
+        assert _by_head(table, "Saved (%) ↑")[row].value == pytest.approx(100 * (1 - own["uplink"] / base["uplink"]))
 
 
 def _by_head(table: Any, head: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _by_head(table: Any, head: str) -> dict[str, Any]:
 
 
 def test_a_factor_has_the_digits_that_tell_it_from_one(paper: Path, tmp_path: Path) -> None:
-    near = _by_head(table_of(paper, columns=["factor"]), "Reduction")
+    near = _by_head(table_of(paper, columns=["factor"]), "Reduction ↑")
     assert near["mlp_s 3 fedper"].text == "1.07×"
     for cell in cells_of("engine=estimate", "model=convnet2", "rounds=2", "clients=3", "method=fedavg,fedprox,quant8"):
         execute(cell, Store(tmp_path), EstimateEngine())
@@ -159,8 +159,8 @@ def test_bytes_by_formula_have_the_units_of_bytes(paper: Path) -> None:
     table = table_of(
         paper, columns=[of("total / clients / rounds", better="lower"), of("total", unit="GiB", head="All")]
     )
-    assert [column.full_head for column in table.columns[3:]] == ["total / clients / rounds (kB)", "All (GiB)"]
-    found = _by_head(table, "total / clients / rounds (kB)")
+    assert [column.full_head for column in table.columns[3:]] == ["total / clients / rounds (kB) ↓", "All (GiB)"]
+    found = _by_head(table, "total / clients / rounds (kB) ↓")
     assert found["mlp_s 3 fedper"].emphasis == "best"
     run = runs_of(paper, "fedper", "mlp_s", 3)[0]
     assert found["mlp_s 3 fedper"].text == f"{sent(run, 'training') / 3 / ROUNDS / 1000:.2f}"
