@@ -6,6 +6,9 @@ from collections.abc import Callable
 PATIENCE_S = 600
 """What takes longer hangs, on the slowest machine too."""
 
+PAGE_S = 60
+"""What an open page has not done by then it never does."""
+
 
 def until(holds: Callable[[], object], what: str = "") -> None:
     """Wait until something holds."""

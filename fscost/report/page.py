@@ -73,9 +73,12 @@ def content(subject: Subject) -> dict[str, Any]:
 
 
 def _tex() -> dict[str, str]:
-    """Return what stands in LaTeX for characters that the page copies, other than letters of ASCII and digits."""
-    characters = {*map(chr, range(0x20, 0x180)), *map(chr, range(0x370, 0x400)), *"–—‘’“”…†‡•→←↑↓≤≥≈⁻⁰¹²³⁴⁵⁶⁷⁸⁹"}
-    found = {character: escape(character) for character in characters if character.isprintable() and character != " "}
+    """Return what stands in LaTeX for characters that the page copies, other than letters of ASCII and digits.
+
+    They are in the order of their code points, as a page is the same bytes whenever it is made.
+    """
+    characters = {*map(chr, range(0x21, 0x180)), *map(chr, range(0x370, 0x400)), *"–—‘’“”…†‡•→←↑↓≤≥≈⁻⁰¹²³⁴⁵⁶⁷⁸⁹"}
+    found = {character: escape(character) for character in sorted(characters) if character.isprintable()}
     return {character: tex for character, tex in found.items() if tex != character}
 
 

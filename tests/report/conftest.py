@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, expect, sync_playwright
 
 from tests.report.pages import recorded, report
-from tests.waiting import PATIENCE_S
+from tests.waiting import PAGE_S
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 Opened = Callable[..., Page]
 
-expect.set_options(timeout=1000 * PATIENCE_S)
+expect.set_options(timeout=1000 * PAGE_S)
 
 
 @pytest.fixture(scope="package")
@@ -48,7 +48,7 @@ def opened(browser: Browser) -> Iterator[Opened]:
                 complaints.append(f"request: {request.url}")
 
         context = browser.new_context(offline=True, **settings)  # type: ignore[arg-type]
-        context.set_default_timeout(1000 * PATIENCE_S)
+        context.set_default_timeout(1000 * PAGE_S)
         contexts.append(context)
         page = context.new_page()
         page.on("console", said)

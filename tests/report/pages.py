@@ -1,5 +1,6 @@
 """What reports are made of, and what a page shows of it."""
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import chdir
@@ -15,7 +16,7 @@ from fscost.api.selection import Selection, select
 from fscost.report import Subject, content, page
 from fscost.tables import Table
 from tests.tables import recorded
-from tests.waiting import PATIENCE_S
+from tests.waiting import PAGE_S
 
 __all__ = [
     "chosen",
@@ -91,15 +92,16 @@ def column(page: Page, head: str, of: str = "#table") -> list[str]:
 
 def soon(page: Page, get: Callable[[], Any], wanted: Any) -> None:
     """Assert that something becomes as wanted; a table is drawn a moment after it was asked for."""
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + PAGE_S
     while (found := get()) != wanted and time.monotonic() < deadline_s:
         page.wait_for_timeout(20)
     assert found == wanted
 
 
 def head_of(page: Page, head: str, of: str = "#table") -> Locator:
-    """The head of a column, by its own line."""
-    return page.locator(f"{of} thead .dt-column-header", has=page.get_by_text(head, exact=True))
+    """The head of a column, by its own line; the arrow behind it need not be told."""
+    line = re.compile(rf"^{re.escape(head)}( [↑↓])?$")
+    return page.locator(f"{of} thead .dt-column-header", has=page.get_by_text(line))
 
 
 def tables_of(folder: Path, *words: str) -> "Tables":

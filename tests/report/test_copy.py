@@ -47,7 +47,7 @@ def test_a_phone_shows_every_number_without_scrolling_aside(paper_report: Path, 
     assert max(page.evaluate(ends)) <= 390
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     heads = page.locator("#table tbody tr").first.locator("td, th")
-    assert heads.nth(4).get_attribute("data-head") == "Per client and round (kB): Uplink"
+    assert heads.nth(4).get_attribute("data-head") == "Per client and round (kB): Uplink ↓"
 
 
 def test_a_page_has_the_figures_that_were_chosen(paper: Path, opened: Opened, tmp_path: Path) -> None:

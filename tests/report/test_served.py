@@ -13,10 +13,10 @@ from fscost.store.store import Store
 from tests.commands.test_status import finish
 from tests.conftest import cells_of, in_process
 from tests.served import Server, serving
-from tests.waiting import PATIENCE_S
+from tests.waiting import PAGE_S
 
 GRID = ("engine=estimate", "model=lr,mlp_s", "rounds=2", "clients=2,3")
-LONG_MS = 1000 * PATIENCE_S
+LONG_MS = 1000 * PAGE_S
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def states(page: Page) -> list[str]:
 
 def until(page: Page, script: str) -> None:
     """Wait until a script says yes; the page's policy does not let Playwright wait in it."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + PAGE_S
     while not page.evaluate(script):
         assert time.monotonic() < deadline, script
         page.wait_for_timeout(100)
@@ -121,20 +121,20 @@ def test_a_server_that_is_gone_is_told_and_found_again(browser: Browser, server:
 
 
 def test_names_are_text_and_states_have_marks(browser: Browser, here: Path) -> None:
-    cells = cells_of(*GRID)
+    cells = cells_of("engine=estimate", "model=lr,mlp_s", "rounds=3", "clients=2,3")
     runs = here / "<img src=x onerror=alert(1)> \"&amp;' 🦉"
     finish(cells[0], Outcome(status=Status.FAILED, reason="<script>alert(2)<!--"), runs)
     finish(cells[1], Outcome(status=Status.TIMEOUT, reason="too long"), runs)
     (runs / finish(cells[2], Outcome(status=Status.DONE), runs).path.name / "cell.json").write_text("{")
     with Store(runs).claim(cells[3]) as claim, serving(".", cwd=here) as server:
-        claim.begin(cells[3]).progress.write_text('{"round": 2}')
+        claim.begin(cells[3]).progress.write_text('{"round": 3}')
         page, complaints = opened(browser, server, color_scheme="dark", viewport={"width": 390, "height": 844})
         until(page, "document.querySelectorAll('.square').length === 4")
         marks = dict(zip(states(page), page.locator(".square").all_inner_texts(), strict=True))
         assert marks == {"failed": "✗", "timeout": "!", "running": "▸", "corrupt": "?"}
         assert f"{cells[0].name}, failed, <script>alert(2)<!--" in page.locator(".square.failed").get_attribute("title")
         assert runs.name in page.locator(".square.corrupt").get_attribute("aria-label")
-        assert ", running, round 2 of 2, about " in page.locator(".square.running").get_attribute("aria-label")
+        assert ", running, round 3 of 3, about " in page.locator(".square.running").get_attribute("aria-label")
         expect(page.locator("#progress .running th")).to_have_text(cells[3].name)
         assert page.locator("#progress img, #progress script").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

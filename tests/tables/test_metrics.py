@@ -16,7 +16,7 @@ from fscost.plots import sketch
 from fscost.report.page_views import figures
 from fscost.tables import Table, TableSpec
 from fscost.tables.shown_columns import metric_shown
-from tests.conftest import Result
+from tests.conftest import Result, resealed
 from tests.tables.recorded import entries, evaluated, runs_of, table_of, unpacked
 
 COURSE = (0.31, 0.44, 0.52, 0.70, 0.66, 0.64)
@@ -381,7 +381,7 @@ def renamed(paper: Path, store: Path, metric: str, factor: float = 1) -> Path:
     text = (run / "eval_results.log").read_text()
     text = re.sub(r"'test_acc': ([\d.]+)", lambda found: f"'{metric}': {factor * float(found[1])}", text)
     (run / "eval_results.log").write_text(text)
-    return run
+    return resealed(run)
 
 
 @pytest.mark.parametrize(("metric", "factor"), [("val_accuracy", 1), ("test_acc", 100), ("test_foo", 1)])
