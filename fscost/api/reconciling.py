@@ -8,14 +8,13 @@ from fscost.api.computation import compute_missing
 from fscost.api.overrides import store_override
 from fscost.api.results import Results
 from fscost.api.selection import Selection
+from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.outcome import Status
 from fscost.errors import ConfigError
 from fscost.tables.conventions import conventions_of
 from fscost.tables.lines import records_of
 from fscost.tables.printed_figure import PrintedFigure
 from fscost.tables.reconciliation import Reconciliation
-
-_ESTIMATE = "estimate"
 
 
 def reconcile(text: str, selection: Selection, steps: int | None = None) -> Reconciliation:
@@ -44,7 +43,8 @@ def _name(selection: Selection) -> str:
 
 def _row_of(selection: Selection) -> Mapping[str, Any]:
     """Return the row of the cell in the frames; raises ConfigError with what to do where it is not done."""
-    if not selection.folders and selection.runs[0][0] and selection.runs[0][0].engine == _ESTIMATE:
+    cell = selection.runs[0][0]
+    if not selection.folders and cell and not engine_kind(cell.engine).trains:
         return _estimated(selection)
     results = Results(selection)
     (row,) = records_of(results.frames.cells)
