@@ -162,6 +162,7 @@ def resolvers() -> dict[str, Callable[..., Any]]:
         "splitter_for": lambda alpha: "iid_fixed" if alpha is None else "lda",
         "splitter_args_for": lambda alpha: [] if alpha is None else [{"alpha": _alpha(alpha)}],
         "spec_of": lambda shapes, parameters, rank, is_adapted: spec_of(shapes, parameters, rank, is_adapted, read),
+        "rank_of": lambda rank, is_adapted: None if is_adapted else rank,  # where an adapter has the rank already
         "type_of": type_of,
         "data_args_for": lambda resize: [] if resize is None else [{"resize": resize}],
     }

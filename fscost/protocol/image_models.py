@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fscost.errors import ConfigError, nearest
-from fscost.protocol.models import Shape
+from fscost.protocol.models import Shape, affine, batch_norm, convolution, linear
 
 Config = Mapping[str, Any]
 
@@ -56,47 +56,21 @@ def _in_words(default: Any) -> str:
     return "a list of whole numbers" if isinstance(default, Sequence) else "a whole number of at least 1"
 
 
-# --- layers ---------------------------------------------------------------------------------------
-
-
-def _convolution(name: str, inputs: int, outputs: int, kernel: int, *, bias: bool = False) -> Iterator[Shape]:
-    yield Shape(f"{name}.weight", (outputs, inputs, kernel, kernel))
-    if bias:
-        yield Shape(f"{name}.bias", (outputs,))
-
-
-def _batch_norm(name: str, width: int) -> Iterator[Shape]:
-    yield from _affine(name, width)
-    yield Shape(f"{name}.running_mean", (width,), trainable=False)
-    yield Shape(f"{name}.running_var", (width,), trainable=False)
-    yield Shape(f"{name}.num_batches_tracked", (), "int64", trainable=False)
-
-
-def _affine(name: str, width: int) -> Iterator[Shape]:
-    yield Shape(f"{name}.weight", (width,))
-    yield Shape(f"{name}.bias", (width,))
-
-
-def _linear(name: str, inputs: int, outputs: int) -> Iterator[Shape]:
-    yield Shape(f"{name}.weight", (outputs, inputs))
-    yield Shape(f"{name}.bias", (outputs,))
-
-
 # --- the models -----------------------------------------------------------------------------------
 
 
 def _resnet(config: Config) -> Iterator[Shape]:
     """Yield a stem, four stages whose width doubles, and a linear layer; a bottleneck is four times as wide outside."""
     width, wider = 64, 4 if config["bottleneck"] else 1
-    yield from _convolution("conv1", config["channels"], width, config["stem"])
-    yield from _batch_norm("bn1", width)
+    yield from convolution("conv1", config["channels"], width, kernel=config["stem"], bias=False)
+    yield from batch_norm("bn1", width)
     inputs = width
     for stage, blocks in enumerate(config["blocks"]):
         inner = width * 2**stage
         for block in range(blocks):
             yield from _residual(f"layer{stage + 1}.{block}", inputs, inner, wider, is_first=block == 0)
             inputs = inner * wider
-    yield from _linear("fc", inputs, config["num_classes"])
+    yield from linear("fc", inputs, config["num_classes"])
 
 
 def _residual(name: str, inputs: int, inner: int, wider: int, *, is_first: bool) -> Iterator[Shape]:
@@ -105,11 +79,11 @@ def _residual(name: str, inputs: int, inner: int, wider: int, *, is_first: bool)
     if wider == 1:
         through = [(inputs, inner, 3), (inner, inner, 3)]
     for number, (before, behind, kernel) in enumerate(through, start=1):
-        yield from _convolution(f"{name}.conv{number}", before, behind, kernel)
-        yield from _batch_norm(f"{name}.bn{number}", behind)
+        yield from convolution(f"{name}.conv{number}", before, behind, kernel=kernel, bias=False)
+        yield from batch_norm(f"{name}.bn{number}", behind)
     if is_first and inputs != outputs:
-        yield from _convolution(f"{name}.downsample.0", inputs, outputs, 1)
-        yield from _batch_norm(f"{name}.downsample.1", outputs)
+        yield from convolution(f"{name}.downsample.0", inputs, outputs, kernel=1, bias=False)
+        yield from batch_norm(f"{name}.downsample.1", outputs)
 
 
 def _vgg(config: Config) -> Iterator[Shape]:
@@ -117,9 +91,9 @@ def _vgg(config: Config) -> Iterator[Shape]:
     inputs, layer = config["channels"], 0
     for width, convolutions in zip((64, 128, 256, 512, 512), config["blocks"], strict=False):
         for _ in range(convolutions):
-            yield from _convolution(f"features.{layer}", inputs, width, 3, bias=True)
+            yield from convolution(f"features.{layer}", inputs, width, kernel=3)
             if config["batch_norm"]:
-                yield from _batch_norm(f"features.{layer + 1}", width)
+                yield from batch_norm(f"features.{layer + 1}", width)
             inputs, layer = width, layer + (3 if config["batch_norm"] else 2)
         layer += 1
     for place, before, behind in (
@@ -127,13 +101,13 @@ def _vgg(config: Config) -> Iterator[Shape]:
         (3, config["hidden"], config["hidden"]),
         (6, config["hidden"], config["num_classes"]),
     ):
-        yield from _linear(f"classifier.{place}", before, behind)
+        yield from linear(f"classifier.{place}", before, behind)
 
 
 def _mobilenet_v2(config: Config) -> Iterator[Shape]:
     """Yield a stem, inverted residuals that widen six times inside, a last convolution and a linear layer."""
-    yield from _convolution("features.0.0", config["channels"], 32, 3)
-    yield from _batch_norm("features.0.1", 32)
+    yield from convolution("features.0.0", config["channels"], 32, kernel=3, bias=False)
+    yield from batch_norm("features.0.1", 32)
     inputs, layer = 32, 1
     for wider, outputs, blocks in (
         (1, 16, 1),
@@ -147,43 +121,43 @@ def _mobilenet_v2(config: Config) -> Iterator[Shape]:
         for _ in range(blocks):
             yield from _inverted(f"features.{layer}.conv", inputs, inputs * wider, outputs)
             inputs, layer = outputs, layer + 1
-    yield from _convolution(f"features.{layer}.0", inputs, 1280, 1)
-    yield from _batch_norm(f"features.{layer}.1", 1280)
-    yield from _linear("classifier.1", 1280, config["num_classes"])
+    yield from convolution(f"features.{layer}.0", inputs, 1280, kernel=1, bias=False)
+    yield from batch_norm(f"features.{layer}.1", 1280)
+    yield from linear("classifier.1", 1280, config["num_classes"])
 
 
 def _inverted(name: str, inputs: int, inner: int, outputs: int) -> Iterator[Shape]:
     """Yield a widening convolution unless nothing is widened, a depthwise and a narrowing one, each with its norm."""
     place = 0
     if inner != inputs:
-        yield from _convolution(f"{name}.0.0", inputs, inner, 1)
-        yield from _batch_norm(f"{name}.0.1", inner)
+        yield from convolution(f"{name}.0.0", inputs, inner, kernel=1, bias=False)
+        yield from batch_norm(f"{name}.0.1", inner)
         place = 1
-    yield from _convolution(f"{name}.{place}.0", 1, inner, 3)
-    yield from _batch_norm(f"{name}.{place}.1", inner)
-    yield from _convolution(f"{name}.{place + 1}", inner, outputs, 1)
-    yield from _batch_norm(f"{name}.{place + 2}", outputs)
+    yield from convolution(f"{name}.{place}.0", 1, inner, kernel=3, bias=False)
+    yield from batch_norm(f"{name}.{place}.1", inner)
+    yield from convolution(f"{name}.{place + 1}", inner, outputs, kernel=1, bias=False)
+    yield from batch_norm(f"{name}.{place + 2}", outputs)
 
 
 def _densenet(config: Config) -> Iterator[Shape]:
     """Yield dense blocks, of which each layer adds `growth` channels, with transitions that halve them between."""
     growth, width = config["growth"], 2 * config["growth"]
-    yield from _convolution("features.conv0", config["channels"], width, 7)
-    yield from _batch_norm("features.norm0", width)
+    yield from convolution("features.conv0", config["channels"], width, kernel=7, bias=False)
+    yield from batch_norm("features.norm0", width)
     for block, layers in enumerate(config["blocks"], start=1):
         for layer in range(1, layers + 1):
             at = f"features.denseblock{block}.denselayer{layer}"
-            yield from _batch_norm(f"{at}.norm1", width)
-            yield from _convolution(f"{at}.conv1", width, 4 * growth, 1)
-            yield from _batch_norm(f"{at}.norm2", 4 * growth)
-            yield from _convolution(f"{at}.conv2", 4 * growth, growth, 3)
+            yield from batch_norm(f"{at}.norm1", width)
+            yield from convolution(f"{at}.conv1", width, 4 * growth, kernel=1, bias=False)
+            yield from batch_norm(f"{at}.norm2", 4 * growth)
+            yield from convolution(f"{at}.conv2", 4 * growth, growth, kernel=3, bias=False)
             width += growth
         if block < len(config["blocks"]):
-            yield from _batch_norm(f"features.transition{block}.norm", width)
-            yield from _convolution(f"features.transition{block}.conv", width, width // 2, 1)
+            yield from batch_norm(f"features.transition{block}.norm", width)
+            yield from convolution(f"features.transition{block}.conv", width, width // 2, kernel=1, bias=False)
             width //= 2
-    yield from _batch_norm("features.norm5", width)
-    yield from _linear("classifier", width, config["num_classes"])
+    yield from batch_norm("features.norm5", width)
+    yield from linear("classifier", width, config["num_classes"])
 
 
 def _vit(config: Config) -> Iterator[Shape]:
@@ -191,19 +165,19 @@ def _vit(config: Config) -> Iterator[Shape]:
     width, inner, patch = config["hidden_size"], config["intermediate_size"], config["patch_size"]
     tokens = (config["image_size"] // patch) ** 2 + 1
     yield Shape("class_token", (1, 1, width))
-    yield from _convolution("conv_proj", config["channels"], width, patch, bias=True)
+    yield from convolution("conv_proj", config["channels"], width, kernel=patch)
     yield Shape("encoder.pos_embedding", (1, tokens, width))
     for layer in range(config["num_hidden_layers"]):
         at = f"encoder.layers.encoder_layer_{layer}"
-        yield from _affine(f"{at}.ln_1", width)
+        yield from affine(f"{at}.ln_1", width)
         yield Shape(f"{at}.self_attention.in_proj_weight", (3 * width, width))
         yield Shape(f"{at}.self_attention.in_proj_bias", (3 * width,))
-        yield from _linear(f"{at}.self_attention.out_proj", width, width)
-        yield from _affine(f"{at}.ln_2", width)
-        yield from _linear(f"{at}.mlp.0", width, inner)
-        yield from _linear(f"{at}.mlp.3", inner, width)
-    yield from _affine("encoder.ln", width)
-    yield from _linear("heads.head", width, config["num_classes"])
+        yield from linear(f"{at}.self_attention.out_proj", width, width)
+        yield from affine(f"{at}.ln_2", width)
+        yield from linear(f"{at}.mlp.0", width, inner)
+        yield from linear(f"{at}.mlp.3", inner, width)
+    yield from affine("encoder.ln", width)
+    yield from linear("heads.head", width, config["num_classes"])
 
 
 _IMAGES = {"channels": 3, "num_classes": 1000}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fscost.errors import ConfigError, nearest
-from fscost.protocol.models import Shape
+from fscost.protocol.models import Shape, affine, linear
 
 Config = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ class Architecture:
     `entries` yields the parameters for a whole configuration and the rows of its embeddings; with `ties`, the output
     layer is the embedding unless ``tie_word_embeddings`` says otherwise. `width`, `layers` are the keys of the hidden
     size and of the number of layers. `adapted` are the layers that LoRA adapts by default, and `transposed` those
-    whose weights are (in, out).
+    whose weights are (in, out). Only one that `is_causal` is what FederatedScope's branch llm trains.
     """
 
     sizes: tuple[str, ...]
@@ -35,6 +35,7 @@ class Architecture:
     layers: str = "num_hidden_layers"
     adapted: tuple[str, ...] = ("q_proj", "v_proj")
     transposed: tuple[str, ...] = ()
+    is_causal: bool = True
 
 
 def architecture_of(config: Config) -> Architecture:
@@ -91,13 +92,13 @@ def _gpt2(config: Config, rows: int) -> Iterator[Shape]:
     yield Shape("transformer.wpe.weight", (config["n_positions"], width))
     for layer in range(config["n_layer"]):
         at = f"transformer.h.{layer}"
-        yield from _norm(f"{at}.ln_1", width)
+        yield from affine(f"{at}.ln_1", width)
         yield from _transposed(f"{at}.attn.c_attn", width, 3 * width)
         yield from _transposed(f"{at}.attn.c_proj", width, width)
-        yield from _norm(f"{at}.ln_2", width)
+        yield from affine(f"{at}.ln_2", width)
         yield from _transposed(f"{at}.mlp.c_fc", width, inner)
         yield from _transposed(f"{at}.mlp.c_proj", inner, width)
-    yield from _norm("transformer.ln_f", width)
+    yield from affine("transformer.ln_f", width)
     yield from _output("lm_head", rows, width, config)
 
 
@@ -135,32 +136,32 @@ def _bert(config: Config, rows: int) -> Iterator[Shape]:
     yield Shape("embeddings.word_embeddings.weight", (rows, width))
     yield Shape("embeddings.position_embeddings.weight", (config["max_position_embeddings"], width))
     yield Shape("embeddings.token_type_embeddings.weight", (config["type_vocab_size"], width))
-    yield from _norm("embeddings.LayerNorm", width)
+    yield from affine("embeddings.LayerNorm", width)
     for layer in range(config["num_hidden_layers"]):
         at = f"encoder.layer.{layer}"
         for name in ("query", "key", "value"):
-            yield from _linear(f"{at}.attention.self.{name}", width, width)
-        yield from _linear(f"{at}.attention.output.dense", width, width)
-        yield from _norm(f"{at}.attention.output.LayerNorm", width)
-        yield from _linear(f"{at}.intermediate.dense", width, inner)
-        yield from _linear(f"{at}.output.dense", inner, width)
-        yield from _norm(f"{at}.output.LayerNorm", width)
-    yield from _linear("pooler.dense", width, width)
+            yield from linear(f"{at}.attention.self.{name}", width, width)
+        yield from linear(f"{at}.attention.output.dense", width, width)
+        yield from affine(f"{at}.attention.output.LayerNorm", width)
+        yield from linear(f"{at}.intermediate.dense", width, inner)
+        yield from linear(f"{at}.output.dense", inner, width)
+        yield from affine(f"{at}.output.LayerNorm", width)
+    yield from linear("pooler.dense", width, width)
 
 
 def _distilbert(config: Config, rows: int) -> Iterator[Shape]:
     width, inner = config["dim"], config["hidden_dim"]
     yield Shape("embeddings.word_embeddings.weight", (rows, width))
     yield Shape("embeddings.position_embeddings.weight", (config["max_position_embeddings"], width))
-    yield from _norm("embeddings.LayerNorm", width)
+    yield from affine("embeddings.LayerNorm", width)
     for layer in range(config["n_layers"]):
         at = f"transformer.layer.{layer}"
         for name in ("q_lin", "k_lin", "v_lin", "out_lin"):
-            yield from _linear(f"{at}.attention.{name}", width, width)
-        yield from _norm(f"{at}.sa_layer_norm", width)
-        yield from _linear(f"{at}.ffn.lin1", width, inner)
-        yield from _linear(f"{at}.ffn.lin2", inner, width)
-        yield from _norm(f"{at}.output_layer_norm", width)
+            yield from linear(f"{at}.attention.{name}", width, width)
+        yield from affine(f"{at}.sa_layer_norm", width)
+        yield from linear(f"{at}.ffn.lin1", width, inner)
+        yield from linear(f"{at}.ffn.lin2", inner, width)
+        yield from affine(f"{at}.output_layer_norm", width)
 
 
 def _t5(config: Config, rows: int) -> Iterator[Shape]:
@@ -200,15 +201,15 @@ def _opt(config: Config, rows: int) -> Iterator[Shape]:
         )
     yield Shape("model.decoder.embed_tokens.weight", (rows, width))
     yield Shape("model.decoder.embed_positions.weight", (config["max_position_embeddings"] + 2, width))
-    yield from _norm("model.decoder.final_layer_norm", width)
+    yield from affine("model.decoder.final_layer_norm", width)
     for layer in range(config["num_hidden_layers"]):
         at = f"model.decoder.layers.{layer}"
         for name in ("k_proj", "v_proj", "q_proj", "out_proj"):
-            yield from _linear(f"{at}.self_attn.{name}", width, width)
-        yield from _norm(f"{at}.self_attn_layer_norm", width)
-        yield from _linear(f"{at}.fc1", width, inner)
-        yield from _linear(f"{at}.fc2", inner, width)
-        yield from _norm(f"{at}.final_layer_norm", width)
+            yield from linear(f"{at}.self_attn.{name}", width, width)
+        yield from affine(f"{at}.self_attn_layer_norm", width)
+        yield from linear(f"{at}.fc1", width, inner)
+        yield from linear(f"{at}.fc2", inner, width)
+        yield from affine(f"{at}.final_layer_norm", width)
     yield from _output("lm_head", rows, width, config)
 
 
@@ -217,45 +218,35 @@ def _gpt_neox(config: Config, rows: int) -> Iterator[Shape]:
     yield Shape("gpt_neox.embed_in.weight", (rows, width))
     for layer in range(config["num_hidden_layers"]):
         at = f"gpt_neox.layers.{layer}"
-        yield from _norm(f"{at}.input_layernorm", width)
-        yield from _norm(f"{at}.post_attention_layernorm", width)
-        yield from _linear(f"{at}.attention.query_key_value", width, 3 * width)
-        yield from _linear(f"{at}.attention.dense", width, width)
-        yield from _linear(f"{at}.mlp.dense_h_to_4h", width, inner)
-        yield from _linear(f"{at}.mlp.dense_4h_to_h", inner, width)
-    yield from _norm("gpt_neox.final_layer_norm", width)
+        yield from affine(f"{at}.input_layernorm", width)
+        yield from affine(f"{at}.post_attention_layernorm", width)
+        yield from linear(f"{at}.attention.query_key_value", width, 3 * width)
+        yield from linear(f"{at}.attention.dense", width, width)
+        yield from linear(f"{at}.mlp.dense_h_to_4h", width, inner)
+        yield from linear(f"{at}.mlp.dense_4h_to_h", inner, width)
+    yield from affine("gpt_neox.final_layer_norm", width)
     yield from _output("embed_out", rows, width, config)
 
 
 def _bloom(config: Config, rows: int) -> Iterator[Shape]:
     width = config["hidden_size"]
     yield Shape("transformer.word_embeddings.weight", (rows, width))
-    yield from _norm("transformer.word_embeddings_layernorm", width)
+    yield from affine("transformer.word_embeddings_layernorm", width)
     for layer in range(config["n_layer"]):
         at = f"transformer.h.{layer}"
-        yield from _norm(f"{at}.input_layernorm", width)
-        yield from _linear(f"{at}.self_attention.query_key_value", width, 3 * width)
-        yield from _linear(f"{at}.self_attention.dense", width, width)
-        yield from _norm(f"{at}.post_attention_layernorm", width)
-        yield from _linear(f"{at}.mlp.dense_h_to_4h", width, 4 * width)
-        yield from _linear(f"{at}.mlp.dense_4h_to_h", 4 * width, width)
-    yield from _norm("transformer.ln_f", width)
+        yield from affine(f"{at}.input_layernorm", width)
+        yield from linear(f"{at}.self_attention.query_key_value", width, 3 * width)
+        yield from linear(f"{at}.self_attention.dense", width, width)
+        yield from affine(f"{at}.post_attention_layernorm", width)
+        yield from linear(f"{at}.mlp.dense_h_to_4h", width, 4 * width)
+        yield from linear(f"{at}.mlp.dense_4h_to_h", 4 * width, width)
+    yield from affine("transformer.ln_f", width)
     yield from _output("lm_head", rows, width, config)
-
-
-def _linear(name: str, inputs: int, outputs: int) -> Iterator[Shape]:
-    yield Shape(f"{name}.weight", (outputs, inputs))
-    yield Shape(f"{name}.bias", (outputs,))
 
 
 def _transposed(name: str, inputs: int, outputs: int) -> Iterator[Shape]:
     yield Shape(f"{name}.weight", (inputs, outputs))
     yield Shape(f"{name}.bias", (outputs,))
-
-
-def _norm(name: str, width: int) -> Iterator[Shape]:
-    yield Shape(f"{name}.weight", (width,))
-    yield Shape(f"{name}.bias", (width,))
 
 
 def _output(name: str, rows: int, width: int, config: Config) -> Iterator[Shape]:
@@ -284,8 +275,8 @@ ARCHITECTURES = {
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": replace(_LLAMA, entries=_qwen2),
-    "bert": Architecture(_BERT, {}, _bert, adapted=("query", "value")),
-    "roberta": Architecture(_BERT, {}, _bert, adapted=("query", "value")),
+    "bert": Architecture(_BERT, {}, _bert, adapted=("query", "value"), is_causal=False),
+    "roberta": Architecture(_BERT, {}, _bert, adapted=("query", "value"), is_causal=False),
     "distilbert": Architecture(
         ("dim", "hidden_dim", "n_layers", "n_heads", "max_position_embeddings", "vocab_size"),
         {},
@@ -293,6 +284,7 @@ ARCHITECTURES = {
         width="dim",
         layers="n_layers",
         adapted=("q_lin", "v_lin"),
+        is_causal=False,
     ),
     "t5": Architecture(
         ("d_model", "d_ff", "d_kv", "num_layers", "num_heads", "vocab_size"),
@@ -306,6 +298,7 @@ ARCHITECTURES = {
         width="d_model",
         layers="num_layers",
         adapted=("q", "v"),
+        is_causal=False,
     ),
     "opt": Architecture(
         ("hidden_size", "ffn_dim", "num_hidden_layers", "num_attention_heads", "max_position_embeddings", "vocab_size"),

@@ -89,26 +89,26 @@ its messages, are these.
 
 
 def _lr(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
-    return _linear("fc", sample[-1], options["model.out_channels"], bias=options["model.use_bias"])
+    return linear("fc", sample[-1], options["model.out_channels"], bias=options["model.use_bias"])
 
 
 def _mlp(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
     hidden = [options["model.hidden"]] * (options["model.layer"] - 1)
     widths = [sample[-1], *hidden, options["model.out_channels"]]
     for number, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
-        yield from _linear(f"linears.{number}", inputs, outputs)
+        yield from linear(f"linears.{number}", inputs, outputs)
     for number, width in enumerate(widths[1:]):
-        yield from _batch_norm(f"norms.{number}", width)
+        yield from batch_norm(f"norms.{number}", width)
 
 
 def _convnet2(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
     channels, height, width = sample
-    yield from _convolution("conv1", channels, 32, kernel=5)
-    yield from _convolution("conv2", 32, 64, kernel=5)
-    yield from _batch_norm("bn1", 32)
-    yield from _batch_norm("bn2", 64)
-    yield from _linear("fc1", 64 * (height // 4) * (width // 4), options["model.hidden"])
-    yield from _linear("fc2", options["model.hidden"], options["model.out_channels"])
+    yield from convolution("conv1", channels, 32, kernel=5)
+    yield from convolution("conv2", 32, 64, kernel=5)
+    yield from batch_norm("bn1", 32)
+    yield from batch_norm("bn2", 64)
+    yield from linear("fc1", 64 * (height // 4) * (width // 4), options["model.hidden"])
+    yield from linear("fc2", options["model.hidden"], options["model.out_channels"])
 
 
 def _convnet5(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
@@ -123,12 +123,12 @@ def _convnet(sample: Sequence[int], convolutions: Convolutions, widths: Sequence
     channels, height, width = sample
     through = [channels, *convolutions.channels]
     for number, (inputs, outputs) in enumerate(zip(through, through[1:]), start=1):
-        yield from _convolution(f"conv{number}", inputs, outputs, kernel=convolutions.kernel)
-        yield from _batch_norm(f"bn{number}", outputs)
+        yield from convolution(f"conv{number}", inputs, outputs, kernel=convolutions.kernel)
+        yield from batch_norm(f"bn{number}", outputs)
     scale: int = 2 ** len(convolutions.halved)
     through = [through[-1] * (height // scale) * (width // scale), *widths]
     for number, (inputs, outputs) in enumerate(zip(through, through[1:]), start=1):
-        yield from _linear(f"fc{number}", inputs, outputs)
+        yield from linear(f"fc{number}", inputs, outputs)
 
 
 def _lstm(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
@@ -145,23 +145,35 @@ def _lstm(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
         yield Shape(f"rnn.weight_hh_l{layer}", (4 * hidden, hidden))
         yield Shape(f"rnn.bias_ih_l{layer}", (4 * hidden,))
         yield Shape(f"rnn.bias_hh_l{layer}", (4 * hidden,))
-    yield from _linear("decoder", hidden, options["model.out_channels"])
+    yield from linear("decoder", hidden, options["model.out_channels"])
 
 
-def _linear(name: str, inputs: int, outputs: int, *, bias: bool = True) -> Iterator[Shape]:
+# --- layers ---------------------------------------------------------------------------------------
+
+
+def linear(name: str, inputs: int, outputs: int, *, bias: bool = True) -> Iterator[Shape]:
+    """Yield the entries of a linear layer."""
     yield Shape(f"{name}.weight", (outputs, inputs))
     if bias:
         yield Shape(f"{name}.bias", (outputs,))
 
 
-def _convolution(name: str, inputs: int, outputs: int, *, kernel: int) -> Iterator[Shape]:
+def convolution(name: str, inputs: int, outputs: int, *, kernel: int, bias: bool = True) -> Iterator[Shape]:
+    """Yield the entries of a convolution with a square kernel."""
     yield Shape(f"{name}.weight", (outputs, inputs, kernel, kernel))
-    yield Shape(f"{name}.bias", (outputs,))
+    if bias:
+        yield Shape(f"{name}.bias", (outputs,))
 
 
-def _batch_norm(name: str, width: int) -> Iterator[Shape]:
+def affine(name: str, width: int) -> Iterator[Shape]:
+    """Yield the scale and the shift of a normalisation layer."""
     yield Shape(f"{name}.weight", (width,))
     yield Shape(f"{name}.bias", (width,))
+
+
+def batch_norm(name: str, width: int) -> Iterator[Shape]:
+    """Yield the entries of a batch normalisation, with its buffers."""
+    yield from affine(name, width)
     yield Shape(f"{name}.running_mean", (width,), trainable=False)
     yield Shape(f"{name}.running_var", (width,), trainable=False)
     yield Shape(f"{name}.num_batches_tracked", (), "int64", trainable=False)

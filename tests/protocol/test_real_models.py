@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from fscost.cells.names import method_of
+from fscost.engine.estimate import EstimateEngine
 from fscost.errors import ConfigError
+from fscost.protocol.adapters import Base, adapters_of
 from fscost.protocol.model_shapes import shapes_of
 from fscost.protocol.models import Shape
 from fscost.resources import conf
@@ -76,6 +78,22 @@ def test_lora_is_of_the_layers_that_peft_adapts() -> None:
     adapters = shapes_of(cell.get("model.spec"))
     assert sum(prod(one.shape) for one in adapters) == 24 * 2 * 2 * 8 * 1024 == 786_432
     assert adapters[0] == Shape("encoder.layer.0.attention.self.query.lora_A.weight", (8, 1024))
+
+
+def test_adapters_of_branch_llm_go_with_the_models_that_it_trains() -> None:
+    """Mistral-7B, r = 8: 32 layers, queries of 4096 x 4096 and values of 1024 x 4096; the rank is the adapter's."""
+    cell = cell_of("engine=estimate", "engine.protocol=llm", "model=mistral_7b", "adapter=lora", "data=samples")
+    assert cell.get("model.spec.lora_rank") is None
+    base, arguments = Base(shapes_of(cell.get("model.spec")), cell.get("model.spec.config")), {"adapter_method": "lora"}
+    assert sum(prod(one.shape) for one in adapters_of(base, arguments)) == 32 * 8 * (4096 + 4096 + 4096 + 1024)
+
+
+@pytest.mark.parametrize("model", ["roberta_large", "t5_small", "distilbert", "resnet18"])
+@pytest.mark.parametrize("adapter", ["lora", "prefix"])
+def test_branch_llm_adapts_no_other(model: str, adapter: str) -> None:
+    cell = cell_of("engine=estimate", "engine.protocol=llm", f"model={model}", f"adapter={adapter}", "data=samples")
+    with pytest.raises(ConfigError, match=f"model {model} is no causal language model"):
+        EstimateEngine().check(cell)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from fscost.errors import ConfigError
 from fscost.protocol.adapters import USE, Base, adapters_of, arguments_of
 from fscost.protocol.course_options import Options
+from fscost.protocol.image_models import is_image_model
+from fscost.protocol.language_models import architecture_of
 from fscost.protocol.model_shapes import shapes_of
 
 
@@ -27,8 +29,11 @@ def _adapter_problems(options: Options) -> Iterator[str]:
         yield f"fs.{USE}: model {spec.get('name')} is known by {given}, not by what is adapted; take adapter=none"
     else:
         try:
-            base = Base(shapes_of(spec, pads=options.release.adapts), spec.get("config"))
-            adapters_of(base, arguments_of(options) or {})
+            config = spec.get("config")
+            if config and (is_image_model(config) or not architecture_of(config).is_causal):
+                what = f"model {spec['name']} is no causal language model, as branch llm adapts"
+                raise ConfigError(f"fs.{USE}: {what}; take adapter=none")
+            adapters_of(Base(shapes_of(spec, pads=options.release.adapts), config), arguments_of(options) or {})
         except ConfigError as error:
             yield str(error)
 

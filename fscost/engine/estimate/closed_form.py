@@ -22,16 +22,13 @@ from fscost.cells.cell import Cell
 from fscost.cells.measure import SERVER, Link
 from fscost.cells.outcome import Outcome, Provenance, Status
 from fscost.engine.estimate.message_contents import Contents
-from fscost.engine.estimate.sample_counts import Alike, equally_long, groups_of
+from fscost.engine.estimate.sample_counts import ONE_BYTE, Alike, equally_long, groups_of
 from fscost.errors import one_line
 from fscost.files import write_whole
 from fscost.metering import Ledger, Message, Sizes, enclosed, meter, meter_content
 from fscost.metering.ledger import Tally
 from fscost.protocol.course_options import Options
 from fscost.store.rundir import RunDir
-
-_ONE_BYTE = 127
-"""Integers up to this are one byte long, so that it does not matter which clients are named."""
 
 
 def run_cell(cell: Cell, into: RunDir, make: Callable[[Options], Estimate]) -> Outcome:
@@ -196,7 +193,7 @@ class Estimate:
 
     def _broadcast(self, msg_type: str, states: Iterable[int], receivers: int, content: Any) -> None:
         """Add one message to several clients in each of these rounds; every copy carries the list of receivers."""
-        depends = receivers < self.clients and self.clients > _ONE_BYTE  # who is sampled decides how long the list is
+        depends = receivers < self.clients and self.clients > ONE_BYTE  # who is sampled decides how long the list is
 
         def parts(state: int) -> Parts:
             sizes = self._sizes(msg_type, SERVER, range(1, receivers + 1), state, content)
@@ -252,7 +249,7 @@ class Estimate:
             return False
         most = max(one.samples["train"] for one in self.groups)
         rounds = min(state, self.trained) + 1
-        return rounds * sum(self.options.local_steps.batches(most)) > _ONE_BYTE
+        return rounds * sum(self.options.local_steps.batches(most)) > ONE_BYTE
 
     def _add(
         self, msg_type: str, link: Link, states: Iterable[int], parts: Callable[[int], Parts], clients: int

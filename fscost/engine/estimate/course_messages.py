@@ -11,7 +11,7 @@ from fscost.cells.measure import Link, traffic_of
 from fscost.engine.estimate.closed_form import Estimate, Parts
 from fscost.engine.estimate.course_sizes import NamedSizes
 from fscost.engine.estimate.message_contents import MetaTensor
-from fscost.engine.estimate.sample_counts import Alike, groups_of
+from fscost.engine.estimate.sample_counts import ONE_BYTE, Alike, groups_of
 from fscost.errors import ConfigError
 from fscost.metering import Ledger, Message, Sizes, enclosed, meter_content
 from fscost.protocol.course_options import Options
@@ -40,7 +40,6 @@ _MOST_TENSORS = 10**5
 """Tensors, or numbers, of one message: each is looked at."""
 
 _UNKNOWN = Sizes(None, None, None, None)
-_A_BYTE = 127
 
 
 class CourseEstimate(Estimate):
@@ -124,7 +123,7 @@ class CourseEstimate(Estimate):
         one = self.groups[0]
         to = range(1, receivers + 1)
         sizes = self._enclosed(rule, measure.SERVER, to, state, self._metered(rule, one))
-        depends = receivers < self.clients and self.clients > _A_BYTE
+        depends = receivers < self.clients and self.clients > ONE_BYTE
         return [(receivers * self._times(rule, one), sizes._replace(wire_bytes=None) if depends else sizes)]
 
     def _sized(self, rule: MessageRule, one: Alike, link: Link, state: int) -> Sizes:
@@ -134,7 +133,7 @@ class CourseEstimate(Estimate):
             return self._enclosed(rule, measure.SERVER, (one.one,), state, found)
         to = measure.SERVER if link is Link.UPLINK else 1
         sizes = self._enclosed(rule, one.one, (to,), state, found)
-        is_unknown = link is Link.PEER and self.clients > _A_BYTE  # the ids of receivers are of several lengths
+        is_unknown = link is Link.PEER and self.clients > ONE_BYTE  # the ids of receivers are of several lengths
         return sizes._replace(wire_bytes=None) if is_unknown else sizes
 
     def _enclosed(

@@ -11,7 +11,8 @@ from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES, Split, split_digits, split_sizes
 
 _TOY_SAMPLES = 1000
-_ONE_BYTE = 127
+ONE_BYTE = 127
+"""Integers up to this are one byte long in a message, so that it does not matter which clients are named."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def groups_of(options: Options, kinds: int = 1, *, by_classes: bool = False) -> 
     found: dict[tuple[int | None, ...], Alike] = {}
     for client, samples in _digits(options):
         kind, own = (client - 1) % kinds, classes.get(client)
-        key = (client > _ONE_BYTE, kind, own, *samples.values())
+        key = (client > ONE_BYTE, kind, own, *samples.values())
         before = found.get(key, Alike(0, client, samples, kind, own))
         found[key] = Alike(before.clients + 1, before.one, samples, kind, own)
     yield from found.values()
