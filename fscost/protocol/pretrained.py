@@ -8,6 +8,7 @@ from typing import Any
 
 from fscost.cells.names import shortened
 from fscost.errors import ConfigError
+from fscost.files import text_of, why
 from fscost.protocol.language_models import TOKENS, sizes_in
 
 _OF_A_HUB = re.compile(r"(.+)@(huggingface_llm|modelscope_llm)")
@@ -39,10 +40,10 @@ def spec_in(path: Path, where: str) -> dict[str, Any]:
     file = path / _CONFIG if path.is_dir() else path
     folder = file.parent
     try:
-        content = json.loads(file.read_text())
+        content = json.loads(text_of(file))
         config = sizes_in(content)
-    except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{where}: {file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{where}: {file}: cannot be read: {why(error)}") from error
     except ConfigError as error:
         raise ConfigError(f"{where}: {file}: {error}") from error
     tokens = _tokens_in(folder)
@@ -85,7 +86,7 @@ def _text(token: Any) -> str:
 def _mapping(file: Path) -> dict[str, Any]:
     """Return the content of a JSON file, nothing where there is none."""
     try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError):
+        content = json.loads(text_of(file))
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -13,6 +13,7 @@ from typing import Any
 from fscost.cells.cell import Cell
 from fscost.cells.engine_kinds import RECORDED
 from fscost.errors import CollectError, ConfigError
+from fscost.files import text_of
 from fscost.protocol.release import NEWEST
 from fscost.store.rundir import RUN_DIR
 
@@ -129,9 +130,9 @@ def _asked(folder: Path) -> dict[str, Any]:
     """Return the values of ``cell.json`` in a run directory; raises CollectError where there is none."""
     file = folder / "cell.json"
     try:
-        found: dict[str, Any] = json.loads(file.read_text())
+        found: dict[str, Any] = json.loads(text_of(file))
         found["axes"]["clients"] + found["axes"]["rounds"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise CollectError(f"{RUN_DIR}={folder}: no cell there: {error}; unset it outside of a sweep") from error
     return found
 

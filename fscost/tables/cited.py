@@ -1,16 +1,17 @@
 """Rows of figures that others published, from a CSV or YAML file: what they are told apart by, and their numbers."""
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fscost.cells.measure import UNITS
 from fscost.errors import TableError, nearest
+from fscost.files import text_of, why
+from fscost.yaml_text import NoYaml, load
 
 _NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _VALUE = re.compile(rf"\s*({_NUMBER})\s*(?:(?:±|\+/-|\+-)\s*({_NUMBER}))?\s*(.*?)\s*")
@@ -63,22 +64,27 @@ def read_cited(setting: Any, keys: Sequence[str], columns: Sequence[str]) -> lis
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the rows of a file, each with its place."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or "is no text in UTF-8"
-        raise TableError(f"table.cited={path}: cannot be read: {why}") from error
-    if path.suffix == ".csv":
-        lines = text.splitlines() or [""]
-        reader = csv.DictReader(lines, delimiter=";" if ";" in lines[0] and "," not in lines[0] else ",")
-        for row in reader:
-            if None in row or None in row.values():
-                raise TableError(f"{path}:{reader.line_num}: has more or fewer fields than the first line")
-            yield f"{path}:{reader.line_num}", row
-        return
-    try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise TableError(f"table.cited={path}: is no YAML: {' '.join(str(error).split())}") from error
+        text = text_of(path).removeprefix("\ufeff")
+        yield from _of_csv(path, text) if path.suffix == ".csv" else _of_yaml(path, text)
+    except OSError as error:
+        raise TableError(f"table.cited={path}: cannot be read: {why(error)}") from error
+    except csv.Error as error:
+        raise TableError(f"table.cited={path}: is no CSV: {error}") from error
+    except NoYaml as error:
+        raise TableError(f"table.cited={path}:{error.line}: is no YAML: {error}") from error
+
+
+def _of_csv(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    first = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in first and "," not in first else ",")
+    for row in reader:
+        if None in row or None in row.values():
+            raise TableError(f"{path}:{reader.line_num}: has more or fewer fields than the first line")
+        yield f"{path}:{reader.line_num}", row
+
+
+def _of_yaml(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    found = load(text)
     if not isinstance(found, list) or not all(isinstance(row, Mapping) for row in found):
         raise TableError(f"table.cited={path}: must be a list of rows, as - {{source: …, method: …, total: 40.7 GB}}")
     yield from ((f"{path}: row {number}", row) for number, row in enumerate(found, start=1))

@@ -39,6 +39,12 @@ def test_another_engine_reads_no_folder(tmp_path: Path, monkeypatch: pytest.Monk
     assert cell_of("engine=builtin", f"fs.model.type={kind}").get("model.type") == kind
 
 
+def test_a_configuration_nested_too_deeply_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[" * 200_000)
+    with pytest.raises(ConfigError, match="config.json: cannot be read: maximum recursion"):
+        spec_in(tmp_path, "shapes=here")
+
+
 @pytest.mark.parametrize(
     ("files", "tokens"),
     [

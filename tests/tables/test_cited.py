@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,13 @@ FILES = {
     "broken.yaml": ("- {source: [\n", "is no YAML"),
     "second.yaml": ("- {source: Li}\n- {method: fedfoo}\n", "second.yaml: row 2: has no source"),
     "number.yaml": ("- {source: Li, total: much}\n", "number.yaml: row 1: total=much: must be a number"),
+    "deep.yaml": ("[" * 1_000, "is no YAML: nested too deeply"),
+    "bomb.yaml": (
+        "a: &a [1]\n"
+        + "".join(f"b{i}: &b{i} [{', '.join(['*a' if not i else f'*b{i - 1}'] * 10)}]\n" for i in range(9)),
+        "its aliases come to more than",
+    ),
+    "huge.csv": ("source,method\nLi," + "x" * 200_000 + "\n", "is no CSV: field larger"),
     "seeds.yaml": ("- {source: Li, seeds: some}\n", "seeds=some: must be a whole number"),
 }
 
@@ -79,6 +87,15 @@ def test_a_file_that_is_not_there_or_binary_is_told(tmp_path: Path) -> None:
             read_cited(str(path), KEYS, COLUMNS)
     with pytest.raises(TableError, match="must be a CSV or YAML file"):
         read_cited([3], KEYS, COLUMNS)
+
+
+def test_a_fifo_is_told_at_once_and_a_line_may_have_breaks(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(TableError, match="is no regular file"):
+        read_cited(str(tmp_path / "pipe.csv"), KEYS, ["total"])
+    (tmp_path / "broken.csv").write_text('source,method,total\n"Li\net al.\u2028, 2020",fedfoo,3 MB\n')
+    (row,) = read_cited(str(tmp_path / "broken.csv"), KEYS, ["total"])
+    assert (row.source, row.labels) == ("Li\net al.\u2028, 2020", {"method": "fedfoo"})
 
 
 def test_units_stand_in_heads_too_and_empty_fields_say_nothing(tmp_path: Path) -> None:
