@@ -7,7 +7,7 @@ from typing import Any
 from fscost.errors import ConfigError, nearest
 from fscost.plan.plain_config import read_yaml
 from fscost.plan.shapes_file import read_shapes
-from fscost.protocol.courses import make_course, names_of_sizes, shipped
+from fscost.protocol.course_spec import make_course, names_of_sizes, shipped
 from fscost.protocol.fs_options import SIZES
 from fscost.protocol.methods import BY_FEDERATE_METHOD
 

@@ -10,7 +10,7 @@ from fscost.engine.estimate.closed_form_conditions import check_options, trainer
 from fscost.engine.estimate.course_messages import CourseEstimate
 from fscost.errors import ConfigError
 from fscost.protocol.course_options import Options
-from fscost.protocol.courses import course_of
+from fscost.protocol.course_spec import course_of
 from fscost.store.rundir import RunDir
 
 
