@@ -1,19 +1,12 @@
 """The report on loopback: one page that follows a sweep, made again only where a result is new and somebody looks."""
 
-import gzip
-import hashlib
 import math
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
-from http import HTTPStatus
-from http.client import HTTP_PORT
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
 from threading import Lock, Thread
 from typing import Any
 
@@ -22,13 +15,12 @@ from fscost.api.cell_states import CellState
 from fscost.api.watch import Look, Watch
 from fscost.cells.metric import percent
 from fscost.cells.outcome import Status
+from fscost.commands.http_server import ADDRESS, Body, Server, tag_of
 from fscost.errors import FscostError, one_line
 from fscost.launch.console import duration, facts
 from fscost.launch.under_way import Running, seconds_left
 from fscost.report import Live, Subject, as_json, content, page
 
-ADDRESS = "127.0.0.1"
-_NAMES = (ADDRESS, "localhost", "[::1]")
 _LOOK_S = 0.5
 """No more often than this the store is looked at, however many pages ask."""
 
@@ -38,9 +30,6 @@ _REST = 2
 _PATIENCE_S = 3
 """How long the page itself waits for a build that is under way; after that it is the last one, which mends itself."""
 
-_IDLE_S = 60
-"""After so long without a request a connection is closed."""
-
 
 def serve(watch: Watch, subject_of: Callable[[], Subject], ports: Sequence[int]) -> int:
     """Serve the page of a selection until Ctrl-C, on the first of these ports that is free; return the exit code.
@@ -49,16 +38,16 @@ def serve(watch: Watch, subject_of: Callable[[], Subject], ports: Sequence[int])
     `subject_of` raises the first time.
     """
     with suppress(KeyboardInterrupt), _listening(ports) as server:
-        server.served = Served(watch, subject_of)
+        server.answer = Served(watch, subject_of).answer
         print(f"http://{ADDRESS}:{server.server_port}/", flush=True)
-        server.serve_forever()
+        server.serve()
     return 0
 
 
-def _listening(ports: Sequence[int]) -> "_Server":
+def _listening(ports: Sequence[int]) -> Server:
     for port in ports:
         try:
-            return _Server((ADDRESS, port), _Handler)
+            return Server(port)
         except OSError as error:
             why = error.strerror
     raise FscostError(
@@ -69,31 +58,13 @@ def _listening(ports: Sequence[int]) -> "_Server":
 # --- what is served -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Body:
-    """What a request is answered with; equal contents have the same tag."""
-
-    kind: str
-    content: bytes
-
-    @cached_property
-    def tag(self) -> str:
-        """A text that is another for other content."""
-        return _tag(self.content)
-
-    @cached_property
-    def packed(self) -> bytes:
-        """The content, compressed by gzip."""
-        return gzip.compress(self.content, compresslevel=6, mtime=0)
-
-
 class _Shown:
     """The content as it was once, and the page that holds it."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject, self._values = subject, content(subject)
         self.content = Body("application/json", as_json(self._values))
-        self.live = Live(_tag(f"{__version__} {subject.command}".encode()), self.content.tag)
+        self.live = Live(tag_of(f"{__version__} {subject.command}".encode()), self.content.tag)
 
     @cached_property
     def page(self) -> Body:
@@ -176,10 +147,6 @@ def _said(error: Exception) -> str:
     return one_line(error)
 
 
-def _tag(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
 # --- progress -------------------------------------------------------------------------------------
 
 
@@ -231,96 +198,3 @@ def _details(seen: CellState, one: Running | None) -> Iterator[str]:
         yield f"accuracy {percent(one.accuracy):.1f} %"
     left_s = seconds_left([], [one], [], 1)
     yield f"for {duration(one.run_s)}" if left_s is None else f"about {duration(left_s)} left"
-
-
-# --- HTTP -----------------------------------------------------------------------------------------
-
-
-class _Server(ThreadingHTTPServer):
-    """Threads that end with the process; no name is ever looked up."""
-
-    served: Served
-    daemon_threads = True
-
-    def server_bind(self) -> None:
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = ADDRESS, int(self.server_address[1])
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD of what `Served` has, for those who asked for this machine by its own name."""
-
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "fscost", ""
-    wbufsize = -1
-    timeout = _IDLE_S
-
-    def do_GET(self) -> None:
-        if not self._is_asked_for():
-            self.send_error(HTTPStatus.FORBIDDEN, explain=f"ask for http://{ADDRESS}:{self.server.server_port}/")
-        elif (body := self.server.served.answer(self.path.partition("?")[0])) is None:
-            self.send_error(HTTPStatus.NOT_FOUND)
-        elif self._has(body):
-            self._send(HTTPStatus.NOT_MODIFIED, body, b"")
-        else:
-            self._send(HTTPStatus.OK, body, body.packed if self._takes_packed() else body.content)
-
-    do_HEAD = do_GET
-
-    def _is_asked_for(self) -> bool:
-        """Whether the request is for this machine itself, and not for a name that somebody points to it."""
-        port = self.server.server_port
-        own = [f"{name}:{port}" for name in _NAMES] + [*(_NAMES if port == HTTP_PORT else ())]
-        asked = self.headers.get_all("Host", [])
-        return len(asked) == 1 and asked[0].lower() in own
-
-    def _has(self, body: Body) -> bool:
-        tags = self.headers.get("If-None-Match", "").split(",")
-        return _etag(body) in (tag.strip() for tag in tags)
-
-    def _takes_packed(self) -> bool:
-        return "gzip" in self.headers.get("Accept-Encoding", "")
-
-    def _send(self, status: HTTPStatus, body: Body, sent: bytes) -> None:
-        self.send_response(status)
-        self.send_header("ETag", _etag(body))
-        self.send_header("Cache-Control", "no-cache")
-        self.send_header("Vary", "Accept-Encoding")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        if status is HTTPStatus.OK:
-            self.send_header("Content-Type", body.kind)
-            self.send_header("Content-Length", str(len(sent)))
-            if sent is not body.content:
-                self.send_header("Content-Encoding", "gzip")
-        self._end(sent)
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse in one line of text; what the base class calls not implemented are methods that are not allowed."""
-        status = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
-        text = f"{status.phrase}{f': {explain}' if explain else ''}\n".encode()
-        self.send_response(status)
-        if status is HTTPStatus.METHOD_NOT_ALLOWED:
-            self.send_header("Allow", "GET, HEAD")
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
-        self.send_header("Content-Length", str(len(text)))
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Connection", "close")  # what else it sent is no request
-        self._end(text)
-
-    def _end(self, sent: bytes) -> None:
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(sent)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing: a page asks every second."""
-
-
-def _etag(body: Body) -> str:
-    """Return the tag as HTTP has it, weak as it is the same whether compressed or not."""
-    return f'W/"{body.tag}"'

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import DEVNULL, Popen
@@ -22,6 +23,7 @@ from fscost.report import Subject
 from tests.commands.test_status import finish
 from tests.conftest import Result, cells_of, in_process
 from tests.served import Server, serving, squares
+from tests.waiting import until
 
 FAST = ("engine=estimate", "model=lr", "rounds=2", "clients=2,3")
 TRAINED = ("engine=builtin", "model=convnet2", "rounds=1000000")
@@ -133,6 +135,24 @@ def test_nothing_listens_outside_loopback(server: Server) -> None:
     assert listening == [f"0100007F:{server.port:04X}"]
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", server.port))
+
+
+@pytest.mark.pipeline
+def test_nothing_is_done_while_nobody_asks(server: Server) -> None:
+    assert server.ask("/progress")[0].status == 200
+
+    def is_at_rest() -> bool:
+        before = switches(server)
+        time.sleep(1.5)
+        return switches(server) == before
+
+    until(is_at_rest, "for a server that nobody asks")
+
+
+def switches(server: Server) -> dict[Path, str]:
+    """How often each thread of the server has rested."""
+    found = Path(f"/proc/{server.process.pid}/task").glob("*/status")
+    return {path: re.findall(r"voluntary_ctxt_switches:\t(\d+)", path.read_text())[0] for path in found}
 
 
 # --- as cells end ---------------------------------------------------------------------------------
