@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.pairs import FSCOST, Row, in_turn, seconds_of, told_by
 from fscost.cells.cell import Cell
+from fscost.store.integrity import sealed
 from fscost.store.rundir import RunDir
 
 RUNS, CLIENTS = 2000, 100
@@ -37,5 +38,8 @@ def copies(folder: Path) -> Path:
     cell = RunDir(like).read_cell()
     for seed in range(RUNS):
         other = Cell(engine=cell.engine, protocol=cell.protocol, fs=dict(cell.fs) | {"seed": seed})
-        RunDir(Path(shutil.copytree(like, folder / "runs" / other.name))).write_cell(other)
+        run = RunDir(Path(shutil.copytree(like, folder / "runs" / other.name)))
+        run.write_cell(other)
+        outcome = {name: value for name, value in run.read_outcome().items() if name not in ("files", "digest")}
+        run.outcome_file.write_text(sealed(outcome, run.path) + "\n")
     return folder / "runs"

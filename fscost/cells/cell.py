@@ -41,7 +41,7 @@ class Cell:
         """Return the option with this dotted name, or `default` where the cell leaves FederatedScope's."""
         node: Any = self.fs
         for section in name.split("."):
-            if not isinstance(node, Mapping) or section not in node:
+            if not (type(node) is dict or isinstance(node, Mapping)) or section not in node:  # most are
                 return default
             node = node[section]
         return node

@@ -268,13 +268,14 @@ def sizes_of(lines: Iterable[Line]) -> dict[tuple[Any, ...], int]:
 
 
 def _refuse_twins(line: Line) -> None:
-    for number, run in enumerate(line.runs):
-        for other in line.runs[:number]:
-            if run["seed"] == other["seed"]:
-                same = f"{run['method']}, {run['model']}, {as_planned(run['clients'])} clients, seed {run['seed']}"
-                ids = dict.fromkeys(str(one["cell"]) for one in (other, run))
-                twice = f"{' and '.join(ids)} are runs" if len(ids) > 1 else f"there are two runs, both {run['cell']},"
-                raise TableError(f"{same}: {twice} of the same cell; select one folder, or name each as a + b")
+    first = dict[Any, Record]()
+    for run in line.runs:
+        other = first.setdefault(run["seed"], run)
+        if other is not run and run["seed"] == other["seed"]:  # nan is none
+            same = f"{run['method']}, {run['model']}, {as_planned(run['clients'])} clients, seed {run['seed']}"
+            ids = dict.fromkeys(str(one["cell"]) for one in (other, run))
+            twice = f"{' and '.join(ids)} are runs" if len(ids) > 1 else f"there are two runs, both {run['cell']},"
+            raise TableError(f"{same}: {twice} of the same cell; select one folder, or name each as a + b")
 
 
 def as_planned(clients: Any) -> Any:

@@ -100,7 +100,17 @@ _SHORTENED = ("model.type", "data.type")
 
 
 def _differing(group: list[Cell]) -> list[str]:
-    return [name for name in _all_differing(group) if name != "seed" and not provenance_options.is_provenance(name)]
+    names = _all_differing(_one_of_all_seeds(group))
+    return [name for name in names if name != "seed" and not provenance_options.is_provenance(name)]
+
+
+def _one_of_all_seeds(group: list[Cell]) -> list[Cell]:
+    """Return of cells that differ in their seeds alone the first: of a hundred seeds, options are compared once."""
+    found: dict[tuple[str, str], Cell] = {}
+    for cell in group:
+        options = {name: value for name, value in cell.fs.items() if name != "seed"}
+        found.setdefault((cell.engine, repr(options)), cell)
+    return [*found.values()]
 
 
 def _all_differing(group: list[Cell]) -> list[str]:

@@ -43,7 +43,16 @@ def digest(cells: Sequence[Record], rounds: "pd.DataFrame | None") -> str:
 
 def _results(columns: Iterable[str], records: Sequence[Record]) -> list[str]:
     names = sorted(name for name in columns if name not in _NOT_RESULTS)
-    return [*names, *sorted(repr([_canonical(record[name]) for name in names]) for record in records)]
+    texts = [_canonicals([record[name] for record in records]) for name in names]
+    return [*names, *sorted(repr([*row]) for row in zip(*texts, strict=True))]
+
+
+def _canonicals(values: Sequence[Any]) -> list[str]:
+    """Return the texts of a column; each of its values is written once, as most columns have few."""
+    if len(kinds := {*map(type, values)}) > 1 or not kinds <= {int, float, str}:
+        return [*map(_canonical, values)]
+    texts = {value: _canonical(value) for value in {*values}}
+    return [texts[value] for value in values]
 
 
 def _canonical(value: Any) -> str:
