@@ -115,13 +115,13 @@ def _without_host(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _canonical(value: Any) -> Any:
     """Return `value` such that ``1`` and ``1.0`` are the same; a cell must not depend on how a number is written."""
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
     if isinstance(value, Mapping):
         return {str(key): _canonical(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_canonical(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if value is None or isinstance(value, (str, int, float)) else str(value)
+    return [_canonical(item) for item in value] if isinstance(value, (list, tuple)) else str(value)
 
 
 def _slug(text: Any) -> str:

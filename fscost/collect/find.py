@@ -26,12 +26,13 @@ def runs_below(*folders: Path) -> list[tuple[Cell | None, Run]]:
     """
     runs, outputs = dict[Path, RunDir](), dict[Path, ForeignRun]()
     listed = [(run.cell, run) for file in dict.fromkeys(folders) if file.is_file() for run in listed_runs(file)]
+    place = Path.resolve if len(folders) > 1 else Path  # nothing is twice below one folder, as no link is followed
     for folder in folders:
         if folder.is_file():
             continue
         found, foreign = _below(folder)
-        runs |= {run.path.resolve(): run for run in found if run.path.resolve() not in runs}
-        outputs |= {run.path.resolve(): run for run in foreign if run.path.resolve() not in outputs}
+        runs = {place(run.path): run for run in found} | runs
+        outputs = {place(run.path): run for run in foreign} | outputs
     federated = [(run.cell(_ignore), run) for run in federations([*outputs.values()])]
     return [*sorted(((_cell_or_none(run), run) for run in runs.values()), key=_natural), *federated, *listed]
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from fscost.cells.cell import Cell
 from fscost.cells.measure import COLUMNS
 from fscost.collect.course_logs import is_count_column
+from fscost.collect.frame_cache import Kept, kept_or_made
 from fscost.collect.fs_logs import Row
 from fscost.collect.ledgers import Derive
 from fscost.collect.plausible import Log, implausible
@@ -137,18 +138,20 @@ def gather(runs: Iterable[tuple[Cell | None, Run]], derive: Derive | None = None
     Neither stops the others: what is wrong becomes a warning, and numbers that are not known stay empty. `derive` makes
     the ledger of runs that have none.
     """
+    selected = [*runs]
+    (messages, workers, rounds, cells), warnings = kept_or_made(selected, lambda: _made(selected, derive))
+    return Frames(messages, workers, rounds, cells, warnings)
+
+
+def _made(runs: Sequence[tuple[Cell | None, Run]], derive: Derive | None) -> Kept:
+    """Return the frames of runs, in the order of those of `Frames`, and the warnings."""
     with _no_garbage_collection():
         rows, warnings = _Rows(), list[str]()
         for cell, run in runs:
             rows.add(record_of(run, cell, derive, warnings.append))
         warnings += [*implausible(rows.cells, rows.logs), *_unsealed(rows.unsealed)]
-        return Frames(
-            messages=rows.messages.frame(),
-            workers=rows.workers.frame(),
-            rounds=rows.rounds.frame(),
-            cells=_whole_numbers(_cells_frame(rows.cells)),
-            warnings=warnings,
-        )
+        cells = _whole_numbers(_cells_frame(rows.cells))
+        return [rows.messages.frame(), rows.workers.frame(), rows.rounds.frame(), cells], warnings
 
 
 def _unsealed(number: int) -> Iterator[str]:

@@ -110,8 +110,13 @@ def problem_of(value: Any, schema: str) -> str:
     """
     if msgspec is None:
         return ""
+    problem = _misfit(value, schema)
+    return problem and _misfit(_capped(value), schema)
+
+
+def _misfit(value: Any, schema: str) -> str:
     try:
-        msgspec.convert(_capped(value), getattr(schemas, schema))
+        msgspec.convert(value, getattr(schemas, schema))
     except msgspec.ValidationError as error:
         return str(error)
     return ""
