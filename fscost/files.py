@@ -6,11 +6,11 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import get_native_id
 from typing import BinaryIO
-
-from fscost.errors import StoreError
 
 MOST_BYTES = 2**32
 """What a file may have at most that is read at once."""
@@ -61,27 +61,43 @@ def why(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def write_whole(path: Path, lines: Iterable[str], *, synced: bool = True) -> None:
-    """Write a text file of `lines`: write beside it, fsync, rename.
+@contextmanager
+def whole(path: Path, *, synced: bool = True) -> Iterator[BinaryIO]:
+    """Yield a file that stands at `path` once it is written: made beside it, fsync, rename; else nothing is left of it.
 
     Without fsync the file is whole whatever becomes of the process, but a power loss may leave it cut or empty.
     """
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
-    with part.open("w") as file:
-        file.writelines(f"{line}\n" for line in lines)
-        if synced:
-            file.flush()
-            os.fsync(file.fileno())
-    part.replace(path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file that a user asked for, and the folders around it; raises StoreError where that cannot be."""
+    part = part_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text.removesuffix("\n").split("\n"))  # not splitlines: U+2028 ends no line of a file
-    except (OSError, ValueError) as error:
-        raise StoreError(f"out={path}: cannot be written: {why(error)}; choose another with out=PATH") from error
+        with part.open("wb") as file:
+            yield file
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:  # an interrupt, too
+        with suppress(OSError):
+            part.unlink()
+        raise
+
+
+def part_of(path: Path) -> Path:
+    """Return where this thread writes what is to stand at `path`; its name is no longer than a file system takes."""
+    return path.with_name(f".{fitting(path.name, 200)}.part-{os.getpid()}-{get_native_id()}")
+
+
+def fitting(name: str, most: int) -> str:
+    """Return a name of at most `most` bytes: a longer one is cut, and ends with a digest of all of it."""
+    if len(name.encode(errors="replace")) <= most:
+        return name
+    digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:12]
+    return f"{name.encode(errors='replace')[: most - 13].decode(errors='ignore')}-{digest}"
+
+
+def write_whole(path: Path, lines: Iterable[str], *, synced: bool = True) -> None:
+    """Write a text file of `lines` as `whole` does, in UTF-8 whatever the locale says."""
+    with whole(path, synced=synced) as file:
+        file.writelines(f"{line}\n".encode() for line in lines)
 
 
 def sync_folder(folder: Path) -> None:

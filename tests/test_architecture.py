@@ -21,7 +21,7 @@ LAYERS = [
     {"plan", "engine", "collect", "tables", "record"},
     {"store", "worker"},
     {"metering"},
-    {"protocol", "terminal", "extras"},
+    {"protocol", "terminal", "extras", "outputs"},
     {"cells", "files", "formula", "yaml_text"},
     {"errors", "printable", "resources"},
 ]

@@ -12,7 +12,7 @@ from fscost.cells.outcome import Status
 from fscost.collect import Frames, gather
 from fscost.errors import TableError, nearest
 from fscost.extras import check_extra
-from fscost.files import write_text
+from fscost.outputs import write_output
 from fscost.store.ledger_file import LedgerFile
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
@@ -182,7 +182,7 @@ class Results:
 
         subject = self.subject(figures)
         path = out or self.selection.plan.out / f"{subject.name}_report.html"
-        write_text(path, page(subject, content(subject)))
+        write_output(path, page(subject, content(subject)))
         return path
 
     def explained(self) -> Iterator[Explained]:

@@ -93,7 +93,9 @@ class Cell:
         a = self.axes
         model = "+".join(filter(None, [str(a["model"]), adapter_of(self)]))
         clients = a["clients"] or "all"
-        return f"{_slug(a['method'])}-{_slug(model)}-{_slug(a['data'])}-c{clients}-s{a['seed']}-{self.id}"
+        tail = f"-c{clients}-s{a['seed']}-{self.id}"
+        what = f"{_slug(a['method'])}-{_slug(model)}-{_slug(a['data'])}"
+        return f"{what[: _LONGEST_NAME - len(tail)]}{tail}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the cell as JSON values, axes first."""
@@ -122,6 +124,10 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _canonical(item) for key, item in value.items()}
     return [_canonical(item) for item in value] if isinstance(value, (list, tuple)) else str(value)
+
+
+_LONGEST_NAME = 110
+"""With what is put behind it, below the 143 characters that encrypted folders take; the id tells cells apart."""
 
 
 def _slug(text: Any) -> str:

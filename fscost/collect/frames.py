@@ -25,6 +25,7 @@ from fscost.collect.ledgers import Derive
 from fscost.collect.plausible import Log, implausible
 from fscost.collect.run_record import RunRecord, record_of
 from fscost.errors import StoreError
+from fscost.outputs import output
 from fscost.store.run import Run
 
 _MESSAGE_COLUMNS = ["cell", "round", "type", "link", "traffic", "messages", *COLUMNS]
@@ -188,10 +189,10 @@ _FRAMES = ("messages", "workers", "rounds", "cells")
 
 
 def _write(frames: Frames, name: str, out: Path, suffix: str) -> Path:
-    part, path = out / f".{name}{suffix}.part", out / f"{name}{suffix}"
-    frame: pd.DataFrame = getattr(frames, name)
-    frame.to_csv(part, index=False) if suffix == ".csv" else frame.to_parquet(part, index=False)
-    return part.replace(path)
+    path, frame = out / f"{name}{suffix}", getattr(frames, name)
+    with output(path) as file:
+        frame.to_csv(file, index=False) if suffix == ".csv" else frame.to_parquet(file, index=False)
+    return path
 
 
 # --- columns --------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status, counts_of
 from fscost.collect import write_frames
 from fscost.extras import check_extra
-from fscost.files import write_text
+from fscost.outputs import is_standard_output, write_output
 from fscost.printable import clean, say
 from fscost.store.run import Run
 from fscost.tables import Table
@@ -32,15 +32,13 @@ def show_and_write(selection: Selection) -> None:
     folder, name = selection.plan.out, selection.plan.name
     tables = [table.save(folder / f"{name}{format.suffix}") for format in FORMATS.values()]
     frames = write_frames(results.frames, _frames_folder(selection))
-    for path in [*tables, *(path for path in frames if path.suffix == ".csv")]:
-        print(f"wrote {path}")
+    _tell_written([*tables, *(path for path in frames if path.suffix == ".csv")])
 
 
 def collect(words: Sequence[str], out: Path | None) -> int:
     """Write the frames of the selected runs and print their paths."""
     results = _collected(select(words))
-    for path in write_frames(results.frames, out or _frames_folder(results.selection)):
-        print(f"wrote {path}")
+    _tell_written(write_frames(results.frames, out or _frames_folder(results.selection)))
     return 0
 
 
@@ -98,14 +96,15 @@ def plot(
     told = [*(f"not drawn: {line}" for line in made.untold), *(f"to compute it: {line}" for line in results.to_do)]
     for line in told:
         say(line)
-    print("\n".join([made.caption, *(f"wrote {path}" for path in paths)]))
+    print(made.caption)
+    _tell_written(paths)
     return 0
 
 
 def report(words: Sequence[str], out: Path | None, figures: Sequence[str] | None) -> int:
     """Write one page about the selected runs, with all figures or those that are named, and print its path."""
     check_extra("report", "report")  # before anything is read
-    print(f"wrote {_collected(select(words)).write_report(out, figures)}")
+    _tell_written([_collected(select(words)).write_report(out, figures)])
     return 0
 
 
@@ -191,11 +190,17 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty() and not os.environ.get("CI")
 
 
+def _tell_written(paths: Iterable[Path]) -> None:
+    """Print where files were written; on standard error where one of them is what is printed to."""
+    for path in paths:
+        (say if is_standard_output(path) else print)(f"wrote {path}")
+
+
 def _show(text: str, out: Path | None) -> int:
     """Print a text, or write it to `out`."""
     if out is None:
         print(text, end="")
     else:
-        write_text(out, text)
-        print(f"wrote {out}")
+        write_output(out, text)
+        _tell_written([out])
     return 0

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fscost.cells.cell import Cell
 from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import ConfigError, for_each_cell
+from fscost.files import fitting
 from fscost.plan.axes import combinations, values_of
 from fscost.plan.cell_from import cell_from, resolvers
 from fscost.plan.command_cell import refuse_unknowing
@@ -145,7 +146,7 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
     store, out, table, network = (resolved(config, section) for section in ("store", "out", "table", "network"))
     return Plan(
         cells=cells,
-        name=next((str(o.value()) for o in given if o.key_or_group == "sweeps"), table["name"]),
+        name=fitting(next((str(o.value()) for o in given if o.key_or_group == "sweeps"), str(table["name"])), 120),
         store=Path(str(store)),
         out=Path(str(out)),
         table=_with(_with(table, "labels", labels), "only", only),

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from fscost.cells.cell import AXES
 from fscost.errors import StoreError, TableError
+from fscost.outputs import output
 from fscost.plots import bar_figures, line_figures
 from fscost.plots.figure_view import Sketch
 from fscost.plots.style import RC, WIDTHS_IN, Page, for_latex, printable
@@ -137,9 +138,9 @@ def _saved(figure: Figure, format: str, **settings: Any) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> Path:
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    return part.replace(path)
+    with output(path) as file:
+        file.write(content)
+    return path
 
 
 def table(sketch: Sketch) -> str:

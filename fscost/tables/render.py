@@ -10,7 +10,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateNotF
 from jinja2.sandbox import SandboxedEnvironment
 
 from fscost.errors import TableError
-from fscost.files import write_text
+from fscost.outputs import write_output
 from fscost.resources import templates
 from fscost.tables.formats import FORMATS, Format, Raw
 from fscost.tables.table import Table
@@ -60,7 +60,7 @@ def save(table: Table, path: Path, *, standalone: bool = False) -> Path:
     if (format := format_of(path)) is None:
         suffixes = ", ".join(format.suffix for format in FORMATS.values())
         raise TableError(f"{path}: no format is called so; name a file that ends with {suffixes}")
-    write_text(path, render(table, format, standalone=standalone))
+    write_output(path, render(table, format, standalone=standalone))
     return path
 
 
