@@ -38,6 +38,7 @@ NOT_RUN = {
     ("apt-get", "install"): "installs for the whole machine",
     ("cd",): "is done where the tutorial is followed, as is",
     ("pdflatex",): "LaTeX's",
+    ("pandoc",): "is done where tables go into Word",
 }
 """Commands of others, each with the reason why no test runs it."""
 

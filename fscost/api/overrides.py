@@ -23,6 +23,9 @@ class TableSettings(TypedDict, total=False):
     caption: str | Mapping[str, str]
     rows: Sequence[str]
     columns: Sequence[str | Mapping[str, Any]]
+    show: Sequence[str | Mapping[str, Any]]
+    hide: Sequence[str]
+    most_options: int
     across: str | None
     above: str
     sections: str | None

@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,14 @@ def plan(overrides: Sequence[str], identify: Identify) -> Plan:
     layout = _layout(overrides)
     own = [f"table={OWN_LAYOUT}" if layout and o == f"table={layout}" else o for o in overrides]
     with _in_our_words(), configuration(_config_dir(overrides), layout, resolvers()):
-        return _plan(own, identify)
+        made = _plan(own, identify)
+    return replace(made, cells=tuple(_as_named(one, layout) for one in made.cells)) if layout else made
+
+
+def _as_named(one: Planned, layout: str) -> Planned:
+    """Return a cell whose overrides name the layout file that was given."""
+    words = (f"table={layout}" if word == f"table={OWN_LAYOUT}" else word for word in one.overrides)
+    return replace(one, overrides=tuple(words))
 
 
 def store_of(overrides: Sequence[str]) -> Path:

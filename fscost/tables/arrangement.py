@@ -1,10 +1,10 @@
-"""How a finished table is laid out: transposed, in sections, or with quantities above the values of an axis."""
+"""How a finished table is laid out: transposed, in sections, by quantity, or with one name for many options."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from fscost.tables.headings import of_axis
-from fscost.tables.table import Column, Entry, Row, Table
+from fscost.tables.headings import Heads, of_axis
+from fscost.tables.table import Column, Entry, Note, Row, Table
 
 
 def transposed(table: Table) -> Table:
@@ -66,3 +66,74 @@ def in_sections(table: Table) -> Table:
         rule = 0 if section and row.rule is not None else row.rule and row.rule - 1
         rows.append(replace(row, entries=tuple(entries), rule=rule, section=section))
     return replace(table, columns=table.columns[1:], rows=tuple(rows), whole=table.whole or table)
+
+
+# --- one name for many options --------------------------------------------------------------------
+
+CONFIGURATION = "configuration"
+"""The key of a column that names combinations of options."""
+
+_MOST_TOLD = 40
+"""So many values of options, of all combinations together, are told in notes."""
+
+Combination = tuple[str, ...]
+"""The values of options in one row, as they are printed."""
+
+
+def with_configurations(table: Table, options: Collection[str], heads: Heads) -> Table:
+    """Return a table with one column of short names, A, B, …, instead of many columns of options.
+
+    A note tells what stands behind each name, as long as that is not too much to read. Raw numbers keep the options.
+    """
+    places = [n for n, own in enumerate(table.columns) if own.key in options and not own.is_number]
+    if len(places) <= heads.spec.most_options:
+        return table
+    first = places[0]
+    found = dict.fromkeys(_combination(row, places) for row in table.rows if not row.cited)
+    names = {values: _name(number) for number, values in enumerate(found)}
+    kept = [n for n in range(len(table.columns)) if n not in places[1:]]
+    rows = []
+    for row in table.rows:
+        last = row.entries[places[-1]]
+        name = names.get(_combination(row, places), "")
+        label = replace(last, label=heads.spec.label(name), value=name, number=None, mark=None if name else last.mark)
+        entries = tuple(label if n == first else row.entries[n] for n in kept)
+        rows.append(replace(row, entries=entries, rule=None if row.rule is None else _moved(row.rule, places)))
+    columns = tuple(heads.key(CONFIGURATION) if n == first else table.columns[n] for n in kept)
+    called = {values: heads.spec.label(name) for values, name in names.items()}
+    said, notes = _told(called, [table.columns[n].head for n in places])
+    return replace(
+        table, columns=columns, rows=tuple(rows), reading=(*table.reading, *said), notes=(*table.notes, *notes),
+        whole=table.whole or table,
+    )  # fmt: skip
+
+
+def _combination(row: Row, places: Sequence[int]) -> Combination:
+    return tuple(row.entries[n].text for n in places)
+
+
+def _name(number: int) -> str:
+    """Return A to Z, then AA, AB and so on; `number` counts from 0."""
+    letter = chr(ord("A") + number % 26)
+    return _name(number // 26 - 1) + letter if number >= 26 else letter
+
+
+def _moved(rule: int, places: Sequence[int]) -> int:
+    """Return from which column a rule goes, where those at `places`, neighbours, have become one."""
+    return rule if rule <= places[0] else max(places[0], rule - len(places) + 1)
+
+
+def _told(names: Mapping[Combination, str], heads: Sequence[str]) -> tuple[list[str], list[Note]]:
+    """Return what is said of combinations, sentence or notes: the first in full, of others what differs from it."""
+    first, *others = names
+    full = [f"{head}={value}" for head, value in zip(heads, first, strict=True)]
+    changes = [
+        [f"{head}={value}" for head, value, one in zip(heads, values, first, strict=True) if value != one]
+        for values in others
+    ]
+    if len(heads) + sum(map(len, changes)) > _MOST_TOLD:
+        return [f"Configurations differ in {len(heads)} options, which --cells names."], []
+    return [], [
+        Note(names[first], ", ".join(full)),
+        *(Note(names[v], f"as {names[first]}, but {', '.join(own)}") for v, own in zip(others, changes, strict=True)),
+    ]

@@ -6,10 +6,9 @@ from typing import Any
 
 from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
-from fscost.tables.arrangement import by_quantity, in_sections, transposed
-from fscost.tables.captions import best_said, counted, no_effect_note, notes, reading, size_of_all
+from fscost.tables.arrangement import by_quantity, in_sections, transposed, with_configurations
+from fscost.tables.captions import best_said, counted, no_effect_note, none_best, notes, reading, size_of_all
 from fscost.tables.chosen_rows import chosen
-from fscost.tables.cited import CitedRow
 from fscost.tables.cited_rows import cited_notes, with_cited
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, Style, best_by_test, emphasised, style_of, unit_for
@@ -57,8 +56,8 @@ def build(compared: Comparison, spec: TableSpec, *, label: str, to_do: Sequence[
         template=spec.template,
         page=spec.page,
     )
-    gone = leaving(columns, lines, baselines)
-    table = with_counts(whole.without(_places(gone, grid, keys, parts, spec.cited)), lines)
+    gone = leaving(columns, lines, baselines, spec.hidden)
+    table = with_counts(whole.without(_places(gone, grid, keys, parts, spec)), lines)
     left = [part for part in parts if part.column not in gone]
     return _arranged(_explained(table, left, lines, heads, [*said, *said_of_rows]), len(grid.across), heads)
 
@@ -75,6 +74,7 @@ def _chosen(
 def _arranged(table: Table, across: int, heads: Heads) -> Table:
     """Return a table as the layout arranges it."""
     keys, spec = heads.keys, heads.spec
+    table = with_configurations(table, {*keys.extra} - {*spec.options}, heads)
     if keys.across and spec.above == "quantity" and any(column.group for column in table.columns):
         table = by_quantity(table, across)
     if spec.transpose:
@@ -91,7 +91,7 @@ def _explained(
     return replace(
         table,
         counted=counted(lines, columns, table.rows, spec),
-        reading=(*how, *sentences(table, lines, keys, spec), *said),
+        reading=(*how, *sentences(table, lines, keys, spec), *said, *none_best(table.rows, spec)),
         notes=(
             *notes(table.rows, table.columns, lines, columns),
             *no_effect_note(_runs(lines), spec),
@@ -105,12 +105,12 @@ def _runs(lines: Sequence[Line]) -> Iterator[Record]:
 
 
 def _places(
-    gone: Sequence[ColumnSpec], grid: "_Grid", keys: Keys, parts: Sequence["_Part"], cited: Sequence[CitedRow]
+    gone: Sequence[ColumnSpec], grid: "_Grid", keys: Keys, parts: Sequence["_Part"], spec: TableSpec
 ) -> list[int]:
     """Return the numbers of the columns that leave the table."""
-    is_said = any("params" in row.labels for row in cited)
+    is_said = any("params" in row.labels for row in spec.cited)
     sizes = None if is_said else size_of_all([*grid.lines.values()], keys)
-    labels = [n for n, key in enumerate(keys.rows) if key == "params" and sizes]
+    labels = [n for n, key in enumerate(keys.rows) if key == "params" and (sizes or key in spec.hidden)]
     numbers = [n for n, part in enumerate([*parts] * len(grid.across)) if part.column in gone]
     return [*labels, *(len(keys.rows) + n for n in numbers)]
 

@@ -84,6 +84,12 @@ def best_said(keys: Keys, spec: TableSpec) -> str:
     return f"best of {among}" + (f", and what is not significantly worse ({spec.judge})" if spec.judge else "")
 
 
+def none_best(rows: Sequence[Row], spec: TableSpec) -> Iterator[str]:
+    """Yield the sentence that no number is emphasised as a test told none from others."""
+    if spec.judge and not any(entry.emphasis for row in rows for entry in row.entries):
+        yield f"Nothing is marked as best: no number is significantly better than others of its group ({spec.judge})."
+
+
 # --- how to read it -------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from fscost.cells.measure import UNITS
 from fscost.errors import TableError, nearest
 from fscost.files import text_of, why
+from fscost.tables.words import Words, as_words
 from fscost.yaml_text import NoYaml, load
 
 _NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -98,14 +99,14 @@ def _row(place: str, row: Mapping[str, Any], keys: Sequence[str], columns: Seque
     numbers: dict[str, Quoted] = {}
     for name, value in given.items():
         if name in keys or name.startswith("fs."):
-            labels[name.removeprefix("fs.")] = _label(value)
+            labels[name.removeprefix("fs.")] = _label(_text(value, name))
         elif name not in ("source", "seeds", *_OF_TABLES):
             found = _WITH_UNIT.fullmatch(name)
             head, unit = (found[1], found[2]) if found and found[2] in _UNITS and name not in columns else (name, "")
             if head.removesuffix("_std") not in columns and not any(f"{known}_" in name for known in columns):
                 raise TableError(f"{place}: {name}: is no key and no column{nearest(head, [*keys, *columns])}")
             numbers[head] = quoted(value, f"{place}: {name}", unit)
-    return CitedRow(place, str(given["source"]), labels, _with_spreads(numbers), _seeds(given.get("seeds"), place))
+    return CitedRow(place, _source(given["source"]), labels, _with_spreads(numbers), _seeds(given.get("seeds"), place))
 
 
 _UNITS = {**UNITS, "%": 1, "s": 1, "×": 1, "x": 1}
@@ -134,7 +135,19 @@ def _with_spreads(numbers: Mapping[str, Quoted]) -> dict[str, Quoted]:
     return found
 
 
+def _source(value: Any) -> str:
+    found = _text(value, "source")
+    return found if isinstance(found, str) else str(found)
+
+
+def _text(value: Any, name: str) -> Any:
+    """Return a value as it is given; ``{latex: …, text: …}`` are words."""
+    return as_words(value, f"cited.{name}") if isinstance(value, Mapping) else value
+
+
 def _label(value: Any) -> Any:
+    if isinstance(value, Words):
+        return value
     text = str(value).strip()
     return int(text.replace(",", "")) if re.fullmatch(r"\d[\d,]*", text) and not isinstance(value, bool) else value
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fscost.cells.cell import AXES
 from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import TableError, nearest
+from fscost.tables.column import one_of
 from fscost.tables.lines import SWEEP, Line, OfCells, Record, by_cell, is_missing, lines_of, plain, records_of, sizes_of
 from fscost.tables.option_values import given, makes_a_method
 from fscost.tables.spec import TableSpec
@@ -77,6 +78,7 @@ def keys_of(
     if spec.sections:  # from the left, only where there are several
         section = spec.sections.removeprefix("fs.")
         named = [f"{section}?", *(key for key in named if key.removesuffix("?") != section)]
+    named = _with_hidden(named, varying, [*extra], spec)
     shown = {f"{key}?" for key in (*varying, "params")}
     rows = [key.removesuffix("?") for key in named if not key.endswith("?") or key in shown]
     across = [spec.across.removeprefix("fs.")] if spec.across else []
@@ -92,6 +94,23 @@ def keys_of(
     side_by_side = across[0] if across else None
     any_seeds = spec.seeds == "done"
     return Keys(tuple(rows), side_by_side, spec.compare, tuple(extra), tuple(settings), constant, if_varying, any_seeds)
+
+
+def _with_hidden(named: Sequence[str], varying: Sequence[str], extra: Sequence[str], spec: TableSpec) -> list[str]:
+    """Return the keys of rows, those that are not to be shown only where they vary.
+
+    Raises TableError for one that does vary, as rows would then be alike, and for what is no column.
+    """
+    keys = [key.removesuffix("?") for key in named]
+    for name in spec.hidden:
+        columns = (text for column in spec.column_specs() for text in (column.quantity, column.head) if text)
+        one_of("hide", name, dict.fromkeys([*keys, *extra, *columns]))
+        if name in varying:
+            some = f"show some of its values, as table.only.{name}=[…], or all beside each other, table.across={name}"
+            raise TableError(f"table.hide={name}: tells rows apart; {some}")
+    if spec.hidden >= {*keys}:
+        raise TableError(f"table.hide=[{','.join(spec.hide)}]: a table has at least one label; leave one of them out")
+    return [f"{key}?" if key in spec.hidden else name for key, name in zip(keys, named, strict=True)]
 
 
 def _has_twins(cells: Sequence[Record]) -> bool:
@@ -249,7 +268,15 @@ class Comparison:
 
     def keys(self, spec: TableSpec) -> Keys:
         """Return the keys of a layout."""
-        asked = (*spec.rows, spec.seeds, spec.sections, spec.across, spec.compare, *(row.place for row in spec.cited))
+        asked = (
+            *spec.rows,
+            *spec.hide,
+            spec.seeds,
+            spec.sections,
+            spec.across,
+            spec.compare,
+            *(row.place for row in spec.cited),
+        )
         if asked not in self._keys:
             self._keys[asked] = keys_of(self.cells, spec, [*self.extra], self._shared)
         return self._keys[asked]

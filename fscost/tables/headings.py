@@ -23,7 +23,7 @@ from fscost.tables.words import as_words
 _KEYS = {
     "model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "rounds": "Rounds", "method": "Method",
     "seed": "Seed", "sweep": "Sweep", "engine": "Engine", "framework": "Framework", "protocol": "Protocol",
-    "fs_commit": "FS commit",
+    "fs_commit": "FS commit", "configuration": "Configuration",
 }  # fmt: skip
 _NUMERIC = ("params", "clients", "rounds", "seed")
 

@@ -116,7 +116,8 @@ def not_reached(rounds: float) -> Mark:
 
 def cited(number: int, source: str) -> Mark:
     """Return the mark behind the label of a row of others, ``[1]``, whose meaning is its source."""
-    return Mark(MarkKind.CITED, f"[{number}]", f"cited, as its source counts, and compared with no other row: {source}")
+    meaning = "cited, as its source counts, and compared with no other row: " + source  # which may be words of LaTeX
+    return Mark(MarkKind.CITED, f"[{number}]", meaning)
 
 
 def fewer(seeds: int) -> Mark:

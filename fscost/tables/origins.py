@@ -178,8 +178,8 @@ def trace(table: Table, paths: Mapping[str, Path]) -> Iterator[str]:
 
     `paths` are those of the cells, by id. Columns that come from the same runs share them.
     """
-    for row in table.rows:
-        yield ", ".join(f"{name} {text}" for name, text in _labels(table, row))
+    for row, left in zip(table.rows, _left(table), strict=True):
+        yield ", ".join(f"{name} {text}" for name, text in (*_labels(table, row), *left))
         for runs, numbers in _by_runs(table, row).items():
             width = max(len(name) for name, _ in numbers)
             yield from (f"  {name:{width}}  {text}" for name, text in numbers)
@@ -190,6 +190,18 @@ def _labels(table: Table, row: Row) -> Iterator[tuple[str, str]]:
     for column, entry in zip(table.columns, row.entries, strict=True):
         if not column.is_number:
             yield column.full_head, entry.full
+
+
+def _left(table: Table) -> Iterator[Sequence[tuple[str, str]]]:
+    """Yield for each row the labels that are no columns: what sections and names of configurations stand for."""
+    whole, shown = table.whole, {column.key for column in table.columns}
+    if whole is None or len(whole.rows) != len(table.rows):  # transposed, a row has no labels
+        yield from ([] for _ in table.rows)
+        return
+    gone = [not column.is_number and column.key not in shown and column.key != "params" for column in whole.columns]
+    for row in whole.rows:
+        entries = zip(whole.columns, row.entries, gone, strict=True)
+        yield [(column.full_head, entry.full) for column, entry, is_gone in entries if is_gone]
 
 
 def _by_runs(table: Table, row: Row) -> Mapping[tuple[str, ...], Sequence[tuple[str, str]]]:

@@ -64,18 +64,32 @@ def _has_any(column: ColumnSpec, cells: Sequence[Record], spec: TableSpec) -> bo
     return column.measure != NETWORK and any(number > 0 for number in sent if not is_missing(number))
 
 
-def leaving(columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Sequence[Line | None]) -> list[ColumnSpec]:
-    """Return the columns with ``?`` that say nothing new: rounds as asked for, and ratios where none is compared.
+def leaving(
+    columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Sequence[Line | None], hidden: Collection[str] = ()
+) -> list[ColumnSpec]:
+    """Return the columns that are hidden, and those with ``?`` that say nothing new: rounds as asked for, and ratios
+    where none is compared.
 
-    A table of one line keeps its rounds: nothing is the same there as anywhere else.
+    A table of one line keeps its rounds: nothing is the same there as anywhere else. Raises TableError where no column
+    would be left.
     """
     is_compared = any(base is not None and base is not line for line, base in zip(lines, baselines, strict=True))
     is_as_asked = len(lines) > 1 and all(map(_is_as_asked, (run for line in lines for run in line.runs)))
+    if all(_is_hidden(column, hidden) for column in columns):
+        raise TableError(
+            f"table.hide=[{','.join(sorted(hidden))}]: a table has at least one column; leave one of them out"
+        )
     return [
         column
         for column in columns
-        if column.if_varying and (not is_compared if quantity_of(column).relative else is_as_asked)
+        if _is_hidden(column, hidden)
+        or column.if_varying
+        and (not is_compared if quantity_of(column).relative else is_as_asked)
     ]
+
+
+def _is_hidden(column: ColumnSpec, hidden: Collection[str]) -> bool:
+    return column.quantity in hidden or column.head in hidden
 
 
 def _is_as_asked(run: Record) -> bool:

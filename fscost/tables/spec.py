@@ -23,7 +23,7 @@ from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantities import QUANTITIES, comparable
 from fscost.tables.significance import CORRECTIONS, TESTS, Judge
 from fscost.tables.table import PAGES, VENUES, Page
-from fscost.tables.words import as_words
+from fscost.tables.words import Words, as_words
 
 LAYOUTS = ("cells", "audit", "published")
 """What the rows are: cells of a grid, the workers of each, or published figures beside computed ones."""
@@ -144,6 +144,9 @@ class TableSpec:
     order: str = "named"
     only: Mapping[str, Any] = field(default_factory=dict)
     cited: Sequence[CitedRow] = ()
+    hide: Sequence[str] = ()
+    show: Sequence[str | Mapping[str, Any]] = ()
+    most_options: int = 4
     top: int | None = None
     traffic: str = "training"
     measure: str = "payload"
@@ -226,11 +229,14 @@ class TableSpec:
         return Judge(self.test, self.alpha, self.correction) if self.best == SIGNIFICANT else None
 
     def _check_lists(self) -> None:
-        for key in ("rows", "columns", "figures", "ours", "footnotes"):
+        for key in ("rows", "columns", "figures", "ours", "footnotes", "hide", "show"):
             if not isinstance(getattr(self, key), list | tuple):
                 raise TableError(f"table.{key}={getattr(self, key)}: must be a list")
         if bool(self.figures) != (self.layout == "published"):
             raise TableError(f"table.layout={self.layout}: figures belong to the layout published, and only there")
+        if self.layout != "cells" and (self.hide or self.show):
+            own = "hide" if self.hide else "show"
+            raise TableError(f"table.{own}: the columns of the layout {self.layout} are its own; take {own} out")
 
     def _check_keys(self) -> None:
         if not self.rows or not self.columns:
@@ -270,6 +276,8 @@ class TableSpec:
             heads = (column.head for column in columns if column.head)
             known = ["named", "sorted", *self.row_keys, "params", *(column.quantity for column in columns), *heads]
             one_of("order", ordered_by, dict.fromkeys(known))
+        if not is_whole(self.most_options, 0, 10**6):
+            raise TableError(f"table.most_options={self.most_options}: must be a whole number of at least 0")
         if self.top is not None and (not is_whole(self.top, 1, 10**6) or self.order in ("named", "sorted")):
             by = "and table.order must name the column that rows are ordered by, as -final"
             raise TableError(f"table.top={self.top}: must be a whole number of at least 1, {by}")
@@ -278,6 +286,11 @@ class TableSpec:
     def row_keys(self) -> list[str]:
         """The keys of rows, whether or not they stand only where they vary."""
         return [str(key).removesuffix("?") for key in self.rows]
+
+    @property
+    def hidden(self) -> set[str]:
+        """The keys of rows, quantities and heads that are not to be shown."""
+        return {str(name).removeprefix("fs.") for name in self.hide}
 
     def _check_times(self, column: ColumnSpec) -> None:
         if self.needs_network and self.connection is None:
@@ -296,10 +309,13 @@ class TableSpec:
         for key in config:
             if key not in known:
                 raise TableError(f"table.{key}: a table has no such setting{nearest(str(key), known)}")
-        named = {key: _in_full(_listed(key, config[key])) for key in ("rows", "across", "sections") if key in config}
-        named |= {key: _listed(key, config[key]) for key in ("columns", "ours") if key in config}
+        named = {key: _in_full(_listed(key, config[key])) for key in _KEYED if key in config}
+        named |= {key: _listed(key, config[key]) for key in ("columns", "ours", "show") if key in config}
         if files := config.get("cited"):
-            heads = (column.get("head") for column in named.get("columns", ()) if isinstance(column, Mapping))
+            own = [
+                column for key in ("columns", "show") for column in named.get(key, ()) if isinstance(column, Mapping)
+            ]
+            heads = (column.get("head") for column in own)
             named["cited"] = read_cited(files, KEYS, [*QUANTITIES, *(str(head) for head in heads if head)])
         elif "cited" in config:
             named["cited"] = []
@@ -319,7 +335,7 @@ class TableSpec:
     def column_specs(self) -> list[ColumnSpec]:
         """Return the columns, each with the table's settings but for its own."""
         shared = {f.name: getattr(self, f.name) for f in fields(ColumnSpec) if f.name not in _OF_COLUMNS}
-        return [self._column_spec(column, shared) for column in self.columns]
+        return [self._column_spec(column, shared) for column in (*self.columns, *self.show)]
 
     def _column_spec(self, column: Any, shared: Mapping[str, Any]) -> ColumnSpec:
         if isinstance(column, Mapping) and "formula" in column:
@@ -351,6 +367,8 @@ class TableSpec:
         """
         if self.has_label(value):
             return self._labels[str(value)]
+        if isinstance(value, Words):
+            return value
         parts = value.split("+") if isinstance(value, str) else []
         if len(parts) > 1 and all(parts):
             return reduce(lambda text, part: text + " + " + part, map(self.label, parts))
@@ -386,9 +404,16 @@ _SHORT = {"adapter": f"fs.{ADAPTER}", "rank": f"fs.{RANK}", "virtual_tokens": f"
 """Short names of options, as they stand on the command line."""
 
 
+_KEYED = ("rows", "across", "sections", "hide")
+"""Settings that name keys of rows."""
+
+_LISTS = ("rows", "columns", "ours", "hide", "show")
+"""Settings of which a single name is a list."""
+
+
 def _listed(key: str, value: Any) -> Any:
     """Return the list that a single name is."""
-    return [value] if isinstance(value, str) and key in ("rows", "columns", "ours") else value
+    return [value] if isinstance(value, str) and key in _LISTS else value
 
 
 def _in_full(named: Any) -> Any:

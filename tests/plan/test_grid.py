@@ -388,3 +388,9 @@ def test_a_rate_of_1_is_no_sampling_but_for_bulyan_which_computes_with_it() -> N
 def test_all_clients_per_round_is_no_sampling_but_with_unseen_ones() -> None:
     assert cell_of("clients_per_round=3").id == cell_of().id
     assert cell_of("clients_per_round=3", "fs.federate.unseen_clients_rate=0.4").get("federate.sample_client_num") == 3
+
+
+def test_a_command_for_one_cell_names_the_layout_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("columns: [total]\n")
+    words = [f"table={tmp_path}/mine.yaml", "engine=estimate", "method=fedavg,fedprox"]
+    assert all(f"table={tmp_path}/mine.yaml" in one.command.split() for one in plan(words, identify).cells)

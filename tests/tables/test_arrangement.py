@@ -10,10 +10,13 @@ import html5lib
 import pytest
 from markdown_it import MarkdownIt
 
+from fscost.engine.estimate import EstimateEngine
 from fscost.errors import TableError
-from fscost.tables import Table
+from fscost.store.store import Store
+from fscost.tables import Table, arrangement
+from fscost.tables.origins import trace
 from fscost.tables.terminal_table import view
-from tests.conftest import Result
+from tests.conftest import Result, cells_of, execute
 from tests.tables.recorded import entries, table_of, unpacked
 
 
@@ -165,3 +168,60 @@ def test_the_command_line_and_the_door_take_them(here: Path, fscost: Callable[..
     assert fscost("plan", "table.only.metod=fedbn").code == 0
     drawn = door.table(only=only).rows
     assert len(drawn) == 2
+
+
+# --- one name for many options --------------------------------------------------------------------
+
+UNLIKE = [
+    f"fs.train.optimizer.{name}={{}}" for name in ("lr", "momentum", "weight_decay")
+] + ["fs.dataloader.batch_size={}", "fs.grad.grad_clip={}"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def unlike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three configurations that differ in five options, the third in one from the first, each with two methods."""
+    folder = tmp_path_factory.mktemp("unlike")
+    for values in ((0.1, 0, 0, 8, 1), (0.2, 0.9, 0.1, 16, 2), (0.1, 0, 0, 8, 5)):
+        words = [word.format(value) for word, value in zip(UNLIKE, values, strict=True)]
+        for cell in cells_of("engine=estimate", "model=lr", "rounds=2", "method=fedavg,fedprox", *words):
+            execute(cell, Store(folder), EstimateEngine())
+    return folder
+
+
+def labels_in(table: Table) -> list[list[str]]:
+    """The labels of each row, as they span."""
+    places = [n for n, column in enumerate(table.columns) if not column.is_number]
+    return [[row.entries[n].text if row.entries[n].span else "" for n in places] for row in table.rows]
+
+
+def test_many_options_become_a_short_name_and_a_note(unlike: Path) -> None:
+    table = table_of(unlike, rows=["clients", "method"])
+    assert [c.key for c in table.columns][:3] == ["clients", "configuration", "method"]
+    assert [labels[1:] for labels in labels_in(table)] == [
+        ["A", "fedavg"], ["", "fedprox"], ["B", "fedavg"], ["", "fedprox"], ["C", "fedavg"], ["", "fedprox"]
+    ]  # fmt: skip
+    told = {note.mark: note.meaning for note in table.notes}
+    full = {"train.optimizer.lr=0.1", "train.optimizer.momentum=0", "train.optimizer.weight_decay=0"}
+    assert {*told["A"].split(", ")} == full | {"dataloader.batch_size=8", "grad.grad_clip=1"}
+    assert told["B"] == "as A, but grad.grad_clip=5"
+    assert [row.rule for row in table.rows] == [None, None, 1, None, 1, None]
+    header, first, *_ = table.to_csv().splitlines()
+    assert "grad.grad_clip" in header and "configuration" not in header
+
+
+def test_options_that_are_named_stay_and_so_do_few(unlike: Path) -> None:
+    named = table_of(unlike, rows=["clients", "fs.grad.grad_clip", "method"], most_options=3, labels={"A": "Base"})
+    assert [c.key for c in named.columns][:4] == ["clients", "grad.grad_clip", "configuration", "method"]
+    assert labels_in(named)[0][1:] == ["1", "Base", "fedavg"]
+    assert any(note.mark == "B" and note.meaning.startswith("as Base, but ") for note in named.notes)
+    few = table_of(unlike, rows=["clients", "method"], most_options=5)
+    assert not {"configuration"} & {column.key for column in few.columns} and len(few.rows[0].entries) == 2 + 5 + 1
+
+
+def test_what_is_too_much_to_read_is_told_by_cells(unlike: Path) -> None:
+    assert [arrangement._name(n) for n in (0, 25, 26, 52, 701, 702)] == ["A", "Z", "AA", "BA", "ZZ", "AAA"]
+    names = {(f"v{n}",) * 30: arrangement._name(n) for n in range(2)}
+    said, notes = arrangement._told(names, ["option"] * 30)
+    assert (said, notes) == (["Configurations differ in 30 options, which --cells names."], [])
+    first, *_ = trace(table_of(unlike, rows=["clients", "method"]), {})
+    assert "Configuration A, " in first and "grad.grad_clip 1" in first

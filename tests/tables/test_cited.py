@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -205,3 +206,21 @@ def test_a_tables_own_csv_can_be_cited(with_rows: Callable[..., Result], fscost:
         assert {name: float(other[name]) for name in row if "_bytes" in name or name == "ratio"} == {
             name: float(row[name]) for name in row if "_bytes" in name or name == "ratio"
         }
+
+
+@pytest.mark.pipeline
+def test_sources_and_labels_may_be_raw_latex(here: Path, fscost: Callable[..., Result]) -> None:
+    source, name = r"{latex: '\citet{li2020}', text: Li et al.}", r"{latex: '\textsc{Foo}$_\mu$', text: Foo+Mu}"
+    Path("theirs.yaml").write_text(f"- {{source: {source}, method: {name}, model: lr, clients: 3, total: 1 MB}}\n")
+    assert fscost(*GRID).code == 0
+    words = ("table", *GRID, "table.cited=theirs.yaml", "--format")
+    latex = fscost(*words, "latex").out
+    assert r"compared with no other row: \citet{li2020}" in latex
+    assert r" \textsc{Foo}$_\mu${\smash{\tnote{" in latex
+    text = fscost(*words, "text").out
+    assert "Foo+Mu[1]" in text and "no other row: Li et al.\n" in text
+    assert [row["cited"] for row in csv.DictReader(io.StringIO(fscost(*words, "csv").out)) if row["cited"]] == [
+        "Li et al."
+    ]
+    Path("theirs.yaml").write_text("- {source: {latex: '{', text: a}, method: b, total: 1 MB}\n")
+    assert re.search(r"table\.cited\.source=.*the braces of latex be closed", fscost(*words, "text").err)

@@ -255,3 +255,47 @@ def test_what_is_no_formula_is_told(column: dict[str, Any], words: str) -> None:
 )
 def test_units(unit: str, scale: float) -> None:
     assert Unit.of(unit).scale == pytest.approx(scale)
+
+
+# --- shown and hidden -----------------------------------------------------------------------------
+
+
+def test_columns_are_added_and_taken_away_and_stay_in_csv(paper: Path) -> None:
+    settings = {"columns": ["uplink", "total", "ratio", "final"], "only": {"model": ["mlp_s"]}}
+    table = table_of(paper, **settings, show=["best", {"quantity": "saving", "head": "Less"}], hide=["ratio"])
+    shown = [column.quantity for column in table.columns if column.is_number]
+    assert shown == ["uplink", "total", "final", "best", "saving"]
+    assert not any("vs FedAvg" in sentence for sentence in table.reading)
+    assert ",ratio," in table.to_csv()
+    assert not [
+        c for c in table_of(paper, **settings, show=["saving"], hide=["saving"]).columns if c.quantity == "saving"
+    ]
+
+
+def test_a_label_is_hidden_where_it_tells_nothing_apart(paper: Path) -> None:
+    runs = [(cell, run) for cell, run in runs_below(paper) if cell and cell.axes["model"] == "mlp_s"]
+    table = table_of(runs, hide=["model", "params"], rows=["model", "params", "clients", "method"])
+    assert [column.key for column in table.columns if not column.is_number] == ["clients", "method"]
+    assert any("model mlp_s" in sentence for sentence in table.reading)
+    with pytest.raises(
+        TableError, match=r"^table\.hide=clients: tells rows apart; show some of its values, as table\.on"
+    ):
+        table_of(runs, hide=["clients"])
+
+
+@pytest.mark.parametrize(
+    ("hide", "words"),
+    [
+        (["totl"], r"^table\.hide=totl: must be one of .*\(did you mean total\?\)"),
+        (["total"], r"^table\.hide=\[total\]: a table has at least one column; leave one of them out"),
+        ("total", r"^table\.hide=total: must be a list"),
+    ],
+)
+def test_what_cannot_be_hidden_is_told(paper: Path, hide: list[str], words: str) -> None:
+    with pytest.raises(TableError, match=words):
+        table_of(paper, hide=hide)
+
+
+def test_other_layouts_have_columns_of_their_own() -> None:
+    with pytest.raises(TableError, match=r"^table\.show: the columns of the layout audit are its own; take show out"):
+        TableSpec(layout="audit", show=["total"])
