@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 os.environ["OMP_NUM_THREADS"] = "1"  # as torch is imported: tests that run side by side have a core each
 os.environ.pop("COLUMNS", None)  # of a terminal that nobody sees: workers of pytest-xdist have it
@@ -23,8 +24,9 @@ from fscost import launch
 from fscost.__main__ import main
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome
-from fscost.engine import DEFAULTS, Engine, EngineSettings, identify
-from fscost.engine.builtin import BuiltinEngine
+from fscost.engine import DEFAULTS, Engine, EngineSettings, builtin, identify
+from fscost.engine.builtin import BuiltinEngine, ServedBuiltinEngine
+from fscost.engine.process import WarmWorker
 from fscost.plan import plan
 from fscost.resources import conf
 from fscost.store.integrity import sealed
@@ -82,6 +84,55 @@ class Result:
 def without_federatedscope(monkeypatch: pytest.MonkeyPatch) -> None:
     """What engine=auto is must not depend on the machine."""
     monkeypatch.delenv("FSCOST_FS_PYTHON", raising=False)
+
+
+class KeptEngine(ServedBuiltinEngine):
+    """The builtin engine of all commands in this process: its worker imports torch once, and not for each of them.
+
+    It is closed as ever where something runs in it, and is for commands with the same variables for Python.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock, self._running, self._variables = Lock(), 0, _variables_of_python()
+
+    def suits(self) -> bool:
+        return self._variables == _variables_of_python()
+
+    def run(self, cell: Cell, into: RunDir, settings: EngineSettings = DEFAULTS) -> Outcome:
+        """Run one cell; the worker may have started in another folder."""
+        self._count(1)
+        try:
+            return super().run(cell, RunDir(into.path.absolute()), settings)
+        finally:
+            self._count(-1)
+
+    def close(self) -> None:
+        """End what runs, and with it the worker."""
+        if self._running:
+            self.end()
+            self._worker = WarmWorker("fscost.engine.builtin.training_run")
+
+    def end(self) -> None:
+        super().close()
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._running += more
+
+
+def _variables_of_python() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_engine() -> Iterator[None]:
+    """Cells that train are forks of one worker in all tests of this process."""
+    kept = KeptEngine()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builtin, "make_engine", lambda _python: kept if kept.suits() else ServedBuiltinEngine())
+        yield
+    kept.end()
 
 
 @pytest.fixture(scope="session")

@@ -124,15 +124,15 @@ _OTHERWISE = {
 
 
 def _exists(key: str) -> bool:
-    return (
-        has(config_of([]), key) or OmegaConf.select(composed(()), key, default=ABSENT) is not ABSENT or key in _knobs()
-    )
+    is_set = has(config_of([]), key) or OmegaConf.select(composed(()), key, default=ABSENT) is not ABSENT
+    return is_set or key in _engine_knobs() or key in _knobs()
 
 
 def _knobs() -> list[str]:
     """Return every name that can stand before ``=``: knobs, groups and FederatedScope's options."""
-    knobs = [str(key) for key in composed(()) if key not in ("fs", "hydra")]
-    return [*{*knobs, *GROUPS, "hydra/launcher", *_data_knobs()}, *(f"fs.{option}" for option in fs_options.known())]
+    knobs = {str(key) for key in composed(()) if key not in ("fs", "hydra")}
+    knobs |= {*GROUPS, "hydra/launcher"} | _engine_knobs() | _data_knobs()
+    return [*knobs, *(f"fs.{option}" for option in fs_options.known())]
 
 
 def _all_names() -> list[str]:
@@ -142,11 +142,15 @@ def _all_names() -> list[str]:
 
 
 def _data_knobs() -> set[str]:
-    """Return the knobs that single options bring along, as data=digits brings alpha, and those of single engines."""
+    """Return the knobs that single options bring along, as data=digits brings alpha."""
     raw = (raw_file(f"{group}/{option}") for group in GROUPS[:4] for option in group_options(group))
-    knobs = {str(key) for option in raw for key in option if key not in ("fs", "hydra", "defaults")}
-    of_engines = (raw_file(f"engine/{option}") for option in group_options("engine"))
-    return knobs | {f"engine.{key}" for option in of_engines for key in option}
+    return {str(key) for option in raw for key in option if key not in ("fs", "hydra", "defaults")}
+
+
+def _engine_knobs() -> set[str]:
+    """Return the knobs of single engines; few files say them, and many all knobs."""
+    raw = (raw_file(f"engine/{option}") for option in group_options("engine"))
+    return {f"engine.{key}" for option in raw for key in option}
 
 
 def check_launcher(name: str) -> None:

@@ -91,7 +91,7 @@ def wide(page: Page = "auto", options: int = 8) -> Table:
     return replace(table, columns=(*table.columns, *more), rows=rows)
 
 
-def long(table: Table, times: int = 8) -> Table:
+def long(table: Table, times: int = 4) -> Table:
     """Return the table with its rows repeated."""
     again = (replace(table.rows[0], rule=0), *table.rows[1:])
     return replace(table, rows=(*table.rows, *(row for _ in range(times - 1) for row in again)))

@@ -78,7 +78,7 @@ def test_each_layout_compiles_and_fits_the_page(
     layout: str, engine: str, table: Callable[..., str], tmp_path: Path
 ) -> None:
     document = table(layout, "--format", "latex", "--standalone")
-    done = compiled(document, tmp_path, engine, runs=3 if r"\begin{longtable}" in document else 1)
+    done = compiled(document, tmp_path, engine)
     assert max(done.overfull_pt, default=0) <= 1
 
 

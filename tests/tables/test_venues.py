@@ -104,7 +104,7 @@ def test_every_layout_compiles_and_fits(layouts: list[Table], one: Class, tmp_pa
         assert all(
             "% goes on over pages: in two columns, \\onecolumn before it" in t for t in texts if "\\onecolumn" in t
         )
-    done = compiled(one.document(texts), tmp_path, runs=2)  # as tables over pages find their widths
+    done = compiled(one.document(texts), tmp_path)
     assert len(texts) > 6 and done.pages >= len(texts)
     assert max(done.overfull_pt, default=0) <= 1
     if one.venue == "beamer":
