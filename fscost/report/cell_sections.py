@@ -1,6 +1,8 @@
 """The sections of cells: what was computed, where, what was sent, and how that adds up."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -49,10 +51,21 @@ def _section(
         "warnings": outcome.get("warnings", ()),
         "path": str(run.path),
         "facts": [*_facts(row, outcome)],
-        "configuration": yaml.safe_dump(dict(cell.fs), allow_unicode=True).splitlines() if cell else [],
+        "configuration": [*_configuration(cell)] if cell else [],
         "arithmetic": [*explain(sent, logged)] if is_done else [],
         "log": _tail(run),
     }
+
+
+def _configuration(cell: Cell) -> Iterator[str]:
+    """Yield the lines of a configuration, as the YAML of all of it has them."""
+    for name in sorted(cell.fs):
+        yield from _yaml(name, json.dumps(cell.fs[name]))
+
+
+@lru_cache(maxsize=4096)  # cells of a sweep differ in few of them, and YAML takes longer than all else of a section
+def _yaml(name: str, value: str) -> list[str]:
+    return yaml.safe_dump({name: json.loads(value)}, allow_unicode=True).splitlines()
 
 
 def _facts(row: Mapping[Any, Any], outcome: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

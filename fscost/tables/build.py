@@ -38,7 +38,8 @@ def build(compared: Comparison, spec: TableSpec, *, label: str, to_do: Sequence[
     columns, said = as_logged(columns, lines)
     baseline_lines = baseline_of(lines, keys, spec)  # which need not be shown themselves
     lines, baselines = _chosen(lines, baseline_lines, spec)
-    parts = _parts(columns, lines, baselines, keys, spec)
+    data = [_data(column, lines, baselines, compared, spec) for column in columns]
+    parts = _parts(columns, lines, data, keys, spec)
     grid, heads = _Grid.of(lines, keys), Heads(spec, keys, lines, baselines)
     shown = [(part.column, part.style) for part in parts]
     made = with_cited([*_rows(grid, keys, parts, spec)], grid.across, shown, heads)
@@ -136,9 +137,8 @@ class _Part:
 
 
 def _parts(
-    columns: Sequence[ColumnSpec], lines: Sequence[Line], baselines: Sequence[Line | None], keys: Keys, spec: TableSpec
+    columns: Sequence[ColumnSpec], lines: Sequence[Line], data: Sequence[list[Datum]], keys: Keys, spec: TableSpec
 ) -> list[_Part]:
-    data = [[_datum(column, *pair, spec) for pair in zip(lines, baselines, strict=True)] for column in columns]
     groups, parts = groups_of(lines, keys), []
     for column, own in zip(columns, data, strict=True):
         quantity = quantity_of(column)
@@ -180,6 +180,21 @@ def _varies(column: ColumnSpec, lines: Sequence[Line]) -> bool:
 def _shares_unit(one: ColumnSpec, other: ColumnSpec) -> bool:
     a, b = quantity_of(one), quantity_of(other)
     return a.kind is b.kind is Kind.BYTES and (a.family, one.unit) == (b.family, other.unit)
+
+
+def _data(
+    column: ColumnSpec,
+    lines: Sequence[Line],
+    baselines: Sequence[Line | None],
+    compared: Comparison,
+    spec: TableSpec,
+) -> list[Datum]:
+    """Return a datum for each line; tables of the same lines in other units share them."""
+    counted = replace(column, unit="auto", precision=3, decimals=None, head="")
+    asked = (counted, spec.aggregate, *map(id, lines), *map(id, baselines))  # lines live as long as what is compared
+    if asked not in compared.data:
+        compared.data[asked] = [_datum(column, *pair, spec) for pair in zip(lines, baselines, strict=True)]
+    return compared.data[asked]
 
 
 def _datum(column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpec) -> Datum:
@@ -298,6 +313,8 @@ def _marked(row: Row, lines: Sequence[Line | None], keys: Keys) -> Row:
 
 _OUTSIDE = Entry(mark=OUTSIDE)
 
+_Prefixes = Sequence[tuple[Any, ...]]
+
 
 def _ordered(rows: list[Row], keys: Keys, parts: Sequence[_Part], heads: Heads) -> tuple[list[Row], list[str]]:
     """Return the rows in order, with labels that span rows and lines between groups, and what is said of others."""
@@ -313,7 +330,8 @@ def _ordered(rows: list[Row], keys: Keys, parts: Sequence[_Part], heads: Heads) 
             those = "row" if spec.top == 1 else f"{spec.top} rows"
             said = [f"Of each group, the {those} with the {most}; {len(rows) - len(left)} more are left out."]
         rows = left
-    return [_grouped(rows, number, keys) for number in range(len(rows))], said
+    prefixes = [[_prefix(row, key + 1, keys) for row in rows] for key in range(keys.inner)]
+    return [_grouped(rows, number, keys, prefixes) for number in range(len(rows))], said
 
 
 def _position(name: str, keys: Keys, parts: Sequence[_Part]) -> int:
@@ -354,28 +372,31 @@ def _prefix(row: Row, length: int, keys: Keys) -> tuple[Any, ...]:
     return tuple(entry.value for key, entry in shown if key != "params" or key == keys.rows[length - 1])
 
 
-def _grouped(rows: Sequence[Row], number: int, keys: Keys) -> Row:
-    """Return a row with its labels spanning the rows below that share them, and the line above it."""
+def _grouped(rows: Sequence[Row], number: int, keys: Keys, prefixes: Sequence[_Prefixes]) -> Row:
+    """Return a row with its labels spanning the rows below that share them, and the line above it.
+
+    `prefixes` are the labels of each row up to a key, for each key.
+    """
     row, above = rows[number], rows[number - 1]
     labels = [
-        replace(entry, span=_span(rows, number, key + 1, keys) if key < keys.inner else 1)
+        replace(entry, span=_span(prefixes[key], number) if key < keys.inner else 1)
         for key, entry in enumerate(row.entries[: len(keys.rows)])
     ]
     is_open = [
         bool(row.entries[k].mark or above.entries[k].mark) and keys.rows[k] == "params" for k in range(keys.inner)
     ]
     outer = [k for k in range(keys.inner) if number and not is_open[k]]
-    depth = next((k for k in outer if _prefix(row, k + 1, keys) != _prefix(above, k + 1, keys)), None)
+    depth = next((k for k in outer if prefixes[k][number] != prefixes[k][number - 1]), None)
     return replace(row, entries=(*labels, *row.entries[len(keys.rows) :]), rule=depth)
 
 
-def _span(rows: Sequence[Row], number: int, length: int, keys: Keys) -> int:
+def _span(prefixes: Sequence[tuple[Any, ...]], number: int) -> int:
     """Return over how many rows a label stands, 0 if it stands above already."""
-    prefix = _prefix(rows[number], length, keys)
-    if number and _prefix(rows[number - 1], length, keys) == prefix:
+    prefix = prefixes[number]
+    if number and prefixes[number - 1] == prefix:
         return 0
-    following = (n for n in range(number + 1, len(rows)) if _prefix(rows[n], length, keys) != prefix)
-    return next(following, len(rows)) - number
+    following = (n for n in range(number + 1, len(prefixes)) if prefixes[n] != prefix)
+    return next(following, len(prefixes)) - number
 
 
 def _columns(grid: _Grid, heads: Heads, parts: Sequence[_Part]) -> Iterator[Column]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from fscost.cells.cell import AXES
@@ -120,9 +119,7 @@ def _sentences(columns: Sequence[ColumnSpec], heads: Heads) -> Iterator[str]:
 
 def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str]:
     timed = [column for column in columns if any(part.needs_network for part in sources_of(column))]
-    has_peers = any(not _is_zero(run.get(f"{t}_peer_messages")) for c in columns for t in c.traffics
-                    for line in lines for run in line.runs)  # fmt: skip
-    if has_peers and (timed or any(column.measure == NETWORK for column in columns)):
+    if (timed or any(column.measure == NETWORK for column in columns)) and _have_peers(lines, columns):
         yield "Messages between clients are on the sender's uplink and the receiver's downlink."
     if not timed or timed[0].connection is None:
         return
@@ -133,6 +130,11 @@ def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str
     )
     if not all(line.is_synchronous for line in lines):
         yield "Asynchronous and vertical courses have no such rounds."
+
+
+def _have_peers(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> bool:
+    names = {f"{traffic}_peer_messages" for column in columns for traffic in column.traffics}
+    return any(not _is_zero(run.get(name)) for line in lines for run in line.runs for name in names)
 
 
 def _is_zero(value: Any) -> bool:
@@ -290,17 +292,15 @@ def unseen(pairs: Iterable[Pair]) -> Iterator[str]:
 def unseen_of(lines: Sequence[Line], columns: Iterable[ColumnSpec]) -> Iterator[str]:
     """Yield what the payload of any run leaves out of the traffic that the columns count."""
     counted = dict.fromkeys(column.traffic for column in columns if column.measure == "payload")
-    yield from unseen(pair for traffic in counted for line in lines for pair in _pairs(line, traffic))
+    yield from unseen(pair for traffic in counted for pair in _pairs(lines, traffic))
 
 
-def _pairs(line: Line, traffic: str) -> Iterator[Pair]:
-    total = ColumnSpec(quantity="total", traffic=traffic)
-    sizes = [
-        line.sums([name for link in Link for name in bytes_columns(replace(total, measure=measure), link)])
-        for measure in ("payload", "scalar")
-    ]
-    payload, scalar = ([] if isinstance(values, Mark) else values for values in sizes)
-    yield from zip(payload, scalar, strict=False)  # none, where one of them is not known
+def _pairs(lines: Sequence[Line], traffic: str) -> Iterator[Pair]:
+    totals = [ColumnSpec(quantity="total", traffic=traffic, measure=measure) for measure in ("payload", "scalar")]
+    names = [[name for link in Link for name in bytes_columns(total, link)] for total in totals]
+    for line in lines:
+        payload, scalar = ([] if isinstance(own := line.sums(columns), Mark) else own for columns in names)
+        yield from zip(payload, scalar, strict=False)  # none, where one of them is not known
 
 
 # --- methods without effect -----------------------------------------------------------------------

@@ -10,7 +10,7 @@ from fscost.cells.measure import NETWORK, UNITS
 from fscost.tables.column import AUTO_UNITS, ColumnSpec
 from fscost.tables.lines import Values
 from fscost.tables.marks import ESTIMATED, UNKNOWN, Mark, MarkKind
-from fscost.tables.numbers import Number, counted, deviation_of
+from fscost.tables.numbers import Number, deviation_of
 from fscost.tables.own_formula import sources_of
 from fscost.tables.quantity import Kind, Quantity
 from fscost.tables.significance import Judge, Sample, half_width
@@ -107,11 +107,12 @@ class Style:
 
     def number(self, value: float, deviation: float | None = None, bounds: tuple[float, float] | None = None) -> Number:
         """Return a number of the column, in base units, as it is printed, with what stands behind it."""
-        make = counted if self.quantity.kind is Kind.BYTES else Number
         spread = None if deviation is None else deviation / self.scale
         low_high = None if bounds is None else (bounds[0] / self.scale, bounds[1] / self.scale)
         shown, decimals = self._known(value / self.scale)
-        return replace(make(shown, decimals, spread, self.unit), suffix=self.quantity.suffix, bounds=low_high)
+        if self.quantity.kind is Kind.BYTES and not shown:
+            decimals = 0  # a 0 was counted
+        return Number(shown, decimals, spread, self.unit, suffix=self.quantity.suffix, bounds=low_high)
 
     def _known(self, value: float) -> tuple[float, int]:
         """Return a number with its decimals; of an estimate no more digits than its error leaves."""
@@ -195,7 +196,7 @@ def emphasised(
     found: dict[int, Emphasis] = {}
     for own in members.values():
         found |= _of_group({n: entries[n] for n in own}, style, better, with_second=with_second)
-    return [replace(entry, emphasis=found.get(number, "")) for number, entry in enumerate(entries)]
+    return [replace(own, emphasis=found[number]) if number in found else own for number, own in enumerate(entries)]
 
 
 def best_by_test(
@@ -217,7 +218,7 @@ def best_by_test(
         is_best = judge.best([samples[n] for n in own], better)
         if is_best and not all(is_best):
             found |= {n: "best" for n, best in zip(own, is_best, strict=True) if best}
-    return [replace(entry, emphasis=found.get(number, "")) for number, entry in enumerate(entries)]
+    return [replace(own, emphasis=found[number]) if number in found else own for number, own in enumerate(entries)]
 
 
 def _of_group(group: Mapping[int, Entry], style: Style, better: str, *, with_second: bool) -> dict[int, Emphasis]:

@@ -234,6 +234,7 @@ class Comparison:
         self.extra = extra or {}
         self._keys: dict[tuple[Any, ...], Keys] = {}
         self._lines: dict[tuple[Any, ...], Sequence[Line]] = {}
+        self.data: dict[tuple[Any, ...], list[Any]] = {}  # of tables, each by what it is made of
 
     @cached_property
     def cells(self) -> Sequence[Record]:

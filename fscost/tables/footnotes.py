@@ -115,7 +115,7 @@ def _with_footnotes(table: Table, footnotes: Sequence[Footnote]) -> Table:
     return replace(
         table,
         columns=tuple(_noted(column, behind.get((-1, i))) for i, column in enumerate(table.columns)),
-        rows=tuple(_noted_row(row, r, behind) for r, row in enumerate(table.rows)),
+        rows=tuple(_noted_row(row, r, behind) if behind else row for r, row in enumerate(table.rows)),
         reading=(*table.reading, *sentences),
         notes=(*table.notes, *(Note(marks[n].sign, footnotes[n].text) for n in numbers)),
     )

@@ -44,6 +44,7 @@ class Line:
     rounds: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     left_out: int = 0
     _courses: dict[tuple[str, str], list[Course] | Mark] = field(default_factory=dict, repr=False, compare=False)
+    _sums: dict[tuple[str, ...], Values] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def status(self) -> Status:
@@ -56,12 +57,12 @@ class Line:
         done = [run for run in self.runs if run["status"] == Status.DONE]
         return Line(self.axes, done, self.rounds, len(self.runs) - len(done)) if done else self
 
-    @property
+    @cached_property
     def seeds(self) -> list[Any]:
         """The seeds in order."""
         return sorted((run["seed"] for run in self.runs), key=str)
 
-    @property
+    @cached_property
     def ids(self) -> tuple[str, ...]:
         """The cells' ids."""
         return tuple(str(run["cell"]) for run in self.runs)
@@ -86,6 +87,15 @@ class Line:
     def no_effect(self) -> tuple[str, ...]:
         """The options of its method that changed nothing."""
         return tuple(dict.fromkeys(option for run in self.runs for option in options_in(run.get("no_effect"))))
+
+    @cached_property
+    def metrics(self) -> set[str]:
+        """The metrics that any of the runs logs."""
+        in_cells = {name for names in {tuple(run) for run in self.runs} for name in names}
+        first = {tuple(rows[0]) for run in self.runs if (rows := self.rounds.get(str(run["cell"])))}
+        in_rounds = {name for names in first for name in names if not name.endswith(("_bytes", "_messages"))}
+        named = in_rounds - {"cell", "round"}
+        return named | {name.removeprefix("final_") for name in in_cells if name.startswith("final_")}
 
     @property
     def is_synchronous(self) -> bool:
@@ -114,6 +124,12 @@ class Line:
 
     def sums(self, columns: Sequence[str]) -> Values:
         """Return the sum of several columns for each run, or the first mark among them."""
+        asked = tuple(columns)  # again and again, as those of `courses`
+        if asked not in self._sums:
+            self._sums[asked] = self._sums_of(asked)
+        return self._sums[asked]
+
+    def _sums_of(self, columns: Sequence[str]) -> Values:
         parts = [self.values(column) for column in columns]
         numbers = [values for values in parts if not isinstance(values, Mark)]
         marks = [values for values in parts if isinstance(values, Mark)]
@@ -196,7 +212,7 @@ def is_unknown(value: Any) -> bool:
 
 def is_missing(value: Any) -> bool:
     """Return whether nothing is there: None, nan, or what pandas has in the place of whole numbers."""
-    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and math.isnan(value))
+    return math.isnan(value) if isinstance(value, float) else value is None or type(value).__name__ == "NAType"
 
 
 def lines_of(

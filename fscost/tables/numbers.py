@@ -95,7 +95,7 @@ def printed(number: Any, decimals: int, *, is_bytes: bool = False, is_signed: bo
 
 def whole(number: Any) -> str:
     """Return a count with thousands separators."""
-    return Number(number).text
+    return f"{number:,}" if isinstance(number, int) else Number(number).text
 
 
 def significant(value: float) -> str:

@@ -16,7 +16,6 @@ from fscost.tables.quantity import Kind
 from fscost.tables.spec import TableSpec
 
 _DEFAULT = ColumnSpec.metric
-_NO_METRICS = ("_bytes", "_messages")
 _SAY = "table.better=higher or table.better=lower tells"
 """How to say which way of a metric is better that nobody knows."""
 
@@ -184,11 +183,7 @@ def _undecided(columns: Iterable[ColumnSpec]) -> Iterator[str]:
 
 def metrics_of(lines: Iterable[Line]) -> set[str]:
     """Return the metrics that any of the runs logs."""
-    courses = [*_courses(lines)]
-    in_cells = {name for names in {tuple(run) for run, _ in courses} for name in names}
-    in_rounds = {name for names in {tuple(course[0]) for _, course in courses if course} for name in names}
-    named = {name for name in in_rounds if not name.endswith(_NO_METRICS)} - {"cell", "round"}
-    return named | {name.removeprefix("final_") for name in in_cells if name.startswith("final_")}
+    return {name for line in lines for name in line.metrics}
 
 
 def refuse_unlogged(metric: str, names: set[str]) -> None:
