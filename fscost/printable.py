@@ -2,6 +2,8 @@
 
 import sys
 from contextlib import suppress
+from numbers import Integral
+from typing import Any
 
 
 def clean(text: str) -> str:
@@ -13,6 +15,12 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+
+
+def plural(number: Any, noun: str) -> str:
+    """Return how many there are of something, as ``1 cell`` or ``1,000 cells``; what is not known may be a word."""
+    text = number if isinstance(number, str) else f"{number:,}" if isinstance(number, Integral) else f"{number:,.0f}"
+    return f"{text} {noun}" if number == 1 else f"{text} {noun}s"
 
 
 def say(line: str) -> None:

@@ -93,7 +93,7 @@ def test_training_is_refused_before_anything_runs_and_by_the_plan(engine: str, t
     grid = f"engine={engine} clients=3"
     plan, run, both = without_extras(tmp_path, f"plan {grid}", grid, "engine=estimate,builtin clients=3 rounds=1")
     assert (plan.code, run.code, both.code) == (2, 2, 2)
-    assert "1 cells, 1 missing" in plan.out
+    assert "1 cell, 1 missing" in plan.out
     assert plan.err == TRAIN
     assert run.err.endswith(TRAIN)
     assert both.err.endswith(TRAIN)

@@ -10,7 +10,7 @@ from fscost.api.older_results import older_results
 from fscost.api.selection import Selection
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
-from fscost.printable import clean
+from fscost.printable import clean, plural
 from fscost.protocol import fs_options
 from fscost.protocol.no_effect import in_words
 from fscost.store.run import Run, warnings_in
@@ -106,7 +106,7 @@ class Cells(Sequence[CellState]):
     def counts(self) -> str:
         """How many cells are in which state, as ``4 cells, 3 done, 1 failed``."""
         states = [state.status for state in self]
-        return ", ".join([f"{len(self)} cells", *(f"{states.count(s)} {s}" for s in Status if s in states)])
+        return ", ".join([plural(len(self), "cell"), *(f"{states.count(s)} {s}" for s in Status if s in states)])
 
     @property
     def older_results(self) -> list[str]:

@@ -12,6 +12,7 @@ from fscost.engine import Engines, EngineSettings, described
 from fscost.errors import ConfigError, for_each_cell
 from fscost.launch import Ended, Sweep, Task, launcher, progress_of
 from fscost.plan import Plan, Planned
+from fscost.printable import plural
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store, is_named_after
@@ -33,7 +34,7 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
     if say:
         _say_engine(made, say)
         done = len(made.cells) - len(pending)
-        say(f"{len(made.cells)} cells: {done} done, {len(pending)} to run, store {store.path}")
+        say(f"{plural(len(made.cells), 'cell')}: {done} done, {len(pending)} to run, store {store.path}")
         for line in older_results_of(before):
             say(line)
     remember(store, selection.overrides)

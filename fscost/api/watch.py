@@ -14,6 +14,7 @@ from fscost.collect import runs_below
 from fscost.errors import CollectError
 from fscost.launch.console import duration
 from fscost.launch.under_way import Running, seconds_left, under_way
+from fscost.printable import plural
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store, is_named_after
@@ -37,7 +38,9 @@ class Look:
     @property
     def counts(self) -> str:
         """How many cells are in which state."""
-        return ", ".join(text for text in (f"{len(self.cells)} cells", counts_of(s.status for s in self.cells)) if text)
+        return ", ".join(
+            text for text in (plural(len(self.cells), "cell"), counts_of(s.status for s in self.cells)) if text
+        )
 
     @property
     def totals(self) -> str:

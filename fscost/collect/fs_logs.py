@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from fscost.cells.measure import SERVER
 from fscost.collect.rounds import FROM_1, Schedule, offset_of, usual_offset
 from fscost.files import opened, text_of, why
+from fscost.printable import plural
 from fscost.protocol.fs_options import leaves
 from fscost.store.json_lines import NoJson, loads, loads_lines
 from fscost.yaml_text import NoYaml, load
@@ -233,7 +234,7 @@ def read_evaluations(path: Path, warn: Warn, schedule: Schedule, stopped: Any = 
 
 def _undecided(numbers: Sequence[int], schedule: Schedule) -> str:
     """Return in words what the logged rounds leave open."""
-    asked = f"with {schedule.rounds or 'unknown'} rounds and eval.freq {schedule.freq or 'unknown'}"
+    asked = f"with {plural(schedule.rounds or 'unknown', 'round')} and eval.freq {schedule.freq or 'unknown'}"
     return f"rounds {numbers[0]} to {numbers[-1]} do not tell whether they count from 0 or from 1 {asked}"
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from fscost.cells.outcome import Outcome, Status
 from fscost.launch.task import Ended, Task
+from fscost.printable import plural
 
 
 class Progress(Protocol):
@@ -64,10 +65,10 @@ class LineProgress:
         """Print what became of the cells, every failure with its reason once more."""
         for warning, cells in self._warned.items():
             if cells > 1:
-                self.say(f"warning: {cells} cells: {warning}")
+                self.say(f"warning: {plural(cells, 'cell')}: {warning}")
         counts = [f"{self._statuses.count(s)} {s}" for s in Status if s in self._statuses]
         if (rest := self._total - self._ended) > 0:
             counts.append(f"{rest} not computed")
-        self.say(f"{self._total} cells: {', '.join(counts)} in {time.monotonic() - self._begin_s:.1f} s")
+        self.say(f"{plural(self._total, 'cell')}: {', '.join(counts)} in {time.monotonic() - self._begin_s:.1f} s")
         for line in self._failed:
             self.say_failed(line)

@@ -37,6 +37,8 @@ def _check_section(section: Any, own: Any, clients: Any, shown: str) -> None:
     if number is None:
         raise ConfigError(f"{shown}: {section}: no client; expected sections client_1, client_2, …")
     if isinstance(clients, int) and 0 < clients < number:
-        raise ConfigError(f"{shown}: {section}: there are {clients} clients; leave it out, or take clients={number}")
+        raise ConfigError(
+            f"{shown}: {section}: clients={clients} has no such client; leave it out, or take clients={number}"
+        )
     if not isinstance(own, Mapping) or not all(isinstance(key, str) for key in own):
         raise ConfigError(f"{shown}: {section}: expected sections with options of this client, as {{model: {{…}}}}")

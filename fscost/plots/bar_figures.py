@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from fscost.cells.measure import UNITS
 from fscost.plots.figure_view import Panel, Point, Series, Sketch
 from fscost.plots.looks import CLASSES, LOG, TRUE
-from fscost.plots.panels import arranged, grid, label_outer, legend, shared
+from fscost.plots.panels import arranged, grid, label_outer, legend, room_in, shared
 from fscost.plots.sketches import LOGGED, row_name
 from fscost.plots.style import GREY, Page, linear, logarithmic, width_em
 from fscost.tables.marks import PARTLY, UNKNOWN
@@ -31,24 +31,26 @@ class _Bar(NamedTuple):
 
 
 class _Panels(NamedTuple):
-    """The panels of a figure with their rows, row by row in so many columns."""
+    """The panels of a figure with their rows, row by row in so many columns; a panel is so wide without its names."""
 
     figure: Figure
     axes: list[Axes]
     panels: list[Panel]
     rows: list[list[_Bar]]
     columns: int
+    room_in: float
 
 
 def _panels(sketch: Sketch, page: Page, rows_of: Callable[[Panel], list[_Bar]]) -> _Panels:
     """Return a figure whose panels have named rows, number 0 at the top."""
     panels, columns = arranged(sketch.panels, page.width_in)
     rows = [rows_of(panel) for panel in panels]
-    names = [[page.lines(row.name, page.width_in * 0.4) for row in some] for some in rows]
-    row_in = 0.155 + 0.115 * max(name.count("\n") for some in names for name in some)
-    heights = [row_in * max(map(len, rows[n : n + columns])) for n in range(0, len(rows), columns)]
-    left_in = min(page.width_in * 0.4, max(width_em(row.name) for some in rows for row in some) * 0.09)
-    figure, axes = grid(panels, columns, heights, page, ["legend"], left_in)
+    named = columns if any(_names(rows[n]) != _names(rows[n - 1]) for n in range(len(rows)) if n % columns) else 1
+    most_in = page.width_in * 0.4 / named  # columns of other names have them all
+    names = [[page.lines(name, most_in) for name in _names(some)] for some in rows]
+    left_in = named * min(most_in, max(width_em(name) for some in rows for name in _names(some)) * 0.09)
+    heights = _heights(panels, names, columns, page, left_in)
+    figure, axes = grid(panels, columns, heights, page, _LEGEND, left_in)
     for number, own in enumerate(axes):
         own.set_ylim(len(rows[number]) - 0.5, -0.5)
         own.set_yticks(range(len(rows[number])), names[number])
@@ -59,7 +61,27 @@ def _panels(sketch: Sketch, page: Page, rows_of: Callable[[Panel], list[_Bar]]) 
             if not row.records:
                 _at_left(own, place, page.text(row.series.mark), GREY)
     figure.supxlabel(page.lines(sketch.x, page.width_in - 0.3))
-    return _Panels(figure, axes, panels, rows, columns)
+    return _Panels(figure, axes, panels, rows, columns, (page.width_in - left_in) / columns - 0.15)
+
+
+_LEGEND = ["legend"]
+
+
+def _names(rows: Sequence[_Bar]) -> list[str]:
+    return [row.name for row in rows]
+
+
+def _heights(
+    panels: Sequence[Panel], names: Sequence[Sequence[str]], columns: int, page: Page, left_in: float
+) -> list[float]:
+    """Return how high each row of panels is; rows stand closer where only so all fit on a page."""
+    row_in = 0.155 + 0.115 * max(name.count("\n") for some in names for name in some)
+    heights = [row_in * max(map(len, names[n : n + columns])) for n in range(0, len(names), columns)]
+    closer = room_in(panels, columns, page, _LEGEND, left_in) * len(heights) / sum(heights)
+    return [height * closer for height in heights] if _CLOSEST <= closer < 1 else heights
+
+
+_CLOSEST = 0.75
 
 
 def _at_left(own: Axes, place: int, text: str, colour: str) -> None:
@@ -77,11 +99,12 @@ def traffic(sketch: Sketch, page: Page) -> Figure:
     scale = UNITS[sketch.unit]
     sums = [max(sum(r["bytes"] for r in row.records) / scale for row in rows) for rows in made.rows]
     limits = shared(made.panels, sums, _SQUEEZED)
-    for own, rows, limit in zip(made.axes, made.rows, limits, strict=True):
+    for own, rows, limit, largest in zip(made.axes, made.rows, limits, sums, strict=True):
         for place, row in enumerate(rows):
             _bar(own, place, row, scale)
-        own.set_xlim(0, limit * 1.22)
-        linear(own.xaxis, 4)
+        text_in = 0.08 + width_em(significant(largest) + PARTLY.sign) * 6 / 72
+        own.set_xlim(0, max(limit * 1.05, largest / max(1 - text_in / made.room_in, 0.3)))
+        linear(own.xaxis, 4, length_in=made.room_in)
     label_outer(made.axes, made.columns)
     shown = [name for name in CLASSES if any(r["traffic"] == name for r in sketch.records)]
     legend(made.figure, [Patch(**_class(name)) for name in shown], shown, page, sketch.over)

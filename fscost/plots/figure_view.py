@@ -21,6 +21,7 @@ from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
 from fscost.tables.numbers import deviation_of, whole
 from fscost.tables.seeds import counts_of, counts_said, number_of
 from fscost.tables.shown_columns import metric_shown, metrics_of
+from fscost.tables.significance import half_width
 from fscost.tables.table import Column
 
 Point = dict[str, Any]
@@ -246,8 +247,15 @@ class View:
 
     def name(self, line: Line, along: Sequence[str] = ()) -> str:
         """Return what a line is called beside others of its panel, whatever it has `along` some keys."""
-        options = (self._option_text(k, line) for k in self.keys.extra if k in self._varying and k not in along)
-        return ", ".join([self._axis_text(self.compare, line.runs[0][self.compare]), *options])
+        options = [self._option_text(k, line) for k in self.keys.extra if k in self._varying and k not in along]
+        method = [] if options and self._of_all else [self._axis_text(self.compare, line.runs[0][self.compare])]
+        return ", ".join([*method, *options])
+
+    @cached_property
+    def _of_all(self) -> str:
+        """What all lines have of what is compared, empty where they differ: no name needs to say it."""
+        every = {line.runs[0][self.compare]: None for line in self.lines}
+        return self._axis_text(self.compare, *every) if len(every) == 1 else ""
 
     def _option_text(self, key: str, line: Line) -> str:
         return f"{self.spec.label(key)}={self.spec.label(line.axes[key])}"
@@ -274,13 +282,18 @@ class View:
         """Return the mean over seeds, or the median where that was set."""
         return median(values) if self.spec.aggregate == "median" else fmean(values)
 
-    def spread(self, values: Sequence[float]) -> float | None:
-        """Return the sample standard deviation over seeds, None where there is no mean or one seed."""
-        return deviation_of(values) if self.spec.aggregate == "mean_std" else None
-
     def over_seeds(self, name: str, values: Sequence[float]) -> Point:
-        """Return a number over seeds, and how it deviates."""
-        return {name: self.middle(values), f"{name}_std": self.spread(values)}
+        """Return a number over seeds, and what its band is made of (`around`), None for one seed."""
+        middle = {name: self.middle(values)}
+        match self.spec.aggregate:
+            case "mean_std":
+                return middle | {f"{name}_std": deviation_of(values)}
+            case "ci95":
+                return middle | {f"{name}_ci95": half_width(values)}
+            case "min_max":
+                low, high = (min(values), max(values)) if len(values) > 1 else (None, None)
+                return middle | {f"{name}_min": low, f"{name}_max": high}
+        return middle
 
     def unit(self, sizes: Sequence[float]) -> str:
         """Return the unit that fits these bytes, or the one that was set."""
@@ -305,8 +318,13 @@ class View:
         if numbers == [1]:
             return ""
         middle = "median" if self.spec.aggregate == "median" else "mean"
-        spread = " ± sample standard deviation" * (with_band and self.spec.aggregate == "mean_std")
+        spread = _BANDS[self.spec.aggregate][0] if with_band and self.spec.aggregate in _BANDS else ""
         return f"{middle}{spread} over {number_of(numbers)}"
+
+    def band_said(self, what: str) -> list[str]:
+        """Return a sentence of what `what`, bands or bars, reach from and to; nothing where there are none."""
+        is_drawn = self.spec.aggregate in _BANDS and counts_of(self.lines) != [1]
+        return [f"{what}: {_BANDS[self.spec.aggregate][1]}."] if is_drawn else []
 
     def caption(self, first: str, unit: str, traffics: Sequence[str] = ()) -> list[str]:
         """Return `first`, over how many seeds it is, and what else must be said of all numbers.
@@ -318,12 +336,29 @@ class View:
         if power(unit):
             said.append(f"{unit} = {power(unit)} bytes.")
         said += unseen_of(self.lines, [replace(self.column, traffic=str(t)) for t in traffics] or [self.column])
-        if same := [*in_words(constants_of(self.keys, self.lines), self.spec)]:
+        own = [self._of_all] if self._of_all and any(key in self._varying for key in self.keys.extra) else []
+        if same := own + [*in_words(constants_of(self.keys, self.lines), self.spec)]:
             said.append(f"The same everywhere: {', '.join(same)}.")
         said += [f"{text}." for text in no_effect_said((run for line in self.lines for run in line.runs), self.spec)]
         is_estimate = self.is_estimate or self.column.measure == "network"
         columns = [Column("", "", mark=ESTIMATED)] if is_estimate else []
         return said + [f"{title(note.meaning)}." for note in notes([], columns, self.lines, [self.column])]
+
+
+_BANDS = {
+    "mean_std": (" ± sample standard deviation", "± sample standard deviation"),
+    "ci95": (" ± 95 % CI", "± half of the 95 % confidence interval (Student's t)"),
+    "min_max": (", least and largest", "from the least to the largest"),
+}
+"""How numbers over seeds deviate, beside a mean in a legend and in a sentence."""
+
+
+def around(point: Point, name: str) -> tuple[float, float]:
+    """Return how far the band of a number reaches below and above it, 0 where it has none."""
+    if (low := point.get(f"{name}_min")) is not None:
+        return point[name] - low, point[f"{name}_max"] - point[name]
+    off = point.get(f"{name}_std") or point.get(f"{name}_ci95") or 0.0
+    return off, off
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fscost.cells.measure import UNITS
-from fscost.plots.figure_view import ROUND, Panel, Point, Sketch
-from fscost.plots.panels import arranged, grid, label_outer, legend, named_at_ends, room_in, said, shared, spread
+from fscost.plots.figure_view import ROUND, Panel, Part, Point, Sketch, around
+from fscost.plots.panels import arranged, grid, label_outer, legend, named_at_ends, room_in, said, shared
 from fscost.plots.sketches import FRONT, THOUSANDS, bytes_name, slope
 from fscost.plots.style import GREY, Page, linear, logarithmic, styled, width_em
 from fscost.tables.numbers import printed
@@ -26,7 +26,7 @@ _SLOPES = 3
 
 
 def accuracy(sketch: Sketch, page: Page) -> Figure:
-    """Return lines of a metric over bytes or rounds, with bands of a standard deviation around them."""
+    """Return lines of a metric over bytes or rounds, with bands over seeds around them."""
     made, scale, name = _panels(sketch, page), sketch.x_scale, sketch.along
     ends = [[s.records[-1][name] / scale for s in panel.faint or panel.series if s.records] for panel in made.panels]
     is_log = name != ROUND and any(max(own) > _WIDE * min(own) > 0 for own in ends if own)
@@ -39,7 +39,7 @@ def accuracy(sketch: Sketch, page: Page) -> Figure:
             logarithmic(own.xaxis, made.room_in)
         else:
             own.set_xlim(0, limit * 1.04)
-            linear(own.xaxis, 4, is_whole=name == ROUND)
+            linear(own.xaxis, 4, length_in=made.room_in, is_whole=name == ROUND)
         said(own, _marks(panel, page, made.room_in))
     _same_y([own for own, drawn in zip(made.axes, ends, strict=True) if drawn], made, sketch, page)
     for panel, own in zip(made.panels, made.axes, strict=True):
@@ -49,15 +49,16 @@ def accuracy(sketch: Sketch, page: Page) -> Figure:
 
 
 def _course(own: Axes, line: "_Line", sketch: Sketch) -> None:
-    """Draw one line, with a band of a standard deviation unless it is faint; on another line, markers alternate."""
+    """Draw one line, with a band over seeds unless it is faint; on another line, markers alternate."""
     metric, factor = sketch.column.metric, sketch.column.factor
     x, y = _points(line.records, sketch)
-    off = [(record[f"{metric}_std"] or 0) * factor for record in line.records]
+    off = [around(record, metric) for record in line.records]
     every = max(1, len(x) // 8)
     apart = line.of if len(x) >= 2 * every * line.of else 1
     own.plot(x, y, **line.style, label=line.name, markevery=(every * (line.place % apart), every * apart))
-    if line.style is not _FAINT and any(off):
-        low, high = ([a + sign * b for a, b in zip(y, off, strict=True)] for sign in (-1, 1))
+    if line.style is not _FAINT and any(map(any, off)):
+        low, high = zip(*((a - below * factor, a + above * factor) for a, (below, above) in zip(y, off, strict=True)),
+                        strict=True)  # fmt: skip
         own.fill_between(x, low, high, color=line.style["color"], alpha=0.15, linewidth=0)
 
 
@@ -84,7 +85,13 @@ def _panels(sketch: Sketch, page: Page) -> _Panels:
     names = _legend_names(sketch, page)
     height_in = min(_height_in(page, columns), max(_LOWEST_IN, room_in(panels, columns, page, names, _LEFT_IN)))
     figure, axes = grid(panels, columns, [height_in] * -(-len(panels) // columns), page, names, _LEFT_IN)
-    return _Panels(figure, panels, axes, columns, page.width_in / columns - 0.5, height_in)
+    wide_in = page.width_in / columns - 0.5 - _ends_in(page, columns)
+    return _Panels(figure, panels, axes, columns, wide_in, height_in)
+
+
+def _ends_in(page: Page, columns: int) -> float:
+    """Return how wide the names at the ends of lines may be beside a panel."""
+    return 0.3 * page.width_in / columns if page.at_ends else 0.0
 
 
 _LEFT_IN = 0.45
@@ -145,29 +152,33 @@ def _marks(panel: Panel, page: Page, room_in: float) -> list[str]:
     return [page.lines(f"{series.name}: {series.mark}", room_in, 6) for series in panel.series if series.mark]
 
 
-def _same_y(drawn: Sequence[Axes], made: _Panels, sketch: Sketch, page: Page, above: float = 0) -> None:
-    """Give all panels the scale of those with numbers, with a share of it `above`; shares of samples end at 100 %."""
+def _same_y(drawn: Sequence[Axes], made: _Panels, sketch: Sketch, page: Page, beyond: float = 0) -> None:
+    """Give all panels the scale of those with numbers, and a share of it `beyond`, above for a share of 1 and below
+    for one of -1; shares of samples end at 100 %.
+    """
     starts, ends = zip(*(own.get_ylim() for own in drawn), strict=True)
     low, high = min(starts), max(ends)
     if sketch.column.is_rate:
         low, high = max(low, -1), min(high, 101)
     low = min(low, 0) if page.from_zero else low
     for own in made.axes:
-        own.set_ylim(low, high + above * (high - low))
+        own.set_ylim(low + min(beyond, 0) * (high - low), high + max(beyond, 0) * (high - low))
         linear(own.yaxis, 5 if made.height_in > 1 else 3)
-        if sketch.column.is_rate:
-            own.set_yticks([tick for tick in own.get_yticks() if low <= tick <= high])
+        own.set_yticks([tick for tick in own.get_yticks() if low <= tick <= high])
         own.grid(axis="y")
 
 
 def _around(made: _Panels, sketch: Sketch, page: Page, style: dict[str, Any] | None = None) -> Figure:
     """Add what stands around the panels: what the axes are, and which line is which, with `style` for all of them."""
     made.figure.supxlabel(page.lines(sketch.x, page.width_in - 0.3))
-    made.figure.supylabel(page.lines(sketch.y, made.figure.get_figheight() - 0.4))
+    made.figure.supylabel(page.lines(sketch.y, made.figure.get_figheight() - 0.1, _LABEL_PT))
     names = _legend_names(sketch, page)
     lines = [Line2D([], [], **styled(sketch.looks[name]) | (style or {})) for name in sketch.names[: len(names)]]
     legend(made.figure, lines, names, page, sketch.over)
     return made.figure
+
+
+_LABEL_PT = 7.5
 
 
 def _legend_names(sketch: Sketch, page: Page) -> Sequence[str]:
@@ -182,7 +193,7 @@ def _name_ends(own: Axes, panel: Panel, sketch: Sketch, page: Page, made: _Panel
         ends = [
             (names[s.name], styled(sketch.looks[s.name])["color"], points(s.records)) for s in panel.series if s.records
         ]
-        named_at_ends(own, ends, page, made.height_in)
+        named_at_ends(own, ends, page, made.height_in, _ends_in(page, made.columns))
 
 
 def size(sketch: Sketch, page: Page) -> Figure:
@@ -242,14 +253,15 @@ def _slopes(panel: Panel, sketch: Sketch, page: Page, room_in: float) -> list[st
     lines = [page.lines(f"{name}: slope {text}", room_in, 6) for name, text in texts.items()]
     if sum(line.count("\n") + 1 for line in lines) <= _SLOPES:
         return lines
-    return [page.text(f"slopes {ordered[0]}–{ordered[-1]}")]
+    ends = dict.fromkeys((ordered[0], ordered[-1]))
+    return [page.text(f"slopes {'–'.join(ends)}")]
 
 
 # --- points and their front -----------------------------------------------------------------------
 
 
 def pareto(sketch: Sketch, page: Page) -> Figure:
-    """Return points of a metric over bytes, those of the front filled and joined by steps."""
+    """Return points of a metric over bytes, those of the front joined by steps."""
     made = _panels(sketch, page)
     sizes = [record[sketch.along] for record in sketch.records]
     is_log = max(sizes) > _WIDE * min(sizes) > 0
@@ -259,30 +271,29 @@ def pareto(sketch: Sketch, page: Page) -> Figure:
             _cloud(own, line, sketch)
         if is_log:
             own.set_xscale("log")
-        said(own, _marks(panel, page, made.room_in))
-    _same_y([own for own, panel in zip(made.axes, made.panels, strict=True) if any(s.records for s in panel.series)],
-            made, sketch, page, above=0.15)  # fmt: skip
-    for panel, own in zip(made.panels, made.axes, strict=True):
-        _front(own, panel, sketch, page, made)
-        if is_log:
             logarithmic(own.xaxis, made.room_in)
         else:
-            own.set_xlim(left=0)
-            linear(own.xaxis, 4)
+            own.set_xlim(0, own.get_xlim()[1] * 1.06)
+            linear(own.xaxis, 4, length_in=made.room_in)
+        said(own, _marks(panel, page, made.room_in))
+    _same_y([own for own, panel in zip(made.axes, made.panels, strict=True) if any(s.records for s in panel.series)],
+            made, sketch, page, beyond=_up(sketch) * _room_for_names(made))  # fmt: skip
+    for panel, own in zip(made.panels, made.axes, strict=True):
+        _front(own, panel, sketch, page, made)
     label_outer(made.axes, made.columns, y_is_shared=True)
     return _around(made, sketch, page, _NO_LINE)
 
 
 def _cloud(own: Axes, line: _Line, sketch: Sketch) -> None:
-    """Draw the points of one series, with a standard deviation both ways."""
+    """Draw the points of one series, with bars over seeds both ways."""
     scale, factor = sketch.x_scale, sketch.column.factor
     x, y = _points(line.records, sketch)
     own.plot(x, y, **line.style | _NO_LINE, label=line.name)
     x_off, y_off = (
-        [(record[f"{name}_std"] or 0) * by for record in line.records]
+        [[end * by for end in ends] for ends in zip(*(around(r, name) for r in line.records), strict=True)]
         for name, by in ((sketch.along, 1 / scale), (sketch.column.metric, factor))
     )
-    if any(x_off + y_off):
+    if any(map(any, x_off + y_off)):
         own.errorbar(x, y, y_off, x_off, fmt="none", ecolor=line.style["color"], elinewidth=0.5, zorder=1)
 
 
@@ -291,7 +302,7 @@ _NO_LINE: dict[str, Any] = {"linestyle": "", "linewidth": 0}
 
 def _front(own: Axes, panel: Panel, sketch: Sketch, page: Page, made: _Panels) -> None:
     """Join the front by steps, and write at its points what tells them from others of their method."""
-    parts = [part for series in panel.series for part in series.parts if part.records and part.records[0][FRONT]]
+    parts = _on_front(panel)
     parts.sort(key=lambda part: float(part.records[0][sketch.along]))
     if not parts:
         return
@@ -304,16 +315,37 @@ def _front(own: Axes, panel: Panel, sketch: Sketch, page: Page, made: _Panels) -
     _named_beyond(own, [parts[n].point for n in named], points, sketch, page, made)
 
 
+def _on_front(panel: Panel) -> list[Part]:
+    return [part for series in panel.series for part in series.parts if part.records and part.records[0][FRONT]]
+
+
 def _named_beyond(own: Axes, texts: Sequence[str], points: Any, sketch: Sketch, page: Page, made: _Panels) -> None:
     """Write names of points of the front where no point can be: at the left, and on the side that is better."""
-    up = 1 if sketch.column.direction == "higher" else -1
-    heights = spread([up * float(y) + 0.03 for _, y in points], 0.11 / made.height_in, math.inf)
-    for text, (x, y), height in zip(texts, points, heights, strict=True):
+    up = _up(sketch)
+    taken: list[tuple[float, float, float]] = []  # from where to where names reach, and up to which height
+    for text, (x, y) in sorted(zip(texts, points, strict=True), key=lambda one: up * float(one[1][1])):
+        name = page.lines(text, made.room_in, 6)
+        width = max(map(width_em, name.split("\n"))) * 6 / 72 / made.room_in
+        end = max(float(x) - 0.015, width + 0.01)
+        height = max([up * float(y) + 0.03, *(top for left, right, top in taken if left < end and end - width < right)])
         if height - up * y < _FAR:
-            name = page.lines(text, made.room_in, 6)
-            end = max(float(x) - 0.015, max(map(width_em, name.split("\n"))) * 6 / 72 / made.room_in + 0.01)
+            taken.append((end - width, end, height + _NAME_IN * (name.count("\n") + 1) / made.height_in))
             own.text(end, up * height, name, transform=own.transAxes, fontsize=6, color=GREY,
                      ha="right", va="bottom" if up > 0 else "top")  # fmt: skip
+
+
+def _room_for_names(made: _Panels) -> float:
+    """Return the share of a panel's height in which the names of its front have room, if all were above each other."""
+    names = max(len({part.point for part in _on_front(panel)} - {""}) for panel in made.panels)
+    return min(max(0.15, names * _NAME_IN / made.height_in + 0.05), 0.4)
+
+
+def _up(sketch: Sketch) -> int:
+    """Return the side of a panel that is better: 1 for above, -1 for below."""
+    return 1 if sketch.column.direction == "higher" else -1
+
+
+_NAME_IN = 0.1
 
 
 _FAR = 0.2

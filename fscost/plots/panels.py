@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from fscost.errors import TableError
 from fscost.plots.figure_view import Panel
 from fscost.plots.style import GREY, HIGHEST_IN, WIDTHS_IN, Page, width_em
+from fscost.printable import plural
 
 _NARROWEST_IN = 1.45
 _LINE_IN = 0.135
@@ -71,9 +72,8 @@ def grid(
     height_in = sum(heights_in) + _around_in(titles, len(heights_in), page, names)
     if height_in > HIGHEST_IN + _ROUNDING_IN:
         wider = ", or make the figure wider with --width page" if page.width_in < WIDTHS_IN["page"] else ""
-        raise TableError(
-            f"{len(panels)} panels are {height_in:.1f} in high, a page has {HIGHEST_IN:.1f}; select fewer cells{wider}"
-        )
+        would = f"{plural(len(panels), 'panel')} would be {height_in:.2f} in high, a page has {HIGHEST_IN:.2f}"
+        raise TableError(f"{would}; select fewer cells{wider}")
     figure = Figure(figsize=(page.width_in, height_in))
     axes = figure.subplots(len(heights_in), columns, squeeze=False, height_ratios=heights_in).flatten().tolist()
     for title, own in zip(titles, axes, strict=False):
@@ -119,8 +119,12 @@ def label_outer(axes: Sequence[Axes], columns: int, *, y_is_shared: bool = False
 def legend(figure: Figure, handles: Sequence[Artist], names: Sequence[str], page: Page, title: str) -> None:
     """Put a legend above the panels, in as many columns as fit."""
     if names or title:
-        columns, title = _legend_columns(names, page), page.text(title)
-        figure.legend(handles, _entries(names, page), title=title, loc="outside upper center", ncols=columns)
+        columns, title = _legend_columns(names, page), page.lines(title, page.width_in - 0.1, _TITLE_PT)
+        made = figure.legend(handles, _entries(names, page), title=title, loc="outside upper center", ncols=columns)
+        made.get_title().set_multialignment("center")
+
+
+_TITLE_PT = 6.5
 
 
 def _entries(names: Sequence[str], page: Page) -> list[str]:
@@ -147,15 +151,19 @@ def said(axes: Axes, lines: Sequence[str], where: Literal["best", "lower right"]
         text.set_in_layout(False)
 
 
-def spread(places: Sequence[float], least: float, highest: float = 1.0) -> list[float]:
-    """Return places along an axis, `least` apart: moved up, and down again where they would be above `highest`."""
+def spread(places: Sequence[float], sizes: Sequence[float], highest: float = 1.0) -> list[float]:
+    """Return the middles of texts of these sizes along an axis: moved up where they would lie on each other.
+
+    They are moved down again where they would end above `highest`.
+    """
     order = sorted(range(len(places)), key=places.__getitem__)
-    moved, below = [*places], -math.inf
+    moved, below, above = [*places], -math.inf, highest
     for number in order:
-        below = moved[number] = max(places[number], below + least)
-    above = highest + least
+        moved[number] = max(places[number], below + sizes[number] / 2)
+        below = moved[number] + sizes[number] / 2
     for number in reversed(order):
-        above = moved[number] = min(moved[number], above - least)
+        moved[number] = min(moved[number], above - sizes[number] / 2)
+        above = moved[number] - sizes[number] / 2
     return moved
 
 
@@ -163,17 +171,15 @@ Ends = Sequence[tuple[str, str, tuple[float, float]]]
 """The names of lines, their colours, and where they end."""
 
 
-def named_at_ends(
-    own: Axes, ends: Sequence[tuple[str, str, tuple[float, float]]], page: Page, height_in: float
-) -> None:
+def named_at_ends(own: Axes, ends: Ends, page: Page, height_in: float, room_in: float) -> None:
     """Write the names of lines at the right of a panel, each led to by its colour from where its line ends.
 
-    `ends` are names, colours and points; the limits of the axes are set.
+    The limits of the axes are set, names are as wide as `room_in` and no higher than the panel, if they can be.
     """
-    texts = [page.lines(name, page.width_in * 0.3, _SMALL_PT) for name, _, _ in ends]
+    texts = [page.lines(name, room_in, _SMALL_PT) for name, _, _ in ends]
     points = [own.transAxes.inverted().transform(own.transData.transform(point)) for _, _, point in ends]
-    least = _SMALL_LINE_IN * max((text.count("\n") + 1 for text in texts), default=1) / height_in
-    places = spread([float(y) for _, y in points], least)
+    sizes = [_SMALL_LINE_IN * (text.count("\n") + 1) / height_in for text in texts]
+    places = spread([float(y) for _, y in points], sizes)
     for text, (_, colour, _), (x, y), place in zip(texts, ends, points, places, strict=True):
         line = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2}
         own.annotate(text, (x, y), (1.04, place), xycoords="axes fraction", textcoords="axes fraction",

@@ -11,7 +11,7 @@ from fscost.cells.measure import NETWORK, Link, Traffic
 from fscost.cells.metric import metric_title
 from fscost.cells.outcome import Status
 from fscost.errors import TableError
-from fscost.plots.figure_view import ROUND, FigureKind, Panel, Point, Series, Sketch, View, recorded, title
+from fscost.plots.figure_view import ROUND, FigureKind, Panel, Point, Series, Sketch, View, around, recorded, title
 from fscost.plots.overlays import overlays_said, with_overlays
 from fscost.tables.audit import WorkerNumbers, grouped, worker_columns, workers_of
 from fscost.tables.captions import messages_of
@@ -168,8 +168,7 @@ def accuracy(view: View) -> Sketch:
     x = "" if along == ROUND else f"cumulative {_sent(view, column)}"
     caption = view.caption(f"{metric_title(column.metric)} against {x or 'rounds'}{_of_whom(view)}", unit)
     over = view.over(with_band=True)
-    if "±" in over:
-        caption.insert(1, "Bands: ± sample standard deviation.")
+    caption[1:1] = view.band_said("Bands")
     caption += overlays_said(panels, " at half of their points or more")
     overs = _axes(view, column, unit)
     y, names = _metric(column), view.names(panels)
@@ -272,7 +271,7 @@ def pareto(view: View) -> Sketch:
     y, x = _metric(column), f"{_sent(view, column)}"
     caption = view.caption(f"{y} after the last round against {x}{_of_whom(view)}", unit)
     over = view.over(with_band=True)
-    caption += ["Bars: ± sample standard deviation."] * ("±" in over)
+    caption += view.band_said("Bars")
     caption.append("Line: the front, whose points no other beats.")
     x = f"{title(x)} ({unit})"
     return Sketch(panels, unit, x, y, caption, view.names(panels), over, column, along=along)
@@ -406,6 +405,13 @@ def _classes(view: View, line: Line) -> tuple[list[Point], str]:
 
 # --- all figures ----------------------------------------------------------------------------------
 
+
+def _band(sketch: Sketch, series: Series) -> dict[str, list[float]]:
+    """Return how far bands reach below and above a metric, point by point."""
+    ends = [around(record, sketch.column.metric) for record in series.records]
+    return {"below": [below for below, _ in ends], "above": [above for _, above in ends]}
+
+
 _KINDS = (
     FigureKind(
         "accuracy",
@@ -415,9 +421,9 @@ _KINDS = (
             "round": "round",
             "bytes": bytes_name(column),
             "y": column.metric,
-            "deviation": f"{column.metric}_std",
             "uplink": _uplink_name(column),
         },
+        _band,
         over=(BYTES, UPLINK, ROUNDS),
         by_traffic=True,
     ),
@@ -428,10 +434,12 @@ _KINDS = (
         lambda column: {
             "bytes": bytes_name(column),
             "y": column.metric,
-            "deviation": f"{column.metric}_std",
             "front": FRONT,
         },
-        lambda sketch, series: {"point": [part.point for part in series.parts if part.records]},
+        lambda sketch, series: {
+            "point": [part.point for part in series.parts if part.records],
+            **_band(sketch, series),
+        },
         over=(BYTES, UPLINK),
         by_traffic=True,
         has_rows=True,

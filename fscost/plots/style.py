@@ -152,10 +152,18 @@ def for_latex(text: str) -> str:
 _COMMAS = "{x:,.10g}"
 
 
-def linear(axis: Axis, most: int = 5, *, is_whole: bool = False) -> None:
-    """Make an axis of round numbers, or of whole ones."""
-    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=is_whole))
+def linear(axis: Axis, most: int = 5, *, length_in: float = math.inf, is_whole: bool = False) -> None:
+    """Make an axis of round numbers, or of whole ones, of so few that they do not touch along its length."""
     axis.set_major_formatter(_COMMAS)
+    for number in range(most, 0, -1):
+        axis.set_major_locator(MaxNLocator(number, steps=[1, 2, 2.5, 5, 10], integer=is_whole))
+        low, high = axis.get_view_interval()
+        texts = [_COMMAS.format(x=tick) for tick in axis.get_majorticklocs() if low <= tick <= high]
+        if sum(0.1 + width_em(text) * _TICK_PT / 72 for text in texts) <= length_in:
+            break
+
+
+_TICK_PT = 6.5
 
 
 def logarithmic(axis: Axis, length_in: float) -> None:

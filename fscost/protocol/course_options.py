@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fscost.cells.cell import Cell
+from fscost.printable import plural
 from fscost.protocol import datasets, fs_options
 from fscost.protocol.codecs import Codec, codec_of
 from fscost.protocol.methods import BY_FEDERATE_METHOD, METHODS, Method
@@ -35,9 +36,8 @@ class LocalSteps:
         """Return how many batches each pass takes; raises ValueError where a pass has none."""
         whole = self.per_pass(samples)
         if whole == 0:
-            raise ValueError(
-                f"a client has {samples} samples, less than a batch of {self.batch_size}, and drop_last is set"
-            )
+            has = plural(samples, "sample")
+            raise ValueError(f"a client has {has}, less than a batch of {self.batch_size}, and drop_last is set")
         if self.unit == "epoch":
             first = last = whole
             passes = self.steps

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fscost.cells import provenance_options
+from fscost.printable import plural
 from fscost.protocol import fs_options
 
 _DERIVED = {"federate.sample_client_num", "asyn.min_received_num"}
@@ -49,7 +50,7 @@ def _choices_of_clients(asked: Mapping[str, Any], used: Mapping[str, Any]) -> It
     clients, sampled = asked["federate.client_num"], asked.get("federate.sample_client_num", -1)
     there = used.get("federate.client_num", clients)
     if 0 < clients < sampled:
-        yield f"clients_per_round={sampled}: there are no more than {clients} clients, and all of them train"
+        yield f"clients_per_round={sampled}: there are no more than {plural(clients, 'client')}, and all of them train"
     if _is_global(asked) and there == 1 != clients:
         yield "federate.method=global: FederatedScope gave the data of all clients to one, the only one there was"
     elif there < clients:

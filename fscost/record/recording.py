@@ -14,6 +14,7 @@ from fscost.errors import StoreError
 from fscost.files import write_whole
 from fscost.metering import Ledger, Message
 from fscost.metering.content import LARGE_TEXT_BYTES
+from fscost.printable import plural
 from fscost.protocol.release import NEWEST
 from fscost.record.message_sizes import NOT_GIVEN, Unmetered, sizes_of
 from fscost.record.place import place_of
@@ -225,9 +226,9 @@ class Recording:
     def _warnings(self, first: int, rounds: int) -> Iterator[str]:
         asked = self._settings.rounds
         if asked is not None and rounds < asked:
-            yield f"{rounds} of {asked} rounds were recorded"
+            yield f"{rounds} of {plural(asked, 'round')} were recorded"
         if self._to_nobody:
-            yield f"{self._to_nobody} messages were to no client, and count as none"
+            yield f"to no client, and counted as none: {plural(self._to_nobody, 'message')}"
         if early := self._evaluated.before(first):
             yield f"the evaluation of round {early[0]}, before any training, is in no table: its metrics are left out"
         yield from dict.fromkeys(self.notes)

@@ -10,6 +10,7 @@ from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.measure import MEASURES, NETWORK, Link, Traffic, total_column
 from fscost.cells.outcome import Status
 from fscost.errors import TableError
+from fscost.printable import plural
 from fscost.protocol.no_effect import options_in
 from fscost.tables.column import ColumnSpec
 from fscost.tables.marks import UNKNOWN, Mark, mark_of, unknown
@@ -288,7 +289,8 @@ def _refuse_twins(line: Line) -> None:
     for run in line.runs:
         other = first.setdefault(run["seed"], run)
         if other is not run and run["seed"] == other["seed"]:  # nan is none
-            same = f"{run['method']}, {run['model']}, {as_planned(run['clients'])} clients, seed {run['seed']}"
+            clients = plural(as_planned(run["clients"]), "client")
+            same = f"{run['method']}, {run['model']}, {clients}, seed {run['seed']}"
             ids = dict.fromkeys(str(one["cell"]) for one in (other, run))
             twice = f"{' and '.join(ids)} are runs" if len(ids) > 1 else f"there are two runs, both {run['cell']},"
             raise TableError(f"{same}: {twice} of the same cell; select one folder, or name each as a + b")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from fscost.cells.outcome import Status
+from fscost.printable import plural
 from fscost.tables.numbers import whole
 
 
@@ -110,7 +111,7 @@ def unknown(why: str) -> Mark:
 
 def not_reached(rounds: float) -> Mark:
     """Return the mark of a target that was not reached in so many rounds, ``8+``."""
-    meaning = f"not reached within {whole(rounds)} rounds, by one seed at least"
+    meaning = f"not reached within {plural(rounds, 'round')}, by one seed at least"
     return Mark(MarkKind.NOT_REACHED, f"{whole(rounds)}+", meaning)
 
 

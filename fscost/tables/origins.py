@@ -7,6 +7,7 @@ from typing import Any
 
 from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.measure import BOTH_WAYS, SERVER, Link, binary_text
+from fscost.printable import plural
 from fscost.tables.lines import Record, as_planned, by_columns, is_missing
 from fscost.tables.log_gaps import Count, Gap, counts, finish_bytes_of, gap_of
 from fscost.tables.numbers import printed, whole
@@ -45,7 +46,7 @@ def _products(messages: Sequence[Record]) -> Iterator[str]:
     for (traffic, link, kind), group in by_columns(messages, "traffic", "link", "type").items():
         name = f"{traffic} {link} {kind}:"
         if any(is_missing(row["payload_bytes"]) for row in group):
-            yield f"{name:32} {whole(_total(group, 'messages'))} messages of unknown payload"
+            yield f"{name:32} {plural(_total(group, 'messages'), 'message')} of unknown payload"
             continue
         yield f"{name:32} {_product(group)} = {whole(_total(group, 'payload_bytes'))} B{_beside(group)}"
 
@@ -65,7 +66,7 @@ def _product(group: Sequence[Record]) -> str:
     """Return rounds × messages × bytes, once for all rounds that are alike."""
     alike = Counter((row["messages"], int(row["payload_bytes"]) / row["messages"]) for row in group)
     return " + ".join(
-        f"{whole(rounds)} rounds × " * (rounds > 1) + f"{whole(number)} messages × {_bytes(each)}"
+        f"{whole(rounds)} rounds × " * (rounds > 1) + f"{plural(number, 'message')} × {_bytes(each)}"
         for (number, each), rounds in alike.items()
     )
 
@@ -86,7 +87,7 @@ def _network(messages: Sequence[Record]) -> Iterator[str]:
         wire, count = (_total([*group, *between], column) for column in ("wire_bytes", "messages"))
         twice = ", those between clients twice" if between else ""
         total = printed(BOTH_WAYS.of(wire, count), 0)
-        per_message = f"{whole(BOTH_WAYS.message_bytes)} B × {whole(count)} messages{twice}"
+        per_message = f"{whole(BOTH_WAYS.message_bytes)} B × {plural(count, 'message')}{twice}"
         yield f"{name:32} {BOTH_WAYS.factor} × {whole(wire)} B wire + {per_message} = {total} B"
 
 
@@ -130,7 +131,7 @@ def _averages(workers: Sequence[Record]) -> Iterator[str]:
             continue
         total_bytes = _total(workers, column)
         mean = total_bytes / len(values)
-        total = f"{whole(total_bytes)} B over {len(values)} workers"
+        total = f"{whole(total_bytes)} B over {plural(len(values), 'worker')}"
         yield f"sys_avg {link}: {_sum(values)} = {total} = {binary_text(mean)}"
 
 
@@ -169,8 +170,8 @@ def _axes(cell: Mapping[Any, Any]) -> str:
     """Return what was computed, as far as a configuration says."""
     if not isinstance(cell.get("method"), str):
         return "a run of unknown configuration"
-    clients = as_planned(cell["clients"])
-    return f"{cell['method']}, {cell['model']}, {cell['data']}, {clients} clients, seed {cell['seed']}"
+    clients = plural(as_planned(cell["clients"]), "client")
+    return f"{cell['method']}, {cell['model']}, {cell['data']}, {clients}, seed {cell['seed']}"
 
 
 def trace(table: Table, paths: Mapping[str, Path]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fscost import __version__
 from fscost.cells.outcome import Status
+from fscost.printable import plural
 from fscost.tables.lines import Record, is_missing, records_of
 
 if TYPE_CHECKING:
@@ -24,9 +25,8 @@ def provenance(cells: Sequence[Record], command: str, rounds: "pd.DataFrame | No
         commits = dict.fromkeys(str(name) for cell in own if not is_missing(name := cell.get("fs_commit")))
         commit = f", commit {', '.join(commits)}" if commits else ""
         done = sum(cell["status"] == Status.DONE for cell in own)
-        yield (
-            f"engine {engine}, message protocol of FederatedScope {protocol}{commit}: {done} of {len(own)} cells done"
-        )
+        cells_done = f"{done} of {plural(len(own), 'cell')} done"
+        yield f"engine {engine}, message protocol of FederatedScope {protocol}{commit}: {cells_done}"
     yield f"digest of the cells: sha256 {digest(cells, rounds)}"
 
 

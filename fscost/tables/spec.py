@@ -363,12 +363,15 @@ class TableSpec:
     def label(self, value: Any) -> str:
         """Return what a value is called in print; of methods that are combined, each by its own label.
 
-        Of one that stands before a number, ``topk 1%``, that alone.
+        Of one that stands before a number, ``topk 1%``, that alone; of a model that has a rank of LoRA too,
+        ``bert_base_r8``, the model's and the rank.
         """
         if self.has_label(value):
             return self._labels[str(value)]
         if isinstance(value, Words):
             return value
+        if (ranked := _RANKED.fullmatch(str(value))) and self.has_label(ranked["model"]):
+            return f"{self.label(ranked['model'])}, LoRA r = {ranked['rank']}"
         parts = value.split("+") if isinstance(value, str) else []
         if len(parts) > 1 and all(parts):
             return reduce(lambda text, part: text + " + " + part, map(self.label, parts))
@@ -399,6 +402,9 @@ class TableSpec:
             if text is not None
         }
 
+
+_RANKED = re.compile(r"(?P<model>.+)_r(?P<rank>\d+)")
+"""A model of which adapters of a rank travel, as `fscost.cells.names.model_of` calls it."""
 
 _SHORT = {"adapter": f"fs.{ADAPTER}", "rank": f"fs.{RANK}", "virtual_tokens": f"fs.{VIRTUAL_TOKENS}"}
 """Short names of options, as they stand on the command line."""

@@ -189,6 +189,8 @@ const alongOf = (figure) => (over.accuracy in figure.overs ? over.accuracy : Obj
 const classes = () => Object.entries(data.classes).map(([name, [own, hatch]], number) => ({ name, own, hatch, number }));
 const [LOGGED, TRUE] = [["#D55E00", "circle-open"], ["#0072B2", "square"]];
 
+const hasBand = (s) => [...s.below, ...s.above].some((end) => end);
+
 // Each returns traces with the number of their legend's entry; texts of hovering are exact.
 const DRAW = {
   accuracy: (figure, panel) => panel.series.flatMap((s) => {
@@ -197,18 +199,19 @@ const DRAW = {
     const told = alongOf(figure) === "uplink" ? s.uplink : s.bytes;
     const lines = [{ entry: s.name, x, y, ...lookOf(figure, s.name), text: told.map((b, i) =>
       `${plain(figure.names[s.name])}<br>after round ${s.round[i]}: ${y[i].toPrecision(4)}<br>${bytes(b)}`) }];
-    if (!s.deviation.some((d) => d)) return lines;
-    const off = s.deviation.map((d) => (d ?? 0) * figure.factor);
+    if (!hasBand(s)) return lines;
+    const [below, above] = [s.below, s.above].map((ends) => ends.map((end) => end * figure.factor));
     const bound = { entry: s.name, mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
     const fill = { fill: "tonexty", fillcolor: `${colour(figure.looks[s.name][0])}2e` };
-    return [{ ...bound, x, y: y.map((v, i) => v - off[i]) }, { ...bound, ...fill, x, y: y.map((v, i) => v + off[i]) }, ...lines];
+    return [{ ...bound, x, y: y.map((v, i) => v - below[i]) }, { ...bound, ...fill, x, y: y.map((v, i) => v + above[i]) }, ...lines];
   }),
   pareto: (figure, panel) => {
     const front = panel.series.flatMap((s) => s.bytes.flatMap((b, i) => (s.front[i] ? [[b / figure.scale, s.y[i] * figure.factor]] : [])));
     front.sort(([a], [b]) => a - b);
     const steps = { x: front.map(([a]) => a), y: front.map(([, b]) => b), mode: "lines", line: { color: style("--faint"), width: 1, shape: "hv" }, hoverinfo: "skip" };
     return [steps, ...panel.series.map((s) => ({ entry: s.name, x: s.bytes.map((b) => b / figure.scale), y: s.y.map((v) => v * figure.factor),
-      ...lookOf(figure, s.name), mode: "markers", error_y: { array: s.deviation.map((d) => (d ?? 0) * figure.factor), visible: s.deviation.some((d) => d), thickness: 1, width: 0 }, text: s.bytes.map((b, i) =>
+      ...lookOf(figure, s.name), mode: "markers", error_y: { type: "data", symmetric: false, array: s.above.map((end) => end * figure.factor), arrayminus: s.below.map((end) => end * figure.factor),
+        visible: hasBand(s), thickness: 1, width: 0 }, text: s.bytes.map((b, i) =>
         `${plain([figure.names[s.name], s.point[i]].filter(Boolean).join(", "))}<br>${(s.y[i] * figure.factor).toPrecision(4)}<br>${bytes(b)}`) }))];
   },
   size: (figure, panel) => panel.series.map((s) => {
@@ -285,7 +288,7 @@ const FORMS = { // axes that all panels share, and texts
   }),
 };
 const sameRange = (figure) => {
-  const ends = everySeries(figure).flatMap((s) => s.y.flatMap((v, i) => [v - (s.deviation[i] ?? 0), v + (s.deviation[i] ?? 0)]));
+  const ends = everySeries(figure).flatMap((s) => s.y.flatMap((v, i) => [v - s.below[i], v + s.above[i]]));
   const [low, high] = [Math.min(...ends), Math.max(...ends)].map((v) => v * figure.factor);
   const room = (high - low || 1) * 0.06;
   return figure.is_rate ? [Math.max(low - room, -1), Math.min(high + room, 101)] : [low - room, high + room];

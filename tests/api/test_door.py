@@ -169,7 +169,7 @@ def test_a_store_of_any_name_is_one(here: Path) -> None:
     store = here / "it's, my ${store}"
     cells = door.run(*FAST, store=store, quiet=True)
     assert cells[0].path.parent == store
-    assert door.plan(*FAST, store=store).counts == door.plan(store).counts == "1 cells, 1 done"
+    assert door.plan(*FAST, store=store).counts == door.plan(store).counts == "1 cell, 1 done"
     assert door.table(store=str(store)).to_csv() == door.table(store).to_csv() == door.table(cells).to_csv()
     folder = here / "a=b"
     store.rename(folder)
@@ -390,13 +390,13 @@ def test_the_callers_process_stays_as_it_was(tmp_path: Path) -> None:
 
 def test_a_thread_can_use_it_and_so_can_a_running_loop(here: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(door.run, *FAST, quiet=True).result().counts == "1 cells, 1 done"
+        assert pool.submit(door.run, *FAST, quiet=True).result().counts == "1 cell, 1 done"
         assert pool.submit(main, ["-m", *FAST, "clients=2"]).result() == 0
 
     async def counts() -> str:
         return door.run(*FAST, "clients=4", quiet=True).counts
 
-    assert asyncio.run(counts()) == "1 cells, 1 done"
+    assert asyncio.run(counts()) == "1 cell, 1 done"
 
 
 @needs_train

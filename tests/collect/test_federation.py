@@ -57,7 +57,7 @@ def test_server_and_clients_are_one_federation(fscost: Callable[..., Result]) ->
     assert not any(words in warning for words in ("appended", "there again") for warning in frames.warnings)
     out = fscost("table", str(COURSE.parent), "table=audit").out
     assert "clients 1–3" in out
-    assert "1 cells, 1 done" in fscost("status", str(COURSE.parent)).out
+    assert "1 cell, 1 done" in fscost("status", str(COURSE.parent)).out
 
 
 def test_the_first_process_may_be_a_client(tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def test_another_axis_value_computes_only_the_new_cells(here: Path, fscost: Call
 @pytest.mark.pipeline
 def test_a_setting_that_matters_gives_new_cells(here: Path, fscost: Callable[..., Result]) -> None:
     fscost(*FAST)
-    assert "1 cells: 0 done, 1 to run" in fscost(*FAST, "lr=0.2").err
-    assert "1 cells: 0 done, 1 to run" in fscost(*FAST[:2], "rounds=2").err
+    assert "1 cell: 0 done, 1 to run" in fscost(*FAST, "lr=0.2").err
+    assert "1 cell: 0 done, 1 to run" in fscost(*FAST[:2], "rounds=2").err
     assert len(runs()) == 3
 
 

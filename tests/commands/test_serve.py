@@ -191,7 +191,7 @@ def test_a_cell_that_runs_is_told_round_by_round(here: Path) -> None:
         assert re.fullmatch(running, square["text"])
         assert 0 < square["part"] < 1
         assert re.match(r"round \d+/1000000$", facts[0])
-        assert re.match(r"1 cells, 1 running; about .+ left$", told["totals"])
+        assert re.match(r"1 cell, 1 running; about .+ left$", told["totals"])
         told = server.told_until("/progress", lambda told: squares(told)[0]["state"] == "interrupted")
         assert (told["running"], squares(told)[0]["text"]) == ([], f"{name}, interrupted")
 

@@ -71,9 +71,9 @@ def test_a_sweep_is_seen_from_outside_until_it_is_done(here: Path, fscost: Calla
         assert "\n1 cells, 1 running" in fscost("status", "runs").out
         watching = [sys.executable, "-m", "fscost", "status", "--watch", "0.2", "runs"]
         with subprocess.Popen(watching, cwd=here, stdout=subprocess.PIPE, text=True) as watch:
-            assert watch.stdout.readline().startswith("1 cells, 1 running; about ")
+            assert watch.stdout.readline().startswith("1 cell, 1 running; about ")
             process.send_signal(signal.SIGCONT)
-            assert watch.stdout.read() == "1 cells, 1 done\n"  # it ends by itself
+            assert watch.stdout.read() == "1 cell, 1 done\n"  # it ends by itself
         assert "running" not in fscost("status").out
     finally:
         process.kill() if process.poll() is None else None
@@ -104,7 +104,7 @@ def test_a_killed_cell_is_interrupted_and_a_watch_gives_up_on_it(here: Path, fsc
     process.send_signal(signal.SIGKILL)
     process.communicate()
     done = fscost("status", "runs", "--watch", "0.1")
-    assert (done.code, done.out) == (0, "1 cells, 1 interrupted\n")
+    assert (done.code, done.out) == (0, "1 cell, 1 interrupted\n")
     assert "mlp_m   3 clients\nfedavg  1 interrupted\n" in fscost("status", "runs").out
 
 
@@ -213,7 +213,7 @@ def test_long_names_leave_counts_whole_on_a_narrow_terminal() -> None:
 @pytest.mark.pipeline
 def test_a_pipe_gets_no_colours_even_where_they_are_forced(here: Path) -> None:
     done = in_process("status", *FAST, cwd=here, env={"FORCE_COLOR": "1"})
-    assert done.out.splitlines()[-1] == "1 cells, 1 missing"
+    assert done.out.splitlines()[-1] == "1 cell, 1 missing"
     assert "\x1b" not in done.out
 
 
@@ -228,7 +228,7 @@ def test_a_folder_is_every_run_below_it(here: Path, fscost: Callable[..., Result
     assert "fedavg  1 done     1 done\n" in done.out
     assert "failed: fs/exp: no system_metrics.log" in done.out
     assert done.out.splitlines()[-1] == "3 cells, 2 done, 1 failed"
-    assert fscost("status", f"a/runs/{one.name}").out.splitlines()[-1] == "1 cells, 1 done"
+    assert fscost("status", f"a/runs/{one.name}").out.splitlines()[-1] == "1 cell, 1 done"
 
 
 @pytest.mark.pipeline
@@ -251,7 +251,7 @@ def test_an_interrupted_watch_leaves_the_last_look(here: Path) -> None:
         assert "1 running" in terminal.read(until="1 running")
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.end() == 0
-    assert plain(terminal.seen.rpartition(SHOW)[2]).strip().endswith("1 cells, 1 running")
+    assert plain(terminal.seen.rpartition(SHOW)[2]).strip().endswith("1 cell, 1 running")
 
 
 @pytest.mark.parametrize(
@@ -277,9 +277,9 @@ def test_mistakes_get_one_line(here: Path, fscost: Callable[..., Result], words:
 def test_a_selection_may_follow_watch(here: Path, fscost: Callable[..., Result]) -> None:
     one = cell_of(*FAST)
     finish(one, Outcome(status=Status.DONE))
-    assert fscost("status", "--watch", *FAST).out == "1 cells, 1 done\n"
-    assert fscost("status", *FAST, "--watch").out == "1 cells, 1 done\n"
-    assert fscost("status", "--watch", "runs").out == "1 cells, 1 done\n"
+    assert fscost("status", "--watch", *FAST).out == "1 cell, 1 done\n"
+    assert fscost("status", *FAST, "--watch").out == "1 cell, 1 done\n"
+    assert fscost("status", "--watch", "runs").out == "1 cell, 1 done\n"
 
 
 @pytest.mark.pipeline
@@ -287,4 +287,4 @@ def test_looking_imports_neither_torch_nor_pandas(here: Path) -> None:
     look = f"import sys; from fscost.__main__ import main; main(['status', *{FAST!r}])"
     words = [sys.executable, "-c", f"{look}; print(*{{'torch', 'pandas', 'pyarrow'}} & sys.modules.keys())"]
     done = subprocess.run(words, cwd=here, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-2:] == ["1 cells, 1 missing", ""]
+    assert done.stdout.splitlines()[-2:] == ["1 cell, 1 missing", ""]

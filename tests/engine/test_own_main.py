@@ -113,7 +113,7 @@ class TestOptionsOfSingleClients:
         [
             (
                 "client_3: {federate: {sketch_size: 1}}",
-                "client_3: there are 2 clients; leave it out",
+                "client_3: clients=2 has no such client; leave it out",
             ),
             ("client_01: {federate: {sketch_size: 1}}", "client_01: no client; expected sections client_1, client_2"),
             ("federate: {sketch_size: 1}", "federate: no client; expected sections client_1"),

@@ -145,7 +145,7 @@ def test_ctrl_c_stops_all_prints_the_summary_and_the_same_command_goes_on(tmp_pa
     assert re.fullmatch(r"2 cells: 1 done, 1 not computed in \d+\.\d s", summary)
     assert last == "fscost: interrupted; the same command goes on where it stopped"
     until(lambda: not started(folder=tmp_path))
-    assert "1 cells, 1 interrupted" in in_process("plan", *words[:2], "rounds=100000", cwd=tmp_path).out
+    assert "1 cell, 1 interrupted" in in_process("plan", *words[:2], "rounds=100000", cwd=tmp_path).out
     assert in_process("plan", cwd=tmp_path).out.splitlines()[-1] == "2 cells, 1 done, 1 interrupted"
 
 
@@ -158,7 +158,7 @@ def test_a_worker_that_takes_long_to_start_is_not_waited_for(tmp_path: Path, by:
     command = Command("engine=builtin", "model=lr", cwd=tmp_path, env={"PYTHONPATH": f"{tmp_path}/slow"})
     until(lambda: [pid for pid in started(folder=tmp_path) if "boot.py" in _command_line(pid)])
     assert command.kill(by) == 130
-    assert "1 cells: 1 not computed in" in command.told
+    assert "1 cell: 1 not computed in" in command.told
     until(lambda: not started(folder=tmp_path))
 
 
@@ -196,7 +196,7 @@ class TestABadCell:
                 killed.add(worker)
         assert command.end() == 1
         assert re.search(r"^failed: fedavg-lr-\S+: the worker process was killed by SIGKILL; log: ", command.told, re.M)
-        assert in_process("plan", cwd=tmp_path).out.splitlines()[-1] == "1 cells, 1 failed"
+        assert in_process("plan", cwd=tmp_path).out.splitlines()[-1] == "1 cell, 1 failed"
 
     def test_hung(self, tmp_path: Path) -> None:
         words = ("engine=builtin", "model=lr", "rounds=1000000", "engine.timeout_min=0.05")

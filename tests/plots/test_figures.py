@@ -18,7 +18,7 @@ from fscost.plots import FIGURES, Sketch
 from fscost.plots.figure_view import Panel
 from fscost.plots.looks import look_numbers
 from fscost.plots.panels import arranged, shared, spread
-from fscost.plots.style import Page, printable, styled
+from fscost.plots.style import Page, linear, printable, styled
 from fscost.tables.numbers import significant
 from tests.conftest import Result
 from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled, text_of
@@ -76,9 +76,19 @@ def test_methods_look_the_same_in_every_figure() -> None:
 
 
 def test_names_are_spread_where_lines_end_close_together() -> None:
-    assert spread([0.5, 0.1, 0.52], 0.1) == pytest.approx([0.5, 0.1, 0.6])
-    assert spread([0.99, 0.98, 0.2], 0.1) == pytest.approx([1.0, 0.9, 0.2])
-    assert spread([], 0.1) == []
+    assert spread([0.5, 0.1, 0.52], [0.1] * 3) == pytest.approx([0.5, 0.1, 0.6])
+    assert spread([0.99, 0.98, 0.2], [0.1] * 3) == pytest.approx([0.95, 0.85, 0.2])
+    assert spread([0.5, 0.5], [0.3, 0.1]) == pytest.approx([0.5, 0.7])  # one name has three lines
+    assert spread([], []) == []
+
+
+def test_numbers_of_an_axis_do_not_touch(drawn: Drawn, sketched: Sketched) -> None:
+    """However long they are, and however narrow the panel."""
+    own = drawn("traffic", sketched("traffic"), 3.25).axes[0]
+    for end, room_in, most in ((5_000_000, 1.2, 2), (0.3, 1.2, 4), (9e12, 0.5, 2)):
+        own.set_xlim(0, end)
+        linear(own.xaxis, 4, length_in=room_in)
+        assert 1 <= len([tick for tick in own.get_xticks() if 0 <= tick <= end]) <= most + 1
 
 
 def test_panels_share_a_scale_unless_one_would_be_squeezed(sketched: Sketched) -> None:
@@ -135,6 +145,24 @@ def test_long_names_are_broken_where_they_can_be(text: str, width_in: float, lin
 
 def test_characters_that_no_font_has_are_numbers() -> None:
     assert printable("é→学\x07$\ud800") == "é→U+5B66\ufffd$\ufffd"
+
+
+@pytest.mark.pipeline
+def test_rows_of_unlike_names_leave_room_for_bars(fscost: Fscost, sketched: Sketched, drawn: Drawn, here: Path) -> None:
+    """What a method did not do is said in one panel of two: both have names, and bars a third of their panels."""
+    words = (
+        "engine=estimate",
+        "method=fedavg,fedbn,quant16",
+        "model=lr,mlp_s,convnet2,vgg11",
+        f"store={here / 'runs'}",
+    )
+    fscost(*words)
+    for figure in ("traffic", "audit"):
+        made = drawn(figure, sketched(figure, *words, "table.unit=kB"))
+        assert [own.get_window_extent().width > made.bbox.width / 6 for own in made.axes] == [True] * 4
+        for own in made.axes:
+            numbers = [text for text in own.texts if text.get_text()]
+            assert all(text.get_window_extent().x1 <= made.bbox.x1 for text in numbers)
 
 
 # --- the files ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean, linear_regression, mean, stdev
+from typing import Any
 
 import pytest
 from matplotlib.axes import Axes
@@ -79,6 +80,39 @@ def test_accuracy_over_bytes(paper: Path, sketched: Sketched, drawn: Drawn) -> N
             assert [float(row["test_acc_std"]) for row in own_rows] == pytest.approx([stdev(some) for some in seeds])
             assert {row["cells"] for row in own_rows} == {" ".join(run.name[-12:] for run in runs)}
             assert {row["seeds"] for row in own_rows} == {"3"}
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "below", "above", "said"),
+    [
+        ("ci95", lambda some: 4.302653 * stdev(some) / 3**0.5, None, "95 % confidence interval"),
+        ("min_max", lambda some: fmean(some) - min(some), lambda some: max(some) - fmean(some), "least to the largest"),
+        ("median", None, None, "median over n = 3 seeds"),
+    ],
+)
+def test_bands_are_what_tables_have(
+    aggregate: str, below: Any, above: Any, said: str, paper: Path, sketched: Sketched, drawn: Drawn
+) -> None:
+    """4.302653 is the quantile of Student's t at 97.5 % with two degrees of freedom, from a printed table."""
+    sketch = sketched("accuracy", "runs", f"table.aggregate={aggregate}")
+    assert said in " ".join(sketch.caption)
+    own = panels(drawn("accuracy", sketch))["MLP-16, 3 clients"]
+    assert len(own.collections) == (3 if below else 0)
+    points = panels(drawn("pareto", sketched("pareto", "runs", f"table.aggregate={aggregate}")))["3 clients"]
+    assert bool(points.collections) == bool(below)  # the bars, of bytes there are none
+    if not below:
+        return
+    seeds = [*zip(*map(accuracies, runs_of(paper, "fedavg", "mlp_s", "3")), strict=True)]
+    heights = sorted(round(b, 4) for _, b in own.collections[0].get_paths()[0].vertices)
+    for some in seeds:
+        middle, up = fmean(some), (above or below)(some)
+        assert min(abs(100 * (middle - below(some)) - one) for one in heights) < 1e-3
+        assert min(abs(100 * (middle + up) - one) for one in heights) < 1e-3
+    last = next(row for row in rows_of(sketch) if row["round"] == "8")
+    if aggregate == "min_max":
+        assert (float(last["test_acc_min"]), float(last["test_acc_max"])) == (min(seeds[-1]), max(seeds[-1]))
+    else:
+        assert float(last["test_acc_ci95"]) == pytest.approx(below(seeds[-1]), rel=1e-5)
 
 
 def test_accuracy_over_uplink_and_over_rounds(paper: Path, sketched: Sketched, drawn: Drawn) -> None:

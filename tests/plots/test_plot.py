@@ -303,7 +303,7 @@ def test_the_axis_and_the_names_of_lines_are_as_asked(store: Path, fscost: Fscos
         (("traffic", "nowhere"), "nowhere: no such folder"),
         (("traffic", "runs", "--out", "/proc/figures"), "out=/proc/figures: cannot be written"),
         (("accuracy", "method=fedopt", "engine=builtin"), "plot accuracy: there is no number to draw, only missing"),
-        (("accuracy", "runs", "table.rows=[model,clients,method,seed]", "--width", "2"), "panels are"),
+        (("accuracy", "runs", "table.rows=[model,clients,method,seed]", "--width", "2"), "panels would be"),
     ],
 )
 def test_mistakes_are_one_line(words: tuple[str, ...], told: str, store: Path, fscost: Fscost) -> None:

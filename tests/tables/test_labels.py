@@ -39,6 +39,12 @@ def test_a_value_is_written_as_in_yaml(value: Any, text: str) -> None:
         assert float(text) == value
 
 
+def test_a_rank_of_lora_is_named_behind_its_model() -> None:
+    spec = TableSpec(labels={"bert_base": "BERT base", "bert_base_r4": "Ours", 5: "five"})
+    labels = [spec.label(value) for value in ("bert_base_r8", "bert_base_r4", "mine_r8", "5_r1", "bert_base_rx")]
+    assert labels == ["BERT base, LoRA r = 8", "Ours", "mine_r8", "five, LoRA r = 1", "bert_base_rx"]
+
+
 def test_values_that_are_printed_alike_are_told_apart() -> None:
     values = {
         "a": 0,

@@ -266,7 +266,7 @@ def test_the_link_goes_with_a_grid_a_folder_and_the_last_sweep(here: Path, fscos
     assert "set network.uplink_mbps=10" in fscost("table", "runs", "table=time").err
     for verb in ("plan", "explain", "rerun", "collect"):
         assert fscost(verb, *LINK).code == 0
-    assert "1 cells: 1 done, 0 to run" in fscost(*MLP, *LINK).err
+    assert "1 cell: 1 done, 0 to run" in fscost(*MLP, *LINK).err
 
 
 @pytest.mark.pipeline

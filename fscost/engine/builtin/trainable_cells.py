@@ -5,6 +5,7 @@ from typing import Any
 
 from fscost.cells import provenance_options
 from fscost.cells.cell import Cell
+from fscost.printable import plural
 from fscost.protocol import datasets, fs_options, models
 from fscost.protocol.codec_conditions import codec_problems
 from fscost.protocol.course_options import Options
@@ -132,7 +133,8 @@ def _unseen_problems(options: Options) -> Iterator[str]:
     if not 0 <= (rate := options["federate.unseen_clients_rate"]) < 1:
         yield f"fs.federate.unseen_clients_rate={rate}: must be in [0, 1)"
     elif options.clients_per_round > (seen := options.clients - options.unseen_clients):
-        yield f"clients_per_round={options.clients_per_round}: must not exceed the {seen} clients that are not unseen"
+        most = plural(seen, "client")
+        yield f"clients_per_round={options.clients_per_round}: must not exceed the {most} that are not unseen"
 
 
 def _metric_problems(options: Options) -> Iterator[str]:
@@ -161,5 +163,5 @@ def _sample_problems(options: Options) -> Iterator[str]:
     if sizes[split] < options.clients:
         yield (
             f"clients={options.clients}: {options['data.type']} has {sizes[split]} {split} samples "
-            f"and every client needs one; take at most {sizes[split]} clients"
+            f"and every client needs one; take at most {plural(sizes[split], 'client')}"
         )

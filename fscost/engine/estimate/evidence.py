@@ -11,6 +11,7 @@ from fscost.engine.estimate.closed_form import Estimate
 from fscost.engine.estimate.closed_form_conditions import check_options
 from fscost.errors import ConfigError
 from fscost.metering import Message, reported_bytes
+from fscost.printable import plural
 from fscost.protocol.course_options import Options
 from fscost.protocol.datasets import DATA_TYPES
 from fscost.protocol.release import Release
@@ -177,7 +178,8 @@ def _of_rounds(way: Way, log: Evidence) -> Iterator[str]:
     if not log.evaluations:
         return
     if found != expected:
-        yield f"{rounds} rounds with eval.freq={every} have {expected} evaluations, the log has {found}"
+        wanted = plural(expected, "evaluation")
+        yield f"{plural(rounds, 'round')} with eval.freq={every} have {wanted}, the log has {found}"
     elif (last := max(row["round"] for row in log.evaluations)) != rounds:
         yield f"the last of its rounds is {rounds}, the log's last evaluation is of round {last}"
 
