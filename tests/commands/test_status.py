@@ -63,12 +63,12 @@ def test_a_sweep_is_seen_from_outside_until_it_is_done(here: Path, fscost: Calla
         out = fscost("status", *TRAINED).out
         assert re.search(line, out), out
         assert out.splitlines()[:2] == ["convnet2  3 clients", "fedavg    1 running"]
-        assert re.search(r"\n\n1 cells, 1 running; about [\w ]+ left\n$", out)
+        assert re.search(r"\n\n1 cell, 1 running; about [\w ]+ left\n$", out)
         assert fscost("status", *TRAINED[:2]).out.endswith(
-            "\n\n1 other cell is running in this store\n1 cells, 1 missing\n"
+            "\n\n1 other cell is running in this store\n1 cell, 1 missing\n"
         )
-        assert "\n1 cells, 1 running" in fscost("status").out  # the last sweep
-        assert "\n1 cells, 1 running" in fscost("status", "runs").out
+        assert "\n1 cell, 1 running" in fscost("status").out  # the last sweep
+        assert "\n1 cell, 1 running" in fscost("status", "runs").out
         watching = [sys.executable, "-m", "fscost", "status", "--watch", "0.2", "runs"]
         with subprocess.Popen(watching, cwd=here, stdout=subprocess.PIPE, text=True) as watch:
             assert watch.stdout.readline().startswith("1 cell, 1 running; about ")
