@@ -130,7 +130,7 @@ class Selection:
     def refuse_impossible(self) -> None:
         """Raise ConfigError for cells that no engine would run, as a plan does, unless something of them is there."""
         cells = self.plan.cells if not self.folders else ()
-        check([one for one in cells if self.store.status(one.cell) is Status.MISSING])
+        check([one for one in cells if self.store.has_nothing_of(one.cell)])
 
     def renewed(self) -> "Selection":
         """Return the same folders or cells; which runs there are is looked up anew, and nothing is planned twice.

@@ -87,7 +87,7 @@ class Cell:
         """Return an axis by name; ``fs.…`` reads any option of the configuration."""
         return self.axes[name] if name in self.axes else self.get(name[3:] if name.startswith("fs.") else name)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of the cell's run directory."""
         a = self.axes

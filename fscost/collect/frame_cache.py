@@ -26,6 +26,7 @@ import fscost
 from fscost.cells.cell import Cell
 from fscost.files import content_of
 from fscost.store.run import Run
+from fscost.store.rundir import RunDir
 
 Runs = Sequence[tuple[Cell | None, Run]]
 Stamp = tuple[str, int, int, int, int, int]
@@ -43,9 +44,10 @@ _LEAST_BYTES = 2**23
 def kept_or_made(runs: Runs, make: Callable[[], Kept]) -> Kept:
     """Return the frames of runs that were made before, where nothing has changed since, else those of `make`.
 
-    Of runs that fscost did not launch, and of few, nothing is kept.
+    Of runs that fscost did not launch, and of few, nothing is kept. What was read just now is not read once more.
     """
-    if not all(run.can_be_rerun for _, run in runs) or (key := _key(runs)) is None:
+    has_files = all(isinstance(run, RunDir) and not run.is_read for _, run in runs)
+    if not has_files or (key := _key(runs)) is None:
         return make()
     place = runs[0][1].path.parent / NAME
     if (found := _kept(place, key)) is not None:

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -180,7 +181,26 @@ def parse(lines: list[str]) -> list[Override]:
 
 @cache
 def _parsed(line: str) -> Override:
-    """Parse one override, once: the cells of a grid share theirs."""
+    """Parse one override, once: the cells of a grid share theirs, and of whole numbers the grammar is asked once."""
+    if (number := _NUMBER.fullmatch(line)) and (like := _of_number(number[1])):
+        return replace(like, _value=int(number[2]), input_line=line)
+    return _read(line)
+
+
+_NUMBER = re.compile(r"([A-Za-z_][\w.]*)=(0|[1-9][0-9]{0,14})")
+
+
+@cache
+def _of_number(key: str) -> Override | None:
+    """Return an override with a number, None for a key that takes text, or that is none."""
+    try:
+        override = _read(f"{key}=0")
+    except ConfigError:
+        return None
+    return override if type(override.value()) is int else None
+
+
+def _read(line: str) -> Override:
     loader = _LOADER.get()
     try:
         override = OverridesParser.create(config_loader=loader).parse_override(_as_text(line))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from fscost.cells.cell import Cell
@@ -81,7 +82,7 @@ class Options:
         """``federate.method`` in small letters."""
         return str(self["federate.method"]).lower()
 
-    @property
+    @cached_property
     def used_methods(self) -> list[Method]:
         """The methods that it asks for: that of ``federate.method`` and what is switched on beside it."""
         return [method for method in METHODS if method.is_used(self)]

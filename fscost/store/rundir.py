@@ -151,6 +151,11 @@ class RunDir:
         """Return the warnings of the run's own end, none where they cannot be read."""
         return warnings_in(self.outcome())
 
+    @property
+    def is_read(self) -> bool:
+        """Whether `status` has kept what the next `read` returns."""
+        return bool(self._kept)
+
     def read(self) -> Reading:
         """Return what all files but the logs say; what `status` has kept is taken where nothing was written since."""
         kept = self._kept.pop(self._stamp(), None) if self._kept else None

@@ -82,6 +82,10 @@ class Store:
         status = run.status(keep=True) if run else self.of(cell).status()
         return Status.INTERRUPTED if status is Status.MISSING and self._left(cell.name) else status
 
+    def has_nothing_of(self, cell: Cell) -> bool:
+        """Return whether the cell is missing: there is no result, nobody computes it, and nobody began to."""
+        return not self.of(cell).path.is_dir() and self.holder(cell) is None and not self._left(cell.name)
+
     def stamp(self, cell: Cell) -> str:
         """Return a text that is another once somebody has computed the cell again."""
         try:
@@ -143,7 +147,9 @@ class Store:
 
     def _left(self, name: str) -> list[RunDir]:
         """Return the run directories that were not finished, the newest last."""
-        return [RunDir(path) for path in sorted(self.under_way.glob(f"{name}.run-*"))]
+        if not self.under_way.is_dir():
+            return []
+        return [RunDir(path) for path in sorted(self.under_way.iterdir()) if path.name.startswith(f"{name}.run-")]
 
     def _lock(self, name: str) -> Path:
         return self.under_way / f"{name}.lock"

@@ -100,7 +100,8 @@ _SHORTENED = ("model.type", "data.type")
 
 
 def _differing(group: list[Cell]) -> list[str]:
-    names = _all_differing(_one_of_all_seeds(group))
+    unlike = _one_of_all_seeds(group)
+    names = _all_differing(unlike) if len(unlike) > 1 else []
     return [name for name in names if name != "seed" and not provenance_options.is_provenance(name)]
 
 
