@@ -20,17 +20,19 @@ opened = Counter()
 seen = lambda event, args: event == "open" and "/.running/" not in str(args[0])  # where it is written, and sealed
 sys.addaudithook(lambda event, args: opened.update([str(args[0])]) if seen(event, args) else None)
 from fscost.__main__ import main
-code = main(["-m", "engine=estimate", "model=mlp_s", "clients=3,10"])
+from fscost.collect import frame_cache
+frame_cache._LEAST_BYTES = 0  # as of a large store
+code = main([*sys.argv[1:], "engine=estimate", "model=mlp_s", "clients=3,10"])
 print(json.dumps([code, {path: count for path, count in opened.items() if path.endswith("ledger.jsonl")}]))
 """
 
 
 @pytest.mark.pipeline
-def test_a_sweep_reads_each_ledger_once(tmp_path: Path) -> None:
+def test_a_sweep_and_its_status_read_each_ledger_once(tmp_path: Path) -> None:
     root = str(Path(__file__).parent.parent.parent)
-    for _ in ("computed", "found"):
+    for verb in ("-m", "-m", "status"):  # computed, found, and looked at
         done = subprocess.run(
-            [sys.executable, "-c", f"import sys; sys.path.insert(0, {root!r})\n{COUNTED}"],
+            [sys.executable, "-c", f"import sys; sys.path.insert(0, {root!r})\n{COUNTED}", verb],
             cwd=tmp_path, capture_output=True, text=True, check=True,
         )  # fmt: skip
         code, opened = json.loads(done.stdout.splitlines()[-1])

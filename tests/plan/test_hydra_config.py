@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -171,3 +172,27 @@ def test_resolvers_have_their_short_names_in_options_of_ones_own(tmp_path: Path,
 def test_there_must_be_such_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such folder"), configuration(tmp_path / "nowhere"):
         pass
+
+
+@pytest.mark.parametrize("line", ["clients=7", "rounds=0", "clients=10000", "seed=999999999999999", "fs.eval.freq=3"])
+def test_a_whole_number_is_what_hydra_reads_in_it(line: str) -> None:
+    """Numbers of one key are parsed once; each override is as if it had been parsed itself."""
+    with configuration(None):
+        (quick,) = parse([line])
+        read = OverridesParser.create().parse_override(line)
+    assert (quick.key_or_group, quick.value(), quick.input_line) == (read.key_or_group, read.value(), line)
+    assert (quick.type, quick.value_type, type(quick.value())) == (read.type, read.value_type, int)
+
+
+@pytest.mark.parametrize("line", ["clients=007", "clients=1_000", "clients=-3", "clients=7.0"])
+def test_what_only_looks_like_a_whole_number_is_read_in_full(line: str) -> None:
+    with configuration(None):
+        (override,) = parse([line])
+        read = OverridesParser.create().parse_override(line)
+    assert (override.value(), type(override.value())) == (read.value(), type(read.value()))
+
+
+def test_a_number_where_text_is_meant_stays_text() -> None:
+    with configuration(None):
+        (override,) = parse(["table.title=7"])
+    assert str(override.value()) == "7" and type(override.value()) is not int
