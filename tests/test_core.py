@@ -1,6 +1,5 @@
 """What works without any extra, as on a laptop that only collects, tabulates and estimates."""
 
-import json
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from fscost.engine.estimate import EstimateEngine
 from fscost.extras import EXTRAS
 from fscost.store.store import Store
 from tests.conftest import Result, cell_of, execute
+from tests.one_process import OneProcess
 from tests.tables.recorded import unpacked
 
 pytestmark = pytest.mark.pipeline
@@ -23,23 +23,11 @@ HEAVY = ("torch", "sklearn", "scipy", "mlxtend", "matplotlib", "plotly", "itable
 
 CHECKOUT = Path(fscost.__file__).parents[1]
 
-_ALONE = f"""
-import contextlib, io, json, sys
-sys.modules.update(dict.fromkeys({HEAVY}))  # None: importing it fails as if it were not there
-from fscost.__main__ import main
-for words in json.loads(sys.argv[1]):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(words)
-    print(json.dumps([code, out.getvalue(), err.getvalue()]))
-"""
-
 
 def without_extras(folder: Path, *commands: str) -> list[Result]:
     """What commands print in a Python, one for all of them, that has no package of an extra."""
-    words = json.dumps([command.split() for command in commands])
-    done = subprocess.run([sys.executable, "-c", _ALONE, words], cwd=folder, capture_output=True, text=True, check=True)
-    return [Result(*json.loads(line)) for line in done.stdout.splitlines()]
+    with OneProcess(folder, CHECKOUT, without=HEAVY) as python:
+        return [python.run(*command.split()) for command in commands]
 
 
 def test_estimates_and_all_that_is_told_of_them(tmp_path: Path) -> None:

@@ -335,6 +335,20 @@ def test_what_is_said_to_be_in_a_file_is_there(page: Path) -> None:
         assert re.search(rf"\b{name}\b", (root() / file).read_text()), f"{page.name}: {name} in {file}"
 
 
+def test_names_in_the_recipes_are_in_the_code() -> None:
+    """Whatever CONTRIBUTING calls by one word: a function, a list, a field, a mark, a setting."""
+    folders = ("fscost", "conf", "templates", "tests")
+    files = [file for folder in folders for file in (root() / folder).rglob("*.*") if file.suffix in SOURCES]
+    text = "\n".join(file.read_text() for file in [*files, root() / "Makefile", root() / "pyproject.toml"])
+    named = {code.content for _, code in inline(root() / "CONTRIBUTING.md", "code_inline")}
+    words = {word.partition("(")[0] for word in named if re.fullmatch(r"[A-Za-z_]\w*(\(.*\))?", word)}
+    assert len(words) > 50
+    assert {word for word in words if not re.search(rf"\b{word}\b", text)} == set()
+
+
+SOURCES = {".py", ".yaml", ".js", ".j2"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_names_of_python_resolve(page: Path) -> None:
     """Code like `fscost.metering.Ledger`."""

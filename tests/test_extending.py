@@ -1,9 +1,7 @@
 """What is added where: each recipe of CONTRIBUTING, followed in a copy of the checkout, in as many files as it says."""
 
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pandas as pd
 import pytest
 
 import fscost
+from tests.one_process import OneProcess
 
 ROOT = Path(fscost.__file__).parents[1]
 
@@ -22,6 +21,7 @@ class Checkout:
     """A copy of the checkout, and the files that were added or changed in it."""
 
     path: Path
+    python: OneProcess
     touched: list[str] = field(default_factory=list)
 
     def add(self, name: str, text: str) -> None:
@@ -39,29 +39,19 @@ class Checkout:
         file.write_text("".join([*lines[:number], text, *lines[number:]]))
         self.touched += [name] if name not in self.touched else []
 
-    def run(self, *words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "fscost", *words],
-            cwd=self.path / "work",
-            env=os.environ | {"PYTHONPATH": str(self.path)},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     def frame(self, name: str, *words: str) -> pd.DataFrame:
         """Return a frame of the runs that words select."""
-        self.run("collect", *words, "--out", "frames")
+        self.python.printed("collect", *words, "--out", "frames")
         return pd.read_csv(self.path / "work" / "frames" / f"{name}.csv")
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
     for name in ("fscost", "conf", "templates"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "work").mkdir()
-    return Checkout(tmp_path)
+    with OneProcess(tmp_path / "work", tmp_path) as python:
+        yield Checkout(tmp_path, python)
 
 
 # --- a method -------------------------------------------------------------------------------------
@@ -105,7 +95,7 @@ def add_a_method(to: Checkout) -> None:
 def test_a_method(checkout: Checkout) -> None:
     add_a_method(checkout)
     words = ("method=fedavg,fedbias", "model=lr", "clients=2", "rounds=3", "fs.personalization.regular_weight=0.2")
-    table = checkout.run("-m", *words, "engine=builtin")
+    table = checkout.python.printed("-m", *words, "engine=builtin")
     assert "fedbias" in table
     cells = checkout.frame("cells", *words, "engine=builtin").set_index("method")
     both = {"fedavg": 64 * 10 + 10, "fedbias": 10}
@@ -121,13 +111,13 @@ def test_a_method_has_a_closed_form_and_conditions(checkout: Checkout) -> None:
     words = ("method=fedbias", "model=lr,convnet2", "clients=2", "rounds=3")
     sent = []
     for engine in ("builtin", "estimate"):
-        checkout.run("-m", *words, f"engine={engine}")
+        checkout.python.printed("-m", *words, f"engine={engine}")
         messages = checkout.frame("messages", *words, f"engine={engine}")
         known = ["round", "type", "link", "messages", "payload_bytes", "scalar_bytes"]
         sent.append(messages[known].sort_values(known).reset_index(drop=True))
     pd.testing.assert_frame_equal(*sent)
     with pytest.raises(AssertionError, match="FederatedScope aggregates in one way only"):
-        checkout.run("plan", "method=fedbias", "fs.asyn.use=true", "engine=builtin")
+        checkout.python.printed("plan", "method=fedbias", "fs.asyn.use=true", "engine=builtin")
 
 
 # --- a model --------------------------------------------------------------------------------------
@@ -147,8 +137,8 @@ fs:
 
 NARROW_ENTRIES = """\
 def _narrow(options: ModelOptions, sample: Sequence[int]) -> Iterator[Shape]:
-    yield from _linear("fc1", sample[-1], 4)
-    yield from _linear("fc2", 4, options["model.out_channels"])
+    yield from linear("fc1", sample[-1], 4)
+    yield from linear("fc2", 4, options["model.out_channels"])
 
 
 """
@@ -173,7 +163,7 @@ def test_a_model(checkout: Checkout) -> None:
     words = ("model=narrow", "method=fedavg,fedper", "clients=2", "rounds=2")
     sent = []
     for engine in ("builtin", "estimate"):
-        assert "narrow" in checkout.run("-m", *words, f"engine={engine}")
+        assert "narrow" in checkout.python.printed("-m", *words, f"engine={engine}")
         sent.append(checkout.frame("cells", *words, f"engine={engine}").set_index("method"))
     for column in ("params", "training_uplink_payload_bytes", "training_downlink_wire_bytes"):
         assert sent[0][column].to_dict() == sent[1][column].to_dict()
@@ -239,14 +229,14 @@ def test_an_engine(checkout: Checkout) -> None:
     line = '    EngineKind("pigeon", "pigeons", trains=False, writes_logs=False),\n'
     checkout.insert("fscost/cells/engine_kinds.py", before='    EngineKind("federatedscope"', text=line)
     words = ("engine=pigeon", "method=fedavg", "model=lr", "clients=2,3", "rounds=4")
-    assert "2 cells, 2 missing" in checkout.run("plan", *words)
-    table = checkout.run("-m", *words)
+    assert "2 cells, 2 missing" in checkout.python.printed("plan", *words)
+    table = checkout.python.printed("-m", *words)
     assert "0.320" in table and "†" in table, "what was not trained is marked"
     cells = checkout.frame("cells", *words)
     assert cells["training_downlink_payload_bytes"].tolist() == [2 * 4 * 40, 3 * 4 * 40]
-    assert "pigeon" not in checkout.run("table", "table=audit", *words)
+    assert "pigeon" not in checkout.python.printed("table", "table=audit", *words)
     with pytest.raises(AssertionError, match="there are 100 pigeons"):
-        checkout.run("plan", *words[:3], "clients=101")
+        checkout.python.printed("plan", *words[:3], "clients=101")
     assert len(checkout.touched) == 3
 
 
@@ -264,7 +254,7 @@ def test_a_release(checkout: Checkout) -> None:
     words = ("engine=estimate", "model=mlp_s", "clients=2", "rounds=3")
     sent = {}
     for release in ("master", "v0.4.0"):
-        checkout.run("-m", *words, f"engine.protocol={release}")
+        checkout.python.printed("-m", *words, f"engine.protocol={release}")
         sent[release] = checkout.frame("messages", *words, f"engine.protocol={release}").groupby("type")
     uplink = {release: types.get_group("model_para")["payload_bytes"].sum() for release, types in sent.items()}
     buffers = 4 * (2 * 16 + 2 * 10) + 8 * 2

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,6 +39,11 @@ def unpacked(folder: Path) -> Path:
     for run in (folder / "runs").iterdir():
         resealed(run)
     return folder / "runs"
+
+
+def of_one_model(store: Path, folder: Path) -> Path:
+    """A copy of the runs of the smallest model: a third, whose audit goes on over pages all the same."""
+    return Path(shutil.copytree(store, folder, ignore=shutil.ignore_patterns("*-mlp_m-*", "*-convnet2-*")))
 
 
 def runs_of(store: Path, method: str, model: str, clients: int) -> list[Path]:

@@ -1,14 +1,13 @@
 """A quantity, a format and a figure are added as CONTRIBUTING says: in a copy of the code, in these files alone."""
 
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from fscost.resources import root
+from tests.one_process import OneProcess
 
 pytestmark = pytest.mark.pipeline
 
@@ -23,12 +22,13 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path / "checkout"
 
 
-def run(checkout: Path, *words: str) -> str:
-    """What the copy's command line prints."""
+@pytest.fixture
+def run(checkout: Path) -> Iterator[Callable[..., str]]:
+    """What the copy's command line prints, with all that was added before its first command."""
     home = checkout.parent / "home"
-    home.mkdir(exist_ok=True)
-    command, env = [sys.executable, "-m", "fscost", *words], os.environ | {"PYTHONPATH": str(checkout)}
-    return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, check=True).stdout
+    home.mkdir()
+    with OneProcess(home, checkout) as python:
+        yield python.printed
 
 
 def add(file: Path, before: str, text: str) -> None:
@@ -38,7 +38,7 @@ def add(file: Path, before: str, text: str) -> None:
     file.write_text(source.replace(before, text + before))
 
 
-def test_a_quantity_is_one_record(checkout: Path) -> None:
+def test_a_quantity_is_one_record(checkout: Path, run: Callable[..., str]) -> None:
     add(
         checkout / "fscost" / "tables" / "quantities.py",
         "    *_logged_quantities(),\n)",
@@ -48,9 +48,9 @@ def test_a_quantity_is_one_record(checkout: Path) -> None:
              family="mean_message", sentences=[lambda said: f"{said.name}: all bytes by all messages."]),
 """,
     )
-    run(checkout, "-m", *GRID)
+    run("-m", *GRID)
     words = ("table", *GRID, "table.columns=[mean_message]", "table.rows=[model]")
-    shown = run(checkout, *words, "--format", "markdown").splitlines()
+    shown = run(*words, "--format", "markdown").splitlines()
     assert shown[2:6] == [
         "| Model  | Mean message (kB)† |",
         "| :----- | -----------------: |",
@@ -58,11 +58,11 @@ def test_a_quantity_is_one_record(checkout: Path) -> None:
         "| LR     |               2.60 |",
     ]
     assert "Mean message: all bytes by all messages. kB = 10³ bytes." in shown[7]
-    raw = run(checkout, *words, "--format", "csv")
+    raw = run(*words, "--format", "csv")
     assert raw == "model,mean_message_payload_bytes,seeds\nmlp_s,5160,1\nlr,2600,1\n"
 
 
-def test_a_format_is_a_module_and_its_template(checkout: Path) -> None:
+def test_a_format_is_a_module_and_its_template(checkout: Path, run: Callable[..., str]) -> None:
     (checkout / "fscost" / "tables" / "formats" / "wiki.py").write_text(
         '"""Tables as wikis have them."""\n\n'
         "from fscost.tables.formats.format import Format, clean\n\n"
@@ -72,17 +72,17 @@ def test_a_format_is_a_module_and_its_template(checkout: Path) -> None:
         "{% for row in table.rows %}\n|-\n{% for entry in row.entries %}\n| {{ entry.full }}\n{% endfor %}\n"
         "{% endfor %}\n"
     )
-    run(checkout, "-m", *GRID)
+    run("-m", *GRID)
     words = ("table", *GRID, "table.columns=[total]", "table.rows=[model]", 'table.labels={lr: "a|b"}')
-    shown = run(checkout, *words, "--format", "wiki")
+    shown = run(*words, "--format", "wiki")
     assert shown == "|-\n| MLP-16\n| 61.9\n|-\n| a&#124;b\n| 31.2\n"
-    run(checkout, *words, "--out", "mine.wiki")
+    run(*words, "--out", "mine.wiki")
     assert (checkout.parent / "home" / "mine.wiki").read_text() == shown
-    assert ",wiki}" in run(checkout, "table", "--help").replace("\n", "").replace(" ", "")
+    assert ",wiki}" in run("table", "--help").replace("\n", "").replace(" ", "")
     assert (checkout.parent / "home" / "tables" / "comm_cost.wiki").is_file()  # a sweep writes it too
 
 
-def test_a_figure_is_its_numbers_and_its_drawing(checkout: Path) -> None:
+def test_a_figure_is_its_numbers_and_its_drawing(checkout: Path, run: Callable[..., str]) -> None:
     sketches = checkout / "fscost" / "plots" / "sketches.py"
     add(
         sketches,
@@ -112,11 +112,11 @@ def sent(sketch: Sketch, page: Page) -> Figure:
 ''',
     )
     add(bars, '"traffic": traffic,', '"sent": sent, ')
-    run(checkout, "-m", *GRID)
-    told = run(checkout, "plot", "sent", *GRID, "--out", "figures")
+    run("-m", *GRID)
+    told = run("plot", "sent", *GRID, "--out", "figures")
     assert told.startswith("Uplink; one seed.")
     home = checkout.parent / "home"
     assert (home / "figures" / "sent.pdf").read_bytes().startswith(b"%PDF")
     rows = (home / "figures" / "sent.csv").read_text().splitlines()
     assert [row.split(",")[5] for row in rows] == ["bytes", "30288", "15600"]
-    assert "sent: what clients send;" in " ".join(run(checkout, "plot", "--help").split())
+    assert "sent: what clients send;" in " ".join(run("plot", "--help").split())

@@ -18,7 +18,7 @@ from fscost import __version__
 from fscost.resources import conf
 from fscost.tables.formats import FORMATS
 from tests.conftest import DATA, Result
-from tests.tables.recorded import unpacked
+from tests.tables.recorded import of_one_model, unpacked
 from tests.tables.tex import ENGINES, compiled
 
 LAYOUTS = {
@@ -36,9 +36,9 @@ LAYOUTS = {
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the recorded store, runs/."""
+    """A folder with the recorded store, runs/, and with the runs of one model."""
     folder = tmp_path_factory.mktemp("paper")
-    unpacked(folder)
+    of_one_model(unpacked(folder), folder / "few")
     return folder
 
 
@@ -46,9 +46,9 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def table(paper: Path, fscost: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """The verb table on the recorded store."""
 
-    def run(layout: str, *words: str) -> str:
+    def run(layout: str, *words: str, store: str = "runs") -> str:
         monkeypatch.chdir(paper)
-        done = fscost("table", "runs", f"table={layout}", *LAYOUTS[layout], *words)
+        done = fscost("table", store, f"table={layout}", *LAYOUTS[layout], *words)
         assert (done.code, done.err) == (0, "")
         return done.out
 
@@ -77,7 +77,8 @@ def test_each_format_is_as_it_was(layout: str, format: str, table: Callable[...,
 def test_each_layout_compiles_and_fits_the_page(
     layout: str, engine: str, table: Callable[..., str], tmp_path: Path
 ) -> None:
-    document = table(layout, "--format", "latex", "--standalone")
+    store = "few" if layout == "audit" else "runs"
+    document = table(layout, "--format", "latex", "--standalone", store=store)
     done = compiled(document, tmp_path, engine)
     assert max(done.overfull_pt, default=0) <= 1
 

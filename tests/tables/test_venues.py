@@ -15,7 +15,7 @@ from fscost.tables.render import render
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import VENUES, Table
 from tests.tables import samples
-from tests.tables.recorded import unpacked
+from tests.tables.recorded import of_one_model, unpacked
 from tests.tables.test_layouts import LAYOUTS
 from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled
 
@@ -74,11 +74,14 @@ def needs(one: Class) -> None:
 def layouts(tmp_path_factory: pytest.TempPathFactory) -> list[Table]:
     """The tables of every shipped layout over the recorded sweep."""
     store = unpacked(tmp_path_factory.mktemp("paper"))
+    few = of_one_model(store, store.parent / "few")
 
     def made(layout: str) -> Table:
         pairs = [word.split("=") for word in LAYOUTS[layout]]
         network = {key.removeprefix("network."): float(value) for key, value in pairs if key.startswith("network")}
-        return door.table(store, layout=layout, target=0.9, second=True, network=network or None)
+        return door.table(
+            few if layout == "audit" else store, layout=layout, target=0.9, second=True, network=network or None
+        )
 
     return [*map(made, LAYOUTS)]
 
