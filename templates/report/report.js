@@ -77,7 +77,7 @@ const interactive = (name, holder, columns, rows) => {
     columnDefs: [{ targets: numbers, type: "known" }, { targets: chosen, columnControl: [["searchList"]] }],
     ordering: { indicators: true },
     layout: { topStart: "search", topEnd: null, bottomStart: "info", bottomEnd: rows.length > 200 ? ["pageLength", "paging"] : null },
-    language: { search: "Filter ", info: "_TOTAL_ rows", infoFiltered: "of _MAX_", infoEmpty: "no rows", zeroRecords: "no row has that" },
+    language: { search: "Filter ", info: "_TOTAL_ _ENTRIES-TOTAL_", entries: { _: "rows", 1: "row" }, infoFiltered: "of _MAX_", infoEmpty: "no rows", zeroRecords: "no row has that" },
     stateSave: true,
     stateSaveCallback: (_, state) => { kept[name] = state; },
     stateLoadCallback: () => fitting(kept[name], columns.length),
@@ -266,6 +266,9 @@ const logAxis = (values, before, behind) => {
   const range = [low - before * room, high + behind * room];
   return { type: "log", range, dtick: range[1] - range[0] > 1.5 ? 1 : "D2", tickformat: "~g" };
 };
+const WIDE = 10;
+const wideAxis = (values) => // 0 has no place on a logarithmic one
+  (Math.min(...values) > 0 && Math.max(...values) > WIDE * Math.min(...values) ? logAxis(values, 0.1, 0.1) : { range: [-0.03, 1.06].map((end) => end * Math.max(...values, 1e-9)) });
 const everySeries = (figure) => figure.panels.flatMap((panel) => panel.series);
 
 const axis = (text, more) => ({ title: { text: plain(text), font: { size: 12 } }, gridcolor: style("--hair"), linecolor: style("--faint"),
@@ -273,7 +276,7 @@ const axis = (text, more) => ({ title: { text: plain(text), font: { size: 12 } }
 const FORMS = { // axes that all panels share, and texts
   accuracy: (figure) => ({ xaxis: axis(figure.overs[alongOf(figure)], { rangemode: "tozero" }), yaxis: axis(figure.y, { range: sameRange(figure) }), height: 300 }),
   pareto: (figure) => ({
-    xaxis: axis(figure.x, logAxis(everySeries(figure).flatMap((s) => s.bytes.map((b) => b / figure.scale)), 0.1, 0.1)),
+    xaxis: axis(figure.x, wideAxis(everySeries(figure).flatMap((s) => s.bytes.map((b) => b / figure.scale)))),
     yaxis: axis(figure.y, { range: sameRange(figure) }), height: 300,
   }),
   size: (figure) => ({

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.conftest import Result, needs_train
 from tests.report.conftest import Opened
-from tests.report.pages import chosen, drawn, labels, plotted, recorded, report, soon
+from tests.report.pages import chosen, drawn, labels, plotted, recorded, report, shown, soon
 
 METHODS = {"FedAvg": "fedavg", "FedPer": "fedper", "FedProx": "fedprox"}
 MODELS = {"MLP-16": "mlp_s", "MLP-64": "mlp_m", "ConvNet-2": "convnet2"}
@@ -175,3 +176,23 @@ def test_what_cannot_be_drawn_says_why(six: Path, opened: Opened) -> None:
     assert "table.measure=scalar: is not known of workers" in audit
     chosen(page, traffic="training", measure="payload")
     assert len(plotted(page, "accuracy")) == len(plotted(page, "audit")) == 2
+
+
+@needs_train
+def test_a_method_that_sends_nothing_is_a_point_at_0(here: Path, fscost: Callable[..., Result], opened: Opened) -> None:
+    """0 has no place on a logarithmic axis, and its point may be one of the front; bars are those of the table."""
+    fscost("method=fedavg,local", "model=lr", "clients=2", "rounds=1", "seed=0,1")
+    page = opened(report(here, "table.aggregate=min_max"))
+    (traces,) = plotted(page, "pareto").values()
+    (local,) = (trace["x"] for trace in traces if trace["text"] and "Local" in trace["text"][0])
+    assert local == [0]
+    axis = page.locator("[data-figure=pareto] .plot").evaluate(
+        "plot => [plot.layout.xaxis.type, plot._fullLayout.xaxis.range[0]]"
+    )
+    assert axis[0] != "log" and axis[1] < 0
+    bars = page.locator("[data-figure=pareto] .plot").evaluate(
+        "plot => plot.data.map(t => t.error_y).filter(e => e).map(e => [e.array[0], e.arrayminus[0]])"
+    )
+    told = [float(text) for row in shown(page)["rows"] for text in re.findall(r"[\d.]+", row[-1])]
+    for (above, below), (middle, low, high) in zip(bars, [told[:3], told[3:]], strict=True):
+        assert (above, below) == (pytest.approx(high - middle, abs=0.11), pytest.approx(middle - low, abs=0.11))
