@@ -35,6 +35,8 @@ Image.open(sys.argv[1]).quantize(256).save(sys.argv[2], optimize=True)" "$1.png"
 mkdir -p "$docs/figures"
 figure accuracy 4.5 accuracy runs
 figure size 4.5 size runs
+figure pareto 4.5 pareto runs
+figure traffic 4.5 traffic runs
 "$python" -m fscost sweeps=compression store=trained >trained.out # minutes
 figure compression 6.75 accuracy sweeps=compression store=trained
 

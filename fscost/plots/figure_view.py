@@ -11,7 +11,7 @@ from fscost.cells.outcome import Status
 from fscost.errors import TableError
 from fscost.plots.looks import look_numbers
 from fscost.tables import TableSpec
-from fscost.tables.captions import constants_of, in_words, no_effect_said, no_effect_words, notes, power, unseen_of
+from fscost.tables.captions import constants_of, in_words, no_effect_said, no_effect_words, notes, units_said, unseen_of
 from fscost.tables.chosen_rows import chosen
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Datum, unit_for
@@ -211,17 +211,18 @@ class View:
         Lines that differ only `along` some keys are one series. Where there would be more than `most` in a panel, each
         has one of its own, with all others faint behind it.
         """
-        own = (self.compare, *self.keys.extra, *along)
-        facets = [key for key in self.keys.of_lines if key not in own and key in self._varying]
-        found: dict[tuple[Any, ...], dict[str, list[Part]]] = {}
+        inside = (self.compare, *self.keys.extra, *along)
+        facets = [key for key in self.keys.of_lines if key not in inside and key in self._varying]
+        options = self._options(along)
+        found: dict[tuple[Any, ...], dict[tuple[Any, ...], list[Part]]] = {}
         for line in self.lines:
             place = tuple(line.axes[key] for key in facets)
-            part = self._part(line, numbers_of, along)
-            found.setdefault(place, {}).setdefault(self.name(line, along), []).append(part)
+            own = (self._value(self.compare, line), *(line.axes[key] for key in options))
+            found.setdefault(place, {}).setdefault(own, []).append(self._part(line, numbers_of, along))
         panels = []
         for place, parts in found.items():
             title = ", ".join(map(self._axis_text, facets, place))
-            panels.append(Panel(title, place, [self._series(*one) for one in parts.items()]))
+            panels.append(Panel(title, place, [self._series(some, along) for some in parts.values()]))
         return panels
 
     def apart(self, panels: Sequence[Panel]) -> list[Panel]:
@@ -230,7 +231,8 @@ class View:
             return [*panels]
         return [panel.only(series) for panel in panels for series in panel.series]
 
-    def _series(self, name: str, parts: Sequence[Part]) -> Series:
+    def _series(self, parts: Sequence[Part], along: Sequence[str]) -> Series:
+        name = self.name(parts[0].line, along)
         return Series(name, parts, no_effect_words((run for part in parts for run in part.line.runs), self.spec))
 
     def _part(self, line: Line, numbers_of: NumbersOf, along: Sequence[str]) -> Part:
@@ -247,18 +249,26 @@ class View:
 
     def name(self, line: Line, along: Sequence[str] = ()) -> str:
         """Return what a line is called beside others of its panel, whatever it has `along` some keys."""
-        options = [self._option_text(k, line) for k in self.keys.extra if k in self._varying and k not in along]
-        method = [] if options and self._of_all else [self._axis_text(self.compare, line.runs[0][self.compare])]
+        options = [self._option_text(key, line) for key in self._options(along)]
+        method = [] if options and self._of_all else [self._axis_text(self.compare, self._value(self.compare, line))]
         return ", ".join([*method, *options])
+
+    def _options(self, along: Sequence[str]) -> list[str]:
+        """Return the options that tell series apart."""
+        return [key for key in self.keys.extra if key in self._varying and key not in along]
+
+    @staticmethod
+    def _value(key: str, line: Line) -> Any:
+        return line.axes[key] if key in line.axes else line.runs[0][key]
 
     @cached_property
     def _of_all(self) -> str:
         """What all lines have of what is compared, empty where they differ: no name needs to say it."""
-        every = {line.runs[0][self.compare]: None for line in self.lines}
+        every = {self._value(self.compare, line): None for line in self.lines}
         return self._axis_text(self.compare, *every) if len(every) == 1 else ""
 
     def _option_text(self, key: str, line: Line) -> str:
-        return f"{self.spec.label(key)}={self.spec.label(line.axes[key])}"
+        return f"{self.spec.label(key)}={self._label(key, line.axes[key])}"
 
     def where(self, line: Line) -> str:
         """Return what only this line is called."""
@@ -274,7 +284,21 @@ class View:
             return f"{key} {UNKNOWN}"
         if key in ("clients", "rounds") and isinstance(value, int):
             return f"{whole(value)} {key.removesuffix('s') if value == 1 else key}"
-        return f"{key} {value}" if key == "seed" else self.spec.label(value)
+        return f"{key} {value}" if key == "seed" else self._label(key, value)
+
+    def _label(self, key: str, value: Any) -> str:
+        """Return what a value is called; with the value itself where others of its key are called the same."""
+        label = self.spec.label(value)
+        return f"{label} ({value})" if self._labels[key].count(label) > 1 else label
+
+    @cached_property
+    def _labels(self) -> Mapping[str, Sequence[str]]:
+        """What the different values of each key are called."""
+        keys = dict.fromkeys((self.compare, *self.keys.of_lines))
+        return {
+            key: [self.spec.label(value) for value in dict.fromkeys(self._value(key, line) for line in self.lines)]
+            for key in keys
+        }
 
     # --- numbers ------------------------------------------------------------------------------------
 
@@ -333,8 +357,7 @@ class View:
         """
         said = [f"{first}; {self.over() or 'one seed'}."]
         said += counts_said(self.lines, self.keys, self.spec) if len(counts_of(self.lines)) > 1 else []
-        if power(unit):
-            said.append(f"{unit} = {power(unit)} bytes.")
+        said += units_said([unit])
         said += unseen_of(self.lines, [replace(self.column, traffic=str(t)) for t in traffics] or [self.column])
         own = [self._of_all] if self._of_all and any(key in self._varying for key in self.keys.extra) else []
         if same := own + [*in_words(constants_of(self.keys, self.lines), self.spec)]:

@@ -152,6 +152,9 @@ def _marks(panel: Panel, page: Page, room_in: float) -> list[str]:
     return [page.lines(f"{series.name}: {series.mark}", room_in, 6) for series in panel.series if series.mark]
 
 
+_MARKER_IN = 0.04
+
+
 def _same_y(drawn: Sequence[Axes], made: _Panels, sketch: Sketch, page: Page, beyond: float = 0) -> None:
     """Give all panels the scale of those with numbers, and a share of it `beyond`, above for a share of 1 and below
     for one of -1; shares of samples end at 100 %.
@@ -159,7 +162,8 @@ def _same_y(drawn: Sequence[Axes], made: _Panels, sketch: Sketch, page: Page, be
     starts, ends = zip(*(own.get_ylim() for own in drawn), strict=True)
     low, high = min(starts), max(ends)
     if sketch.column.is_rate:
-        low, high = max(low, -1), min(high, 101)
+        beside = _MARKER_IN / made.height_in * min(high - low, 100)
+        low, high = max(low, -beside), min(high, 100 + beside)
     low = min(low, 0) if page.from_zero else low
     for own in made.axes:
         own.set_ylim(low + min(beyond, 0) * (high - low), high + max(beyond, 0) * (high - low))

@@ -104,7 +104,7 @@ def reading(
         yield f"{' and '.join(others).capitalize()} messages are not counted."
     yield from dict.fromkeys(_sentences([column for column, _ in columns], heads))
     yield from unseen_of(lines, sizes)
-    yield from _units(style.unit for _, style in columns)
+    yield from units_said(style.unit for _, style in columns)
     yield from _times(lines, [column for column, _ in columns])
     if same := [*in_words(constants_of(keys, lines, [column.quantity for column, _ in columns]), spec)]:
         text = ", ".join(same)
@@ -141,7 +141,7 @@ def _is_zero(value: Any) -> bool:
     return is_missing(value) or value == 0
 
 
-def _units(units: Iterable[str]) -> Iterator[str]:
+def units_said(units: Iterable[str]) -> Iterator[str]:
     """Yield how many bytes, and how many bits, the units are."""
     known = [unit for unit in dict.fromkeys(units) if power(unit)]
     for name, own in (("bytes", [u for u in known if u not in BITS]), ("bits", [u for u in known if u in BITS])):

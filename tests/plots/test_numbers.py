@@ -238,6 +238,21 @@ def test_one_cell_is_audited_worker_by_worker(paper: Path, sketched: Sketched, d
     ]  # fmt: skip
 
 
+def test_methods_of_one_label_are_lines_of_their_own(sketched: Sketched, drawn: Drawn) -> None:
+    """Their bytes are never added up, and their names tell which is which; so do titles of panels."""
+    labels = ("table.labels.fedprox=FedAvg", "table.labels.mlp_s=Ours", "table.labels.mlp_m=Ours")
+    told, alike = (sketched("traffic", "runs", *words) for words in ((), labels))
+    assert [[s.records for s in p.series] for p in alike.panels] == [[s.records for s in p.series] for p in told.panels]
+    assert alike.names == ["FedAvg (fedavg)", "FedPer", "FedAvg (fedprox)"]
+    assert [panel.title for panel in alike.panels][:2] == ["Ours (mlp_s), 3 clients", "Ours (mlp_s), 10 clients"]
+
+
+def test_bits_are_no_bytes(sketched: Sketched, drawn: Drawn) -> None:
+    bits = sketched("traffic", "runs", "table.unit=Mbit")
+    assert "Mbit = 10⁶ bits." in bits.caption
+    assert max(own.get_xlim()[1] for own in drawn("traffic", bits).axes) > 8 * 69  # MB of the largest
+
+
 def test_settings_of_tables_hold(paper: Path, sketched: Sketched, drawn: Drawn) -> None:
     runs = runs_of(paper, "fedavg", "convnet2", "3")
     words = [*(str(run) for run in runs), "table.measure=wire", "table.unit=MiB", "table.aggregate=median"]
