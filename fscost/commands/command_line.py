@@ -11,6 +11,7 @@ from typing import NoReturn, TextIO
 
 from fscost import __version__
 from fscost.commands.completion import answer, is_ours
+from fscost.commands.interrupts import ended_by_signals
 from fscost.errors import FscostError, nearest
 from fscost.printable import say
 
@@ -43,8 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _fill_standard_files()
     words = _with_config_dir(list(sys.argv[1:] if argv is None else argv))
     try:
-        code = _dispatch(words)
-        sys.stdout.flush()
+        with ended_by_signals():
+            code = _dispatch(words)
+            sys.stdout.flush()
         return code
     except FscostError as error:
         for line in str(error).split("\n"):

@@ -82,7 +82,7 @@ class Sweep:
             if ended.how is not How.DIED:
                 return ended
             return None if self._is_ending else bury(task, self._store, ended)
-        except StoreError as error:
+        except (OSError, StoreError) as error:
             return Ended(How.DIED, reason=str(error))
 
     def _settle(self, task: Task, ended: Ended) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fscost.errors import StoreError
@@ -26,7 +26,8 @@ def held(path: Path, holder_name: str) -> Iterator[bool]:
         yield False
         return
     try:
-        os.write(descriptor, holder_name.encode())
+        with suppress(OSError):  # on a full disk it is held without a name
+            os.write(descriptor, holder_name.encode())
         yield True
     finally:
         path.unlink(missing_ok=True)
@@ -49,9 +50,9 @@ def _taken(path: Path) -> int | None:
     """Return a descriptor of the file that this process holds now, None where somebody else does."""
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # somebody removed the folder between the two calls
             continue
         except OSError as error:
             raise StoreError(f"{path}: cannot be written: {error.strerror}") from error

@@ -174,6 +174,7 @@ class Claim:
             fresh = RunDir(self.store.under_way / f"{self.name}.run-{time.time_ns()}")
             fresh.write_cell(cell)
         except OSError as error:
+            self.store.clear(self.name)
             raise StoreError(f"store={self.store.path}: cannot write there: {error.strerror}") from error
         return fresh
 

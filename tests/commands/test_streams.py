@@ -64,7 +64,7 @@ def test_files_are_utf_8_whatever_the_locale_says(swept: Path) -> None:
 
 TWICE = """
 import os, signal, time
-from fscost.commands.compute import ended_by_signals
+from fscost.commands.interrupts import ended_by_signals
 with ended_by_signals():
     try:
         os.kill(os.getpid(), signal.{first})
