@@ -9,7 +9,7 @@ from fscost.api.selection import Selection, remember, settings_of
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
 from fscost.engine import Engines, EngineSettings, described
-from fscost.errors import ConfigError, for_each_cell
+from fscost.errors import ConfigError, StoreError, for_each_cell
 from fscost.launch import Ended, Sweep, Task, launcher, progress_of
 from fscost.plan import Plan, Planned
 from fscost.printable import plural
@@ -27,7 +27,6 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
     Without `say` nothing is told. An interrupt ends what runs, and is raised again; what is done stays.
     """
     made, store = selection.plan, selection.store
-    _open(store)
     seen = _stamps(made.cells, store)
     before = [state_of(cell, run, keep=True) for cell, run in selection.runs]
     pending = [one for one, state in zip(made.cells, before, strict=True) if state.status is not Status.DONE]
@@ -37,7 +36,7 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
         say(f"{plural(len(made.cells), 'cell')}: {done} done, {len(pending)} to run, store {store.path}")
         for line in older_results_of(before):
             say(line)
-    remember(store, selection.overrides)
+    _begin(store, selection, is_idle=not pending)
     ended = _compute(pending, seen, store, made, say)
     again = selection.renewed()
     states = [
@@ -130,6 +129,16 @@ def check_here(cells: Cells) -> None:
             lambda one: engines.of(one.cell, settings_of(one)).check_here(one.cell),
             [one for one in planned if one.launcher["name"] == "local"],
         )
+
+
+def _begin(store: Store, selection: Selection, *, is_idle: bool) -> None:
+    """Make ready to compute a sweep, from now on the last one; with nothing to compute a store may be read only."""
+    try:
+        _open(store)
+        remember(store, selection.overrides)
+    except StoreError:
+        if not is_idle:
+            raise
 
 
 def _open(store: Store) -> None:

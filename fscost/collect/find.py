@@ -14,6 +14,7 @@ from fscost.collect.message_lists import listed_runs
 from fscost.errors import CollectError, StoreError
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
+from fscost.store.store import is_named_like_a_run
 
 _SET_ASIDE = (".failed", ".corrupt")
 
@@ -40,7 +41,9 @@ def runs_below(*folders: Path) -> list[tuple[Cell | None, Run]]:
 def _below(folder: Path) -> tuple[list[RunDir], list[ForeignRun]]:
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such folder; give a store, a run directory or overrides")
-    names = {Path(path): {*below, *files} for path, below, files in os.walk(folder)}
+    unread = list[OSError]()
+    names = {Path(path): {*below, *files} for path, below, files in os.walk(folder, onerror=unread.append)}
+    names |= {path: {"cell.json"} for path in _closed(folder, unread)}
     found = sorted(path for path in names if "cell.json" in names[path])
     hidden = (any(part.startswith(".") for part in path.relative_to(folder).parts) for path in found)
     runs = [
@@ -50,6 +53,16 @@ def _below(folder: Path) -> tuple[list[RunDir], list[ForeignRun]]:
     ]
     own = set(found)  # what FederatedScope left in a run directory of fscost's is no run of its own
     return runs, [run for run in foreign_runs(folder, names) if not own & {run.path, *run.path.parents}]
+
+
+def _closed(folder: Path, errors: Sequence[OSError]) -> Iterator[Path]:
+    """Yield the runs that may not be looked into, to be named as such; raises StoreError for the folder itself."""
+    for error in errors:
+        path = Path(error.filename)
+        if path == folder:
+            raise StoreError(f"{folder}: cannot be read: {error.strerror}")
+        if is_named_like_a_run(path):
+            yield path
 
 
 def _natural(run: tuple[Cell | None, Run]) -> tuple[tuple[int, float, str], ...]:

@@ -57,6 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return _without_output(0)
+    except (ImportError, MemoryError) as error:
+        if (getattr(error, "name", None) or "").startswith("fscost"):  # a mistake of ours
+            raise
+        say(f"fscost: {str(error) or 'out of memory'}; its packages need more memory, or to be installed again")
+        return 2
     except OSError as error:
         say(f"fscost: {error.filename or 'standard output'}: {error.strerror or error}")
         return 2 if error.filename else _without_output(2)
@@ -96,7 +101,8 @@ def _dispatch(words: list[str]) -> int:
     if words == ["--version"]:
         print(f"fscost {__version__}")
         return 0
-    if words and words[0] in VERBS:
+    _check_current_folder()
+    if words[0] in VERBS:
         return _verb(words[0], [_plain(word) for word in words[1:] if word not in _MULTIRUN])
     if words[0] in ("-sc", "--shell-completion") and is_ours(words[1:]):
         print(answer(words[1], VERBS, _own_words), end="")
@@ -110,6 +116,13 @@ def _dispatch(words: list[str]) -> int:
     from fscost.commands import compute
 
     return compute.run_sweep([_plain(word) for word in words if "=" in word or word.startswith("~")])
+
+
+def _check_current_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise FscostError("the current folder was removed; cd to one that is there") from error
 
 
 def _with_config_dir(words: list[str]) -> list[str]:

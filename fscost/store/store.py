@@ -52,7 +52,7 @@ class Store:
             with held(self._lock(f"probe-{os.getpid()}"), ""):
                 pass
         except (OSError, StoreError) as error:
-            why = getattr(error, "strerror", None) or error
+            why = getattr(error, "strerror", None) or str(error).rpartition(": cannot be written: ")[2]
             raise StoreError(f"store={self.path}: cannot be written: {why}; choose another with store=PATH") from error
 
     def of(self, cell: Cell) -> RunDir:
@@ -208,6 +208,11 @@ class Claim:
 def is_named_after(path: Path, cell: Cell) -> bool:
     """Return whether a directory has the name of the cell, or one that an older fscost gave it."""
     return path.name == cell.name or bool(_NAMED.search(path.name)) and path.name[-12:] in (cell.id, cell.former_id)
+
+
+def is_named_like_a_run(path: Path) -> bool:
+    """Return whether a directory has a name as cells give it."""
+    return bool(_NAMED.search(path.name))
 
 
 @lru_cache(maxsize=8)

@@ -62,6 +62,58 @@ def test_files_are_utf_8_whatever_the_locale_says(swept: Path) -> None:
     assert "†: estimated" in found.out
 
 
+def test_what_is_written_to_standard_output_is_alone_there(swept: Path) -> None:
+    found = shell(f"{FSCOST} table --format csv --out /dev/stdout", swept)
+    assert (found.code, found.err) == (0, "wrote /dev/stdout\n")
+    assert found.out.startswith("model,") and found.out.count("\n") == 3
+
+
+def test_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    found = shell(f"mkdir gone; cd gone; rmdir ../gone; {FSCOST} table", tmp_path)
+    assert (found.code, found.err) == (2, "fscost: the current folder was removed; cd to one that is there\n")
+
+
+def test_too_little_memory_for_packages_is_one_line(swept: Path) -> None:
+    """As `ulimit -v` has it, at whatever package that comes about."""
+    (swept / "short").mkdir()
+    short = "raise ImportError('libarrow.so: failed to map segment from shared object', name='pandas')"
+    (swept / "short" / "pandas.py").write_text(short)
+    path = f"{swept}/short{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    found = shell(f"{FSCOST} table", swept, PYTHONPATH=path)
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert "libarrow.so: failed to map segment from shared object; its packages need more memory" in found.err
+
+
+WITHOUT_RIGHTS = "setpriv --inh-caps=-all --bounding-set=-all" if os.geteuid() == 0 else ""
+"""What root may do as anybody else, it does not without capabilities."""
+
+
+@pytest.mark.skipif(
+    bool(subprocess.run(["sh", "-c", f"{WITHOUT_RIGHTS} true"], capture_output=True).returncode), reason="no setpriv"
+)
+def test_a_store_that_may_only_be_read_is_shown_where_nothing_is_to_be_computed(tmp_path: Path) -> None:
+    words = f"engine=estimate model=lr store={tmp_path}/theirs"
+    assert in_process(*words.split(), cwd=tmp_path).code == 0
+    (run,) = tmp_path.glob("theirs/fedavg-*")
+    (mine := tmp_path / "mine").mkdir()
+    for folder in (tmp_path / "theirs", tmp_path / "theirs" / ".running", run):
+        folder.chmod(0o555)
+    found = shell(f"{WITHOUT_RIGHTS} {FSCOST} {words}", mine)
+    assert (found.code, found.err) == (0, f"1 cells: 1 done, 0 to run, store {tmp_path}/theirs\n")
+    assert " FedAvg " in found.out and (mine / "tables" / "comm_cost.tex").exists()
+    found = shell(f"{WITHOUT_RIGHTS} {FSCOST} {words} clients=3,99", mine)
+    refused = f"fscost: store={tmp_path}/theirs: cannot be written: Permission denied; choose another with store=PATH"
+    assert (found.code, found.err.splitlines()[-1]) == (2, refused)
+    run.chmod(0)
+    found = shell(f"{WITHOUT_RIGHTS} {FSCOST} check ../theirs", mine)
+    assert (found.code, found.out.splitlines()[-1]) == (1, "1 run: 1 corrupt")
+    assert f"{run}/cell.json".removeprefix(str(tmp_path)) in found.out and "Permission denied" in found.out
+    (tmp_path / "theirs").chmod(0)
+    found = shell(f"{WITHOUT_RIGHTS} {FSCOST} check ../theirs", mine)
+    assert (found.code, found.err) == (2, "fscost: ../theirs: cannot be read: Permission denied\n")
+    (tmp_path / "theirs").chmod(0o755)
+
+
 TWICE = """
 import os, signal, time
 from fscost.commands.interrupts import ended_by_signals
