@@ -99,7 +99,7 @@ def test_a_store_that_may_only_be_read_is_shown_where_nothing_is_to_be_computed(
     for folder in (tmp_path / "theirs", tmp_path / "theirs" / ".running", run):
         folder.chmod(0o555)
     found = shell(f"{WITHOUT_RIGHTS} {FSCOST} {words}", mine)
-    assert (found.code, found.err) == (0, f"1 cells: 1 done, 0 to run, store {tmp_path}/theirs\n")
+    assert (found.code, found.err) == (0, f"1 cell: 1 done, 0 to run, store {tmp_path}/theirs\n")
     assert " FedAvg " in found.out and (mine / "tables" / "comm_cost.tex").exists()
     found = shell(f"{WITHOUT_RIGHTS} {FSCOST} {words} clients=3,99", mine)
     refused = f"fscost: store={tmp_path}/theirs: cannot be written: Permission denied; choose another with store=PATH"
