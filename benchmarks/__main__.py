@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import collecting, loops, metering, opening, overhead, reporting, start, training
+from benchmarks import collecting, loops, metering, opening, overhead, reporting, scaling, start, training
 from benchmarks.pairs import PAIRS, Row, machine
 
 ROWS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
@@ -16,6 +16,7 @@ ROWS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "overhead": overhead.rows,
     "training": training.rows,
     "collecting": collecting.rows,
+    "scaling": scaling.rows,
     "metering": metering.rows,
     "start": start.rows,
     "opening": opening.rows,

@@ -12,22 +12,29 @@ from fscost.store.rundir import RunDir
 RUNS, CLIENTS = 2000, 100
 
 _DUCKDB = (
-    "DuckDB reads on all cores and only ledgers and logs; fscost on one, checks digests and lines, and reads the "
-    "evaluations too, 40 % of the bytes, which are no JSON"
+    "DuckDB reads ledgers and logs alone; fscost checks digests and lines too, reads the evaluations, 40 % of the "
+    "bytes, which are no JSON, and makes the table"
 )
+_AGAIN = "half of it is hashing every byte anew and reading the cells, the rest makes the table"
+_LAYOUTS = "the first is read, of the others the cells, the frames that were kept and the tables"
 
 
 def rows(folder: Path) -> Iterator[Row]:
-    """Measure the reading into frames, without imports."""
+    """Measure the reading into frames, and tables, without imports."""
     runs = copies(folder)
-    found = in_turn(*(lambda by=by: float(told_by("readers.py", by, runs)) for by in ("fscost", "pandas", "duckdb")))
-    work = f"collect {RUNS:,} runs × {CLIENTS + 1} workers"
-    command = "`python benchmarks/readers.py {} FOLDER`".format
-    for by, told, at_most, in_pairs, limit in (
-        ("pandas", "`pandas.read_json` of each ledger and log, and concat", 0.2, [a / b for a, b, _ in found], ""),
-        ("duckdb", "DuckDB `read_json` over all ledgers, and all logs", 1, [a / c for a, _, c in found], _DUCKDB),
+    kinds = ("frames", "pandas", "duckdb", "first", "again", "layouts")
+    found = in_turn(*(lambda by=by: float(told_by("readers.py", by, runs)) for by in kinds))
+    of = dict(zip(kinds, zip(*found, strict=True), strict=True))
+    work, command = f"of {RUNS:,} runs × {CLIENTS + 1} workers", "`python benchmarks/readers.py {} FOLDER`".format
+    with_pandas, with_duckdb = "`pandas.read_json` of each ledger and log, and concat", "DuckDB `read_json` of the same"
+    for told, ours, beside, theirs, at_most, limit in (
+        (f"frames {work}", "frames", with_pandas, "pandas", 0.2, ""),
+        (f"`table` {work}, the first time", "first", f"{with_duckdb}, on one core each", "duckdb", 1, _DUCKDB),
+        (f"`table` {work}, the second time", "again", f"{with_duckdb}, on one core each", "duckdb", 0.3, _AGAIN),
+        (f"8 layouts {work}, one after another in one process", "layouts", "one layout", "first", 2, _LAYOUTS),
     ):
-        yield Row(work, told, command("fscost"), command(by), at_most, in_pairs, limit=limit)
+        ratios = [a / b for a, b in zip(of[ours], of[theirs], strict=True)]
+        yield Row(told, beside, command(ours), command(theirs), at_most, ratios, limit=limit)
 
 
 def copies(folder: Path) -> Path:

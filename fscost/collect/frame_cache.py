@@ -17,14 +17,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from threading import get_ident
 
 import pandas as pd
 import pyarrow as pa
 
 import fscost
 from fscost.cells.cell import Cell
-from fscost.files import content_of
+from fscost.files import content_of, whole
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
 
@@ -89,14 +88,10 @@ def _keep(place: Path, key: str, made: Kept) -> None:
         with pa.ipc.new_stream(packed, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
             stream.write_table(table)
     body = json.dumps(warnings).encode() + b"\n" + packed.getvalue().to_pybytes()
-    for left in place.parent.glob(f"{NAME}.part-*"):  # by a process that was killed; of one that writes, it is lost
+    for left in place.parent.glob(f".{NAME}.part-*"):  # by a process that was killed; one that writes now keeps nothing
         left.unlink(missing_ok=True)
-    part = place.with_name(f"{NAME}.part-{os.getpid()}-{get_ident()}")
-    try:
-        part.write_bytes(_head(key, body) + b"\n" + body)
-        part.replace(place)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole(place, synced=False) as file:
+        file.write(_head(key, body) + b"\n" + body)
 
 
 def _is_same(frame: pd.DataFrame, other: pd.DataFrame) -> bool:

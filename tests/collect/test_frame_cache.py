@@ -192,17 +192,17 @@ def test_where_nothing_can_be_kept_all_is_as_without(runs: Path) -> None:
     (runs / NAME).unlink()
     (runs / NAME).mkdir()
     assert are_same(gathered(runs), true)
-    assert not [*runs.glob(f"{NAME}.part*")]
+    assert not [*runs.glob(f".{NAME}.part*")]
 
 
 @needs_train
 def test_many_that_gather_at_once_have_the_same(runs: Path) -> None:
-    (runs / f"{NAME}.part-1-1").write_text("of a process that was killed")
+    (runs / f".{NAME}.part-1-1").write_text("of a process that was killed")
     true = gathered(runs)
     (runs / NAME).unlink()
     with ThreadPoolExecutor(4) as pool:
         assert all(are_same(found, true) for found in pool.map(gathered, [runs] * 8))
-    assert not [*runs.glob(f"{NAME}.part*")]
+    assert not [*runs.glob(f".{NAME}.part*")]
     mark(runs)
     assert is_kept(runs)
 

@@ -1,0 +1,67 @@
+"""Sweeps of many estimated cells, and ledgers of many rounds: time and memory, beside those of few."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.pairs import FSCOST, Row, Took, in_turn, seconds_of, took
+
+_FEW, _MANY = 1000, 20_000
+_SHORT, _LONG = 1000, 100_000
+_VERBS = ("plan", "-m", "status", "table")
+_ROUNDS = ("engine=estimate", "model=lr", "clients=3")
+
+_MEMORY = (
+    "each line of a ledger is a row of the frame of messages, which is made for every table, and some are held at once"
+)
+_FILES = "the sweep also makes the frames and the table of all its cells, and writes both in every format"
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    """Measure whole commands."""
+    yield _nothing_to_do(folder)
+    yield from _per_cell(folder)
+    yield _long_ledger(folder)
+
+
+def _nothing_to_do(folder: Path) -> Row:
+    words = (*_cells(_FEW), f"store={folder / str(_FEW)}")
+    seconds_of(*FSCOST, "-m", *words, cwd=folder)
+    found = in_turn(*(lambda verb=verb: seconds_of(*FSCOST, verb, *words, cwd=folder) for verb in ("-m", "status")))
+    work, ours = f"a sweep with nothing left to do, {_FEW:,} cells", f"`fscost -m {' '.join(_cells(_FEW))}`"
+    theirs = ours.replace("-m", "status")
+    return Row(work, "`status` of the same", ours, theirs, 1.5, [a / b for a, b in found], limit=_FILES)
+
+
+def _per_cell(folder: Path) -> Iterator[Row]:
+    """Measure each verb once: the many take minutes."""
+    few, many = (_took(count, folder) for count in (_FEW, _MANY))
+    for verb in _VERBS:
+        work = f"{_MANY:,} estimated cells, `{verb}`: time per cell"
+        ratio = many[verb].wall_s / _MANY / (few[verb].wall_s / _FEW)
+        ours, theirs = (f"`fscost {verb} {' '.join(_cells(count))}`" for count in (_MANY, _FEW))
+        note = f"{1000 * many[verb].wall_s / _MANY:.2f} ms per cell, {many[verb].peak_bytes / 1e6:,.0f} MB at most"
+        yield Row(work, f"{_FEW:,} of them", ours, theirs, 1.1, [ratio], note=note)
+
+
+def _took(count: int, folder: Path) -> dict[str, Took]:
+    store = f"store={folder / f'new_{count}'}"
+    return {verb: took(*FSCOST, verb, *_cells(count), store, cwd=folder) for verb in _VERBS}
+
+
+def _cells(count: int) -> tuple[str, ...]:
+    return "engine=estimate", "model=lr", f"clients=range(1,{count // 2 + 1})", "method=fedavg,fedprox"
+
+
+def _long_ledger(folder: Path) -> Row:
+    peaks = [_peak(rounds, folder) for rounds in (_LONG, _SHORT)]
+    ours, theirs = (f"`fscost table {' '.join(_ROUNDS)} rounds={rounds}`" for rounds in (_LONG, _SHORT))
+    note = " and ".join(f"{peak / 1e6:,.0f} MB" for peak in peaks)
+    work = f"`table` of a ledger of {_LONG:,} rounds: peak memory"
+    ratio = [peaks[0] / peaks[1]]
+    return Row(work, f"{_SHORT:,} rounds", ours, theirs, 1.5, ratio, of="of bytes", note=note, limit=_MEMORY)
+
+
+def _peak(rounds: int, folder: Path) -> int:
+    words = (*_ROUNDS, f"rounds={rounds}", f"store={folder / 'rounds'}")
+    seconds_of(*FSCOST, *words, cwd=folder)
+    return took(*FSCOST, "table", *words, cwd=folder).peak_bytes
