@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import groupby, repeat
+from itertools import groupby, islice, repeat
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,12 @@ class _Columns:
         """
         prefixes = ["", *(f"{word}_" for word in beside)]
         for names, alike in groupby(zip(rows, *beside.values(), strict=True), key=_names_of):
-            columns: dict[str, Sequence[Any]] = {}
-            for prefix, own, part in zip(prefixes, names, zip(*alike, strict=True), strict=True):
-                columns |= zip((prefix + name for name in own), zip(*map(dict.values, part), strict=True), strict=True)
-            self._add({"cell": [cell] * len(part)} | columns, len(part))
+            while parts := [*islice(alike, _AT_ONCE)]:  # a ledger may have a million
+                columns: dict[str, Sequence[Any]] = {"cell": [cell] * len(parts)}
+                for prefix, own, part in zip(prefixes, names, zip(*parts, strict=True), strict=True):
+                    values = zip(*map(dict.values, part), strict=True)
+                    columns |= zip((prefix + name for name in own), values, strict=True)
+                self._add(columns, len(parts))
 
     def _add(self, columns: Mapping[str, Sequence[Any]], count: int) -> None:
         for name in columns:
@@ -97,6 +99,9 @@ class _Columns:
         if not self._count:
             return pd.DataFrame(columns=[*self._values])
         return pd.DataFrame({n: _counts(v) if is_count_column(n) else v for n, v in self._values.items()})
+
+
+_AT_ONCE = 10_000
 
 
 def _names_of(parts: Iterable[Row]) -> list[tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,9 @@ def read_ledger(path: Path) -> LedgerFile:
     Raises CollectError with file and line for a line that is no record, and for a file that was cut or edited.
     """
     try:
-        text = text_of(path)
+        lines = text_of(path).splitlines()
     except OSError as error:
         raise CollectError(f"{path}: cannot be read: {why(error)}; rerun the cell") from error
-    lines = text.splitlines()
     return _at_once(lines) or _line_by_line(lines, path)
 
 
@@ -57,12 +57,28 @@ def _at_once(lines: list[str]) -> LedgerFile | None:
 
 
 def _rows(lines: list[str], schema: str | None = None) -> list[dict[str, Any]] | None:
-    return loads_lines("\n".join(lines), lines, schema) if lines else []
+    rows: list[dict[str, Any]] = []
+    for some in _parts(lines):
+        if (found := loads_lines("\n".join(some), some, schema)) is None:
+            return None
+        rows += found
+    return rows
+
+
+def _parts(lines: list[str]) -> Iterator[list[str]]:
+    """Yield lines some at a time: of a million there is no second copy."""
+    return (lines[begin : begin + _AT_ONCE] for begin in range(0, len(lines), _AT_ONCE))
+
+
+_AT_ONCE = 10_000
 
 
 def _digest_of(lines: list[str]) -> str:
     """Return the digest of all lines but the last."""
-    return hashlib.sha256("\n".join([*lines[:-1], ""]).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for some in _parts(lines[:-1]):
+        digest.update("\n".join([*some, ""]).encode())
+    return digest.hexdigest()
 
 
 def _line_by_line(lines: list[str], path: Path) -> LedgerFile:
