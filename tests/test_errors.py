@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from fscost.errors import ConfigError, one_line
+from fscost.printable import plural
 from tests.conftest import Result
 
 
@@ -57,3 +58,8 @@ def test_a_reason_has_all_lines_of_an_error_and_is_one_line() -> None:
     long = one_line(ValueError("many words " * 100))
     assert len(long) == len("ValueError: ") + 301
     assert long.endswith("…")
+
+
+def test_one_is_no_plural() -> None:
+    told = [plural(number, "cell") for number in (0, 1, 1.0, 2, 12345, 2.0, "unknown")]
+    assert told == ["0 cells", "1 cell", "1 cell", "2 cells", "12,345 cells", "2 cells", "unknown cells"]
