@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import hydra
 import yaml
@@ -28,6 +28,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf
@@ -388,4 +389,26 @@ def typed_file(path: str) -> DictConfig:
 @cache
 def _files() -> CachingConfigRepository:
     """Return the configuration files, each read once."""
-    return CachingConfigRepository(_LOADER.get().repository)
+    loader = _LOADER.get()
+    is_shipped = {part.provider for part in loader.config_search_path.get_path()} <= {"hydra", "main", "schema"}
+    return (_ShippedFiles if is_shipped else CachingConfigRepository)(loader.repository)
+
+
+class _ShippedFiles(CachingConfigRepository):
+    """The files of Hydra and of fscost alone: ours are read once in a process, as long as they stay as they are.
+
+    Parsing them is half of a plan, and a notebook plans again and again.
+    """
+
+    _read: ClassVar[dict[str, tuple[tuple[int, ...], ConfigResult | None]]] = {}
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """Return what a file says, which nobody changes, or None where there is none."""
+        try:
+            found = (conf() / f"{config_path}.yaml").stat()
+        except OSError:  # one of Hydra's own
+            return super().load_config(config_path)
+        stamp = found.st_mtime_ns, found.st_size, found.st_ino
+        if config_path not in self._read or self._read[config_path][0] != stamp:
+            self._read[config_path] = stamp, super().load_config(config_path)
+        return self._read[config_path][1]

@@ -1,6 +1,7 @@
 """Every file in sweeps/ plans, and every option in conf/ is called in tables what it is called on the command line."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from fscost.engine import DEFAULTS, Engines, identify
 from fscost.plan import plan
 from fscost.resources import conf, root
 from tests.conftest import cell_of, cells_of
+from tests.one_process import OneProcess
 
 SWEEPS = sorted((root() / "sweeps").glob("*.yaml"))
 
@@ -53,3 +55,19 @@ def test_data_is_read_back_too() -> None:
     assert cell_of("data=digits", "model=convnet2").axes["data"] == "digits"
     assert cell_of("data=toy", "model=lr").axes["data"] == "toy"
     assert [c.axes["data"] for c in cells_of("data=mnist5k", "model=lr,convnet2")] == ["mnist5k", "mnist5k"]
+
+
+@pytest.mark.pipeline
+def test_an_option_that_is_edited_or_new_is_what_the_next_plan_of_a_process_reads(tmp_path: Path) -> None:
+    for name in ("fscost", "conf"):
+        shutil.copytree(root() / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    option, new = tmp_path / "conf" / "method" / "fedprox.yaml", tmp_path / "conf" / "method" / "fedprox2.yaml"
+    with OneProcess(tmp_path, tmp_path) as python:
+        before = python.printed("plan", "method=fedprox", "--list")
+        assert python.run("plan", "method=fedprox2").code == 2
+        assert python.printed("plan", "method=fedprox", "--list") == before
+        new.write_text(option.read_text())
+        option.write_text(option.read_text().replace("mu: 0.1", "mu: 0.7"))
+        after = python.printed("plan", "method=fedprox", "--list")
+        assert after != before
+        assert python.printed("plan", "method=fedprox2", "--list") == before
