@@ -231,7 +231,8 @@ def _table(given: argparse.Namespace) -> int:
         return show.trace_cells(given.selection, given.out)
     format = given.format or format_of(given.template) or format_of(given.out)
     if format is None and given.out and given.out.suffix:
-        raise FscostError(f"--out {given.out}: no format is called so; name one with --format")
+        word = "; Word takes HTML through pandoc" if given.out.suffix in (".doc", ".docx", ".odt") else ""
+        raise FscostError(f"--out {given.out}: no format is called so; name one with --format{word}")
     format = format or "text"
     return show.table(given.selection, format, given.template, given.out, standalone=given.standalone)
 

@@ -18,7 +18,7 @@ def transposed(table: Table) -> Table:
 
 def _label(column: Column) -> Entry:
     text = column.full_head.removesuffix(column.note)
-    return Entry(text, text, notes=(column.mark,) if column.mark else ())
+    return Entry(text, text, notes=(*([column.mark] if column.mark else []), *column.notes))
 
 
 def _heads(table: Table, labels: Sequence[int]) -> Iterator[Column]:
@@ -26,7 +26,7 @@ def _heads(table: Table, labels: Sequence[int]) -> Iterator[Column]:
     for number, row in enumerate(table.rows):
         *outer, inner = (_said(row.entries[n], table.columns[n]) for n in labels)
         notes = row.entries[labels[-1]].notes
-        yield Column(f"row_{number}", inner, ", ".join(outer), raw=f"row_{number}", mark=notes[0] if notes else None)
+        yield Column(f"row_{number}", inner, ", ".join(outer), raw=f"row_{number}", notes=notes)
 
 
 def _said(entry: Entry, column: Column) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fscost.cells.measure import NETWORK
 from fscost.errors import TableError
-from fscost.tables.arrangement import by_quantity, in_sections, transposed, with_configurations
+from fscost.tables.arrangement import by_quantity, in_sections, with_configurations
 from fscost.tables.captions import best_said, counted, no_effect_note, none_best, notes, reading, size_of_all
 from fscost.tables.chosen_rows import chosen
 from fscost.tables.cited_rows import cited_notes, with_cited
@@ -78,8 +78,6 @@ def _arranged(table: Table, across: int, heads: Heads) -> Table:
     table = with_configurations(table, {*keys.extra} - {*spec.options}, heads)
     if keys.across and spec.above == "quantity" and any(column.group for column in table.columns):
         table = by_quantity(table, across)
-    if spec.transpose:
-        return transposed(table)
     return in_sections(table) if spec.sections and keys.rows[0] == spec.sections.removeprefix("fs.") else table
 
 

@@ -1,7 +1,6 @@
 """One column of a layout: a quantity, and how it is counted and printed."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,7 +54,7 @@ class ColumnSpec:
     metric: str = "test_acc"
     better: str | None = None
     target: float = 0.5
-    head: str | Mapping[str, str] = ""
+    head: str = ""
     of: str = ""
     formula: ColumnFormula | None = None
     if_varying: bool = False

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fscost.errors import TableError, nearest
+from fscost.tables.arrangement import transposed
 from fscost.tables.marks import FOOTNOTE, Mark
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry, Note, Row, Table
@@ -38,6 +39,8 @@ class Footnote:
 def with_own_words(table: Table, spec: TableSpec) -> Table:
     """Return a table with the caption, the footnotes and as many notes as `spec` asks for, and its own rows set apart.
 
+    It is transposed last, as all of these are about rows and columns as they were.
+
     Raises TableError for a footnote about nothing, and for an own row that is not there.
     """
     table = _with_labelled_marks(_with_ours(replace(table, venue=spec.venue, floats_to=spec.float), spec), spec)
@@ -47,7 +50,8 @@ def with_own_words(table: Table, spec: TableSpec) -> Table:
     if spec.caption:
         counted = [f"{table.counted[:1].upper()}{table.counted[1:]}."] if table.counted and spec.notes == "full" else []
         shown = replace(shown, own_caption=as_words(spec.caption, "caption"), reading=(*counted, *shown.reading))
-    return _with_footnotes(shown, [Footnote.from_config(given) for given in spec.footnotes])
+    noted = _with_footnotes(shown, [Footnote.from_config(given) for given in spec.footnotes], spec)
+    return transposed(noted) if spec.transpose else noted
 
 
 def _with_labelled_marks(table: Table, spec: TableSpec) -> Table:
@@ -103,11 +107,12 @@ def _rule(rows: Sequence[Row], number: int, own: Sequence[bool], place: int) -> 
 # --- footnotes ------------------------------------------------------------------------------------
 
 
-def _with_footnotes(table: Table, footnotes: Sequence[Footnote]) -> Table:
+def _with_footnotes(table: Table, footnotes: Sequence[Footnote], spec: TableSpec) -> Table:
     """Return the table with footnotes, numbered in the order in which they are met: in the head, then row by row."""
     sentences = tuple(footnote.text for footnote in footnotes if footnote.row is None and footnote.column is None)
     places = [(place, n) for n, own in enumerate(footnotes) for place in _places(table, own)]
-    numbers = {n: number for number, n in enumerate(dict.fromkeys(n for _, n in sorted(places)), start=1)}
+    met = sorted((_turned(place, table) if spec.transpose else place, n) for place, n in places)
+    numbers = {n: number for number, n in enumerate(dict.fromkeys(n for _, n in met), start=1)}
     marks = {n: replace(FOOTNOTE, sign=str(number).translate(_DIGITS)) for n, number in numbers.items()}
     behind: dict[tuple[int, int], list[Mark]] = {}
     for place, n in sorted(places, key=lambda found: numbers[found[1]]):
@@ -119,6 +124,12 @@ def _with_footnotes(table: Table, footnotes: Sequence[Footnote]) -> Table:
         reading=(*table.reading, *sentences),
         notes=(*table.notes, *(Note(marks[n].sign, footnotes[n].text) for n in numbers)),
     )
+
+
+def _turned(place: tuple[int, int], table: Table) -> tuple[int, int]:
+    """Return where a place is met once rows are columns: labels are the head, heads are labels."""
+    row, column = place
+    return (column, row) if table.columns[column].is_number else (-1, row)
 
 
 def _noted(column: Column, marks: Sequence[Mark] | None) -> Column:

@@ -18,7 +18,6 @@ from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantity import Kind, Wording
 from fscost.tables.spec import TableSpec
 from fscost.tables.table import Column, Entry
-from fscost.tables.words import as_words
 
 _KEYS = {
     "model": "Model", "params": "Params", "data": "Data", "clients": "Clients", "rounds": "Rounds", "method": "Method",
@@ -99,7 +98,7 @@ class Heads:
     def name(self, column: ColumnSpec) -> str:
         """Return what a column is called; with what it counts where another of its quantity counts others."""
         if column.head:
-            return as_words(column.head, "columns.head", column.quantity)
+            return column.head
         if quantity_of(column).kind in (Kind.METRIC, Kind.COUNT):
             return self._name(column)
         settings = () if quantity_of(column).is_logged else ("of", "measure", "traffic")
@@ -113,9 +112,13 @@ class Heads:
         return Wording(column, self.name(column), ", ".join(dict.fromkeys(alike)), self.baseline, source)
 
     def _name(self, column: ColumnSpec) -> str:
-        quantity = quantity_of(column)
+        """Return the label of a quantity, or of what it is usually called."""
         if self.spec.has_label(column.quantity):
             return self.spec.label(column.quantity)
+        return self.spec.worded(self._usual_name(column))
+
+    def _usual_name(self, column: ColumnSpec) -> str:
+        quantity = quantity_of(column)
         if quantity.key == "rounds" and self._has_rounds:
             return "Rounds trained"
         if quantity.relative and quantity.against and quantity.kind is Kind.FACTOR and quantity.better == "lower":

@@ -358,7 +358,8 @@ class TableSpec:
         if is_optional and not QUANTITIES[name].may_leave:
             may_leave = "only rounds and what is relative to a baseline can leave"
             raise TableError(f"table.columns={name}?: {may_leave}; write {name}")
-        return ColumnSpec(**{**shared, **own, "quantity": name, "if_varying": is_optional})
+        words = {"head": as_words(own["head"], "columns.head", name)} if own.get("head") else {}
+        return ColumnSpec(**{**shared, **own, **words, "quantity": name, "if_varying": is_optional})
 
     def label(self, value: Any) -> str:
         """Return what a value is called in print; of methods that are combined, each by its own label.
@@ -450,6 +451,8 @@ def _formula_spec(given: Mapping[str, Any], shared: Mapping[str, Any]) -> Column
     own = ColumnFormula(str(given["formula"]), str(given.get("unit", "")), str(given.get("better") or ""))
     unit = own.unit if own.unit in UNITS else shared["unit"]
     settings = {key: given[key] for key in _OF_FORMULAS if key in given}
+    if settings.get("head"):
+        settings["head"] = as_words(settings["head"], "columns.head", own.text)
     column = ColumnSpec(**{**shared, **settings, "quantity": own.text, "formula": own, "unit": unit})
     quantity_of(column)
     return column

@@ -15,6 +15,7 @@ from fscost.cells.cell import Cell
 from fscost.collect import gather, runs_below
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
+from fscost.tables.arrangement import transposed
 from fscost.tables.build import build
 from fscost.tables.comparison import Comparison
 from fscost.tables.option_values import options_of, varying_options
@@ -89,7 +90,8 @@ def table_of(where: Path | Iterable[tuple[Cell | None, Run]], **settings: Any) -
     frames, cells = gather(runs), [cell for cell, _ in runs if cell]
     spec = TableSpec(**{"rows": ("model", "clients", "method"), "order": "sorted"} | settings)
     extra = options_of(cells, spec.options) | varying_options(cells)
-    return build(Comparison(frames.cells, frames.rounds, extra=extra), spec, label="t", command="make it")
+    table = build(Comparison(frames.cells, frames.rounds, extra=extra), spec, label="t", command="make it")
+    return transposed(table) if spec.transpose else table
 
 
 def entries(table: Table, key: str) -> dict[str, Entry]:

@@ -210,3 +210,30 @@ def test_the_door_takes_the_same_words(few: Path) -> None:
                        title="Cost, measured", footnotes=[{"column": "total", "text": "Both, ways."}])  # fmt: skip
     assert table.caption.startswith("Cost, measured: ")
     assert r"\ours{\textsc{F}, x (ours)}" in table.to_latex() and "F, x (ours)" in table.to_text()
+
+
+@pytest.mark.pipeline
+def test_words_are_about_rows_and_columns_also_where_these_are_turned(
+    here: Path, fscost: Callable[..., Result]
+) -> None:
+    """Footnotes are numbered as they are met, and a label may have several."""
+    grid = ("engine=estimate", "rounds=2", "method=fedavg,fedprox", "model=lr", "data=digits", "clients=3")
+    notes = "[{row: fedprox, text: first}, {row: fedavg, column: total, text: third}, {column: total, text: second}]"
+    assert fscost(*grid).code == 0
+    words = ("table", *grid, "table.transpose=true", "table.ours=[fedprox]", f"table.footnotes={notes}")
+    out = fscost(*words).out
+    assert re.search(r"\n +FedAvg +FedProx \(ours\)¹\n", out) and re.search(r"\nTotal \(kB\)†² +\S+³ ", out)
+    assert re.search(r"¹: first\n²: second\n³: third\n", out)
+
+
+@pytest.mark.pipeline
+def test_heads_are_named_as_they_are_printed_or_in_raw_latex(here: Path, fscost: Callable[..., Result]) -> None:
+    grid = ("engine=estimate", "rounds=2", "method=fedavg,fedprox", "model=lr", "data=digits", "clients=3")
+    assert fscost(*grid).code == 0
+    out = fscost("table", *grid, "table.labels.Total=Traffic, in all", "table.labels.vs FedAvg=Ratio").out
+    assert "Traffic, in all" in out and " Ratio" in out and "Traffic, in all: all clients and rounds" in out
+    own = (
+        r"table.columns=[{quantity: total, head: {latex: '$\Sigma$', text: Sum}}, {quantity: final, head: {latex: x}}]"
+    )
+    assert r"{$\Sigma$} " in fscost("table", *grid, own, "--format", "latex").out
+    assert "Sum" in fscost("table", *grid, own).out
