@@ -153,7 +153,7 @@ def read_config(path: Path, warn: Warn) -> dict[str, Any] | None:
     return dict(leaves(tree))
 
 
-_MOST_CONFIG_BYTES = 2**25
+_MOST_CONFIG_BYTES = 2**23
 
 
 def is_count(value: Any) -> bool:

@@ -121,22 +121,26 @@ def _server(file: Path, lines: Sequence[Line]) -> str:
 def _lines(file: Path) -> list[tuple[int, Line]]:
     """Return the lines with their numbers, their columns by our names and without blanks around."""
     try:
-        rows = [*csv.reader(io.StringIO(text_of(file).removeprefix("\ufeff"), newline=""))]
+        reader = csv.reader(io.StringIO(text_of(file).removeprefix("\ufeff"), newline=""))
+        rows = [(reader.line_num, row) for row in reader]
     except (OSError, csv.Error) as error:
         raise CollectError(f"{file}: cannot be read: {why(error)}") from error
-    columns = _columns(file, rows[0] if rows else [])
-    lines = [*_cut(file, rows, columns)]
+    head, below = rows[0][1] if rows else [], rows[1:]
+    columns = _columns(file, head)
+    lines = [*_cut(file, below, len(head), columns)]
     if not lines:
         raise CollectError(f"{file}:1: no message below the names of the columns")
     return lines
 
 
-def _cut(file: Path, rows: Sequence[Sequence[str]], columns: Mapping[str, int]) -> Iterator[tuple[int, Line]]:
-    for number, row in enumerate(rows[1:], start=2):
+def _cut(
+    file: Path, rows: Sequence[tuple[int, Sequence[str]]], fields: int, columns: Mapping[str, int]
+) -> Iterator[tuple[int, Line]]:
+    for number, row in rows:
         if not any(map(str.strip, row)):
             continue
-        if len(row) != len(rows[0]):
-            raise CollectError(f"{file}:{number}: has {len(row)} fields, the first line has {len(rows[0])}")
+        if len(row) != fields:
+            raise CollectError(f"{file}:{number}: has {len(row)} fields, the first line has {fields}")
         line = {name: row[place].strip() for name, place in columns.items()}
         if missing := [name for name in ("round", "sender", "receiver") if not line[name]]:
             raise CollectError(f"{file}:{number}: {missing[0]} is empty")
@@ -155,6 +159,12 @@ def _columns(file: Path, head: Sequence[str]) -> dict[str, int]:
 
 
 def _whole(file: Path, number: int, name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise CollectError(f"{file}:{number}: {name}={text}: must be a whole number of at least 0")
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise CollectError(
+            f"{file}:{number}: {name}={shown}: must be a whole number of at least 0, of at most {_MOST_DIGITS} digits"
+        )
     return int(text)
+
+
+_MOST_DIGITS = 15

@@ -10,10 +10,16 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeS
 from fscost.errors import ConfigError
 from fscost.plan.hydra_config import GROUPS, HOW, group_options
 
+MOST_CELLS = 1_000_000
+"""What a grid, and each of its axes, may come to: beyond it nobody waits for the plan."""
+
 
 def combinations(overrides: list[Override]) -> list[list[str]]:
     """Return the product of all axes, each combination as overrides that have one value each."""
     lines = {override.get_key_element(): _lines(override) for override in overrides}
+    if (cells := math.prod(map(len, lines.values()))) > MOST_CELLS:
+        axes = " × ".join(f"{len(values)} of {key}" for key, values in lines.items() if len(values) > 1)
+        raise ConfigError(f"{axes}: are {cells:,} cells; a grid has at most {MOST_CELLS:,}")
     return [list(words) for words in product(*lines.values())]
 
 
@@ -72,6 +78,8 @@ def _range(axis: Override, given: RangeSweep) -> list[str]:
     bounds: list[Any] = [given.start, given.stop, given.step]
     if not all(map(math.isfinite, bounds)) or given.step == 0:
         raise ConfigError(f"{axis.input_line}: needs finite bounds and a step that is not 0")
+    if (values := (given.stop - given.start) / given.step) > MOST_CELLS:  # type: ignore[operator]
+        raise ConfigError(f"{axis.input_line}: has {values:,.0f} values; an axis has at most {MOST_CELLS:,}")
     if all(isinstance(bound, int) for bound in bounds) or given.shuffle:
         return list(axis.sweep_string_iterator())
     start, stop, step = (Decimal(str(bound)) for bound in bounds)

@@ -20,10 +20,11 @@ from typing import Any, ClassVar, cast
 import hydra
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
 from hydra._internal.defaults_list import create_defaults_list
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import setup_globals
@@ -75,7 +76,7 @@ def configuration(
     if config_dir is not None:
         if not config_dir.is_dir():
             raise ConfigError(f"config_dir={config_dir}: no such folder; give one with method/, model/ or data/ in it")
-        folders.prepend("command-line", f"file://{config_dir.resolve()}", anchor="schema")
+        folders.prepend(_OF_USER, f"file://{config_dir.resolve()}", anchor="schema")
     with _ONE_AT_A_TIME, _version_base(), _resolving(resolvers or {}), TemporaryDirectory() as folder:
         if layout is not None:
             _write_layout(layout, Path(folder) / "table" / f"{OWN_LAYOUT}.yaml")
@@ -96,13 +97,34 @@ def _write_layout(path: str, to: Path) -> None:
 @contextmanager
 def _opened(folders: ConfigSearchPath) -> Iterator[None]:
     """Make a loader of these folders the one that is asked, and forget afterwards what it said."""
-    before = _LOADER.set(ConfigLoaderImpl(folders))
+    loader = ConfigLoaderImpl(folders)
+    loader.repository = _Repository(folders)
+    before = _LOADER.set(loader)
     try:
         yield
     finally:
         _LOADER.reset(before)
         for cached in (composed, group_options, _own_part, _parsed, _files, computed, raw_file):
             cast(Any, cached).cache_clear()
+
+
+class _Repository(ConfigRepository):
+    """Hydra's configuration files; what a user's folder has goes through the gate for YAML before Hydra reads it."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        source = self._find_object_source(config_path, ObjectType.CONFIG)
+        if source is None or source.provider != _OF_USER:
+            return super().load_config(config_path)
+        file = f"{source.path}/{source._normalize_file_name(config_path)}"
+        read_yaml("config_dir", file)
+        try:
+            return super().load_config(config_path)
+        except (ValueError, OSError) as error:  # of its first lines, which say where it belongs
+            raise ConfigError(f"config_dir={file}: cannot be read: {' '.join(str(error).split())}") from error
+
+
+_OF_USER = "command-line"
+"""What Hydra calls the source of the files in ``config_dir``."""
 
 
 @contextmanager
@@ -210,6 +232,8 @@ def _read(line: str) -> Override:
         why = "" if first == "None" else f": {first.rstrip('.')}"
         quoted = "; a text with other signs than those of words stands in quotes, as \"KEY='für alle'\""
         raise ConfigError(f"{line}: cannot be read{why}; {HOW}{quoted * ('token recognition' in why)}") from error
+    except ValueError as error:  # int() takes no more digits
+        raise ConfigError(f"{line[:80]}…: cannot be read: a number of too many digits") from error
     override.config_loader = loader  # which knows the options that glob(…) chooses from
     return override
 
@@ -239,7 +263,7 @@ _TEXTS = ("table.title", "table.caption")
 def _is_sweep(value: str) -> bool:
     try:
         return bool(OverridesParser.create().parse_override(f"key={value}").is_choice_sweep())
-    except HydraException:
+    except (HydraException, ValueError):
         return False
 
 
@@ -268,7 +292,20 @@ def _own_part(groups: tuple[str, ...]) -> Tree:
     for part in chosen.defaults:
         content = raw_file(str(part.config_path))
         tree = with_value(tree, part.package, content) if part.package else merged(tree, content)
+    _check_sections(tree)
     return with_value(tree, "hydra.runtime.choices", dict(chosen.overrides.known_choices))
+
+
+def _check_sections(tree: Tree) -> None:
+    """Refuse options of a user's that make something else of a section, or leave out what an engine must say."""
+    for key in ("fs", "engine", "table", "network", "codec", "hydra"):
+        if not isinstance(tree.get(key), dict):
+            raise ConfigError(
+                f"{key}={tree.get(key)}: is a section; an option in config_dir makes something else of it"
+            )
+    for key in ("name", "protocol"):
+        if not isinstance(tree["engine"].get(key), str):
+            raise ConfigError(f"engine.{key}={tree['engine'].get(key)}: the option of the engine must say it, as text")
 
 
 def config_of(parsed: list[Override]) -> Tree:

@@ -29,14 +29,14 @@ class _NotSimple(Exception):
 def read_yaml(knob: str, path: str) -> Any:
     """Return the content of the YAML or JSON file that a knob names; raises ConfigError with knob, file and line."""
     try:
-        return load(text_of(path, _MOST_BYTES))
+        return load(text_of(path, MOST_BYTES))
     except OSError as error:
         raise ConfigError(f"{knob}={path}: cannot be read: {why(error)}") from error
     except NoYaml as error:
         raise ConfigError(f"{knob}={path}:{error.line}: no YAML: {error}") from error
 
 
-_MOST_BYTES = 2**25
+MOST_BYTES = 2**23
 """What a configuration may have at most; they have some kB."""
 
 

@@ -56,21 +56,28 @@ def sizes_in(config: Config) -> dict[str, Any]:
     found = {key: config[key] for key in named if config.get(key) is not None}
     for key in known.sizes:
         if not _is_size(found.get(key)):
-            raise ConfigError(f"{key}={found.get(key)}: must be a whole number of at least 1")
+            raise ConfigError(f"{key}={found.get(key)}: must be {_kind_in_words(1)}")
     for key, value in found.items():
         default = known.defaults.get(key, 1)
         right = isinstance(value, bool) if isinstance(default, bool) else _is_size(value)
         if key != "model_type" and not right:
             raise ConfigError(f"{key}={value}: must be {_kind_in_words(default)}")
+    for key in (known.layers, "num_decoder_layers"):
+        if found.get(key, 0) > _MOST_LAYERS:
+            raise ConfigError(f"{key}={found[key]}: must be at most {_MOST_LAYERS}")
     return found
 
 
+_MOST_SIZE, _MOST_LAYERS = 10**12, 10_000
+"""Far above any model's; each layer is written out."""
+
+
 def _kind_in_words(default: Any) -> str:
-    return "true or false" if isinstance(default, bool) else "a whole number of at least 1"
+    return "true or false" if isinstance(default, bool) else f"a whole number from 1 to 10^{len(str(_MOST_SIZE)) - 1}"
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_SIZE
 
 
 def parameters_of(config: Config, *, pads: bool) -> list[Shape]:

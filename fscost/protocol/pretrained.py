@@ -14,6 +14,9 @@ from fscost.protocol.language_models import TOKENS, sizes_in
 _OF_A_HUB = re.compile(r"(.+)@(huggingface_llm|modelscope_llm)")
 _CONFIG = "config.json"
 
+_MOST_BYTES = 2**27
+"""What a file of a tokenizer may have at most; those of 250,000 tokens have some MB."""
+
 
 def is_language_model(kind: Any) -> bool:
     """Return whether a ``model.type`` names a language model by its folder, or by its name at a hub."""
@@ -40,7 +43,7 @@ def spec_in(path: Path, where: str) -> dict[str, Any]:
     file = path / _CONFIG if path.is_dir() else path
     folder = file.parent
     try:
-        content = json.loads(text_of(file))
+        content = json.loads(text_of(file, _MOST_BYTES))
         config = sizes_in(content)
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{where}: {file}: cannot be read: {why(error)}") from error
@@ -86,7 +89,7 @@ def _text(token: Any) -> str:
 def _mapping(file: Path) -> dict[str, Any]:
     """Return the content of a JSON file, nothing where there is none."""
     try:
-        content = json.loads(text_of(file))
+        content = json.loads(text_of(file, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

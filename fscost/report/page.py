@@ -12,7 +12,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import Environment
 
 from fscost.cells.measure import MEASURES
 from fscost.cells.outcome import Status
@@ -121,7 +121,7 @@ def as_json(values: Any) -> bytes:
     return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _environment() -> SandboxedEnvironment:
+def _environment() -> Environment:
     return environment("html", templates() / "report")
 
 

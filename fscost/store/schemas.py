@@ -122,5 +122,15 @@ class LastSweepFile(TypedDict):
     overrides: list[str]
 
 
+class AnswerFile(TypedDict):
+    """What a FederatedScope said of its options, in the user's cache folder."""
+
+    defaults: dict[str, Any]
+    open: list[str]
+    takes: dict[str, list[str]]
+    crashing: dict[str, dict[str, str]]
+    unmetered: str
+
+
 LogLine = Dict[str, Optional[Union[Annotated[int, Meta(ge=-LARGEST, le=LARGEST)], float]]]
 """A worker's line of ``system_metrics.log``, as FederatedScope writes it."""

@@ -18,6 +18,7 @@ _NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _VALUE = re.compile(rf"\s*({_NUMBER})\s*(?:(?:±|\+/-|\+-)\s*({_NUMBER}))?\s*(.*?)\s*")
 _WITH_UNIT = re.compile(r"(.+?)\s*\(([^()]+)\)")
 _NOTHING = ("", "-", "–", "—", "·", "n/a", "NA", "nan", "None", "null", "missing", "failed", "timed out")
+_MOST_BYTES = 2**23
 _OF_TABLES = ("no_effect", "cited", "marks")
 """Columns of a table's own CSV that are no numbers."""
 
@@ -65,7 +66,7 @@ def read_cited(setting: Any, keys: Sequence[str], columns: Sequence[str]) -> lis
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the rows of a file, each with its place."""
     try:
-        text = text_of(path).removeprefix("\ufeff")
+        text = text_of(path, _MOST_BYTES).removeprefix("\ufeff")
         yield from _of_csv(path, text) if path.suffix == ".csv" else _of_yaml(path, text)
     except OSError as error:
         raise TableError(f"table.cited={path}: cannot be read: {why(error)}") from error

@@ -1,18 +1,19 @@
 """Write a table in a format: Jinja2 templates that loop, and escaping that is always on."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
-from jinja2.sandbox import SandboxedEnvironment
 
 from fscost.errors import TableError
 from fscost.outputs import write_output
 from fscost.resources import templates
 from fscost.tables.formats import FORMATS, Format, Raw
+from fscost.tables.sandbox import Sandbox, bounded
 from fscost.tables.table import Table
 
 
@@ -39,11 +40,14 @@ def _filled(table: Table, made: Format, template: Path | None, *, standalone: bo
     context = {**made.context(table), "body": name}
     try:
         page = f"document{made.suffix}.j2" if standalone else name
-        return environment(made.name, folder.resolve()).get_template(page).render(table=table, **context)
+        with bounded() if template else nullcontext():
+            return environment(made.name, folder.resolve()).get_template(page).render(table=table, **context)
     except TemplateNotFound as error:
         raise TableError(f"{folder / name}: no such template; give one with --template FILE") from error
     except TemplateSyntaxError as error:
         raise TableError(f"{folder / name}:{error.lineno}: {error.message}") from error
+    except MemoryError as error:
+        raise TableError(f"{folder / name}:{_line_of(error, name)}: takes too much memory") from error
     except Exception as error:  # whatever a user's template does is the user's mistake
         known = ", ".join(["table", *context])
         raise TableError(f"{folder / name}:{_line_of(error, name)}: {error}; it has {known}") from error
@@ -75,14 +79,14 @@ def _line_of(error: Exception, name: str) -> int:
 
 
 @cache  # with what it has compiled; a template that changes in the meantime is read again
-def environment(format: str, folder: Path) -> SandboxedEnvironment:
+def environment(format: str, folder: Path) -> Sandbox:
     """Return an environment whose templates can include, import and extend those beside them and the shipped ones.
 
     What they print is escaped for one of the formats that have templates.
     """
     made = FORMATS[format]
-    environment = SandboxedEnvironment(
-        loader=ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(templates())]),
+    environment = Sandbox(
+        loader=ChoiceLoader([FileSystemLoader(folder, "utf-8-sig"), FileSystemLoader(templates())]),
         undefined=StrictUndefined,
         finalize=lambda value: (
             value if isinstance(value, Raw) else made.escape(value if isinstance(value, str) else str(value))

@@ -90,6 +90,10 @@ def test_a_sweep_file_has_such_axes_too(tmp_path: Path) -> None:
         ("lr=range(0.3,0.1)", ["has no values"]),
         ("lr=range(1,2,0)", ["a step that is not 0"]),
         ("lr=range(1,inf)", ["needs finite bounds"]),
+        ("clients=range(0,1000000000)", ["1,000,000,000 values; an axis has at most 1,000,000"]),
+        ("lr=range(0,1,0.00000000001)", ["100,000,000,000 values"]),
+        ("seed=shuffle(range(0,1000000000))", ["an axis has at most"]),
+        ("rounds=1" + "0" * 5000, ["cannot be read: a number of too many digits"]),
         ("clients=choice()", ["clients=choice(): cannot be read", "empty choice"]),
         ("method=fedavg,", ["method=fedavg,: cannot be read"]),
         ("method=,fedavg", ["method=,fedavg: cannot be read"]),
@@ -112,3 +116,8 @@ def test_what_is_no_axis_is_refused_in_one_line(override: str, words: list[str])
     for word in words:
         assert word in message
     assert "Sweeper" not in message
+
+
+def test_a_grid_of_more_cells_than_anybody_waits_for_is_refused() -> None:
+    message = refusal("clients=range(1,2000)", "rounds=range(1,2000)")
+    assert message == "1999 of clients × 1999 of rounds: are 3,996,001 cells; a grid has at most 1,000,000"

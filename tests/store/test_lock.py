@@ -1,5 +1,6 @@
 """Locks with real processes: one holder at a time, and none that is dead."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -75,3 +76,14 @@ def test_a_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"), held(tmp_path / "file" / "lock", ""):
         pass
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "device").symlink_to("/dev/null")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "folder").mkdir()
+    for name in ("fifo", "device", "loop", "folder"):
+        assert holder(tmp_path / name) is None
+        with pytest.raises(StoreError, match=f"{name}: cannot be written: "), held(tmp_path / name, ""):
+            pytest.fail(name)

@@ -61,9 +61,22 @@ def check_options(cell: Cell) -> None:
     """Raise ConfigError for a cell whose messages are not known before it ran, with the reason."""
     problems = [*_depends_on_training(cell)] or [*_not_understood(cell)]
     options = Options(cell)
-    problems = problems or [*_contradictions(options), *method_problems(options), *codec_problems(options)]
+    problems = problems or [
+        *_contradictions(options),
+        *method_problems(options),
+        *codec_problems(options),
+        *_size_problems(cell),
+    ]
     if problems:
         raise ConfigError(*problems)
+
+
+def _size_problems(cell: Cell) -> Iterator[str]:
+    if (rounds := cell.get("federate.total_round_num")) > _MOST_ROUNDS:
+        yield f"rounds={rounds}: a ledger has lines for each round; take at most {_MOST_ROUNDS:,}"
+
+
+_MOST_ROUNDS = 10_000_000
 
 
 def timing_problems(cell: Cell) -> Iterator[str]:

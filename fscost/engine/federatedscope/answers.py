@@ -15,13 +15,16 @@ from typing import Any
 
 from fscost.cells.cell import Cell
 from fscost.engine.federatedscope.interpreter import Interpreter, asked
-from fscost.files import write_whole
+from fscost.errors import ConfigError
+from fscost.files import text_of, write_whole
 from fscost.protocol import fs_options
 from fscost.protocol.known_options import KnownOptions, kind_of
+from fscost.store.json_lines import loads, problem_of
 from fscost.worker import release_options
 from fscost.worker.release_options import in_cell, older_names
 
 _PARTS = ("defaults", "open", "takes", "crashing", "unmetered")
+_SCHEMA = "AnswerFile"
 
 
 @cache
@@ -82,9 +85,11 @@ def _refusal(found: Interpreter, asks: Mapping[str, Any], word: str) -> str:
 def _answer(found: Interpreter) -> dict[str, Any]:
     file = _file(found, "options")
     kept = _kept(found, file)
-    if all(part in kept for part in _PARTS):
+    if not problem_of(kept, _SCHEMA):
         return kept
     answer = _asked(found, "options", "it ended when asked for its options", _PARTS)
+    if problem := problem_of(answer, _SCHEMA):
+        raise ConfigError(f"engine.python={found.python}: what it says of its options is none: {problem}")
     _keep(found, file, {part: answer[part] for part in _PARTS})
     return answer
 
@@ -126,10 +131,13 @@ def _file(found: Interpreter, what: str) -> Path | None:
 def _kept(found: Interpreter, file: Path | None) -> dict[str, Any]:
     """Return an answer that is kept, nothing where there is none of this source."""
     with suppress(OSError, ValueError):
-        content = json.loads(file.read_text()) if file is not None else None
+        content = loads(text_of(file, _MOST_BYTES)) if file is not None else None
         if isinstance(content, dict) and content.pop("stamp", None) == _stamp(found):
             return content
     return {}
+
+
+_MOST_BYTES = 2**26
 
 
 def _keep(found: Interpreter, file: Path | None, answer: Mapping[str, Any]) -> None:

@@ -1,0 +1,61 @@
+"""Options of one's own that are no options: one line that names the file, and nothing is waited for or built up."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fscost.errors import ConfigError
+from tests.conftest import cells_of
+from tests.fuzz.mutations import BOMB
+
+HEAD = "# @package _global_\n"
+
+
+def refusal(folder: Path, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as told:
+        cells_of(f"config_dir={folder}", *overrides)
+    assert "\n" not in str(told.value)
+    return str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"# \xe9\nlr: 1\n", ": cannot be read: is no text in UTF-8: byte 0xe9 in line 1"),
+        (f"{HEAD}lr: 1\n".encode("utf-16"), ": cannot be read: is no text in UTF-8"),
+        (f"{HEAD}lr: {'9' * 5000}\n".encode(), "no YAML: a value that is not what its tag says"),
+        (f"{HEAD}lr: {'[' * 3000}\n".encode(), ":1: no YAML: nested too deeply"),
+        (f"{HEAD}{BOMB}".encode(), "no YAML: its aliases come to more than 1,000,000 values"),
+        (f"{HEAD}lr: &a [*a]\n".encode(), ":2: no YAML: an alias leads back to itself"),
+        (f"{HEAD}lr: !!python/object:os.system x\n".encode(), ":2: no YAML: could not determine a constructor"),
+        (b"# @package a b c\nlr: 1\n", ": cannot be read: Too many components"),
+        (b"#" * (2**23 + 1), ": cannot be read: has 8,388,609 B, more than the 8,388,608 B that are read"),
+        (f"{HEAD}hydra: []\n".encode(), "hydra=[]: is a section"),
+    ],
+)  # fmt: skip
+def test_an_odd_file_is_told(tmp_path: Path, content: bytes, why: str) -> None:
+    (tmp_path / "method").mkdir()
+    (tmp_path / "method" / "mine.yaml").write_bytes(content)
+    assert why in refusal(tmp_path, "method=mine", "engine=estimate")
+
+
+def test_what_is_no_file_is_no_option(tmp_path: Path) -> None:
+    (tmp_path / "method").mkdir()
+    os.mkfifo(tmp_path / "method" / "fifo.yaml")
+    (tmp_path / "method" / "loop.yaml").symlink_to("loop.yaml")
+    (tmp_path / "method" / "device.yaml").symlink_to("/dev/zero")
+    for name in ("fifo", "loop", "device"):
+        assert f"method={name}: no such method" in refusal(tmp_path, f"method={name}")
+
+
+def test_an_odd_file_that_is_not_chosen_costs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "method").mkdir()
+    (tmp_path / "method" / "mine.yaml").write_bytes(b"\xff")
+    assert len(cells_of(f"config_dir={tmp_path}", "method=fedavg", "engine=estimate", "model=lr")) == 1
+
+
+def test_an_engine_of_ones_own_says_which_it_is(tmp_path: Path) -> None:
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "mine.yaml").write_text("threads: 2\n")
+    assert "engine.name=None: the option of the engine must say it" in refusal(tmp_path, "engine=mine")
