@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "device").symlink_to("/dev/null")
+    (tmp_path / "device").symlink_to("/dev/zero")
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "folder").mkdir()
     for name in ("fifo", "device", "loop", "folder"):
