@@ -8,13 +8,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import collecting, loops, metering, opening, overhead, reporting, scaling, start, training
+from benchmarks import (
+    bare_steps,
+    collecting,
+    loops,
+    metering,
+    opening,
+    overhead,
+    reporting,
+    scaling,
+    start,
+    training,
+)
 from benchmarks.pairs import PAIRS, Row, machine
 
 ROWS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "loops": loops.rows,
     "overhead": overhead.rows,
     "training": training.rows,
+    "bare_steps": bare_steps.rows,
     "collecting": collecting.rows,
     "scaling": scaling.rows,
     "metering": metering.rows,

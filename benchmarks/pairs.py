@@ -92,6 +92,20 @@ def seconds_of(*words: str | Path, cwd: Path) -> float:
     return took(*words, cwd=cwd).wall_s
 
 
+def first_line_s(*words: str | Path, cwd: Path) -> float:
+    """Return how long a command takes to print its first line; it is let come to its end."""
+    begin_s = time.monotonic()
+    process = subprocess.Popen(
+        [*map(str, words)], cwd=cwd, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    line, took_s = process.stdout.readline(), time.monotonic() - begin_s
+    rest, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(map(str, words))}\n{line}{rest}")
+    return took_s
+
+
 def told_by(script: str, *words: str | Path, python: str = sys.executable) -> str:
     """Return what one of the scripts beside this prints: the seconds of its work, without its imports."""
     command = [python, Path(__file__).with_name(script), *words]

@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.browser import chromium
 from benchmarks.pairs import FSCOST, Row, in_turn, seconds_of, told_by
 from fscost.cells.cell import Cell
+from fscost.store.integrity import sealed
 from fscost.store.rundir import RunDir
 
 _CELLS = ("engine=estimate", "method=fedavg,fedprox,fedbn,fedper,ditto", "model=lr,mlp_s,mlp_m,mlp_l,convnet2",
@@ -82,6 +83,8 @@ def many_workers(folder: Path) -> Path:
     (run.path / "ledger.jsonl").write_text(f"{text}{digest}\n")
     log = _repeated(_lines(run.path / "system_metrics.log"), "id")
     (run.path / "system_metrics.log").write_text("".join(f"{json.dumps(row)}\n" for row in log))
+    outcome = {name: value for name, value in run.read_outcome().items() if name not in ("files", "digest")}
+    run.outcome_file.write_text(f"{sealed(outcome, run.path)}\n")
     return run.path
 
 

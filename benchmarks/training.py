@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 
 from benchmarks.pairs import FSCOST, NO_FS, PAIRS, Row, fs_python, seconds_of, told_by
 
-_CELL = ("model=convnet2", "clients=30", "rounds=10")
+CELL = ("model=convnet2", "clients=30", "rounds=10")
 _METHODS = ("fedavg", "fedprox", "fedbn", "fedper")
 _MANY = ("model=convnet2", "clients=30", "rounds=100")
 
@@ -38,14 +38,14 @@ def rows(folder: Path) -> Iterator[Row]:
 
 def _beside_federatedscope(folder: Path) -> Iterator[Row]:
     work, beside = "convnet2 on digits, 30 clients, 10 rounds: builtin engine", "FederatedScope's time in the same cell"
-    ours, theirs = (f"`fscost engine={engine} {' '.join(_CELL)} seed=…`" for engine in ("builtin", "federatedscope"))
+    ours, theirs = (f"`fscost engine={engine} {' '.join(CELL)} seed=…`" for engine in ("builtin", "federatedscope"))
     if not fs_python():
         yield Row(work, beside, ours, theirs, 0.25, [], note=NO_FS)
         return
     one, other, steps_s = [], [], []
     for seed in range(PAIRS):
-        one.append(cell(folder, "builtin", seed, (*_CELL, f"seed={seed}")))
-        other.append(cell(folder, "federatedscope", seed, (*_CELL, f"seed={seed}")))
+        one.append(cell(folder, "builtin", seed, (*CELL, f"seed={seed}")))
+        other.append(cell(folder, "federatedscope", seed, (*CELL, f"seed={seed}")))
         steps_s.append(float(told_by("steps.py")))
     told = [
         f"{fmean(own):.3f} ± {stdev(own):.3f}"
