@@ -23,7 +23,7 @@ LAYERS = [
     {"metering"},
     {"protocol", "terminal", "extras", "outputs"},
     {"cells", "files", "formula", "yaml_text"},
-    {"errors", "printable", "resources"},
+    {"errors", "printable", "privacy", "resources"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

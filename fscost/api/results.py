@@ -13,6 +13,7 @@ from fscost.collect import Frames, gather
 from fscost.errors import TableError, nearest
 from fscost.extras import check_extra
 from fscost.outputs import write_output
+from fscost.privacy import names_of_places, private
 from fscost.store.ledger_file import LedgerFile
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
@@ -73,6 +74,18 @@ class Results:
     @cached_property
     def spec(self) -> TableSpec:
         """What tables show."""
+        return self._spec.with_spellings(self._places)
+
+    @cached_property
+    def _places(self) -> dict[str, str]:
+        """What values and sweeps that are called by a place are called unless all is told."""
+        if self._spec.tells_all:
+            return {}
+        values = (str(value) for own in self.compared.extra.values() for value in own.values())
+        return names_of_places([*values, *(name for own in self._sweeps.values() for name in own)])
+
+    @cached_property
+    def _spec(self) -> TableSpec:
         plan = self.selection.plan
         spec = TableSpec.from_config(plan.table, plan.network)
         cells = [cell for cell, _ in self.selection.runs if cell is not None]
@@ -85,7 +98,7 @@ class Results:
     @cached_property
     def extra(self) -> dict[str, dict[str, Any]]:
         """Options that vary beyond the axes, or were asked for, by cell."""
-        return options_of(self._cells, self.spec.options) | varying_options(self._cells)
+        return options_of(self._cells, self._spec.options) | varying_options(self._cells)
 
     @cached_property
     def compared(self) -> Comparison:
@@ -94,7 +107,7 @@ class Results:
 
     def _compared(self, frames: Frames) -> Comparison:
         cells = self._cells_in(frames)
-        extra = options_of(cells, self.spec.options) | varying_options(cells)
+        extra = options_of(cells, self._spec.options) | varying_options(cells)
         return Comparison(
             frames.cells, frames.rounds, frames.workers, frames.messages, extra, self._sweeps, shared_adapter(cells)
         )
@@ -147,7 +160,8 @@ class Results:
         name = "_".join([*[plan.name] * (plan.name != plan.table["name"]), figure, *other])
         command = self.selection.command_of("plot", figure, *(f"--over={word}" for word in other))
         told = [*provenance(records_of(self.frames.cells), command)]
-        return Plot(figure, sketch, name, told, page)
+        told = told if self.spec.tells_all else [*map(private, told)]
+        return Plot(figure, sketch, name, told, page, self._places)
 
     def subject(self, figures: Sequence[str] | None = None) -> "Subject":
         """Return what a report is about, with all `figures` or those of one's choice; raises TableError for others."""

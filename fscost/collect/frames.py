@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import groupby, islice, repeat
 from os import PathLike
@@ -26,6 +26,8 @@ from fscost.collect.plausible import Log, implausible
 from fscost.collect.run_record import RunRecord, record_of
 from fscost.errors import StoreError
 from fscost.outputs import output
+from fscost.printable import in_one_line
+from fscost.privacy import private
 from fscost.store.run import Run
 
 _MESSAGE_COLUMNS = ["cell", "round", "type", "link", "traffic", "messages", *COLUMNS]
@@ -181,8 +183,12 @@ def _no_garbage_collection() -> Iterator[None]:
 # --- files ----------------------------------------------------------------------------------------
 
 
-def write_frames(frames: Frames, out: Path) -> list[Path]:
-    """Write the frames as CSV and Parquet and return their paths."""
+def write_frames(frames: Frames, out: Path, *, tells_all: bool = False) -> list[Path]:
+    """Write the frames as CSV and Parquet and return their paths; their texts name no folder, machine or user.
+
+    Unless that `tells_all`. Raises StoreError where they cannot be written.
+    """
+    frames = frames if tells_all else replace(frames, cells=_anonymous(frames.cells))
     try:
         out.mkdir(parents=True, exist_ok=True)
         return [_write(frames, name, out, suffix) for name in _FRAMES for suffix in (".csv", ".parquet")]
@@ -190,14 +196,31 @@ def write_frames(frames: Frames, out: Path) -> list[Path]:
         raise StoreError(f"{out}: cannot be written: {error.strerror}; choose another folder") from error
 
 
+def _anonymous(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells with what only tells of them, and tells none apart, as it may be published."""
+    told = {name: [private(v) if isinstance(v, str) else v for v in cells[name]] for name in _TOLD if name in cells}
+    return cells.assign(**told)
+
+
+_TOLD = ("reason", "path", "derived", "underived", "implausible")
+
 _FRAMES = ("messages", "workers", "rounds", "cells")
 
 
 def _write(frames: Frames, name: str, out: Path, suffix: str) -> Path:
     path, frame = out / f"{name}{suffix}", getattr(frames, name)
     with output(path) as file:
-        frame.to_csv(file, index=False) if suffix == ".csv" else frame.to_parquet(file, index=False)
+        _in_lines(frame).to_csv(file, index=False) if suffix == ".csv" else frame.to_parquet(file, index=False)
     return path
+
+
+def _in_lines(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose texts break no row of CSV."""
+    for name in (name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])):
+        texts = (value for value in frame[name].unique() if isinstance(value, str))
+        if broken := {text: own for text in texts if (own := in_one_line(text)) != text}:
+            frame = frame.assign(**{str(name): [broken.get(v, v) if isinstance(v, str) else v for v in frame[name]]})
+    return frame.rename(columns=in_one_line)
 
 
 # --- columns --------------------------------------------------------------------------------------

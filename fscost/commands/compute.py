@@ -12,6 +12,7 @@ from fscost.printable import say
 def run_sweep(overrides: Sequence[str]) -> int:
     """Run the cells that are not done, then print the table and where it was written; return the exit code."""
     selection = Selection(overrides)
+    _warn(selection)
     cells = compute_missing(selection, say)
     from fscost.commands.show import show_and_write  # here: pandas takes longer to import than most plans to make
 
@@ -32,10 +33,17 @@ def show_plan(words: Sequence[str], *, listed: bool = False) -> int:
 
     Raises ConfigError after that for packages that this machine lacks to compute what is not done.
     """
-    cells = cells_of(select(words))
+    selection = select(words)
+    _warn(selection)
+    cells = cells_of(selection)
     print(cells if listed or len(cells) <= _MOST_LISTED else "\n".join(summary(cells)))
     check_here(cells)
     return 0
+
+
+def _warn(selection: Selection) -> None:
+    for line in selection.plan.warnings:
+        say(f"warning: {line}")
 
 
 _MOST_LISTED = 40

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,16 @@ def show_and_write(selection: Selection) -> None:
     print()
     folder, name = selection.plan.out, selection.plan.name
     tables = [table.save(folder / f"{name}{format.suffix}") for format in FORMATS.values()]
-    frames = write_frames(results.frames, _frames_folder(selection))
+    frames = write_frames(results.frames, _frames_folder(selection), tells_all=results.spec.tells_all)
     _tell_written([*tables, *(path for path in frames if path.suffix == ".csv")])
 
 
 def collect(words: Sequence[str], out: Path | None) -> int:
     """Write the frames of the selected runs and print their paths."""
     results = _collected(select(words))
-    _tell_written(write_frames(results.frames, out or _frames_folder(results.selection)))
+    _tell_written(
+        write_frames(results.frames, out or _frames_folder(results.selection), tells_all=results.spec.tells_all)
+    )
     return 0
 
 
@@ -165,7 +168,8 @@ def _frames_folder(selection: Selection) -> Path:
 
 
 def _show_table(table: Table) -> None:
-    """Print a table: on a terminal in colour and as wide as that, else as it is written to files."""
+    """Print a table with all it tells: on a terminal in colour and as wide as that, else as it is written to files."""
+    table = replace(table, tells_all=True)
     if _is_terminal() and table.template == "table":
         from fscost.tables.terminal_table import show
 

@@ -22,7 +22,7 @@ from fscost.plan.cell_from import cell_from, resolvers
 from fscost.plan.command_cell import refuse_unknowing
 from fscost.plan.hydra_config import OWN_LAYOUT, config_of, configuration, grids_of, parse, raw_file, strays
 from fscost.plan.name_checks import check_file_of, check_form, check_name, completions, launcher_of, name_of
-from fscost.plan.plain_config import resolved, with_value
+from fscost.plan.plain_config import of_environment, resolved, with_value
 from fscost.protocol.known_options import KnownOptions
 
 Identify = Callable[[Mapping[str, Any]], tuple[str, str, KnownOptions]]
@@ -40,13 +40,14 @@ class Planned:
     """A cell, the overrides that compute it alone, and how and where it is to be run.
 
     `engine` is its configuration's ``engine`` section; `launcher` holds the options of its launcher, whose name is
-    ``name`` there. Neither is part of the cell.
+    ``name`` there. Neither is part of the cell. `of_environment` are the options whose values are of the environment.
     """
 
     cell: Cell
     overrides: tuple[str, ...]
     engine: Mapping[str, Any]
     launcher: Mapping[str, Any]
+    of_environment: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
@@ -71,6 +72,12 @@ class Plan:
     launcher: Mapping[str, Any]
     retries: int
     fail_fast: bool
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd about the cells and can be computed all the same."""
+        names = dict.fromkeys(name for one in self.cells for name in one.of_environment)
+        return [f"{name}: its value is of the environment, and the store keeps it in cell.json" for name in names]
 
     def as_planned(self, cell: Cell) -> Planned:
         """Return another cell, one that was named by its folder, to be run as the first one of this plan."""
@@ -176,7 +183,13 @@ def _planned(words: list[str], identify: Identify) -> Planned:
         parsed = parse(words)
         config = config_of(parsed)
         engine = resolved(config, "engine")
-        return Planned(cell_from(config, parsed, *identify(engine)), tuple(words), engine, launcher_of(config))
+        return Planned(
+            cell_from(config, parsed, *identify(engine)),
+            tuple(words),
+            engine,
+            launcher_of(config),
+            of_environment(config),
+        )
 
 
 def _retries(value: Any) -> int:

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fscost.errors import ConfigError
 from fscost.files import text_of, why
-from fscost.protocol.fs_options import nested
+from fscost.protocol.fs_options import leaves, nested
 from fscost.yaml_text import NoYaml, load
 
 Tree = dict[str, Any]
@@ -70,6 +70,21 @@ def resolved(config: Tree, section: str) -> Any:
         pass  # OmegaConf knows better, or what to say
     found = OmegaConf.select(OmegaConf.create(config), section, throw_on_missing=True)
     return OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
+
+
+def of_environment(config: Tree) -> tuple[str, ...]:
+    """Return the options of a cell whose values are of environment variables, by themselves or by a knob."""
+    knobs = {
+        key for key, value in config.items() if key != "store" and isinstance(value, str) and _ENVIRONMENT in value
+    }
+    cell = {"fs": config["fs"], "args": config.get("args"), "engine": {"command": config["engine"].get("command")}}
+    if not knobs and _ENVIRONMENT not in str(cell):
+        return ()
+    texts = ((name, str(value)) for name, value in leaves(cell))
+    return tuple(name for name, text in texts if _ENVIRONMENT in text or knobs & {*_REFERENCE.findall(text)})
+
+
+_ENVIRONMENT = "${oc.env:"
 
 
 def _resolved(node: Any, config: Tree) -> Any:

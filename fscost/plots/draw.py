@@ -3,9 +3,9 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from shutil import which
@@ -21,6 +21,7 @@ from fscost.outputs import output
 from fscost.plots import bar_figures, line_figures
 from fscost.plots.figure_view import Sketch
 from fscost.plots.style import RC, WIDTHS_IN, Page, for_latex, printable
+from fscost.printable import in_one_line
 from fscost.tables.formats.tex_escape import comment
 
 _DRAWN = line_figures.DRAWN | bar_figures.DRAWN
@@ -47,7 +48,7 @@ class Plot:
     """A figure, ready to be drawn; it is shown in notebooks.
 
     kind: which figure it is. name: what its files are called. provenance: lines that go into the files. page: what it
-    is drawn for.
+    is drawn for. places: what values that are places are called in CSV.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Plot:
     name: str
     provenance: Sequence[str]
     page: Page
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def caption(self) -> str:
@@ -76,7 +78,7 @@ class Plot:
 
     def to_csv(self) -> str:
         """Return all numbers that are drawn, in base units; a row without numbers says why."""
-        return table(self.sketch)
+        return table(self.sketch, self.places)
 
     def to_frame(self) -> pd.DataFrame:
         """Return all numbers that are drawn, typed and in base units: the rows of `to_csv`, NA where there is none."""
@@ -143,8 +145,11 @@ def _write(path: Path, content: bytes) -> Path:
     return path
 
 
-def table(sketch: Sketch) -> str:
-    """Return all numbers that are drawn as CSV, in base units; a row without numbers says why."""
+def table(sketch: Sketch, places: Mapping[str, str] | None = None) -> str:
+    """Return all numbers that are drawn as CSV, in base units; a row without numbers says why.
+
+    Values that are `places` are called as these say.
+    """
     axes = [axis for axis in AXES if axis != "seed"]
     axes += [key for key in sketch.parts[0].line.axes if key not in axes]
     numbers = dict.fromkeys(name for record in sketch.records for name in record)
@@ -155,13 +160,15 @@ def table(sketch: Sketch) -> str:
     writer.writeheader()
     for part in sketch.parts:
         run = part.line.runs[0]
-        named = {axis: part.line.axes.get(axis, run.get(axis)) for axis in axes}
+        own = {axis: part.line.axes.get(axis, run.get(axis)) for axis in axes}
+        named = {axis: (places or {}).get(str(value), value) for axis, value in own.items()}
         named |= {
             "seeds": len(part.line.runs),
             "status": part.mark or part.line.status,
             "no_effect": "; ".join(part.line.no_effect),
             "cells": " ".join(part.line.ids),
         }
+        named = {name: in_one_line(own) if isinstance(own, str) else own for name, own in named.items()}
         writer.writerows(named | {name: _number(record[name]) for name in record} for record in part.records or [{}])
     return file.getvalue()
 

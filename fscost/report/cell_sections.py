@@ -10,6 +10,7 @@ import yaml
 from fscost.cells.cell import Cell
 from fscost.cells.measure import COLUMNS
 from fscost.cells.outcome import Status
+from fscost.cells.provenance_options import is_host
 from fscost.files import opened, why
 from fscost.report.page_views import Subject
 from fscost.store.run import Run
@@ -31,6 +32,7 @@ def sections(subject: Subject) -> Iterator[dict[str, Any]]:
     for (cell, run), row in zip(subject.runs, frames.cells.to_dict("records"), strict=True):
         name = row["cell"]
         section = _section(cell, run, row, messages.get(name, ()), workers.get(name, ()))
+        section["configuration"] = [*_configuration(cell, tells_all=subject.spec.tells_all)] if cell else []
         section["warnings"] = [
             *no_effect_said([{str(key): value for key, value in row.items()}], subject.spec),
             *section["warnings"],
@@ -51,16 +53,21 @@ def _section(
         "warnings": outcome.get("warnings", ()),
         "path": str(run.path),
         "facts": [*_facts(row, outcome)],
-        "configuration": [*_configuration(cell)] if cell else [],
         "arithmetic": [*explain(sent, logged)] if is_done else [],
         "log": _tail(run),
     }
 
 
-def _configuration(cell: Cell) -> Iterator[str]:
-    """Yield the lines of a configuration, as the YAML of all of it has them."""
-    for name in sorted(cell.fs):
-        yield from _yaml(name, json.dumps(cell.fs[name]))
+def _configuration(cell: Cell, *, tells_all: bool) -> Iterator[str]:
+    """Yield the lines of a configuration, as its YAML has them; where it ran and wrote only where all is told."""
+    told = cell.fs if tells_all else _without_hosts(cell.fs)
+    for name in sorted(told):
+        yield from _yaml(name, json.dumps(told[name]))
+
+
+def _without_hosts(tree: Mapping[str, Any], section: str = "") -> dict[str, Any]:
+    kept = {key: value for key, value in tree.items() if not is_host(f"{section}{key}")}
+    return {k: _without_hosts(v, f"{section}{k}.") if isinstance(v, Mapping) else v for k, v in kept.items()}
 
 
 @lru_cache(maxsize=4096)  # cells of a sweep differ in few of them, and YAML takes longer than all else of a section

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distribution
@@ -18,6 +18,7 @@ from fscost.cells.measure import MEASURES
 from fscost.cells.outcome import Status
 from fscost.plots.looks import CLASSES
 from fscost.printable import clean
+from fscost.privacy import private, without_places
 from fscost.protocol.no_effect import WORDS, options_in
 from fscost.report.cell_sections import sections
 from fscost.report.page_views import TRAFFICS, Subject, figures, tables, units_of
@@ -43,9 +44,12 @@ _AXES = ("method", "model", "data", "clients", "rounds", "seed")
 
 
 def content(subject: Subject) -> dict[str, Any]:
-    """Return all that the page shows, as JSON values; texts are plain, and sections of cells HTML."""
+    """Return all that the page shows, as JSON values; texts are plain, and sections of cells HTML.
+
+    No character of a text hides, or turns or breaks what stands beside it.
+    """
     section = _environment().get_template("cell.html.j2")
-    cells = [*sections(subject)]
+    cells = [cell if subject.spec.tells_all else _anonymous(cell) for cell in sections(subject)]
     shown = {
         "summary": _summary(subject),
         "failures": [
@@ -66,10 +70,18 @@ def content(subject: Subject) -> dict[str, Any]:
         "cells": {cell["id"]: {"name": cell["name"], "status": cell["status"]} for cell in cells},
         "provenance": [*provenance(records_of(subject.frames.cells), subject.command, subject.frames.rounds)],
     }
-    cleaned: dict[str, Any] = _cleaned(shown)
+    cleaned: dict[str, Any] = _mapped(clean, shown if subject.spec.tells_all else _mapped(without_places, shown))
     for cell in cells:
         cleaned["cells"][cell["id"]]["html"] = section.render(cell=cell)
     return cleaned
+
+
+def _anonymous(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a section tells without where its run happened and who ran it."""
+    host = [value for name, value in cell["facts"] if name == "host"]
+    kept = {**cell, "facts": [fact for fact in cell["facts"] if fact[0] != "host"]}
+    anonymous: dict[str, Any] = _mapped(lambda text: private(text, host), kept)
+    return anonymous
 
 
 def _tex() -> dict[str, str]:
@@ -82,13 +94,13 @@ def _tex() -> dict[str, str]:
     return {character: tex for character, tex in found.items() if tex != character}
 
 
-def _cleaned(value: Any) -> Any:
-    """Return JSON values such that no character of a text hides, or turns or breaks what stands beside it."""
+def _mapped(form: Callable[[str], str], value: Any) -> Any:
+    """Return JSON values with each text in a form."""
     if isinstance(value, str):
-        return clean(value)
+        return form(value)
     if isinstance(value, Mapping):
-        return {key: _cleaned(item) for key, item in value.items()}
-    return [_cleaned(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: _mapped(form, item) for key, item in value.items()}
+    return [_mapped(form, item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def page(subject: Subject, shown: Mapping[str, Any], live: Live | None = None) -> str:

@@ -43,7 +43,8 @@ def with_own_words(table: Table, spec: TableSpec) -> Table:
 
     Raises TableError for a footnote about nothing, and for an own row that is not there.
     """
-    table = _with_labelled_marks(_with_ours(replace(table, venue=spec.venue, floats_to=spec.float), spec), spec)
+    placed = replace(table, venue=spec.venue, floats_to=spec.float, tells_all=spec.tells_all)
+    table = _with_labelled_marks(_with_ours(placed, spec), spec)
     shown = table if spec.notes == "full" else replace(table, reading=())
     if spec.notes == "none":
         shown = replace(shown, notes=(), has_legend=False)

@@ -12,6 +12,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateNotF
 from fscost.errors import TableError
 from fscost.outputs import write_output
 from fscost.resources import templates
+from fscost.tables.anonymity import anonymous
 from fscost.tables.formats import FORMATS, Format, Raw
 from fscost.tables.sandbox import Sandbox, bounded
 from fscost.tables.table import Table
@@ -23,7 +24,7 @@ def render(table: Table, format: str, template: Path | None = None, *, standalon
     `standalone` makes a document of its own of it. Raises TableError for a format that has none, and naming the
     template and its line for a template that cannot be rendered.
     """
-    made = FORMATS[format]
+    made, table = FORMATS[format], anonymous(table)
     if standalone and not made.has_document:
         with_documents = " or ".join(other.name for other in FORMATS.values() if other.has_document)
         raise TableError(f"--standalone: {format} has no documents of its own; use --format {with_documents}")

@@ -53,6 +53,9 @@ ABOVE = ("axis", "quantity")
 NOTES = ("full", "short", "none")
 """How much stands below a table: all, what its marks mean, or nothing but footnotes of one's own."""
 
+PROVENANCES = ("private", "full")
+"""How much files tell of where their numbers come from: neither machine nor user nor an absolute path, or all."""
+
 PARAMETERS = "parameters"
 """What a published number can be of instead of bytes: how many parameters the model has."""
 
@@ -165,6 +168,7 @@ class TableSpec:
     second: bool = False
     ours: Sequence[str] = ()
     notes: str = "full"
+    provenance: str = "private"
     footnotes: Sequence[Mapping[str, Any]] = ()
     needs_network: bool = False
     template: str = "table"
@@ -179,6 +183,7 @@ class TableSpec:
         one_of("layout", self.layout, LAYOUTS)
         one_of("aggregate", self.aggregate, AGGREGATES)
         one_of("notes", self.notes, NOTES)
+        one_of("provenance", self.provenance, PROVENANCES)
         one_of("page", self.page, PAGES)
         one_of("above", self.above, ABOVE)
         one_of("seeds", self.seeds, SEEDS)
@@ -222,6 +227,11 @@ class TableSpec:
             check_extra("statistics", f"table.best={SIGNIFICANT}", "table.best=true needs no test")
         if self.aggregate == "ci95":
             check_extra("statistics", "table.aggregate=ci95", "table.aggregate=mean_std needs no quantile")
+
+    @property
+    def tells_all(self) -> bool:
+        """Whether files name folders, machine and user."""
+        return self.provenance == "full"
 
     @property
     def judge(self) -> Judge | None:

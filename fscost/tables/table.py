@@ -183,7 +183,8 @@ class Table:
     `reading` are sentences that say how to read it, `to_do` commands that would compute what is missing, `provenance`
     lines for a comment in the file. `own_caption` stands instead of title and what is counted. With `has_legend` it
     is said what bold means. `whole` is the table with the columns that left as they are the same in all rows, None
-    where none did. `best` says what is emphasised, `spread` what raw numbers behind ± are called (``total_std``).
+    where none did. `best` says what is emphasised, `spread` what raw numbers behind ± are called (``total_std``). Its
+    text names no folder, machine or user, unless it `tells_all`.
     """
 
     label: str
@@ -204,6 +205,7 @@ class Table:
     whole: "Table | None" = None
     best: str = "best of its group"
     spread: str = "std"
+    tells_all: bool = False
 
     @property
     def caption(self) -> str:

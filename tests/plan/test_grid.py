@@ -1,6 +1,7 @@
 """Grids become cells: order, defaults and spelling change nothing, and what is unknown is refused by name."""
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from fscost.api import selection
 from fscost.engine import identify
 from fscost.errors import ConfigError
 from fscost.plan import plan
-from tests.conftest import DATA, cell_of, cells_of
+from tests.conftest import DATA, Result, cell_of, cells_of
 
 
 def refusal(*overrides: str) -> str:
@@ -394,3 +395,29 @@ def test_a_command_for_one_cell_names_the_layout_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("columns: [total]\n")
     words = [f"table={tmp_path}/mine.yaml", "engine=estimate", "method=fedavg,fedprox"]
     assert all(f"table={tmp_path}/mine.yaml" in one.command.split() for one in plan(words, identify).cells)
+
+
+def test_values_of_the_environment_are_told_where_the_store_keeps_them(
+    here: Path, fscost: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "7")
+    base = ("engine=estimate", "model=lr", "clients=2")
+    told = fscost("plan", *base, "fs.wandb.name_user=${oc.env:SECRET}", "out=${oc.env:SECRET}", "fs.outdir=${out}/x")
+    lines = [line.partition(":")[0] for line in told.err.splitlines()]
+    assert (told.code, lines) == (0, ["warning"] * 2)
+    assert "fs.wandb.name_user: its value is of the environment" in told.err
+    assert "fs.outdir: its value is of the environment" in told.err
+    command = ("engine=command", "engine.command=python x.py {args.a} ${oc.env:SECRET}", "args.a=${oc.env:SECRET}")
+    told = fscost("plan", *command)
+    assert [line.split()[1] for line in told.err.splitlines()] == ["args.a:", "engine.command:"]
+    assert fscost("plan", *base, "store=${oc.env:SECRET}", "out=${oc.env:SECRET}").err == ""
+
+
+def test_the_store_remembers_a_sweep_as_it_was_typed(
+    here: Path, fscost: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "s3cr3t")
+    words = ("engine=estimate", "model=lr", "clients=2", "rounds=1", "store=runs_of_${oc.env:SECRET}")
+    assert fscost(*words, "table.title=${oc.env:SECRET}", "out=${oc.env:SECRET,out}").code == 0
+    written = [path for path in here.rglob("*") if path.is_file() and b"s3cr3t" in path.read_bytes()]
+    assert written == []

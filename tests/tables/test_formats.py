@@ -17,6 +17,7 @@ from markdown_it.token import Token
 from rich.cells import cell_len
 
 from fscost.errors import TableError
+from fscost.printable import in_one_line
 from fscost.tables.formats import html, markdown
 from fscost.tables.formats.format import clean, comment
 from fscost.tables.marks import MISSING
@@ -309,7 +310,8 @@ def tables(draw: st.DrawFn) -> Table:
     )
     lines = st.lists(NAMES, max_size=2).map(tuple)
     notes = tuple(Note(draw(NAMES), draw(NAMES)) for _ in range(draw(st.integers(0, 2))))
-    return Table(draw(NAMES), draw(NAMES), draw(NAMES), columns, rows, draw(lines), notes, draw(lines), draw(lines))
+    told = draw(lines), notes, draw(lines), draw(lines)
+    return Table(draw(NAMES), draw(NAMES), draw(NAMES), columns, rows, *told, tells_all=True)
 
 
 def inked(text: str) -> str:
@@ -399,9 +401,28 @@ def test_no_name_breaks_plain_text(table: Table) -> None:
 @given(tables())
 def test_names_come_back_from_csv(table: Table) -> None:
     text = render(table, "csv").encode().decode()
+    assert len(text.splitlines()) == text.count("\n") == 1 + len(table.rows)
     read = list(csv.reader(io.StringIO(text, newline="")))
-    names = [row.entries[0].text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for row in table.rows]
+    names = [in_one_line(row.entries[0].text) for row in table.rows]
     assert [len(fields) for fields in read] == [4] * (1 + len(table.rows))
     assert [fields[0] for fields in read[1:]] == names
     frame = pd.read_csv(io.StringIO(text, newline=""), dtype=str, keep_default_na=False)
     assert frame["label"].tolist() == names
+
+
+def test_every_reader_of_csv_has_the_same_rows(tmp_path: Path) -> None:
+    names = ["a\u2028b", "a\x85b", "a\r\nb", "a\0b", "a\x1cb", "a\x1ab", '"', '",', "''", "=1+1", "-1", "@a", " a ",
+             ";", "#a", "ZWJ 👩\u200d💻", "می\u200cروم", "\ufeffa", "\ud800", "\\", "NULL", "1e5", "\t"]  # fmt: skip
+    rows = tuple(Row((Entry(name, name), Entry(value=float(n))), None) for n, name in enumerate(names))
+    columns = Column("label", "l", numeric=False), Column("number", "n", raw="number")
+    text = render(Table("t", "t", "", columns, rows), "csv")
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    wanted = [[in_one_line(name), str(n)] for n, name in enumerate(names)]
+    assert {"\u2028", "\x85", "\r", "\0", "\t", "\x1c"}.isdisjoint(text)
+    with path.open(newline="") as file:
+        assert [*csv.reader(file)][1:] == wanted
+    assert pd.read_csv(path, dtype=str, keep_default_na=False).to_numpy().tolist() == wanted
+    duckdb = pytest.importorskip("duckdb")
+    read = duckdb.sql(f"FROM read_csv('{path}', all_varchar=true, header=true, delim=',', nullstr='none')").fetchall()
+    assert [[*row] for row in read] == wanted

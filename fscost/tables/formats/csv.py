@@ -2,16 +2,17 @@
 
 Columns that tables leave out as they are the same in all rows stand here: who reads it looks for them by their name.
 
-Names are data and stand as they are, quoted where they need it. A spreadsheet takes one that begins with ``=``, ``+``,
+Names are data and stand as they are, quoted where they need it, but a row is a line for every reader: what ends a line
+somewhere is a blank. A spreadsheet takes one that begins with ``=``, ``+``,
 ``-`` or ``@`` for a formula: import its column as text. A sign put before it would be part of the name everywhere else.
 """
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from fscost.printable import in_one_line
 from fscost.tables.formats.format import Format
 from fscost.tables.table import Table
 
@@ -42,8 +43,8 @@ def _told(value: Any) -> Any:
 
 def _line(fields: Iterable[Any]) -> str:
     file = io.StringIO(newline="")
-    csv.writer(file, lineterminator="\r\n").writerow(fields)  # so that a carriage return in a name is quoted too
-    return re.sub("[\ud800-\udfff]", "\ufffd", file.getvalue().removesuffix("\r\n")) + "\n"
+    csv.writer(file, lineterminator="\n").writerow(in_one_line(f) if isinstance(f, str) else f for f in fields)
+    return file.getvalue()
 
 
 def _number(value: Any) -> Any:
