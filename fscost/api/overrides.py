@@ -53,6 +53,7 @@ class TableSettings(TypedDict, total=False):
     second: bool
     ours: Sequence[str]
     notes: str
+    provenance: str
     footnotes: Sequence[Mapping[str, Any]]
     needs_network: bool
     template: str

@@ -52,8 +52,9 @@ def check(words: Sequence[str]) -> int:
     states = [*map(Status, frames.cells["status"])]
     runs = zip(selection.runs, states, strict=True)
     corrupt = [_again(selection, cell, run) for (cell, run), status in runs if status is Status.CORRUPT]
-    _show_lines([*frames.warnings, *(f"to compute it again: {command}" for command in corrupt)])
-    print(f"{len(states)} run{'s' * (len(states) != 1)}: {counts_of(states)}")
+    number = f"{len(states)} run{'s' * (len(states) != 1)}"
+    total = f"{number}: {counts_of(states)}" if states else number
+    _show_lines([*frames.warnings, *(f"to compute it again: {command}" for command in corrupt), total])
     return int(bool(corrupt))
 
 

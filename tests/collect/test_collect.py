@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,14 @@ class TestFederatedScopesLogs:
         warnings = list[str]()
         assert read_system_metrics(tmp_path / "none.log", warnings.append) == []
         assert "none.log: cannot be read" in warnings[0]
+
+
+def test_a_row_of_csv_is_a_line_whatever_it_holds(frames: Frames, tmp_path: Path) -> None:
+    odd = replace(frames, cells=frames.cells.assign(reason="a\u2028b\nc\x85\x00", **{"x\ny": 1}))
+    write_frames(odd, tmp_path)
+    with (tmp_path / "cells.csv").open(newline="") as file:
+        text = file.read()
+    assert len(text.splitlines()) == 1 + len(frames.cells)
+    read = pd.read_csv(tmp_path / "cells.csv")
+    assert {*read["reason"]} == {"a b c \ufffd"}
+    assert "x y" in read

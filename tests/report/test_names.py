@@ -69,7 +69,8 @@ def named(paper: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def named_report(named: Path) -> Path:
-    return report(named, "runs", f"table.title='{HOSTILE[5]}'", "table.rows=[model,data,method]")
+    told = "table.provenance=full"  # hosts too
+    return report(named, "runs", f"table.title='{HOSTILE[5]}'", "table.rows=[model,data,method]", told)
 
 
 def texts(page: Page, of: str) -> list[str]:
