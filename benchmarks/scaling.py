@@ -49,7 +49,13 @@ def _took(count: int, folder: Path) -> dict[str, Took]:
 
 
 def _cells(count: int) -> tuple[str, ...]:
-    return "engine=estimate", "model=lr", f"clients=range(1,{count // 2 + 1})", "method=fedavg,fedprox"
+    return (
+        "engine=estimate",
+        "model=lr",
+        "clients=range(1,101)",
+        "method=fedavg,fedprox",
+        f"seed=range(0,{count // 200})",
+    )
 
 
 def _long_ledger(folder: Path) -> Row:

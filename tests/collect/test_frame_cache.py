@@ -160,6 +160,10 @@ def _cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
+def _edit(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(KEPT[0].encode(), b"as it was made"))
+
+
 def _empty(file: Path) -> None:
     file.write_bytes(b"")
 
@@ -178,12 +182,20 @@ def test_what_was_kept_and_is_damaged_or_foreign_is_made_again(runs: Path) -> No
     true = gathered(runs)
     mark(runs)
     kept = (runs / NAME).read_bytes()
-    for damage in (_flip, _cut, _empty, _of_another_version, _of_another_store, _fifo):
+    for damage in (_flip, _edit, _cut, _empty, _of_another_version, _of_another_store, _fifo):
         damage(runs / NAME)
         assert are_same(gathered(runs), true), damage.__name__
         (runs / NAME).unlink(missing_ok=True)
         (runs / NAME).write_bytes(kept)
     assert is_kept(runs)
+
+
+@needs_train
+def test_another_fscost_makes_them_again(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gathered(runs)
+    mark(runs)
+    monkeypatch.setattr(frame_cache, "_code", lambda: "another one")
+    assert not is_kept(runs)
 
 
 @needs_train
