@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fscost.tables.headings import Heads, of_axis
+from fscost.tables.option_values import Given
 from fscost.tables.table import Column, Entry, Note, Row, Table
 
 
@@ -30,7 +31,9 @@ def _heads(table: Table, labels: Sequence[int]) -> Iterator[Column]:
 
 
 def _said(entry: Entry, column: Column) -> str:
-    """Return a label as it stands where no heading names its key: ``3 clients``."""
+    """Return a label as it stands where no heading names its key: ``3 clients``, ``grad.grad_clip=1.5``."""
+    if isinstance(entry.value, Given):
+        return column.head + "=" + entry.text
     if not column.numeric or entry.mark:
         return entry.text
     return f"{entry.text} parameters" if column.key == "params" else of_axis(column.key, entry.value, entry.text)

@@ -218,6 +218,14 @@ def test_options_that_are_named_stay_and_so_do_few(unlike: Path) -> None:
     assert not {"configuration"} & {column.key for column in few.columns} and len(few.rows[0].entries) == 2 + 5 + 1
 
 
+def test_options_above_rows_and_columns_say_what_they_are(unlike: Path) -> None:
+    options = ["clients", "fs.grad.grad_clip", "method"]
+    sections = table_of(unlike, rows=options, sections="fs.grad.grad_clip", labels={"grad.grad_clip": "Clip"})
+    assert [row.section for row in sections.rows if row.section] == ["Clip=1", "Clip=2", "Clip=5"]
+    turned = table_of(unlike, rows=options, most_options=9, only={"grad.grad_clip": [2]}, transpose=True)
+    assert "grad.grad_clip=2" in turned.columns[1].group
+
+
 def test_what_is_too_much_to_read_is_told_by_cells(unlike: Path) -> None:
     assert [arrangement._name(n) for n in (0, 25, 26, 52, 701, 702)] == ["A", "Z", "AA", "BA", "ZZ", "AAA"]
     names = {(f"v{n}",) * 30: arrangement._name(n) for n in range(2)}
