@@ -218,12 +218,13 @@ def test_words_are_about_rows_and_columns_also_where_these_are_turned(
 ) -> None:
     """Footnotes are numbered as they are met, and a label may have several."""
     grid = ("engine=estimate", "rounds=2", "method=fedavg,fedprox", "model=lr", "data=digits", "clients=3")
-    notes = "[{row: fedprox, text: first}, {row: fedavg, column: total, text: third}, {column: total, text: second}]"
+    places = ("row: fedprox", "row: fedprox, column: uplink", "column: total", "row: fedavg, column: total")
+    notes = ", ".join(f"{{{place}, text: note {number}}}" for number, place in enumerate(places, start=1))
     assert fscost(*grid).code == 0
-    words = ("table", *grid, "table.transpose=true", "table.ours=[fedprox]", f"table.footnotes={notes}")
+    words = ("table", *grid, "table.transpose=true", "table.ours=[fedprox]", f"table.footnotes=[{notes}]")
     out = fscost(*words).out
-    assert re.search(r"\n +FedAvg +FedProx \(ours\)¹\n", out) and re.search(r"\nTotal \(kB\)†² +\S+³ ", out)
-    assert re.search(r"¹: first\n²: second\n³: third\n", out)
+    assert re.search(r"\n +FedAvg +FedProx \(ours\)¹\n(?s:.*)\nUplink .*\d²\n(?s:.*)\nTotal \(kB\)†³ +\S+⁴ ", out)
+    assert "¹: note 1\n²: note 2\n³: note 3\n⁴: note 4\n" in out
 
 
 @pytest.mark.pipeline
