@@ -30,13 +30,13 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
     seen = _stamps(made.cells, store)
     before = [state_of(cell, run, keep=True) for cell, run in selection.runs]
     pending = [one for one, state in zip(made.cells, before, strict=True) if state.status is not Status.DONE]
+    _begin(store, selection, is_idle=not pending)
     if say:
         _say_engine(made, say)
         done = len(made.cells) - len(pending)
         say(f"{plural(len(made.cells), 'cell')}: {done} done, {len(pending)} to run, store {store.path}")
         for line in older_results_of(before):
             say(line)
-    _begin(store, selection, is_idle=not pending)
     ended = _compute(pending, seen, store, made, say)
     again = selection.renewed()
     states = [
