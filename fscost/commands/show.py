@@ -1,5 +1,6 @@
 """The verbs that show results: frames, tables, figures and pages, printed or written."""
 
+import gc
 import os
 import shlex
 import sys
@@ -108,7 +109,11 @@ def plot(
 def report(words: Sequence[str], out: Path | None, figures: Sequence[str] | None) -> int:
     """Write one page about the selected runs, with all figures or those that are named, and print its path."""
     check_extra("report", "report")  # before anything is read
-    _tell_written([_collected(select(words)).write_report(out, figures)])
+    gc.disable()  # to look for cycles among all cells again and again is an eighth of the time, and finds few
+    try:
+        _tell_written([_collected(select(words)).write_report(out, figures)])
+    finally:
+        gc.enable()
     return 0
 
 

@@ -280,8 +280,7 @@ def _sorted(values: Iterable[Any], sizes: Mapping[Any, float]) -> list[Any]:
 
 def sizes_of(lines: Iterable[Line]) -> dict[tuple[Any, ...], int]:
     """Return the number of parameters of each model, known from any of its runs that is done."""
-    known = {line.model: line.known("params") for line in lines if line.known("params") is not None}
-    return {model: int(size) for model, size in known.items()}
+    return {line.model: int(size) for line in lines if (size := line.known("params")) is not None}
 
 
 def _refuse_twins(line: Line) -> None:
