@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,18 @@ def test_a_second_interrupt_ends_a_command_at_once(first: str, second: str) -> N
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (130, "ending\n")
     assert done.stderr == "fscost: ended at once; jobs of a cluster may go on\n"
+
+
+@pytest.mark.parametrize(("verb", "by"), [("table", "SIGTERM"), ("collect", "SIGHUP"), ("check", "SIGINT")])
+def test_a_verb_that_shows_ends_at_once_too(swept: Path, verb: str, by: str) -> None:
+    """Wherever it is: here it imports what does not come to its end."""
+    (swept / "slow").mkdir(exist_ok=True)
+    (swept / "slow" / "pandas.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(100_000)\n")
+    path = f"{swept}/slow{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    words, env = [sys.executable, "-m", "fscost", verb], os.environ | {"PYTHONPATH": path}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, cwd=swept, env=env, text=True, **pipes) as command:  # type: ignore[call-overload]
+        assert command.stdout.readline() == "here\n"
+        command.send_signal(signal.Signals[by])
+        assert command.stderr.read() == "fscost: interrupted; the same command goes on where it stopped\n"
+    assert command.returncode in (130, -signal.SIGINT)  # Python's own, where an import was interrupted

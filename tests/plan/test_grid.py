@@ -107,6 +107,15 @@ def test_a_sweep_file_is_a_grid_and_the_command_line_wins() -> None:
 
 
 @pytest.mark.pipeline
+def test_a_name_for_files_is_no_longer_than_their_names_can_be(tmp_path: Path) -> None:
+    names = [f"{'n' * 240}{end}" for end in "ab"]
+    (tmp_path / "sweeps").mkdir()
+    for name in names:
+        (tmp_path / "sweeps" / f"{name}.yaml").write_text("# @package _global_\nclients: 3\n")
+    cut = [plan([f"config_dir={tmp_path}", f"sweeps={name}", "engine=estimate"], identify).name for name in names]
+    assert [len(name) for name in cut] == [120, 120] and cut[0] != cut[1]
+
+
 def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
     grid = plan(["sweeps=quickstart", "fs.eval.split=[test]", "rounds=2"], identify)
     for planned in grid.cells:

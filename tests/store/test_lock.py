@@ -10,6 +10,7 @@ import pytest
 
 from fscost.errors import StoreError
 from fscost.store.lock import held, holder
+from tests.conftest import no_byte_more
 from tests.waiting import PATIENCE_S
 
 HOLD = """
@@ -87,3 +88,10 @@ def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
         assert holder(tmp_path / name) is None
         with pytest.raises(StoreError, match=f"{name}: cannot be written: "), held(tmp_path / name, ""):
             pytest.fail(name)
+
+
+def test_a_lock_is_held_on_a_full_disk_too_without_a_name(tmp_path: Path) -> None:
+    with no_byte_more(), held(tmp_path / "lock", "me") as is_held:
+        assert is_held
+        assert holder(tmp_path / "lock") == ""
+    assert not (tmp_path / "lock").exists()

@@ -19,6 +19,7 @@ from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
 from tests.cells.test_cell import cell
+from tests.conftest import no_byte_more
 
 
 @pytest.fixture
@@ -213,6 +214,13 @@ def test_a_store_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == ""
 
 
+def test_a_run_that_cannot_be_begun_leaves_nothing(store: Store) -> None:
+    store.check_writable()
+    with no_byte_more(), pytest.raises(StoreError, match="cannot write there: File too large"):
+        run(store, cell(), Status.DONE)
+    assert not list(store.under_way.iterdir())
+
+
 def test_a_file_is_replaced_only_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_whole(path, ["one"])
@@ -241,3 +249,11 @@ def test_a_result_under_the_name_that_it_had_before_is_the_cells(store: Store, c
     again = Store(store.path)
     assert again.of(one).path == former
     assert again.status(one) is Status.DONE
+
+
+def test_a_long_name_is_cut_and_the_cell_found_under_the_one_that_it_had_before(store: Store) -> None:
+    one = cell(model={"type": "m" * 300})
+    made = run(store, one, Status.DONE)
+    assert len(made.path.name) == 110 and made.path.name.endswith(f"-c3-s0-{one.id}")
+    former = made.path.rename(store.path / f"fedavg-{'m' * 200}-digits-c3-s0-{one.id}")
+    assert (Store(store.path).of(one).path, store.status(one)) == (former, Status.DONE)
