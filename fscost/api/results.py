@@ -212,7 +212,7 @@ class Results:
         messages, workers = (rows.get(row["cell"], ()) for rows in (self.compared.messages, self.compared.workers))
         lines = [*(f"warning: {warning}" for warning in run.warnings()), *explain(messages, workers)]
         make = self.tables_of(own, to_do=self.selection.to_do(own), command=self.selection.command)
-        return Explained([*heading(row)], lines, make(self.spec) if workers else None)
+        return Explained([*heading(row)], lines, make(replace(self.spec, only={})) if workers else None)
 
     @cached_property
     def _cells(self) -> list[Cell]:

@@ -198,7 +198,7 @@ class View:
         shared = {name: getattr(spec, name) for name in ("traffic", "measure", "unit", "metric")}
         measures = [spec.measure, *["reported"] * of_workers]
         keys, lines = compared.keys(spec), compared.lines(spec, measures)
-        lines = chosen(lines, spec) if spec.only else lines
+        lines = chosen(lines, spec)
         shared["metric"] = metric_shown(spec.metric, metrics_of(lines))
         column = ColumnSpec(quantity="total", **shared)
         compare = "method" if spec.compare == along else spec.compare

@@ -7,7 +7,7 @@ comparable; hence it keeps to Python 3.8 and numpy.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fscost.errors import ConfigError
+from fscost.printable import plural
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -163,6 +164,20 @@ def split_sizes(shares: Sequence[float], samples: int) -> dict[str, int]:
     """Return how many of the samples are in train, val and test before they are split over clients."""
     train, val = (int(share * samples) for share in shares[:2])
     return {"train": train, "val": val, "test": samples - train - val}
+
+
+def split_problems(data_type: str, shares: Sequence[float], clients: int, needed: Collection[str]) -> Iterator[str]:
+    """Yield why shares are none, or leave a client without a sample of the splits that are needed."""
+    if len(shares) != 3 or not all(isinstance(s, (int, float)) and s >= 0 for s in shares) or sum(shares[:2]) >= 1:
+        yield f"fs.data.splits={shares}: must be three shares, train and val together below 1"
+        return
+    sizes = split_sizes(shares, DATA_TYPES[data_type].source.samples)
+    split = min(sizes.keys() & needed, key=lambda name: (sizes[name], name))
+    if sizes[split] < clients:
+        yield (
+            f"clients={clients}: {data_type} has {sizes[split]} {split} samples and every client needs one; take at "
+            f"most {plural(sizes[split], 'client')}"
+        )
 
 
 def split_digits(y: NDArray[np.int64], split: Split) -> Parts:

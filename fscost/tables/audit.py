@@ -12,6 +12,7 @@ from fscost.cells.outcome import Status
 from fscost.errors import TableError
 from fscost.protocol.no_effect import options_in
 from fscost.tables.captions import no_effect_note, notes, unseen
+from fscost.tables.chosen_rows import chosen_runs
 from fscost.tables.headings import label_of
 from fscost.tables.lines import OfCells, Record, is_derived, is_missing, plain, records_of
 from fscost.tables.log_gaps import reasons
@@ -78,10 +79,11 @@ def audit(
     if cells.empty:
         raise TableError("no cells are selected; name a grid, a sweep or a folder with runs")
     options = {name: given(values) for name, values in (extra or {}).items()}
-    known = [
+    every = [
         {**dict.fromkeys(AXES), **cell, **{name: values.get(cell["id"]) for name, values in options.items()}}
         for cell in records_of(cells)
     ]
+    known = chosen_runs(every, [*options], spec)
     keys = [*_keys(known), *options, "method", "worker"]
     rows = [row for cell in known for row in _rows(cell, workers, keys, spec)]
     rows[0] = replace(rows[0], rule=None)

@@ -67,7 +67,7 @@ def _chosen(
     lines: Sequence[Line], baselines: Sequence[Line | None], spec: TableSpec
 ) -> tuple[list[Line], list[Line | None]]:
     """Return the lines that are to be shown, and what each is compared with."""
-    shown = {id(line) for line in chosen(lines, spec)} if spec.only else {id(line) for line in lines}
+    shown = {id(line) for line in chosen(lines, spec)}
     pairs = [(line, base) for line, base in zip(lines, baselines, strict=True) if id(line) in shown]
     return [line for line, _ in pairs], [base for _, base in pairs]
 

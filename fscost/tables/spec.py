@@ -244,9 +244,11 @@ class TableSpec:
                 raise TableError(f"table.{key}={getattr(self, key)}: must be a list")
         if bool(self.figures) != (self.layout == "published"):
             raise TableError(f"table.layout={self.layout}: figures belong to the layout published, and only there")
-        if self.layout != "cells" and (self.hide or self.show):
-            own = "hide" if self.hide else "show"
-            raise TableError(f"table.{own}: the columns of the layout {self.layout} are its own; take {own} out")
+        for own in _OF_CELLS if self.layout != "cells" else ():
+            if getattr(self, own):
+                raise TableError(f"table.{own}: the layout {self.layout} has its own rows and columns; take {own} out")
+        if self.only and self.layout == "published":
+            raise TableError("table.only: published figures are rows of their own; leave rows of table.figures out")
 
     def _check_keys(self) -> None:
         if not self.rows or not self.columns:
@@ -420,6 +422,9 @@ _RANKED = re.compile(r"(?P<model>.+)_r(?P<rank>\d+)")
 _SHORT = {"adapter": f"fs.{ADAPTER}", "rank": f"fs.{RANK}", "virtual_tokens": f"fs.{VIRTUAL_TOKENS}"}
 """Short names of options, as they stand on the command line."""
 
+
+_OF_CELLS = ("hide", "show", "across", "sections", "cited", "top")
+"""Settings that arrange rows of cells, for which other layouts have no use."""
 
 _KEYED = ("rows", "across", "sections", "hide")
 """Settings that name keys of rows."""

@@ -269,6 +269,8 @@ def test_counters_of_batches_are_of_known_length_until_they_may_pass_127(tmp_pat
         (["fs.data.type=femnist"], "engine=estimate knows digits, digits_flat, digits_seq, mnist5k, mnist5k_flat, toy"),
         (["fs.federate.method=gcflplus"], "engine=estimate knows fedavg"),
         (["fs.trainer.type=sam_trainer"], "uploads all entries of the model, whatever options say"),
+        (["clients=1438"], r"^clients=1438: digits_flat has 1437 train samples .*; take at most 1,437 clients$"),
+        (["fs.data.splits=[0.5,0.5]"], r"^fs\.data\.splits=\[0\.5, 0\.5\]: must be three shares"),
     ],
 )
 def test_what_has_no_closed_form_is_refused_with_the_reason(overrides: list[str], words: str) -> None:

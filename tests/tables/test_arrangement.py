@@ -168,6 +168,15 @@ def test_the_command_line_and_the_door_take_them(here: Path, fscost: Callable[..
     assert fscost("plan", "table.only.metod=fedbn").code == 0
     drawn = door.table(only=only).rows
     assert len(drawn) == 2
+    audited = door.table(layout="audit", only=only, labels={"fedbn": "Ours"}).to_frame()
+    assert {*audited["model"]} == {"convnet2"}
+    assert {*audited["method"]} == {"fedbn", "quant8"}
+    refused = fscost("table", "table=audit", "table.only.method=fedbnn")
+    assert (refused.code, "table.only.method=fedbnn: no row has it; there are fedavg, fedbn" in refused.err) == (
+        2,
+        True,
+    )
+    assert fscost("explain", "method=fedbn", "model=lr", "table.only.method=quant8").code == 0
 
 
 # --- one name for many options --------------------------------------------------------------------

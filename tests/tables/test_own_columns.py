@@ -297,5 +297,10 @@ def test_what_cannot_be_hidden_is_told(paper: Path, hide: list[str], words: str)
 
 
 def test_other_layouts_have_columns_of_their_own() -> None:
-    with pytest.raises(TableError, match=r"^table\.show: the columns of the layout audit are its own; take show out"):
-        TableSpec(layout="audit", show=["total"])
+    for setting, value in {"show": ["total"], "hide": ["total"], "across": "clients", "sections": "data"}.items():
+        with pytest.raises(
+            TableError, match=rf"^table\.{setting}: the layout audit has its own .*; take {setting} out$"
+        ):
+            TableSpec(layout="audit", rows=["model"], **{setting: value})
+    with pytest.raises(TableError, match=r"^table\.only: published figures are rows of their own"):
+        TableSpec(layout="published", figures=[{}], only={"model": "lr"})

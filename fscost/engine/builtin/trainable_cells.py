@@ -151,17 +151,6 @@ def _metric_problems(options: Options) -> Iterator[str]:
 
 
 def _sample_problems(options: Options) -> Iterator[str]:
-    shares = options["data.splits"]
-    if len(shares) != 3 or not all(isinstance(s, int | float) and s >= 0 for s in shares) or sum(shares[:2]) >= 1:
-        yield f"fs.data.splits={shares}: must be three shares, train and val together below 1"
-        return
-    if options["data.type"] == "toy":  # every client makes its own
-        return
-    sizes = datasets.split_sizes(shares, datasets.DATA_TYPES[options["data.type"]].source.samples)
-    needed = {"train"} | (set() if options.global_evaluation else set(options["eval.split"]))
-    split = min(needed & sizes.keys(), key=lambda name: (sizes[name], name))
-    if sizes[split] < options.clients:
-        yield (
-            f"clients={options.clients}: {options['data.type']} has {sizes[split]} {split} samples "
-            f"and every client needs one; take at most {plural(sizes[split], 'client')}"
-        )
+    if options["data.type"] != "toy":  # of which every client makes its own
+        needed = {"train"} | (set() if options.global_evaluation else set(options["eval.split"]))
+        yield from datasets.split_problems(options["data.type"], options["data.splits"], options.clients, needed)

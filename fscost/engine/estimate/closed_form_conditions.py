@@ -11,7 +11,7 @@ from fscost.protocol import fs_options, models
 from fscost.protocol.adapters import ARGUMENTS, USE
 from fscost.protocol.codec_conditions import codec_problems, count_problems
 from fscost.protocol.course_options import Options
-from fscost.protocol.datasets import DATA_TYPES, SPLITTERS
+from fscost.protocol.datasets import DATA_TYPES, SPLITTERS, split_problems
 from fscost.protocol.methods import BY_FEDERATE_METHOD, METHODS, method_problems
 from fscost.protocol.model_shapes import is_count, shapes_of
 from fscost.protocol.release import PROTOCOLS
@@ -132,6 +132,8 @@ def _contradictions(options: Options) -> Iterator[str]:
         yield f"fs.data.type={data}: {_knows(_DATA)}"
     elif data not in ("toy", "samples") and options["data.splitter"] not in SPLITTERS:
         yield f"fs.data.splitter={options['data.splitter']}: {_knows(SPLITTERS)}"
+    elif data not in ("toy", "samples"):
+        yield from split_problems(data, options["data.splits"], options.clients, {"train"})
     yield from _own_problems(options)
     yield from _course_problems(options)
     yield from problems_of_branch_llm(options)
