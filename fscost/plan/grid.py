@@ -160,7 +160,7 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
     store, out, table, network = (resolved(config, section) for section in ("store", "out", "table", "network"))
     return Plan(
         cells=cells,
-        name=fitting(next((str(o.value()) for o in given if o.key_or_group == "sweeps"), str(table["name"])), 120),
+        name=fitting(next((str(o.value()) for o in given if o.key_or_group == "sweeps"), str(table.get("name") or "table")), 120),
         store=Path(str(store)),
         out=Path(str(out)),
         table=_with(_with(table, "labels", labels), "only", only),

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fscost.engine import identify
 from fscost.errors import ConfigError
+from fscost.plan import plan
 from tests.conftest import cells_of
 from tests.fuzz.mutations import BOMB
 
@@ -59,3 +61,10 @@ def test_an_engine_of_ones_own_says_which_it_is(tmp_path: Path) -> None:
     (tmp_path / "engine").mkdir()
     (tmp_path / "engine" / "mine.yaml").write_text("threads: 2\n")
     assert "engine.name=None: the option of the engine must say it" in refusal(tmp_path, "engine=mine")
+
+
+def test_a_layout_of_ones_own_may_have_no_name(tmp_path: Path) -> None:
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "mine.yaml").write_text("columns: [total]\n")
+    overrides = [f"config_dir={tmp_path}", "table=mine", "engine=estimate", "model=lr"]
+    assert plan(overrides, identify).name == "table"
