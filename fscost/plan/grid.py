@@ -158,9 +158,10 @@ def _plan(lines: list[str], identify: Identify) -> Plan:
         )
     config = config_of(parse(grids[0][0]))
     store, out, table, network = (resolved(config, section) for section in ("store", "out", "table", "network"))
+    own_name = str(table.get("name") or "table")
     return Plan(
         cells=cells,
-        name=fitting(next((str(o.value()) for o in given if o.key_or_group == "sweeps"), str(table.get("name") or "table")), 120),
+        name=fitting(next((str(o.value()) for o in given if o.key_or_group == "sweeps"), own_name), 120),
         store=Path(str(store)),
         out=Path(str(out)),
         table=_with(_with(table, "labels", labels), "only", only),
