@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -70,12 +70,25 @@ class Selection:
         """The selections that stand side by side: this one alone."""
         return (self,)
 
-    @cached_property
+    @property
     def label(self) -> str:
         """What these runs are called where they are one sweep among several: as they were named."""
-        sweep = [o.removeprefix("sweeps=") for o in self.overrides if o.startswith("sweeps=")]
-        grid = " ".join(o for o in self.overrides if is_about_cells(o)).replace("=", " ")  # so that it can be labelled
-        return ", ".join(map(_folder_name, self.folders)) or (sweep[-1] if sweep else grid)
+        return self.label_without(())
+
+    def label_without(self, shared: Collection[str]) -> str:
+        """Return what these runs are called beside grids that have some words too."""
+        grid = [word for word in self.grid_words if word not in shared] or self.grid_words
+        sweep = self._sweep or " ".join(grid).replace("=", " ")  # so that it can be labelled
+        return ", ".join(map(_folder_name, self.folders)) or sweep
+
+    @property
+    def grid_words(self) -> list[str]:
+        """The overrides that say which cells are meant, where neither a folder nor a sweep file does."""
+        return [] if self.folders or self._sweep else [o for o in self.overrides if is_about_cells(o)]
+
+    @property
+    def _sweep(self) -> str:
+        return next((o.removeprefix("sweeps=") for o in reversed(self.overrides) if o.startswith("sweeps=")), "")
 
     @cached_property
     def sweeps(self) -> Mapping[Path, Sequence[str]]:

@@ -62,7 +62,9 @@ class SideBySide(Selection):
     @cached_property
     def sweeps(self) -> Mapping[Path, Sequence[str]]:
         """The names of the selections that each run is in."""
-        names = sweep_names([part.label for part in self.parts])
+        grids = [{*part.grid_words} for part in self.parts if part.grid_words]
+        shared = set.intersection(*grids) if len(grids) > 1 else set[str]()
+        names = sweep_names([part.label_without(shared) for part in self.parts])
         found: dict[Path, list[str]] = {}
         for name, part in zip(names, self.parts, strict=True):
             for _, run in part.runs:

@@ -87,6 +87,13 @@ def test_one_grid_twice_stands_there_twice(in_stores: Path, fscost: Callable[...
 
 
 @pytest.mark.pipeline
+def test_grids_are_called_by_the_words_in_which_they_differ(in_stores: Path, fscost: Callable[..., Result]) -> None:
+    grids = [(*FAST, "store=ours", "model=convnet2", f"method={method}") for method in ("fedavg", "fedbn")]
+    words = ("table", *grids[0], "+", *grids[1], "table.rows=[sweep]", "table.columns=[total]", "--format", "csv")
+    assert [row["sweep"] for row in rows_of(fscost(*words))] == ["method fedavg", "method fedbn"]
+
+
+@pytest.mark.pipeline
 def test_sweeps_can_be_compared_with_each_other(in_stores: Path, fscost: Callable[..., Result]) -> None:
     shutil.copytree("theirs", "later")
     settings = ("table.compare=sweep", "table.rows=[method,sweep]", "table.columns=[total,ratio]")
