@@ -121,7 +121,8 @@ def _key(runs: Runs) -> str | None:
 def _stamps(folder: str) -> tuple[Stamp, ...]:
     """Return the stamps of what is in a folder, none where there is no such folder; raises OSError."""
     try:
-        entries = [(entry.name, entry.stat()) for entry in os.scandir(folder)]
+        with os.scandir(folder) as found:
+            entries = [(entry.name, entry.stat()) for entry in found]
     except FileNotFoundError:
         return ()
     of_each = ((name, stat.S_IFMT(s.st_mode), s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for name, s in entries)
@@ -131,9 +132,7 @@ def _stamps(folder: str) -> tuple[Stamp, ...]:
 def _content(folder: str, stamps: tuple[Stamp, ...]) -> str:
     """Return the digest of the files in a folder; those of long ago are hashed once in a process."""
     newest_ns = max((max(stamp[4:]) for stamp in stamps), default=0)
-    is_settled = (
-        newest_ns < time.time_ns() - _SETTLED_NS
-    )  # what is written now may be written again in the same instant
+    is_settled = newest_ns < time.time_ns() - _SETTLED_NS  # later, it may be written again in the same instant
     return (_hashed if is_settled else _hashed.__wrapped__)(folder, stamps)
 
 

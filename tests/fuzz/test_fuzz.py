@@ -12,7 +12,7 @@ import signal
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,29 @@ fuzzed = settings(
 )
 
 
+class TimeIsUpError(Exception):
+    """As long as was asked for."""
+
+
+class Clock:
+    """Ends a test once it took its third of ``FSCOST_FUZZ_MINUTES``, and says how many files were mutated."""
+
+    def __init__(self) -> None:
+        self._ends, self._files = time.monotonic() + 20 * MINUTES, 0
+
+    def check(self, files: int) -> None:
+        """Count files that are to be mutated; raises TimeIsUpError."""
+        if MINUTES and time.monotonic() > self._ends:
+            raise TimeIsUpError
+        self._files += files
+
+    def until_it_is_over(self, test: Callable[[], None]) -> None:
+        """Run a test of hypothesis, whose examples check this clock."""
+        with suppress(TimeIsUpError):
+            test()
+        print(f"{self._files} mutated files")
+
+
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     """Runs of fscost's with FederatedScope, and folders that FederatedScope wrote itself."""
@@ -59,7 +82,7 @@ def test_one_odd_file_costs_one_run(
     kind: str, originals: dict[str, list[Path]], tmp_path: Path, fscost: Callable[..., Result]
 ) -> None:
     runs = random.Random(0).sample(originals[kind], FILES + 2)
-    ends = time.monotonic() + 30 * MINUTES
+    clock = Clock()
     verbs = [
         "status",
         "table",
@@ -72,8 +95,7 @@ def test_one_odd_file_costs_one_run(
     @fuzzed
     @given(st.lists(mutations(), min_size=FILES, max_size=FILES), st.sampled_from(verbs), st.booleans())
     def shows_the_others(odd: Sequence[Mutation], verb: str, is_sealed: bool) -> None:
-        if MINUTES and time.monotonic() > ends:
-            return
+        clock.check(FILES)
         store = _copied(runs, tmp_path / "store", is_sealed and kind == "own")
         before = _collected(fscost, store)
         for run, mutation in zip(sorted(store.iterdir())[1:], odd, strict=False):
@@ -88,7 +110,7 @@ def test_one_odd_file_costs_one_run(
         if is_sealed and kind == "own":
             _check_numbers(before, after)
 
-    shows_the_others()
+    clock.until_it_is_over(shows_the_others)
 
 
 def _copied(runs: Sequence[Path], store: Path, is_sealed: bool) -> Path:
@@ -104,7 +126,7 @@ def _collected(fscost: Callable[..., Result], store: Path) -> Rows:
     """The rows of cells by the names of their folders."""
     frames = store.parent / "frames"
     with _soon():
-        ended = fscost("collect", str(store), "--out", str(frames))
+        ended = fscost("collect", str(store), "--out", str(frames), "table.provenance=full")
     assert ended.code == 0, ended.err
     with (frames / "cells.csv").open(newline="") as file:
         rows = [*csv.DictReader(file)]

@@ -1,7 +1,6 @@
 """Whatever stands in files that a user names, a command ends with 0, 1 or 2 and a line; how often, as `test_fuzz`."""
 
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from fscost.resources import conf, templates
 from tests.conftest import Result
 from tests.fuzz.mutations import Mutation, mutate, mutations
-from tests.fuzz.test_fuzz import MINUTES, _soon, fuzzed
+from tests.fuzz.test_fuzz import MINUTES, Clock, _soon, fuzzed
 
 MESSAGES = "round,sender,receiver,bytes,run\n1,server,a,100,x\n1,a,server,100,x\n2,server,b,70,y\n"
 CITED = "- {source: Li, method: fedavg, total: 40.7 GB}\n- {source: Me, method: fedprox, total: 1 ± 0.2 MB, seeds: 3}\n"
@@ -39,13 +38,12 @@ FILES: dict[str, tuple[str | Path, Sequence[str]]] = {
 
 @pytest.mark.slow
 def test_an_odd_file_of_ones_own_is_one_line(here: Path, fscost: Callable[..., Result]) -> None:
-    ends = time.monotonic() + 30 * MINUTES
+    clock = Clock()
 
     @settings(fuzzed, max_examples=10**6 if MINUTES else 60)
     @given(st.sampled_from([*FILES]), mutations())
     def ends_well(name: str, odd: Mutation) -> None:
-        if MINUTES and time.monotonic() > ends:
-            return
+        clock.check(1)
         content, command = FILES[name]
         shutil.rmtree(here / "own", ignore_errors=True)
         file = here / name
@@ -57,7 +55,7 @@ def test_an_odd_file_of_ones_own_is_one_line(here: Path, fscost: Callable[..., R
         assert ended.code in (0, 1, 2)
         assert ended.code != 2 or ended.err.splitlines()[-1].startswith("fscost: ")
 
-    ends_well()
+    clock.until_it_is_over(ends_well)
 
 
 def _bytewise(odd: Mutation) -> str:

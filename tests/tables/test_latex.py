@@ -265,16 +265,18 @@ EMPHASES: st.SearchStrategy[Emphasis] = st.sampled_from(["", "best", "second"])
 
 @st.composite
 def tables(draw: st.DrawFn) -> Table:
-    """A table whose every text is hostile."""
+    """A table whose every text is hostile but one heading, as notes are as narrow as the table."""
     names = draw(st.lists(NAMES, min_size=18, max_size=18))
     columns = (
         Column("a", names[0], numeric=False), Column("b", names[1]),
         Column("c", names[2], names[3], mark=sign(names[4][:3])), Column("d", names[5], names[3]),
+        Column("e", "Final accuracy (%)"),
     )  # fmt: skip
     rows = tuple(
         Row((
             Entry(names[6 + i], span=draw(st.sampled_from([1, 1, 2, 0]))), number(f"{10**i}.5", note=names[9][:2]),
             Entry(mark=sign(names[10])), number("1.0", spread="0.1", emphasis=draw(EMPHASES)),
+            number("98.5"),
         ), rule=draw(st.sampled_from([None, 0, 1])))
         for i in range(3)
     )  # fmt: skip
