@@ -80,7 +80,7 @@ def configuration(
     with _ONE_AT_A_TIME, _version_base(), _resolving(resolvers or {}), TemporaryDirectory() as folder:
         if layout is not None:
             _write_layout(layout, Path(folder) / "table" / f"{OWN_LAYOUT}.yaml")
-            folders.prepend("layout", f"file://{folder}", anchor="schema")
+            folders.prepend(f"table={layout}", f"file://{folder}", anchor="schema")
         with _opened(folders):
             yield
 
@@ -113,18 +113,19 @@ class _Repository(ConfigRepository):
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         source = self._find_object_source(config_path, ObjectType.CONFIG)
-        if source is None or source.provider != _OF_USER:
-            return super().load_config(config_path)
-        file = f"{source.path}/{source._normalize_file_name(config_path)}"
-        read_yaml("config_dir", file)
+        told = source.provider if source is not None else ""
+        if source is not None and told == _OF_USER:
+            file = f"{source.path}/{source._normalize_file_name(config_path)}"
+            told = f"config_dir={file}"
+            read_yaml("config_dir", file)
         try:
             return super().load_config(config_path)
-        except (ValueError, OSError) as error:  # of its first lines, which say where it belongs
-            raise ConfigError(f"config_dir={file}: cannot be read: {' '.join(str(error).split())}") from error
+        except (ValueError, OSError) as error:  # of its defaults, and its first lines, which say where it belongs
+            raise ConfigError(f"{told}: cannot be read: {' '.join(str(error).split())}") from error
 
 
 _OF_USER = "command-line"
-"""What Hydra calls the source of the files in ``config_dir``."""
+"""What Hydra calls the source of the files in ``config_dir``; that of a layout is called as the user names it."""
 
 
 @contextmanager

@@ -5,7 +5,9 @@ references and calls of resolvers, as in ``${.relative}``, and where anything is
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import count
 from typing import Any, cast
 
 from omegaconf import OmegaConf
@@ -65,7 +67,7 @@ def merged(before: Any, value: Any) -> Any:
 def resolved(config: Tree, section: str) -> Any:
     """Return a section, a dotted name, with all interpolations resolved; raises OmegaConf's errors."""
     try:
-        return _resolved(_at(config, section), config)
+        return _resolved(_at(config, section), config, count())
     except (_NotSimple, OmegaConfBaseException, RecursionError):
         pass  # OmegaConf knows better, or what to say
     found = OmegaConf.select(OmegaConf.create(config), section, throw_on_missing=True)
@@ -87,17 +89,25 @@ def of_environment(config: Tree) -> tuple[str, ...]:
 _ENVIRONMENT = "${oc.env:"
 
 
-def _resolved(node: Any, config: Tree) -> Any:
+_MOST = 10**6
+"""To how many values, and signs in one of them, interpolations may come: each may name one that names ten others."""
+
+_TOO_MUCH = f"the ${{…}} of a configuration come to more than {_MOST:,} values, or signs in one of them"
+
+
+def _resolved(node: Any, config: Tree, steps: Iterator[int]) -> Any:
+    if next(steps) >= _MOST:
+        raise ConfigError(_TOO_MUCH)
     if isinstance(node, dict):
-        return {key: _resolved(value, config) for key, value in node.items()}
+        return {key: _resolved(value, config, steps) for key, value in node.items()}
     if isinstance(node, list):
-        return [_resolved(value, config) for value in node]
+        return [_resolved(value, config, steps) for value in node]
     if not isinstance(node, str) or "${" not in node:
         return node
     names = _REFERENCE.findall(node)
     if node.count("${") != len(names) + len(_CALL.findall(node)) or "\\" in node:
         raise _NotSimple
-    values = [_resolved(_at(config, name), config) for name in names]
+    values = [_resolved(_at(config, name), config, steps) for name in names]
     return values[0] if _REFERENCE.fullmatch(node) else _computed(node, tuple(names), *values)
 
 
@@ -113,6 +123,8 @@ def _at(config: Tree, name: str) -> Any:
 def _computed(text: str, names: tuple[str, ...], *values: Any) -> Any:
     if any(isinstance(value, dict | list) or "${" in str(value) for value in values):
         raise _NotSimple
+    if sum(len(str(value)) for value in values) > _MOST:
+        raise ConfigError(_TOO_MUCH)
     return computed(text, names, *values)
 
 

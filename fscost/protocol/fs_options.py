@@ -87,11 +87,20 @@ def default(name: str) -> Any:
 
 
 def misfits(tree: Mapping[str, Any]) -> Iterator[str]:
-    """Yield which options of a tree are no numbers or no texts, though FederatedScope's defaults are, in words."""
+    """Yield which options of a tree are no numbers, texts or lists, though FederatedScope's defaults are, in words."""
     for name, value in leaves(tree):
-        kind = next((kind for kind in (bool, (int, float), str) if isinstance(default(name), kind)), None)
-        if kind is not None and not isinstance(value, kind if kind is str else (bool, int, float)):
-            yield f"{name}={str(value)[:40]}: is no {'text' if kind is str else 'number'}"
+        kind, word = next((each for each in _KINDS if isinstance(default(name), each[0])), (object, ""))
+        fits: bool = isinstance(value, kind)
+        if not fits:
+            yield f"{name}={str(value)[:40]}: is no {word}"
+        elif name in TEXTS and not all(isinstance(each, str) for each in value):
+            yield f"{name}={str(value)[:40]}: is no list of texts"
+
+
+_KINDS: Sequence[tuple[Any, str]] = (((bool, int, float), "number"), (str, "text"), ((list, tuple), "list"))
+
+TEXTS = {"eval.metrics", "eval.split", "personalization.local_param"}
+"""Options that are lists of texts, where FederatedScope crashes on anything else."""
 
 
 def not_federatedscopes(tree: Mapping[str, Any]) -> Iterator[str]:

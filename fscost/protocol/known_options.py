@@ -89,6 +89,8 @@ class KnownOptions:
         cuts = (kind, given) == ("int", "float")  # FederatedScope takes 3.7 for a whole number, and uses 3
         if cuts or given not in self.takes.get(kind, (given,)):
             raise ConfigError(f"{shown}{name}={value!r}: expected {kind}, as its default {default!r} is")
+        if name in fs_options.TEXTS and not all(isinstance(each, str) for each in value):
+            raise ConfigError(f"{shown}{name}={value!r}: expected a list of texts")
 
     def check_crashes(self, flat: Mapping[str, Any], shown: str = "fs.") -> None:
         """Refuse values that are taken and known to end a run; raises ConfigError that says how."""

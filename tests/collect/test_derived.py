@@ -85,6 +85,18 @@ def test_a_model_that_the_log_contradicts_has_no_bytes(run: Path, fscost: Callab
     assert "cannot be derived: its model has 9,886" in fscost("explain", str(run)).out
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"metrics": None}, "eval.metrics=None: is no list"),
+        ({"split": [["test"]]}, "eval.split=[['test']]: is no list"),
+    ],
+)
+def test_an_odd_list_in_a_log_costs_its_bytes(run: Path, options: dict[str, object], why: str) -> None:
+    configured(run, eval=options)
+    assert gather(runs_below(run), derive).cells["underived"][0].startswith(why)
+
+
 @pytest.mark.pipeline
 def test_a_model_that_is_not_known_is_told_beside_the_folder(
     run: Path, here: Path, fscost: Callable[..., Result]

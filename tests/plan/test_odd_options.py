@@ -14,6 +14,11 @@ from tests.fuzz.mutations import BOMB
 HEAD = "# @package _global_\n"
 
 
+def chain(link: str, end: str) -> str:
+    """Options of which each names the one before it ten times."""
+    return "\n".join([f"b0: '{end}'", *(f"b{i}: {(link % (i - 1)) * 10}" for i in range(1, 12)), "lr: ${b11}", ""])
+
+
 def refusal(folder: Path, *overrides: str) -> str:
     with pytest.raises(ConfigError) as told:
         cells_of(f"config_dir={folder}", *overrides)
@@ -34,6 +39,9 @@ def refusal(folder: Path, *overrides: str) -> str:
         (b"# @package a b c\nlr: 1\n", ": cannot be read: Too many components"),
         (b"#" * (2**23 + 1), ": cannot be read: has 8,388,609 B, more than the 8,388,608 B that are read"),
         (f"{HEAD}hydra: []\n".encode(), "hydra=[]: is a section"),
+        (f"{HEAD}defaults: 2024-01-01\n".encode(), "defaults must be a list (got str)"),
+        (f"{HEAD}{chain('${b%d}', 'x')}".encode(), "more than 1,000,000 values, or signs in one of them"),
+        (f"{HEAD}{chain('${b%d}', '')}".encode(), "more than 1,000,000 values, or signs in one of them"),
     ],
 )  # fmt: skip
 def test_an_odd_file_is_told(tmp_path: Path, content: bytes, why: str) -> None:
@@ -68,3 +76,16 @@ def test_a_layout_of_ones_own_may_have_no_name(tmp_path: Path) -> None:
     (tmp_path / "table" / "mine.yaml").write_text("columns: [total]\n")
     overrides = [f"config_dir={tmp_path}", "table=mine", "engine=estimate", "model=lr"]
     assert plan(overrides, identify).name == "table"
+
+
+@pytest.mark.parametrize("defaults", ["2024-01-01", "[5]", "[{override x: 3}]"])
+def test_odd_defaults_of_a_layout_are_told_with_its_file(tmp_path: Path, defaults: str) -> None:
+    layout = tmp_path / "mine.yaml"
+    layout.write_text(f"defaults: {defaults}\ncolumns: [total]\n")
+    with pytest.raises(ConfigError, match=f"table={layout}: cannot be read: .*defaults"):
+        plan([f"table={layout}", "engine=estimate", "model=lr"], identify)
+
+
+@pytest.mark.parametrize("value", ["eval.split=[[test]]", "eval.metrics=[1,null]", "personalization.local_param=[1]"])
+def test_a_list_of_texts_has_no_others(tmp_path: Path, value: str) -> None:
+    assert "expected a list of texts" in refusal(tmp_path, "engine=estimate", f"fs.{value}")
