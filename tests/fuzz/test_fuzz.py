@@ -20,9 +20,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from fscost.cells.outcome import Status
+from fscost.launch.under_way import under_way
 from fscost.store.rundir import RunDir
+from fscost.store.store import Store
 from tests.conftest import DATA, Result, resealed
 from tests.fuzz.mutations import Mutation, mutate, mutations
+from tests.launch.test_under_way import begun, cell, evaluation
 
 MINUTES = float(os.environ.get("FSCOST_FUZZ_MINUTES", "0"))
 FILES, STORES = 40, 25
@@ -194,3 +197,28 @@ def test_one_flipped_bit_is_found_in_whatever_file(originals: dict[str, list[Pat
         assert any(str(file) in note for note in found.notes), (file.name, place)
         assert found.status is (Status.DONE if file.name == "engine.log" else Status.CORRUPT), (file.name, place)
         file.write_bytes(content)
+
+
+def test_whatever_a_run_that_is_under_way_has_written_status_goes_on(
+    tmp_path: Path, fscost: Callable[..., Result]
+) -> None:
+    """200 odd files, `progress.json` among them: the run is shown with a round from 1 to its last, or with none."""
+    one, store = cell(), Store(tmp_path / "store")
+    with begun(store, one) as run:
+        run.write_cell(one)
+        run.progress.write_text('{"round": 2}\n')
+        run.eval_results.write_text(evaluation(1))
+        shutil.copytree(run.path, tmp_path / "whole")
+
+        @settings(fuzzed, max_examples=200)
+        @given(mutations())
+        def goes_on(odd: Mutation) -> None:
+            shutil.rmtree(run.path)
+            shutil.copytree(tmp_path / "whole", run.path)
+            mutate(run.path, odd)
+            with _soon():
+                assert all(running.round in (None, *range(1, 11)) for running in under_way(store))
+
+        goes_on()
+        with _soon():
+            assert fscost("status", str(store.path)).code in (0, 1)
