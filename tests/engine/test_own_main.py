@@ -108,30 +108,24 @@ class TestOptionsOfSingleClients:
         assert first == same
         assert len({first, cell_of(*SMALL).id, cell_of(*SMALL, file(text.replace("10", "9"))).id}) == 3
 
-    @pytest.mark.parametrize(
-        ("text", "words"),
-        [
-            (
-                "client_3: {federate: {sketch_size: 1}}",
-                "client_3: clients=2 has no such client; leave it out",
-            ),
-            ("client_01: {federate: {sketch_size: 1}}", "client_01: no client; expected sections client_1, client_2"),
-            ("federate: {sketch_size: 1}", "federate: no client; expected sections client_1"),
-            ("client_1: {federate: {sketchsize: 1}}", "did you mean federate.sketch_size"),
-            ("client_1: {federate: {sketch_size: big}}", "client_1.federate.sketch_size='big': expected int"),
-            ("client_1: {federate: {sketch_size: 0}}", "a sketch has at least one number"),
-            ("client_1: 3", "client_1: expected sections with options of this client"),
-            ("client_1:\n  3: {a: 4}", "client_1: expected sections with options of this client"),
-            ("", "no options of single clients"),
-            ("[1, 2]", "no options of single clients"),
-        ],
+    REFUSED = (
+        ("client_3: {federate: {sketch_size: 1}}", "client_3: clients=2 has no such client; leave it out"),
+        ("client_01: {federate: {sketch_size: 1}}", "client_01: no client; expected sections client_1, client_2"),
+        ("federate: {sketch_size: 1}", "federate: no client; expected sections client_1"),
+        ("client_1: {federate: {sketchsize: 1}}", "did you mean federate.sketch_size"),
+        ("client_1: {federate: {sketch_size: big}}", "client_1.federate.sketch_size='big': expected int"),
+        ("client_1: {federate: {sketch_size: 0}}", "a sketch has at least one number"),
+        ("client_1: 3", "client_1: expected sections with options of this client"),
+        ("client_1:\n  3: {a: 4}", "client_1: expected sections with options of this client"),
+        ("", "no options of single clients"),
+        ("[1, 2]", "no options of single clients"),
     )
-    def test_that_cannot_be_are_refused(
-        self, fscost: Callable[..., Result], file: Callable[..., str], text: str, words: str
-    ) -> None:
-        told = fscost("plan", *SMALL, file(text))
-        assert (told.code, told.err.count("\n")) == (2, 1), told.err
-        assert words in told.err
+
+    def test_that_cannot_be_are_refused(self, fscost: Callable[..., Result], file: Callable[..., str]) -> None:
+        for text, words in self.REFUSED:
+            told = fscost("plan", *SMALL, file(text))
+            assert (told.code, told.err.count("\n")) == (2, 1), (text, told.err)
+            assert words in told.err, text
 
     @pytest.mark.parametrize("engine", ["builtin", "estimate"])
     def test_are_federatedscopes_alone(self, fscost: Callable[..., Result], engine: str) -> None:
