@@ -5,8 +5,10 @@ process shares, and whoever imports fscost may be using these; a loader of our o
 """
 
 import inspect
+import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -34,6 +36,7 @@ from hydra.types import RunMode
 from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
+from omegaconf.errors import OmegaConfBaseException
 
 from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import ConfigError
@@ -168,14 +171,22 @@ def register(name: str, resolver: Callable[..., Any]) -> None:
 
 
 def answer_flags(resolvers: Resolvers) -> None:
-    """Answer Hydra's own flags, --help, --cfg job, --info, …, as ``sys.argv`` has them; cells never run this way."""
+    """Answer Hydra's own flags, --help, --cfg job, --info, …, as ``sys.argv`` has them; cells never run this way.
+
+    Raises ConfigError where Hydra would print a traceback, or half a page.
+    """
 
     def nothing(_config: DictConfig) -> None:
         pass
 
     base = {} if _BASE is None else {"version_base": _BASE}
     with _version_base(), _resolving({name: _in_place(resolver) for name, resolver in resolvers.items()}):
-        cast(Any, hydra.main)(config_path=str(conf()), config_name="config", **base)(nothing)()
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # it raises then; nobody else of this process asks Hydra
+        try:
+            cast(Any, hydra.main)(config_path=str(conf()), config_name="config", **base)(nothing)()
+        except (HydraException, OmegaConfBaseException, ValueError, OSError, yaml.YAMLError) as error:
+            first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise ConfigError(f"{' '.join(sys.argv[1:])}: {first.strip()}") from error
 
 
 def _in_place(resolver: Callable[..., Any]) -> Callable[..., Any]:
