@@ -87,13 +87,14 @@ def _has_worker(content: Row) -> bool:
     return 0 <= id < _MOST_WORKERS if type(id) is int else isinstance(id, str) and bool(_WORKER.fullmatch(id))
 
 
+_COUNTS = ("total_upload_bytes", "total_download_bytes")
 _WORKER, _MOST_WORKERS = re.compile(r"[0-9]{1,9}"), 10**9
 
 
 def _figures(content: Row, where: str, warn: Warn) -> Iterator[tuple[str, Any]]:
     """Yield what is a number, or unknown; whatever stands where bytes are counted is kept, to be told as it is."""
     for name, value in content.items():
-        is_count = name.endswith("_bytes")
+        is_count = name in _COUNTS
         if name == "id" or value is None or type(value) is float:
             yield name, value
         elif type(value) is int and abs(value) < _MOST:

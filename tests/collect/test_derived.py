@@ -236,3 +236,16 @@ def test_a_whole_sweep_without_its_ledgers_has_their_bytes(paper_alone: tuple[Fr
     both = [frames.cells.set_index(key)[[*names, "params", "rounds_trained"]].sort_index() for frames in paper_alone]
     pd.testing.assert_frame_equal(*both, check_dtype=False)
     assert list(metered.rounds["training_uplink_payload_bytes"]) and len(metered.rounds) == len(derived.rounds)
+
+
+def test_a_line_that_runs_into_the_next_has_no_counts_but_its_own(
+    run: Path, here: Path, fscost: Callable[..., Result]
+) -> None:
+    log = run / "system_metrics.log"
+    text = log.read_text()
+    cut = text.index('"global_conv', text.index('{"id": 1,'))
+    log.write_text(text[:cut] + text[text.index('"sys_avg/total_upload_bytes"') :])
+    done = fscost("collect", str(run), "--out", "frames")
+    assert (done.code, "sys_avg/total_upload_bytes is 0.0, which is no number; left out" in done.err) == (0, True)
+    assert "sys_avg/total_upload_bytes" not in pd.read_csv(here / "frames" / "workers.csv")
+    assert fscost("report", str(run), "--out", "report.html").code == 0

@@ -8,6 +8,7 @@ import pytest
 
 from fscost.errors import TableError
 from fscost.tables.render import render
+from fscost.tables.sandbox import bounded
 from tests.tables.samples import comm_cost
 
 DOUBLES = "{% set n = namespace(x=table.title) %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}"
@@ -57,3 +58,9 @@ def test_loops_know_where_they_are(tmp_path: Path) -> None:
     loop = "{% for n in [4, 5, 6] if n > 4 %}{{ loop.index }}/{{ loop.length }}:{{ n }}{{ ',' if not loop.last }}"
     template.write_text("\ufeff" + loop + "{% else %}{% endfor %}{% for n in [] %}{% else %}; none{% endfor %}")
     assert re.sub(r"\\", "", render(comm_cost(), "markdown", template)) == "1/2:5,2/2:6; none"
+
+
+def test_memory_is_bounded_as_long_as_something_is_rendered() -> None:
+    with bounded(), pytest.raises(MemoryError):
+        bytes(2**29)
+    assert len(bytes(2**29)) == 2**29
