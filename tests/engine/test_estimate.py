@@ -270,6 +270,7 @@ def test_counters_of_batches_are_of_known_length_until_they_may_pass_127(tmp_pat
         (["fs.federate.method=gcflplus"], "engine=estimate knows fedavg"),
         (["fs.trainer.type=sam_trainer"], "uploads all entries of the model, whatever options say"),
         (["clients=1438"], r"^clients=1438: digits_flat has 1437 train samples .*; take at most 1,437 clients$"),
+        (["rounds=10000001"], "^rounds=10000001: a ledger has lines for each round; take at most 10,000,000$"),
         (["fs.data.splits=[0.5,0.5]"], r"^fs\.data\.splits=\[0\.5, 0\.5\]: must be three shares"),
     ],
 )

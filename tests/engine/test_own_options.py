@@ -321,11 +321,16 @@ class TestKept:
     def test_what_is_kept_may_be_broken(self, there: StandIn, tmp_path: Path) -> None:
         own()
         (kept,) = (tmp_path / "cache" / "fscost").iterdir()
-        for text in ("", "{}", "[1]", "not json", json.dumps({"stamp": json.loads(kept.read_text())["stamp"]})):
+        stamp = json.dumps({"stamp": json.loads(kept.read_text())["stamp"]})
+        for text in ("", "{}", "[1]", "not json", "[" * 100_000, stamp):
             kept.write_text(text)
             forget()
             assert own("fs.federate.my_switch=true").get("federate.my_switch") is True
-        assert there.count == 6
+        kept.unlink()
+        os.mkfifo(kept)
+        forget()
+        assert own("fs.federate.my_switch=true").get("federate.my_switch") is True
+        assert there.count == 8
 
     def test_where_nothing_can_be_kept_it_is_asked_again(self, there: StandIn, tmp_path: Path) -> None:
         (tmp_path / "cache").write_text("a file, so that no folder can be made there")

@@ -79,3 +79,9 @@ def test_a_configuration_that_is_none_is_refused_with_its_file(tmp_path: Path, c
     (found / "config.json").write_text(content)
     with pytest.raises(ConfigError, match="shapes=here: .*config.json"):
         spec_in(found, "shapes=here")
+
+
+def test_a_model_of_more_layers_than_any_has_is_told(tmp_path: Path) -> None:
+    found = folder(tmp_path, config=GPT2 | {"n_layer": 10_001})
+    with pytest.raises(ConfigError, match="n_layer=10001: must be at most 10000"):
+        cell_of("engine=estimate", "data=samples", "model=spec", f"shapes={found}")
