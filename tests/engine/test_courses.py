@@ -257,6 +257,7 @@ def message(text: str) -> str:
         (message("tensors: {x: [clases]}"), r"clases: there is no such size \(did you mean classes"),
         (message("tensors: {x: [samples / 7]}"), r"a.tensors.x=samples / 7: is 142.8\d*, and must be"),
         (message("tensors: {x: [samples - 2000]}"), "is -1000, and must be a whole number"),
+        ("sizes: {a: \"1e400\"}\n" + message("numbers: a"), "sizes.a=1e400: is inf, and must be a whole number"),
         (message("tensors: {x: [10 ** 30]}"), "is larger than 2\\^63"),
         (message("tensors: {x: [10 ** 10, 10 ** 10]}"), "torch makes no tensor of the shape"),
         (message("tensors: {x.*: {shape: [1], repeat: 10 ** 9}}"), "make one larger tensor"),

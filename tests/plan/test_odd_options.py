@@ -12,6 +12,7 @@ from tests.conftest import cells_of
 from tests.fuzz.mutations import BOMB
 
 HEAD = "# @package _global_\n"
+LONG = f"long: {'x' * 200_000}\nlr: " + "${long}" * 10
 
 
 def chain(link: str, end: str) -> str:
@@ -40,7 +41,7 @@ def refusal(folder: Path, *overrides: str) -> str:
         (b"#" * (2**23 + 1), ": cannot be read: has 8,388,609 B, more than the 8,388,608 B that are read"),
         (f"{HEAD}hydra: []\n".encode(), "hydra=[]: is a section"),
         (f"{HEAD}defaults: 2024-01-01\n".encode(), "defaults must be a list (got str)"),
-        (f"{HEAD}{chain('${b%d}', 'x')}".encode(), "more than 1,000,000 values, or signs in one of them"),
+        (f"{HEAD}{LONG}".encode(), "more than 1,000,000 values, or signs in one of them"),
         (f"{HEAD}{chain('${b%d}', '')}".encode(), "more than 1,000,000 values, or signs in one of them"),
     ],
 )  # fmt: skip

@@ -46,7 +46,7 @@ class NamedSizes:
             raise ConfigError(f"{where}: {error}") from error
         if value is None:
             return None
-        if value < 0 or value != int(value) or (isinstance(value, float) and value > 2**53):
+        if value < 0 or isinstance(value, float) and not (value <= 2**53 and value.is_integer()):
             raise ConfigError(f"{where}={formula.text}: is {value}, and must be a whole number of at least 0")
         if value >= _MOST:
             raise ConfigError(f"{where}={formula.text}: is larger than 2^63")
