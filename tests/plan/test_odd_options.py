@@ -90,3 +90,8 @@ def test_odd_defaults_of_a_layout_are_told_with_its_file(tmp_path: Path, default
 @pytest.mark.parametrize("value", ["eval.split=[[test]]", "eval.metrics=[1,null]", "personalization.local_param=[1]"])
 def test_a_list_of_texts_has_no_others(tmp_path: Path, value: str) -> None:
     assert "expected a list of texts" in refusal(tmp_path, "engine=estimate", f"fs.{value}")
+
+
+def test_a_number_of_thousands_of_digits_is_told(tmp_path: Path) -> None:
+    told = refusal(tmp_path, f"clients={'9' * 5000}", "engine=estimate")
+    assert told.endswith("…: cannot be read: a number of too many digits")
