@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise, repeat
 from typing import Any
 
 from fscost.tables.formats.format import Format, Raw, legend
@@ -240,12 +241,12 @@ def _upper(heading: Heading, writers: list[_Writer], names: list[list[str]], lay
 
 def _lines(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[_Line]:
     rules = [row.rule if number else None for number, row in enumerate(table.rows)]
-    for number, row in enumerate(table.rows):
+    ends = _page_ends(rules, layout) if layout.page == "long" else repeat(r"\\")
+    for number, (row, end) in enumerate(zip(table.rows, ends, strict=False)):
         cells = (
             Raw("") if _is_covered(entry, rules[number], layout) else writer.cell(entry, _within(rules, number, entry))
             for entry, writer in zip(row.entries, writers, strict=True)
         )
-        end = _page_end(rules, number, layout) if layout.page == "long" else r"\\"
         rule = _rule(rules[number], len(writers), layout)
         if row.section:
             yield _Line(rule, (_over_all(row.section, len(writers)),), Raw(r"\\*" if layout.page == "long" else r"\\"))
@@ -265,16 +266,15 @@ def _rule(column: int | None, columns: int, layout: Layout) -> Raw:
     return Raw(rf"\cmidrule(l){{{column + 1}-{columns}}}")
 
 
-def _page_end(rules: list[int | None], number: int, layout: Layout) -> str:
-    """Return the end of a row: no page ends before a rule, nor within a group, unless that has many lines."""
-    if number + 1 == len(rules):
-        return r"\\"
-    starts = [i for i, rule in enumerate(rules) if rule is not None]
-    end = next((i for i in starts if i > number), len(rules))
-    if number + 1 == end:
-        return r"\\*" if rules[end] == 0 else r"\\[3pt]"
-    first = max((i for i in starts if i <= number), default=0)
-    return r"\\*" if sum(layout.row_lines[first:end]) <= _KEPT_LINES else r"\\"
+def _page_ends(rules: list[int | None], layout: Layout) -> Iterator[str]:
+    """Yield the end of each row: no page ends before a rule, nor within a group, unless that has many lines."""
+    starts = [number for number, rule in enumerate(rules) if rule is not None]
+    for first, end in pairwise([0, *starts, len(rules)]):
+        yield from [r"\\*" if sum(layout.row_lines[first:end]) <= _KEPT_LINES else r"\\"] * (end - first - 1)
+        if end == len(rules):
+            yield r"\\"
+        else:
+            yield r"\\*" if rules[end] == 0 else r"\\[3pt]"
 
 
 def _is_covered(entry: Entry, rule: int | None, layout: Layout) -> bool:
