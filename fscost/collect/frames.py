@@ -246,13 +246,18 @@ def _counts(values: list[Any]) -> pd.Series:
 
 def _whole(values: pd.Series) -> pd.Series:
     try:
-        return values.astype("Int64")
+        with np.errstate(invalid="ignore"):  # pandas raises as well
+            return values.astype("Int64")
     except TypeError:  # somebody's metric has the name of a count
         return values
     except OverflowError:
+        if any(isinstance(value, float) and abs(value) >= _TOO_LARGE for value in values):
+            return values
         known = [None if pd.isna(value) else Decimal(int(value)) for value in values]
         return pd.Series(known, index=values.index, dtype=_LARGE)
 
 
 _LARGE = pd.ArrowDtype(pa.decimal128(38))
 """Whole numbers of up to 38 digits, exact in CSV and Parquet."""
+
+_TOO_LARGE = 1e38

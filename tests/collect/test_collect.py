@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from fscost.collect import Frames, gather, runs_below, write_frames
+from fscost.collect.frames import _whole
 from fscost.collect.fs_logs import read_eval_results, read_system_metrics
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.estimate import EstimateEngine
@@ -271,3 +272,8 @@ def test_a_row_of_csv_is_a_line_whatever_it_holds(frames: Frames, tmp_path: Path
     read = pd.read_csv(tmp_path / "cells.csv")
     assert {*read["reason"]} == {"a b c \ufffd"}
     assert "x y" in read
+
+
+@pytest.mark.parametrize("values", [[1e25], [float("inf"), 1.0], [10**30, 1e300], [10**30, None], [2, None]])
+def test_figures_called_like_counts_stay_what_they_are(values: list[float | None]) -> None:
+    assert [None if pd.isna(kept) else kept for kept in _whole(pd.Series(values, dtype=object))] == values
