@@ -44,6 +44,9 @@ def test_numbers_are_read_as_they_are_printed_in_papers(text: object, number: Qu
         (True, "must be a number"),
         ("1.2.3 MB", "units are"),
         ("± 3", "must be a number"),
+        ("1e400", "must be a number of at most 30 digits"),
+        ("1e-4000", "must be a number of at most 30 digits"),
+        ("1 ± 1e31", "must be a number of at most 30 digits"),
     ],
 )
 def test_what_is_no_number_is_refused(text: object, words: str) -> None:
