@@ -35,7 +35,7 @@ def output(path: Path) -> Iterator[BinaryIO]:
             yield file
     else:
         place.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left(place)
+        remove_left(place)
         with whole(place) as file:
             with suppress(OSError):  # not every file system has locks
                 fcntl.flock(file.fileno(), fcntl.LOCK_EX)
@@ -70,7 +70,7 @@ def _named_by(path: Path) -> Path:
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
 
-def _remove_left(place: Path) -> None:
+def remove_left(place: Path) -> None:
     """Remove what processes that were killed have left of this file; none that is written to on another machine."""
     stem, _, _ = part_of(place).name.rpartition("-")[0].rpartition("-")
     for part in place.parent.iterdir():

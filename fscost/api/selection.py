@@ -14,8 +14,8 @@ from fscost.cells.outcome import Status
 from fscost.collect import runs_below
 from fscost.engine import Engines, EngineSettings, identify, refusals, unasked
 from fscost.errors import ConfigError, StoreError, for_each_cell, nearest
-from fscost.files import text_of
-from fscost.outputs import output
+from fscost.files import text_of, write_whole
+from fscost.outputs import remove_left
 from fscost.plan import Plan, Planned, plan, store_of
 from fscost.protocol.release import NAMES
 from fscost.store.json_lines import NoJson, loads, problem_of
@@ -315,8 +315,9 @@ def names_cells(words: Sequence[Word]) -> bool:
 def remember(store: Store, overrides: Sequence[str]) -> None:
     """Make these overrides the last sweep."""
     try:
-        with output(store.path / "last_sweep.json") as file:
-            file.write(f"{json.dumps({'format': 1, 'overrides': list(overrides)})}\n".encode())
+        file = store.path / "last_sweep.json"
+        remove_left(file)
+        write_whole(file, [json.dumps({"format": 1, "overrides": list(overrides)})])
     except OSError as error:
         raise StoreError(f"store={store.path}: cannot be written: {error.strerror}") from error
 

@@ -8,7 +8,7 @@ from fscost.collect.fs_logs import newest_evaluation
 from fscost.collect.rounds import schedule_of
 
 if TYPE_CHECKING:
-    from fscost.collect.frames import Frames, gather, write_frames
+    from fscost.collect.frames import Frames, gather, no_garbage_collection, write_frames
     from fscost.collect.ledgers import Derive
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Frames",
     "gather",
     "newest_evaluation",
+    "no_garbage_collection",
     "runs_below",
     "schedule_of",
     "write_frames",
@@ -27,5 +28,6 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     frames = import_module("fscost.collect.frames")
-    globals().update({own: getattr(frames, own) for own in ("Frames", "gather", "write_frames")})
+    own = ("Frames", "gather", "no_garbage_collection", "write_frames")
+    globals().update({name: getattr(frames, name) for name in own})
     return globals()[name]

@@ -24,6 +24,7 @@ import pyarrow as pa
 import fscost
 from fscost.cells.cell import Cell
 from fscost.files import content_of, whole
+from fscost.outputs import remove_left
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
 
@@ -88,8 +89,7 @@ def _keep(place: Path, key: str, made: Kept) -> None:
         with pa.ipc.new_stream(packed, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
             stream.write_table(table)
     body = json.dumps(warnings).encode() + b"\n" + packed.getvalue().to_pybytes()
-    for left in place.parent.glob(f".{NAME}.part-*"):  # by a process that was killed; one that writes now keeps nothing
-        left.unlink(missing_ok=True)
+    remove_left(place)
     with whole(place, synced=False) as file:
         file.write(_head(key, body) + b"\n" + body)
 

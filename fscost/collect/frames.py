@@ -153,7 +153,7 @@ def gather(runs: Iterable[tuple[Cell | None, Run]], derive: Derive | None = None
 
 def _made(runs: Sequence[tuple[Cell | None, Run]], derive: Derive | None) -> Kept:
     """Return the frames of runs, in the order of those of `Frames`, and the warnings."""
-    with _no_garbage_collection():
+    with no_garbage_collection():
         rows, warnings = _Rows(), list[str]()
         for cell, run in runs:
             rows.add(record_of(run, cell, derive, warnings.append))
@@ -169,8 +169,8 @@ def _unsealed(number: int) -> Iterator[str]:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keep the collector from looking through millions of new values again and again, none of them cyclic."""
+def no_garbage_collection() -> Iterator[None]:
+    """Keep the collector from looking through millions of new values again and again, few of them cyclic."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,6 +1,5 @@
 """The verbs that show results: frames, tables, figures and pages, printed or written."""
 
-import gc
 import os
 import shlex
 import sys
@@ -17,7 +16,7 @@ from fscost.cells.outcome import Status, counts_of
 from fscost.collect import write_frames
 from fscost.extras import check_extra
 from fscost.outputs import is_standard_output, write_output
-from fscost.printable import clean, say
+from fscost.printable import clean, plural, say
 from fscost.store.run import Run
 from fscost.tables import Table
 from fscost.tables.formats import FORMATS
@@ -53,7 +52,7 @@ def check(words: Sequence[str]) -> int:
     states = [*map(Status, frames.cells["status"])]
     runs = zip(selection.runs, states, strict=True)
     corrupt = [_again(selection, cell, run) for (cell, run), status in runs if status is Status.CORRUPT]
-    number = f"{len(states)} run{'s' * (len(states) != 1)}"
+    number = plural(len(states), "run")
     total = f"{number}: {counts_of(states)}" if states else number
     _show_lines([*frames.warnings, *(f"to compute it again: {command}" for command in corrupt), total])
     return int(bool(corrupt))
@@ -109,11 +108,7 @@ def plot(
 def report(words: Sequence[str], out: Path | None, figures: Sequence[str] | None) -> int:
     """Write one page about the selected runs, with all figures or those that are named, and print its path."""
     check_extra("report", "report")  # before anything is read
-    gc.disable()  # to look for cycles among all cells again and again is an eighth of the time, and finds few
-    try:
-        _tell_written([_collected(select(words)).write_report(out, figures)])
-    finally:
-        gc.enable()
+    _tell_written([_collected(select(words)).write_report(out, figures)])
     return 0
 
 
@@ -174,7 +169,7 @@ def _frames_folder(selection: Selection) -> Path:
 
 
 def _show_table(table: Table) -> None:
-    """Print a table with all it tells: on a terminal in colour and as wide as that, else as it is written to files."""
+    """Print a table with all it tells: on a terminal in colour and as wide as that, else in plain text."""
     table = replace(table, tells_all=True)
     if _is_terminal() and table.template == "table":
         from fscost.tables.terminal_table import show

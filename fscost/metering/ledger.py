@@ -16,6 +16,7 @@ from typing import Any, Tuple
 from fscost.cells.measure import COLUMNS, SERVER, Link, Traffic, link_between, traffic_of
 from fscost.metering.content import LARGE_TEXT_BYTES, largest_text
 from fscost.metering.message import Message, Sizes
+from fscost.printable import plural
 
 LEDGER_FORMAT = 2
 
@@ -137,7 +138,7 @@ class Ledger:
         """Yield a line for each type of message with texts that may be models, of which payload knows nothing."""
         for msg_type, (number, largest) in self.texts.items():
             yield (
-                f"{msg_type}: text or bytes of up to {largest:,} B in {number:,} message{'s' * (number > 1)}, as an "
+                f"{msg_type}: text or bytes of up to {largest:,} B in {plural(number, 'message')}, as an "
                 "encoded or pickled model is: payload leaves them out, content counts them (table.measure=content)"
             )
 

@@ -10,6 +10,7 @@ from fscost.cells.measure import UNITS
 from fscost.cells.outcome import Status
 from fscost.errors import TableError
 from fscost.plots.looks import look_numbers
+from fscost.printable import plural
 from fscost.tables import TableSpec
 from fscost.tables.captions import constants_of, in_words, no_effect_said, no_effect_words, notes, units_said, unseen_of
 from fscost.tables.chosen_rows import chosen
@@ -18,7 +19,7 @@ from fscost.tables.column_style import Datum, unit_for
 from fscost.tables.comparison import Comparison, Keys
 from fscost.tables.lines import Line, OfCells
 from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
-from fscost.tables.numbers import deviation_of, whole
+from fscost.tables.numbers import deviation_of
 from fscost.tables.seeds import counts_of, counts_said, number_of
 from fscost.tables.shown_columns import metric_shown, metrics_of
 from fscost.tables.significance import half_width
@@ -283,7 +284,7 @@ class View:
         if value is None:
             return f"{key} {UNKNOWN}"
         if key in ("clients", "rounds") and isinstance(value, int):
-            return f"{whole(value)} {key.removesuffix('s') if value == 1 else key}"
+            return plural(value, key.removesuffix("s"))
         return f"{key} {value}" if key == "seed" else self._label(key, value)
 
     def _label(self, key: str, value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fscost.metering import Sizes
 from fscost.metering.content import LARGE_TEXT_BYTES, Opaque, largest_binary, measure_content
+from fscost.printable import plural
 from fscost.record.recorded_rounds import RecordError, whole
 
 NOT_GIVEN: Any = object()
@@ -66,4 +67,4 @@ class Unmetered:
     def warnings(self) -> Iterator[str]:
         """Yield a line for each reason."""
         for (msg_type, why), number in self._numbers.items():
-            yield f"{msg_type}: the bytes of {number:,} message{'s' * (number > 1)} are not known: {why}"
+            yield f"{msg_type}: the bytes of {plural(number, 'message')} are not known: {why}"

@@ -189,10 +189,11 @@ def _data(
 ) -> list[Datum]:
     """Return a datum for each line; tables of the same lines in other units share them."""
     counted = replace(column, unit="auto", precision=3, decimals=None, head="")
-    asked = (counted, spec.aggregate, *map(id, lines), *map(id, baselines))  # lines live as long as what is compared
-    if asked not in compared.data:
-        compared.data[asked] = [_datum(column, *pair, spec) for pair in zip(lines, baselines, strict=True)]
-    return compared.data[asked]
+    pairs = [*zip(lines, baselines, strict=True)]
+    asked = (counted, spec.aggregate, *((id(line), id(baseline)) for line, baseline in pairs))
+    if asked not in compared.data:  # with the lines, as ids are theirs only as long as they live
+        compared.data[asked] = [_datum(column, *pair, spec) for pair in pairs], pairs
+    return compared.data[asked][0]
 
 
 def _datum(column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpec) -> Datum:

@@ -121,10 +121,11 @@ def quoted(value: Any, place: str, unit: str = "") -> Quoted:
         known = f"; units are {', '.join(_UNITS)}{nearest(found[3], _UNITS)}" if found else ""
         raise TableError(f"{place}={value}: must be a number, as 40.7 MB or 91.2 ± 0.4 %{known}")
     mantissa, _, exponent = found[1].lower().partition("e")
-    number, spread = (None if text is None else float(text.replace(",", "")) for text in (found[1], found[2]))
-    if number is None or max(abs(number), spread or 0) >= 1e30 or len(mantissa) > 40 or len(exponent) > 3:
+    number, spread = (float((text or "0").replace(",", "")) for text in (found[1], found[2]))
+    if max(abs(number), spread) >= 1e30 or len(mantissa) > 40 or len(exponent) > 3:
         raise TableError(f"{place}={value}: must be a number of at most 30 digits")
-    return Quoted(number, len(mantissa.partition(".")[2]) - int(exponent or 0), spread, found[3] or unit)
+    decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
+    return Quoted(number, decimals, spread if found[2] else None, found[3] or unit)
 
 
 def _with_spreads(numbers: Mapping[str, Quoted]) -> dict[str, Quoted]:

@@ -234,7 +234,7 @@ class Comparison:
         self.extra = extra or {}
         self._keys: dict[tuple[Any, ...], Keys] = {}
         self._lines: dict[tuple[Any, ...], Sequence[Line]] = {}
-        self.data: dict[tuple[Any, ...], list[Any]] = {}  # of tables, each by what it is made of
+        self.data: dict[tuple[Any, ...], tuple[list[Any], Any]] = {}  # of tables, and the lines that it is of
 
     @cached_property
     def cells(self) -> Sequence[Record]:
@@ -269,15 +269,8 @@ class Comparison:
 
     def keys(self, spec: TableSpec) -> Keys:
         """Return the keys of a layout."""
-        asked = (
-            *spec.rows,
-            *spec.hide,
-            spec.seeds,
-            spec.sections,
-            spec.across,
-            spec.compare,
-            *(row.place for row in spec.cited),
-        )
+        lists = (*spec.rows,), (*spec.hide,), tuple(row.place for row in spec.cited)
+        asked = (*lists, spec.seeds, spec.sections, spec.across, spec.compare)
         if asked not in self._keys:
             self._keys[asked] = keys_of(self.cells, spec, [*self.extra], self._shared)
         return self._keys[asked]

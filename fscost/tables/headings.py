@@ -6,13 +6,14 @@ from typing import Any
 
 from fscost.cells.measure import Traffic
 from fscost.cells.metric import metric_text, metric_title
+from fscost.printable import plural
 from fscost.protocol.fs_options import SIZES
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import Style
 from fscost.tables.comparison import Keys
 from fscost.tables.lines import Line
 from fscost.tables.marks import ESTIMATED, UNKNOWN
-from fscost.tables.numbers import Number, whole
+from fscost.tables.numbers import Number
 from fscost.tables.option_values import Given
 from fscost.tables.own_formula import quantity_of, sources_of
 from fscost.tables.quantity import Kind, Wording
@@ -154,7 +155,7 @@ class Heads:
 def of_axis(axis: str, value: Any, label: str) -> str:
     """Return an axis with its value in words: ``3 clients``, ``seed 0``, ``model MLP-16``."""
     if axis in ("clients", "rounds") and value is not None:
-        return f"{whole(value)} {axis.removesuffix('s') if value == 1 else axis}"
+        return plural(value, axis.removesuffix("s"))
     return f"{axis} {label}"
 
 

@@ -123,4 +123,4 @@ def cited(number: int, source: str) -> Mark:
 
 def fewer(seeds: int) -> Mark:
     """Return the mark behind a number of fewer seeds than were asked for, ``[n=2]``."""
-    return Mark(MarkKind.FEWER, f"[n={seeds}]", f"over {seeds} seed{'s' * (seeds > 1)}, the others are not done")
+    return Mark(MarkKind.FEWER, f"[n={seeds}]", f"over {plural(seeds, 'seed')}, the others are not done")

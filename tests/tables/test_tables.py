@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -265,6 +266,17 @@ def test_options_that_vary_are_found_only_within_the_same_axes() -> None:
 def test_the_same_files_give_the_same_bytes(store: Store, fscost: Callable[..., Result]) -> None:
     texts = {fscost("table", *GRID, f"store={store.path}", "--format", "latex").out for _ in range(2)}
     assert len(texts) == 1
+
+
+@pytest.mark.pipeline
+def test_a_fifo_in_the_place_of_the_last_sweep_is_waited_for_by_nobody(
+    here: Path, fscost: Callable[..., Result]
+) -> None:
+    Path("runs").mkdir()
+    os.mkfifo("runs/last_sweep.json")
+    assert "no sweep was run in runs yet" in fscost("table").err
+    assert fscost("engine=estimate", "model=lr", "rounds=1").code == 0
+    assert "FedAvg" in fscost("table").out
 
 
 @pytest.mark.pipeline
