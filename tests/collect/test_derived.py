@@ -248,4 +248,4 @@ def test_a_line_that_runs_into_the_next_has_no_counts_but_its_own(
     done = fscost("collect", str(run), "--out", "frames")
     assert (done.code, "sys_avg/total_upload_bytes is 0.0, which is no number; left out" in done.err) == (0, True)
     assert "sys_avg/total_upload_bytes" not in pd.read_csv(here / "frames" / "workers.csv")
-    assert fscost("report", str(run), "--out", "report.html").code == 0
+    assert fscost("table", str(run), "table=audit").code == 0

@@ -209,7 +209,7 @@ def test_where_nothing_can_be_kept_all_is_as_without(runs: Path) -> None:
 
 @needs_train
 def test_many_that_gather_at_once_have_the_same(runs: Path) -> None:
-    (runs / f".{NAME}.part-1-1").write_text("of a process that was killed")
+    (runs / f".{NAME}.part-4194305-1").write_text("of a process that was killed")
     true = gathered(runs)
     (runs / NAME).unlink()
     with ThreadPoolExecutor(4) as pool:
