@@ -24,6 +24,8 @@ from fscost.plots.style import RC, WIDTHS_IN, Page, for_latex, printable
 from fscost.printable import in_one_line
 from fscost.tables.formats.tex_escape import comment
 
+_SUFFIXES = (".pdf", ".png", ".svg", ".pgf", ".csv")
+
 _DRAWN = line_figures.DRAWN | bar_figures.DRAWN
 _EXACT = 2**53
 
@@ -87,9 +89,11 @@ class Plot:
     def save(self, folder: "str | PathLike[str]" = ".", *, pgf: bool = False, svg: bool = False) -> list[Path]:
         """Write PDF, PNG and CSV, and PGF or SVG if asked, into a folder; return the paths.
 
-        Raises TableError for PGF without LaTeX, which measures its text, and StoreError for a folder that cannot be
-        written.
+        Raises TableError for a name of a file, and for PGF without LaTeX, which measures its text, and StoreError for
+        a folder that cannot be written.
         """
+        if Path(folder).suffix in _SUFFIXES and not Path(folder).is_dir():
+            raise TableError(f"out={folder}: a figure is several files, in a folder; name that, as out=figures")
         if pgf and not which("pdflatex"):
             raise TableError("--pgf: needs pdflatex, which measures the text; install it or leave --pgf out")
         made = {".csv": self.to_csv().encode(errors="replace")}

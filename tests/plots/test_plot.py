@@ -157,6 +157,9 @@ def test_logs_alone_have_no_payload(here: Path, fscost: Fscost) -> None:
     assert [row["logged_bytes"] for row in rows] == ["0", str(told[0]), "0", str(told[1])]
     assert {row["payload_bytes"] for row in rows} == {""}
     assert "only n/a" in fscost("plot", "traffic", run).err
+    named = fscost("plot", "audit", run, "--out", "audit.pdf")
+    assert (named.code, Path("audit.pdf").exists()) == (2, False)
+    assert "out=audit.pdf: a figure is several files, in a folder; name that" in named.err
 
 
 # --- what must not be drawn -----------------------------------------------------------------------
