@@ -123,7 +123,7 @@ class _Repository(ConfigRepository):
             read_yaml("config_dir", file)
         try:
             return super().load_config(config_path)
-        except (HydraException, ValueError, OSError) as error:  # of its defaults, and its first lines, which say where it belongs
+        except (HydraException, ValueError, OSError) as error:  # of its defaults, and the lines before them
             raise ConfigError(f"{told}: cannot be read: {' '.join(str(error).split())}") from error
 
 
