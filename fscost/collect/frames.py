@@ -202,7 +202,7 @@ def _anonymous(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.assign(**told)
 
 
-_TOLD = ("reason", "path", "derived", "underived", "implausible")
+_TOLD = ("reason", "path", "derived", "underived", "implausible", "uneven")
 
 _FRAMES = ("messages", "workers", "rounds", "cells")
 

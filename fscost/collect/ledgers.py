@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import isqrt, nan
+from math import inf, isqrt, nan
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.measure import COLUMNS, Link, Traffic, traffic_of
 from fscost.collect.fs_logs import Row
 from fscost.errors import ConfigError
+from fscost.protocol.client_options import is_of_client
 from fscost.protocol.fs_options import misfits
 from fscost.protocol.release import release_of
 from fscost.store.ledger_file import LedgerFile
@@ -77,6 +78,45 @@ def _add(sums: Row, messages: Iterable[Row], counts: Sequence[str] = COUNTS) -> 
         for count in counts:
             name, value = f"{row['traffic']}_{row['link']}_{count}", row[count]
             sums[name] = pd.NA if value is None or sums[name] is pd.NA else sums[name] + value
+
+
+def unevenness_of(cell: Cell, ledger: LedgerFile, row: Mapping[str, Any]) -> str | None:
+    """Return why clients' messages of one round differ in size, None where they do not, as far as that is known.
+
+    `row` are the totals of the ledger. A mean client's bytes then do not tell those of the slowest one.
+    """
+    sizes = cell.get("course.sizes") or {}
+    if lists := [name for name, size in sizes.items() if isinstance(size, list | tuple) and len({*size}) > 1]:
+        return f"clients differ in {', '.join(lists)}"
+    if models := [name for name in cell.fs if is_of_client(name) and {*cell.fs[name]} & _OF_MESSAGES]:
+        return f"messages of {', '.join(models)} are set apart"
+    if _are_all_in(row):
+        clients = [worker for worker in ledger.workers if worker["worker"]]
+        found = [_apart([worker[way]["payload_bytes"] for worker in clients]) for way in ("sent", "received")]
+        return next((f"one client's bytes are {most:.3g} times another's" for most in found if most > _ALIKE), None)
+    return None
+
+
+_OF_MESSAGES = {"model", "llm", "personalization", "quantization", "codec"}
+"""Sections of options that decide how large a message is."""
+
+_ALIKE = 1.05
+"""Clients' bytes that differ by less are alike, as those of one method are."""
+
+
+def _are_all_in(row: Mapping[str, Any]) -> bool:
+    """Return whether all clients took part in all rounds: else who did so more often sent more."""
+    pairs = [row[f"{Traffic.TRAINING}_{link}_{CLIENT_ROUNDS}"] for link in (Link.UPLINK, Link.DOWNLINK)]
+    every = (row.get("clients") or 0) * row["rounds_trained"]
+    return all(number is not pd.NA and number in (0, every) for number in pairs)
+
+
+def _apart(sizes: Sequence[int | None]) -> float:
+    """Return how many times the largest is of the smallest, 1 where one is not known."""
+    known = [size for size in sizes if size is not None]
+    if not known or len(known) < len(sizes) or not max(known):
+        return 1
+    return max(known) / min(known) if min(known) else inf
 
 
 def with_bytes(evaluations: Sequence[Row], messages: Sequence[Row], cell: Cell) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from fscost.cells.engine_kinds import FEDERATEDSCOPE
 from fscost.cells.outcome import Status
 from fscost.collect.course_logs import CourseLogs, countable, course_logs
 from fscost.collect.fs_logs import Evaluations, Row, Warn
-from fscost.collect.ledgers import CLIENT_ROUNDS, Derive, derived, messages_of, totals, with_bytes
+from fscost.collect.ledgers import CLIENT_ROUNDS, Derive, derived, messages_of, totals, unevenness_of, with_bytes
 from fscost.collect.plausible import Log, doubts_of, no_counts
 from fscost.protocol.no_effect import no_effect_of
 from fscost.store.ledger_file import LedgerFile
@@ -152,6 +152,8 @@ _SIZED = ("torch", "numpy", "pympler")
 
 def _with_bytes(row: Row, cell: Cell, ledger: LedgerFile, messages: Sequence[Row], logs: CourseLogs) -> RunRecord:
     """Return a record with a run's messages, its workers as logged and as counted, and the bytes of each evaluation."""
+    if uneven := unevenness_of(cell, ledger, row):
+        row["uneven"] = uneven
     logged, counted = _side_by_side(logs.workers, ledger.workers)
     return RunRecord(
         row,

@@ -123,7 +123,7 @@ class Connection:
         A round lasts as long as its slowest client, all have this link, and the server's own is no bottleneck:
         downlink bytes per client / downlink rate + uplink bytes per client / uplink rate + latency × links in use.
         Training, aggregation and the round trips that set up a connection are not in it.
-        The bytes are the mean client's; those of a horizontal course differ by a few bytes only.
+        The bytes are the mean client's: it is for courses whose clients' messages differ by a few bytes only.
         """
         down, up = course.share_bytes(Link.DOWNLINK), course.share_bytes(Link.UPLINK)
         if down is None or up is None:

@@ -228,6 +228,8 @@ def _time(value: Callable[[Connection, Course], float | None]) -> Of:
             return unknown(f"times need the clients' link: {FOR_EXAMPLE}")
         if line.status is Status.DONE and not line.is_synchronous:
             return UNKNOWN
+        if line.status is Status.DONE and (uneven := line.known("uneven")):
+            return unknown(f"a round waits for the slowest client, of which the mean tells nothing: {uneven}")
         return _of_courses(lambda course: value(connection, course))(line, column)
 
     return of

@@ -13,6 +13,7 @@ import pytest
 from fscost.collect import Frames, gather, runs_below, write_frames
 from fscost.collect.frames import _whole
 from fscost.collect.fs_logs import read_eval_results, read_system_metrics
+from fscost.collect.ledgers import messages_of, totals, unevenness_of
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.estimate import EstimateEngine
 from fscost.errors import StoreError
@@ -64,6 +65,21 @@ def test_totals_are_sums_of_the_ledgers(frames: Frames, store: Store) -> None:
         assert found["training_peer_payload_bytes"] == 0
         assert found["rounds_trained"] == 3
         assert found["params"] == 650
+
+
+def test_clients_that_send_unlike_bytes_are_told(store: Store) -> None:
+    """Of all clients in all rounds; who is sampled more often sends more, and that tells nothing."""
+    cell = cell_of("clients=3", "rounds=3", "eval_every=2", "model=lr")
+    ledger = read_ledger(store.of(cell).ledger)
+    row = totals(ledger, messages_of(ledger, cell)) | {"clients": 3}
+    assert unevenness_of(cell, ledger, row) is None
+    ledger.workers[2]["sent"]["payload_bytes"] *= 3
+    assert unevenness_of(cell, ledger, row) == "one client's bytes are 3 times another's"
+    assert unevenness_of(cell, ledger, row | {"clients": 6}) is None
+    ledger.workers[2]["sent"]["payload_bytes"] = None
+    assert unevenness_of(cell, ledger, row) is None
+    own = replace(cell, fs={**cell.fs, "client_1": {"model": {"hidden": 8}}, "client_2": {"train": {"lr": 1}}})
+    assert unevenness_of(own, ledger, row) == "messages of client_1 are set apart"
 
 
 def test_rounds_hold_metrics_beside_all_bytes_up_to_them(frames: Frames) -> None:

@@ -239,6 +239,16 @@ def test_asynchronous_courses_have_bytes_and_no_times(tmp_path: Path) -> None:
     assert "Asynchronous and vertical courses have no such rounds." in table.reading
 
 
+def test_clients_of_unequal_messages_have_bytes_and_no_times(here: Path, fscost: Callable[..., Result]) -> None:
+    """Of ranks 4, 8, 16 and 32 the mean is 15: a round lasts as long as that of 32 does."""
+    lora = ("engine=estimate", "model=mistral_7b_lora", "data=samples", "clients=4", "method=hetlora")
+    uneven, even = rows(fscost, *lora, "sizes.rank=[8,32],[8,8]", *LINK)
+    assert (uneven["round_time_s"], uneven["total_time_s"]) == ("n/a", "n/a")
+    assert float(uneven["uplink_B"]) == 2.5 * float(even["uplink_B"])
+    assert float(even["round_time_s"]) > 0
+    assert "the slowest client, of which the mean tells nothing: clients differ in rank" in fscost("table", *LINK).out
+
+
 def test_a_cell_that_is_not_done_has_no_time(here: Path, fscost: Callable[..., Result]) -> None:
     assert fscost(*MLP).code == 0
     done = fscost("table", *MLP, "clients=3,5", *LINK, "--format", "csv")
