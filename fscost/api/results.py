@@ -109,7 +109,13 @@ class Results:
         cells = self._cells_in(frames)
         extra = options_of(cells, self._spec.options) | varying_options(cells)
         return Comparison(
-            frames.cells, frames.rounds, frames.workers, frames.messages, extra, self._sweeps, shared_adapter(cells)
+            frames.cells,
+            frames.rounds,
+            frames.workers,
+            lambda: frames.messages,
+            extra,
+            self._sweeps,
+            shared_adapter(cells),
         )
 
     @cached_property

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 import fscost
 from fscost.cells.cell import Cell
-from fscost.files import content_of, whole
+from fscost.files import content_of, digest_of, whole
 from fscost.outputs import remove_left
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
@@ -32,8 +32,8 @@ Runs = Sequence[tuple[Cell | None, Run]]
 Stamp = tuple[str, int, int, int, int, int]
 """Of a file its name, kind, inode, size in bytes, and when it and its inode were written, in ns."""
 
-Kept = tuple[list[pd.DataFrame], list[str]]
-"""Frames, and the warnings that belong to them."""
+Kept = tuple[pd.DataFrame | Callable[[], pd.DataFrame], list[pd.DataFrame], list[str]]
+"""The frame of messages, or what makes it, then nothing is kept; the others; and the warnings that belong to them."""
 
 NAME = ".frames"
 _FORMAT = 1
@@ -69,7 +69,8 @@ def _kept(place: Path, key: str) -> Kept | None:
         frames = []
         while source.tell() < source.size():
             frames.append(pa.ipc.open_stream(source).read_pandas())
-        return frames, json.loads(warnings)
+        messages, *others = frames
+        return messages, others, json.loads(warnings)
     except (OSError, ValueError, pa.ArrowException):
         return None
 
@@ -79,10 +80,12 @@ def _head(key: str, body: bytes) -> bytes:
 
 
 def _keep(place: Path, key: str, made: Kept) -> None:
-    """Write frames, unless one would be another when it is read again."""
-    frames, warnings = made
+    """Write frames, unless one is not made, or would be another when it is read again."""
+    messages, others, warnings = made
+    if callable(messages):
+        return
     packed = pa.BufferOutputStream()
-    for frame in frames:
+    for frame in (messages, *others):
         table = pa.Table.from_pandas(frame, preserve_index=False)
         if not _is_same(frame, table.to_pandas()):
             return
@@ -144,8 +147,8 @@ def _hashed(folder: str, stamps: tuple[Stamp, ...]) -> str:
     """Return the digest of the names and contents of files; of a folder in it the name alone."""
     digest = hashlib.sha256()
     for name, kind, *_ in stamps:
-        content = b"" if kind == stat.S_IFDIR else content_of(f"{folder}/{name}")
-        digest.update(f"{name!r} {kind} {hashlib.sha256(content).hexdigest()}\n".encode())
+        content = "" if kind == stat.S_IFDIR else digest_of(f"{folder}/{name}")
+        digest.update(f"{name!r} {kind} {content}\n".encode())
     return digest.hexdigest()
 
 

@@ -3,10 +3,11 @@
 import gc
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 from itertools import groupby, islice, repeat
 from os import PathLike
 from pathlib import Path
@@ -28,6 +29,7 @@ from fscost.errors import StoreError
 from fscost.outputs import output
 from fscost.printable import in_one_line
 from fscost.privacy import private
+from fscost.store.ledger_file import LongMessages, Messages
 from fscost.store.run import Run
 
 _MESSAGE_COLUMNS = ["cell", "round", "type", "link", "traffic", "messages", *COLUMNS]
@@ -40,22 +42,26 @@ _REPEATS = ["id", "repeat"]
 class Frames:
     """What was collected; `warnings` are one line each, with file and line.
 
-    messages: per cell, round, type and link. workers: FederatedScope's own counters. rounds: metrics after each
-    evaluated round beside cumulative bytes. cells: one row per cell with its axes, totals and metrics.
+    messages: per cell, round, type and link, as `made` when first asked for. workers: FederatedScope's own counters.
+    rounds: metrics after each evaluated round beside cumulative bytes. cells: one row per cell with its axes, totals
+    and metrics.
     """
 
-    messages: pd.DataFrame
+    made: "pd.DataFrame | Callable[[], pd.DataFrame]"
     workers: pd.DataFrame
     rounds: pd.DataFrame
     cells: pd.DataFrame
     warnings: list[str] = field(default_factory=list)
 
+    @cached_property
+    def messages(self) -> pd.DataFrame:
+        """The messages; those of ledgers of many rounds are read anew for it, as tables do without."""
+        return self.made() if callable(self.made) else self.made
+
     def of(self, cell: str) -> "Frames":
         """Return the part of the frames that is about one cell."""
-        messages, workers, rounds, cells = (
-            frame[frame["cell"] == cell] for frame in (self.messages, self.workers, self.rounds, self.cells)
-        )
-        return Frames(messages, workers, rounds, cells)
+        workers, rounds, cells = (frame[frame["cell"] == cell] for frame in (self.workers, self.rounds, self.cells))
+        return Frames(lambda: self.messages[self.messages["cell"] == cell], workers, rounds, cells)
 
     def save(self, folder: str | PathLike[str]) -> list[Path]:
         """Write each frame as CSV and Parquet and return the paths; raises StoreError where that cannot be."""
@@ -88,6 +94,10 @@ class _Columns:
                     columns |= zip((prefix + name for name in own), values, strict=True)
                 self._add(columns, len(parts))
 
+    def add(self, other: "_Columns") -> None:
+        """Add all rows of another one."""
+        self._add(other._values, other._count)
+
     def _add(self, columns: Mapping[str, Sequence[Any]], count: int) -> None:
         for name in columns:
             if name not in self._values:
@@ -110,11 +120,38 @@ def _names_of(parts: Iterable[Row]) -> list[tuple[str, ...]]:
     return [*map(tuple, parts)]
 
 
+class _Messages:
+    """The rows of messages; those of ledgers of many rounds are read when the frame is asked for."""
+
+    def __init__(self) -> None:
+        self._parts: list[_Columns | tuple[str, LongMessages]] = [_Columns(*_MESSAGE_COLUMNS)]
+
+    def extend(self, cell: str, rows: Messages) -> None:
+        """Add rows of a cell."""
+        last = self._parts[-1]
+        if isinstance(rows, LongMessages):
+            self._parts += [(cell, rows), _Columns()]
+        elif isinstance(last, _Columns):
+            last.extend(cell, rows)
+
+    @property
+    def are_held(self) -> bool:
+        """Whether no ledger has to be read for them."""
+        return len(self._parts) == 1
+
+    def frame(self) -> pd.DataFrame:
+        """Return all rows; raises CollectError where a file is not as it was."""
+        whole = _Columns(*_MESSAGE_COLUMNS)
+        for part in self._parts:
+            whole.extend(*part) if isinstance(part, tuple) else whole.add(part)
+        return whole.frame()
+
+
 class _Rows:
     """The rows of all frames, as they come."""
 
     def __init__(self) -> None:
-        self.messages = _Columns(*_MESSAGE_COLUMNS)
+        self.messages = _Messages()
         self.workers = _Columns("cell", "worker")
         self.rounds = _Columns("cell", "round")
         self.cells: list[Row] = []
@@ -147,7 +184,7 @@ def gather(runs: Iterable[tuple[Cell | None, Run]], derive: Derive | None = None
     the ledger of runs that have none.
     """
     selected = [*runs]
-    (messages, workers, rounds, cells), warnings = kept_or_made(selected, lambda: _made(selected, derive))
+    messages, (workers, rounds, cells), warnings = kept_or_made(selected, lambda: _made(selected, derive))
     return Frames(messages, workers, rounds, cells, warnings)
 
 
@@ -159,7 +196,8 @@ def _made(runs: Sequence[tuple[Cell | None, Run]], derive: Derive | None) -> Kep
             rows.add(record_of(run, cell, derive, warnings.append))
         warnings += [*implausible(rows.cells, rows.logs), *_unsealed(rows.unsealed)]
         cells = _whole_numbers(_cells_frame(rows.cells))
-        return [rows.messages.frame(), rows.workers.frame(), rows.rounds.frame(), cells], warnings
+        messages = rows.messages.frame() if rows.messages.are_held else rows.messages.frame
+        return messages, [rows.workers.frame(), rows.rounds.frame(), cells], warnings
 
 
 def _unsealed(number: int) -> Iterator[str]:

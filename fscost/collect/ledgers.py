@@ -1,8 +1,9 @@
 """The ledger of a run in frames: its messages, their sums in all and round by round; or a ledger made from logs."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice, pairwise
 from math import inf, isqrt, nan
 from typing import Any
 
@@ -15,9 +16,10 @@ from fscost.errors import ConfigError
 from fscost.protocol.client_options import is_of_client
 from fscost.protocol.fs_options import misfits
 from fscost.protocol.release import release_of
-from fscost.store.ledger_file import LedgerFile
+from fscost.store.ledger_file import LedgerFile, Messages, each_of
 
 COUNTS = ("messages", *COLUMNS)
+_AT_ONCE = 10_000
 CLIENT_ROUNDS = "client_rounds"
 """In how many rounds of how many clients a message was sent, a column of totals alone."""
 
@@ -31,20 +33,21 @@ An asynchronous course may send it twice, and to fewer clients.
 """
 
 
-def messages_of(ledger: LedgerFile, cell: Cell) -> list[Row]:
+def messages_of(ledger: LedgerFile, cell: Cell) -> Messages:
     """Return the ledger's lines of messages with ``traffic`` and ``client_rounds``.
 
     In format 1 client rounds are deduced, None where they cannot be.
     """
-    rows: Iterable[Row] = ledger.messages
-    if ledger.header["format"] == 1:
-        clients = 0 if cell.get("asyn.use") else ledger.header.get("clients") or 0
-        rows = (row | {CLIENT_ROUNDS: _deduced(row, clients)} for row in ledger.messages)
-    classes = {kind: str(traffic_of(kind)) for kind in {row["type"] for row in ledger.messages}}
-    found = [*rows]
-    for row in found:  # in its place: a ledger may have a million
-        row.setdefault("traffic", classes[row["type"]])
-    return found
+    clients = 0 if cell.get("asyn.use") else ledger.header.get("clients") or 0
+    is_former = ledger.header["format"] == 1
+
+    def made(row: Row) -> Row:
+        if is_former:
+            row = row | {CLIENT_ROUNDS: _deduced(row, clients)}
+        row.setdefault("traffic", str(traffic_of(row["type"])))
+        return row
+
+    return each_of(ledger.messages, made)
 
 
 def _deduced(row: Mapping[str, Any], clients: int) -> int | None:
@@ -57,14 +60,16 @@ def _deduced(row: Mapping[str, Any], clients: int) -> int | None:
     return senders if is_from_each_to_each else None
 
 
-def totals(ledger: LedgerFile, messages: Sequence[Row]) -> Row:
+def totals(ledger: LedgerFile, messages: Iterable[Row]) -> Row:
     """Return the columns of the frame of cells that a ledger with these messages fills: sizes, rounds and sums."""
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
     sums: Row = dict(_NOTHING)
-    _add(sums, messages)
     spread = {f"{traffic}_{link}_{CLIENT_ROUNDS}": 0 for traffic in _IN_ROUNDS for link in Link}
-    _add(spread, (row for row in messages if row["traffic"] in _IN_ROUNDS), [CLIENT_ROUNDS])
-    rounds = {row["round"] for row in messages if row["traffic"] == Traffic.TRAINING}
+    rounds, all_rows = set[int](), iter(messages)
+    while part := [*islice(all_rows, _AT_ONCE)]:
+        _add(sums, part)
+        _add(spread, (row for row in part if row["traffic"] in _IN_ROUNDS), [CLIENT_ROUNDS])
+        rounds.update(row["round"] for row in part if row["traffic"] == Traffic.TRAINING)
     trained = {"rounds_trained": len([r for r in rounds if r >= 0])}  # vertical clients stay at -1
     return sizes | trained | sums | spread
 
@@ -77,7 +82,7 @@ def _add(sums: Row, messages: Iterable[Row], counts: Sequence[str] = COUNTS) -> 
     for row in messages:
         for count in counts:
             name, value = f"{row['traffic']}_{row['link']}_{count}", row[count]
-            sums[name] = pd.NA if value is None or sums[name] is pd.NA else sums[name] + value
+            sums[name] = _sum(sums[name], pd.NA if value is None else value)
 
 
 def unevenness_of(cell: Cell, ledger: LedgerFile, row: Mapping[str, Any]) -> str | None:
@@ -119,29 +124,31 @@ def _apart(sizes: Sequence[int | None]) -> float:
     return max(known) / min(known) if min(known) else inf
 
 
-def with_bytes(evaluations: Sequence[Row], messages: Sequence[Row], cell: Cell) -> Iterator[Row]:
+def with_bytes(evaluations: Sequence[Row], messages: Iterable[Row], cell: Cell) -> Iterator[Row]:
     """Yield one row per evaluated round: metrics, and all bytes sent up to and including that round."""
-    after = _sums_after(cell, messages, {row["round"] for row in evaluations})
+    after = _sums_after(cell, messages, sorted({row["round"] for row in evaluations})) if evaluations else {}
     metrics = dict.fromkeys(name for row in evaluations for name in row)
     for row in evaluations:
         yield {name: row.get(name, nan) for name in metrics} | after[row["round"]]
 
 
-def _sums_after(cell: Cell, messages: Sequence[Row], rounds: set[int]) -> dict[int, Row]:
-    """Return the sums after each of these rounds; control messages belong to none."""
+def _sums_after(cell: Cell, messages: Iterable[Row], rounds: Sequence[int]) -> dict[int, Row]:
+    """Return the sums after each of these rounds, from the first; control messages belong to none."""
     is_named_from_1 = not release_of(cell.protocol).first_evaluation_is_round_0
+    sums: list[Row] = [{name: 0 for name in _NOTHING if not name.startswith(Traffic.CONTROL)} for _ in rounds]
+    for row in messages:
+        before = int(row["round"]) - (row["traffic"] != Traffic.TRAINING and is_named_from_1)
+        place = bisect_right(rounds, before)  # of the first evaluation after it
+        if row["traffic"] != Traffic.CONTROL and place < len(rounds):
+            _add(sums[place], [row])
+    for former, own in pairwise(sums):
+        own |= {name: _sum(value, own[name]) for name, value in former.items()}
+    return dict(zip(rounds, sums, strict=True))
 
-    def rounds_before(row: Row) -> int:
-        return int(row["round"]) - (row["traffic"] != Traffic.TRAINING and is_named_from_1)
 
-    counted = sorted((row for row in messages if row["traffic"] != Traffic.CONTROL), key=rounds_before)
-    sums = {name: 0 for name in _NOTHING if not name.startswith(Traffic.CONTROL)}
-    after, done = {}, 0
-    for trained in sorted(rounds):
-        until = bisect_left(counted, trained, key=rounds_before)
-        _add(sums, counted[done:until])
-        after[trained], done = dict(sums), until
-    return after
+def _sum(a: Any, b: Any) -> Any:
+    """Return a sum, which is unknown with an unknown part."""
+    return pd.NA if a is pd.NA or b is pd.NA else a + b
 
 
 # --- made from logs -------------------------------------------------------------------------------

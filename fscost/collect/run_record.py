@@ -13,7 +13,7 @@ from fscost.collect.fs_logs import Evaluations, Row, Warn
 from fscost.collect.ledgers import CLIENT_ROUNDS, Derive, derived, messages_of, totals, unevenness_of, with_bytes
 from fscost.collect.plausible import Log, doubts_of, no_counts
 from fscost.protocol.no_effect import no_effect_of
-from fscost.store.ledger_file import LedgerFile
+from fscost.store.ledger_file import LedgerFile, Messages, each_of
 from fscost.store.run import Reading, Run, warnings_in
 
 
@@ -27,7 +27,7 @@ class RunRecord:
     """
 
     cell: Row
-    messages: Iterable[Row] = ()
+    messages: Messages = field(default_factory=list)
     workers: Sequence[Row] = ()
     counted: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     rounds: Iterable[Row] = ()
@@ -150,18 +150,22 @@ def _asizeof(outcome: Mapping[str, Any]) -> str | None:
 _SIZED = ("torch", "numpy", "pympler")
 
 
-def _with_bytes(row: Row, cell: Cell, ledger: LedgerFile, messages: Sequence[Row], logs: CourseLogs) -> RunRecord:
+def _with_bytes(row: Row, cell: Cell, ledger: LedgerFile, messages: Messages, logs: CourseLogs) -> RunRecord:
     """Return a record with a run's messages, its workers as logged and as counted, and the bytes of each evaluation."""
     if uneven := unevenness_of(cell, ledger, row):
         row["uneven"] = uneven
     logged, counted = _side_by_side(logs.workers, ledger.workers)
     return RunRecord(
         row,
-        messages=({name: value for name, value in sent.items() if name != CLIENT_ROUNDS} for sent in messages),
+        messages=each_of(messages, _without_client_rounds),
         workers=countable(logged),
         counted={way: [row.get(way, {}) for row in counted] for way in ("sent", "received")},
         rounds=with_bytes(logs.evaluations.rows, messages, cell),
     )
+
+
+def _without_client_rounds(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != CLIENT_ROUNDS}
 
 
 def _side_by_side(logged: list[Row], counted: list[Row]) -> tuple[list[Row], list[Row]]:

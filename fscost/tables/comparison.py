@@ -1,7 +1,7 @@
 """The keys of rows, which lines are compared with each other, and what must not stand in one table."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -217,12 +217,12 @@ class Comparison:
         cells: "pd.DataFrame",
         rounds: "pd.DataFrame | None" = None,
         workers: "pd.DataFrame | None" = None,
-        messages: "pd.DataFrame | None" = None,
+        messages: "Callable[[], pd.DataFrame | None]" = lambda: None,
         extra: OptionValues | None = None,
         sweeps: Mapping[str, Sequence[str]] | None = None,
         shared: Mapping[str, Any] | None = None,
     ) -> None:
-        """Compare the cells of frames of `fscost.collect`.
+        """Compare the cells of frames of `fscost.collect`; `messages` returns theirs where it is asked for.
 
         `extra` holds options that vary beyond the axes, their values by the id of the cell; each becomes a column.
         `sweeps` are the names of the sweeps that each cell is in: one of several stands there once for each.
@@ -265,7 +265,7 @@ class Comparison:
     @cached_property
     def messages(self) -> OfCells:
         """What was sent in each cell."""
-        return by_cell(self._messages)
+        return by_cell(self._messages())
 
     def keys(self, spec: TableSpec) -> Keys:
         """Return the keys of a layout."""
