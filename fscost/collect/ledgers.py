@@ -82,7 +82,7 @@ def _add(sums: Row, messages: Iterable[Row], counts: Sequence[str] = COUNTS) -> 
     for row in messages:
         for count in counts:
             name, value = f"{row['traffic']}_{row['link']}_{count}", row[count]
-            sums[name] = _sum(sums[name], pd.NA if value is None else value)
+            sums[name] = pd.NA if value is None or sums[name] is pd.NA else sums[name] + value
 
 
 def unevenness_of(cell: Cell, ledger: LedgerFile, row: Mapping[str, Any]) -> str | None:
@@ -142,13 +142,8 @@ def _sums_after(cell: Cell, messages: Iterable[Row], rounds: Sequence[int]) -> d
         if row["traffic"] != Traffic.CONTROL and place < len(rounds):
             _add(sums[place], [row])
     for former, own in pairwise(sums):
-        own |= {name: _sum(value, own[name]) for name, value in former.items()}
+        own |= {name: value + own[name] for name, value in former.items()}  # of an unknown one unknown
     return dict(zip(rounds, sums, strict=True))
-
-
-def _sum(a: Any, b: Any) -> Any:
-    """Return a sum, which is unknown with an unknown part."""
-    return pd.NA if a is pd.NA or b is pd.NA else a + b
 
 
 # --- made from logs -------------------------------------------------------------------------------
