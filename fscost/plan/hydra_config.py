@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -203,10 +203,10 @@ HOW = "an axis is KEY=a,b or KEY=range(0,10), of a group KEY=glob(a*) too"
 """How axes are written, in words."""
 
 
-@cache  # Hydra looks through all sources again, and copies the configuration for that
+@cache
 def group_options(group: str) -> tuple[str, ...]:
     """Return the names of a group's options."""
-    return tuple(_LOADER.get().get_group_options(group))
+    return tuple(_files().get_group_options(group))
 
 
 def parse(lines: list[str]) -> list[Override]:
@@ -299,13 +299,13 @@ def _own_part(groups: tuple[str, ...]) -> Tree:
 
     Hydra says which files and in which order; laying them over each other as plain dicts takes a tenth of its time.
     """
-    chosen = create_defaults_list(_files(), "config", parse([*groups]), prepend_hydra=True, skip_missing=False)
+    parts, choices = _files().chosen(groups)
     tree: Tree = {}
-    for part in chosen.defaults:
-        content = raw_file(str(part.config_path))
-        tree = with_value(tree, part.package, content) if part.package else merged(tree, content)
+    for path, package in parts:
+        content = raw_file(path)
+        tree = with_value(tree, package, content) if package else merged(tree, content)
     _check_sections(tree)
-    return with_value(tree, "hydra.runtime.choices", dict(chosen.overrides.known_choices))
+    return with_value(tree, "hydra.runtime.choices", choices)
 
 
 def _check_sections(tree: Tree) -> None:
@@ -436,28 +436,57 @@ def typed_file(path: str) -> DictConfig:
 
 
 @cache
-def _files() -> CachingConfigRepository:
+def _files() -> "_Files":
     """Return the configuration files, each read once."""
     loader = _LOADER.get()
     is_shipped = {part.provider for part in loader.config_search_path.get_path()} <= {"hydra", "main", "schema"}
-    return (_ShippedFiles if is_shipped else CachingConfigRepository)(loader.repository)
+    return (_ShippedFiles if is_shipped else _Files)(loader.repository)
 
 
-class _ShippedFiles(CachingConfigRepository):
-    """The files of Hydra and of fscost alone: ours are read once in a process, as long as they stay as they are.
+Chosen = tuple[Sequence[tuple[str, str | None]], dict[str, Any]]
+"""The files of some options in their order, each with where it belongs in the configuration; and what was chosen."""
 
-    Parsing them is half of a plan, and a notebook plans again and again.
+
+class _Files(CachingConfigRepository):
+    """Configuration files that a user added to."""
+
+    def chosen(self, groups: tuple[str, ...]) -> Chosen:
+        """Return the files of one combination of group choices."""
+        found = create_defaults_list(self, "config", parse([*groups]), prepend_hydra=True, skip_missing=False)
+        parts = [(str(part.config_path), part.package) for part in found.defaults]
+        return parts, dict(found.overrides.known_choices)
+
+
+class _ShippedFiles(_Files):
+    """The files of Hydra and of fscost alone: they are read once in a process, as long as they stay as they are.
+
+    Parsing them and asking which are chosen is most of a plan, and a notebook plans again and again.
     """
 
     _read: ClassVar[dict[str, tuple[tuple[int, ...], ConfigResult | None]]] = {}
+    _known: ClassVar[dict[tuple[str, ...], tuple[Chosen, list[tuple[str, ConfigResult | None]]]]] = {}
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         """Return what a file says, which nobody changes, or None where there is none."""
         try:
             found = (conf() / f"{config_path}.yaml").stat()
+            stamp: tuple[int, ...] = found.st_mtime_ns, found.st_size, found.st_ino
         except OSError:  # one of Hydra's own
-            return super().load_config(config_path)
-        stamp = found.st_mtime_ns, found.st_size, found.st_ino
-        if config_path not in self._read or self._read[config_path][0] != stamp:
+            stamp = ()
+        if self._read.get(config_path, (None, None))[0] != stamp:
             self._read[config_path] = stamp, super().load_config(config_path)
         return self._read[config_path][1]
+
+    def chosen(self, groups: tuple[str, ...]) -> Chosen:
+        """Return the files of one combination, asked of Hydra anew when one of them is another than it was."""
+        known, contents = self._known.get(groups, (None, []))
+        if known is None or any(self.load_config(path) is not content for path, content in contents):
+            known = super().chosen(groups)
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[groups] = known, [(path, self.load_config(path)) for path, _ in known[0]]
+        return known
+
+
+_MOST_KNOWN = 500
+"""How many combinations are kept, of some kB each."""

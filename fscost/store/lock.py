@@ -51,10 +51,7 @@ def _taken(path: Path) -> int | None:
     """Return a descriptor of the file that this process holds now, None where somebody else does."""
     while True:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o644)
-        except FileNotFoundError:  # somebody removed the folder between the two calls
-            continue
+            descriptor = _opened_to_write(path)
         except OSError as error:
             raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -66,6 +63,20 @@ def _taken(path: Path) -> int | None:
             os.ftruncate(descriptor, 0)
             return descriptor
         os.close(descriptor)  # its holder removed it between the two calls: this file is nobody's any more
+
+
+def _opened_to_write(path: Path) -> int:
+    """Open a file that need not be there; its folder may be removed between the two calls, and made anew."""
+    for _ in range(_MOST_REMOVALS):
+        with suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, _TO_WRITE, 0o644)
+    return os.open(path, _TO_WRITE, 0o644)
+
+
+_TO_WRITE = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
+_MOST_REMOVALS = 100
+"""A folder that cannot be made is in one that was removed: that of a command whose working folder is gone."""
 
 
 def _locked(descriptor: int, path: Path) -> bool:

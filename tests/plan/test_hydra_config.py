@@ -1,5 +1,6 @@
 """Composing as plain dicts gives what ``hydra.compose`` gives: of every option file, of combinations, of one's own."""
 
+import shutil
 from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
@@ -12,10 +13,12 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fscost import resources
 from fscost.errors import ConfigError
 from fscost.plan.cell_from import resolvers
 from fscost.plan.hydra_config import config_of, configuration, group_options, parse
 from fscost.plan.plain_config import resolved
+from fscost.resources import conf
 from tests.plan.hydra_itself import composed_by_hydra, started
 from tests.plan.test_launcher import PLUGINS, is_there
 
@@ -199,3 +202,15 @@ def test_a_number_where_text_is_meant_stays_text() -> None:
     with configuration(None):
         (override,) = parse(["table.title=7"])
     assert str(override.value()) == "7" and type(override.value()) is not int
+
+
+def test_a_shipped_option_that_changed_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(conf(), tmp_path / "conf")
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path)
+    option = tmp_path / "conf" / "method" / "mine.yaml"
+    for defaults, expected in (("fedprox", 0.1), ("fedprox", 0.1), ("ditto", None)):
+        option.write_text(f"# @package _global_\ndefaults: [{defaults}]\n")
+        with configuration(None):
+            fs = config_of(parse(["method=mine"]))["fs"]
+        assert fs.get("fedprox", {}).get("mu") == expected
+        assert ("ditto" in str(fs["federate"]["method"]).lower()) is (defaults == "ditto")

@@ -95,3 +95,13 @@ def test_a_lock_is_held_on_a_full_disk_too_without_a_name(tmp_path: Path) -> Non
         assert is_held
         assert holder(tmp_path / "lock") == ""
     assert not (tmp_path / "lock").exists()
+
+
+def test_a_folder_that_is_gone_with_its_working_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(StoreError, match="lock: cannot be written: No such file"), held(Path("runs/lock"), ""):
+        pass
