@@ -93,17 +93,26 @@ class Style:
             return Entry(mark=UNKNOWN, runs=datum.runs)
         notes = (ESTIMATED,) if is_marked and datum.is_estimate else ()
         bounds = (min(datum.numbers), max(datum.numbers)) if self.aggregate == "min_max" and datum.varies else None
-        number = self.number(value, deviation, bounds)
+        number = self.number(value, self._visible(deviation), bounds)
         return Entry(
             "", value, number, deviation=deviation, bounds=bounds, notes=(*notes, *datum.notes), runs=datum.runs
         )
 
     def _deviation(self, datum: Datum) -> float | None:
-        spread = datum.spread(self.aggregate)
-        if not self.with_deviation or spread is None:
+        """Return what is behind ±; nothing for bytes and times that do not vary."""
+        if not self.with_deviation or (self._is_counted and not datum.varies):
             return None
-        is_invisible = round(spread / self.scale, self.decimals) == 0
-        return None if is_invisible and self.quantity.kind in (Kind.BYTES, Kind.SECONDS) else spread
+        return datum.spread(self.aggregate)
+
+    def _visible(self, deviation: float | None) -> float | None:
+        """Return a deviation as far as it is printed: of bytes and times none that rounds to 0."""
+        is_seen = deviation is None or not self._is_counted or round(deviation / self.scale, self.decimals) != 0
+        return deviation if is_seen else None
+
+    @property
+    def _is_counted(self) -> bool:
+        """Whether it is of bytes or times, which are the same for most seeds."""
+        return self.quantity.kind in (Kind.BYTES, Kind.SECONDS)
 
     def number(self, value: float, deviation: float | None = None, bounds: tuple[float, float] | None = None) -> Number:
         """Return a number of the column, in base units, as it is printed, with what stands behind it."""
@@ -119,7 +128,9 @@ class Style:
         if self.digits is None or not value or not math.isfinite(value):
             return value, self.decimals
         decimals = self.digits - 1 - math.floor(math.log10(abs(value)))
-        return round(value, decimals), max(0, min(self.decimals, decimals))
+        if decimals >= self.decimals:  # rounded twice, 2.4496 would be 2.5
+            return value, self.decimals
+        return round(value, decimals), max(0, decimals)
 
 
 def style_of(

@@ -61,6 +61,23 @@ def test_no_quantity_prints_a_small_number_as_zero(key: str) -> None:
     assert style.number(1e-6).text == f"<0.01{suffix}" and not style.number(0.0).text.removesuffix(suffix).strip("0.")
 
 
+def test_estimates_are_rounded_once() -> None:
+    style = Style(QUANTITIES["total"], "kB", 1000, 1, "mean", with_deviation=False, digits=3)
+    assert [style.number(size).text for size in (2_449.6, 24_496, 244_960, 2_449_600)] == [
+        "2.4",
+        "24.5",
+        "245",
+        "2,450",
+    ]
+
+
+def test_a_deviation_that_is_not_printed_is_in_csv() -> None:
+    style = Style(QUANTITIES["total"], "MB", 1e6, 3, "mean_std", with_deviation=True)
+    entry = style.entry(Datum([468_000.0, 468_020.0]), is_marked=False)
+    assert (entry.text, entry.spread, entry.deviation) == ("0.468", "", pytest.approx(200**0.5))
+    assert style.entry(Datum([468_000.0, 468_000.0]), is_marked=False).deviation is None
+
+
 def test_numbers_below_the_last_decimal_are_in_their_order() -> None:
     style = Style(QUANTITIES["saving"], "", 1, 1, "mean", with_deviation=False)
     entries = [Entry("", value, style.number(value)) for value in (-0.001, 0.0, 0.001)]
