@@ -137,7 +137,8 @@ _TRUE: dict[str, Any] = {"color": TRUE.colour, "marker": "s", "markersize": 2.8,
 
 def audit(sketch: Sketch, page: Page) -> Figure:
     """Return what was logged and what travelled as two dots on one logarithmic line, with the factor between them."""
-    true, scale = f"{sketch.column.measure}_bytes", UNITS[sketch.unit]
+    measure, scale = sketch.column.measure, UNITS[sketch.unit]
+    true = f"{measure}_bytes"
     made = _panels(sketch, page, _audited)
     sizes = [r[key] / scale for r in sketch.records for key in (LOGGED, true) if r[key]]
     for own, rows in zip(made.axes, made.rows, strict=True):
@@ -147,7 +148,7 @@ def audit(sketch: Sketch, page: Page) -> Figure:
                 _dots(own, place, record, true, scale)
         logarithmic(own.xaxis, page.width_in / made.columns - 0.5)
     label_outer(made.axes, made.columns)
-    names = [sketch.y, "payload" if true == "payload_bytes" else "wire bytes"]
+    names = [sketch.y, measure if measure == "payload" else f"{measure} bytes"]
     legend(made.figure, [Line2D([], [], **_LOG), Line2D([], [], **_TRUE)], names, page, sketch.over)
     return made.figure
 

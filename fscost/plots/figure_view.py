@@ -1,5 +1,6 @@
 """What a figure shows before it is drawn: series in panels, and the numbers of each, which are also rows of its CSV."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from fscost.tables import TableSpec
 from fscost.tables.captions import constants_of, in_words, no_effect_said, no_effect_words, notes, units_said, unseen_of
 from fscost.tables.chosen_rows import chosen
 from fscost.tables.column import ColumnSpec
-from fscost.tables.column_style import Datum, unit_for
+from fscost.tables.column_style import LEAST, Datum, unit_for
 from fscost.tables.comparison import Comparison, Keys
 from fscost.tables.lines import Line, OfCells
 from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
@@ -321,8 +322,13 @@ class View:
         return middle
 
     def unit(self, sizes: Sequence[float]) -> str:
-        """Return the unit that fits these bytes, or the one that was set."""
-        return unit_for(self.column.unit, [Datum([size]) for size in sizes], self.spec.aggregate)
+        """Return the unit that was set, or the largest in which these bytes are around 1 or more.
+
+        The least and the largest are on one axis: what is around them is their geometric mean.
+        """
+        known = [size for size in sizes if size]
+        middle = [math.sqrt(min(known)) * math.sqrt(max(known))] if known else []
+        return unit_for(self.column.unit, [Datum([LEAST * size]) for size in middle], self.spec.aggregate)
 
     # --- words --------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ TIED = 0.01
 _ESTIMATED_DIGITS = 3
 """How many significant digits of such estimates are printed: with an error of 0.8 % a fourth means nothing."""
 
-_LEAST = 0.1
+LEAST = 0.1
 """An automatic unit is the largest one in which the smallest number of a column is not below this."""
 
 
@@ -184,7 +184,7 @@ def unit_for(setting: str, data: Iterable[Datum], aggregate: str) -> str:
         return setting
     sizes = [value for datum in data if (value := datum.middle(aggregate))]
     first, *larger = AUTO_UNITS[setting]
-    fitting = [unit for unit in larger if sizes and min(sizes) / UNITS[unit] >= _LEAST]
+    fitting = [unit for unit in larger if sizes and min(sizes) / UNITS[unit] >= LEAST]
     return fitting[-1] if fitting else first
 
 

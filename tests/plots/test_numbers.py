@@ -14,8 +14,11 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fscost.plots import Sketch
+from fscost.api.results import Results
+from fscost.api.selection import select
+from fscost.plots import Sketch, View
 from fscost.plots.draw import table
+from fscost.tables import TableSpec
 
 pytestmark = pytest.mark.pipeline
 
@@ -223,6 +226,22 @@ def test_the_log_beside_the_payload(paper: Path, sketched: Sketched, drawn: Draw
                 [up / 1e3, down / 1e3]
             )
             assert float(factors[number][1:]) == pytest.approx(down / told, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("measure", "name"), [("payload", "payload"), ("content", "content bytes"), ("wire", "wire bytes")]
+)
+def test_the_legend_names_what_was_counted(measure: str, name: str, sketched: Sketched, drawn: Drawn) -> None:
+    made = drawn("audit", sketched("audit", "runs", f"table.measure={measure}"))
+    assert [text.get_text() for text in made.legends[0].get_texts()][1] == name
+
+
+@pytest.mark.parametrize(
+    ("sizes", "unit"), [([240, 44_000_000], "kB"), ([2_600, 2_600], "kB"), ([0, 250_000, 9_000_000], "MB"), ([0], "B")]
+)
+def test_one_unit_is_between_the_least_and_the_largest(sizes: list[float], unit: str, paper: Path) -> None:
+    compared, spec = Results(select([str(paper / "runs")])).compared, TableSpec()
+    assert View.of(compared, spec, of_workers=False).unit(sizes) == unit
 
 
 def test_one_cell_is_audited_worker_by_worker(paper: Path, sketched: Sketched, drawn: Drawn) -> None:

@@ -1,5 +1,6 @@
 """Columns of one's own: factors, savings, means per round and client, shares and bits, against sums over ledgers."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,21 @@ def test_means_per_round_and_client_and_the_share_of_the_uplink(paper: Path) -> 
         assert entries(table, "uplink_share")[row].value == pytest.approx(
             100 * sent(run, "training", link="uplink") / total, rel=1e-12
         )
+
+
+def test_rows_of_unlike_numbers_leave_room_for_each(paper: Path) -> None:
+    """A factor's sign stands behind it, and a deviation has as many decimals as its column."""
+    columns = ["total", "factor", "final"]
+    table = table_of(paper, columns=columns, rows=["model", "method", "clients"], transpose=True, unit="B")
+    (spec,) = (line for line in table.to_latex().splitlines() if "table-format" in line)
+    formats = re.findall(r"table-format=(\S+?\(\d\)),table-space-text-post=\{\$\\times\$\}", spec)
+    assert {*formats} == {"6.2(3)", "7.2(3)", "8.2(3)"}
+
+
+def test_a_table_in_two_units_has_its_raw_numbers_once(paper: Path) -> None:
+    table = table_of(paper, columns=["total", {"quantity": "total", "unit": "Mbit", "head": "Bits"}, "final"])
+    names = table.to_csv().splitlines()[0].split(",")
+    assert names.count("total_payload_bytes") == 1 and len(names) == len({*names})
 
 
 def test_a_message_between_clients_is_one_of_each(peers: Path) -> None:

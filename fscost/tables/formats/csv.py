@@ -1,6 +1,7 @@
 """CSV: the raw numbers, unrounded, in base units; a mark stands where there is no number.
 
 Columns that tables leave out as they are the same in all rows stand here: who reads it looks for them by their name.
+What a table shows in two units stands once.
 
 Names are data and stand as they are, quoted where they need it, but a row is a line for every reader: what ends a line
 somewhere is a blank. A spreadsheet takes one that begins with ``=``, ``+``,
@@ -23,9 +24,9 @@ def _write(table: Table) -> str:
     """Return the table as CSV; a column whose numbers deviate has another behind it, ``<name>_std``."""
     table = table.whole or table
     more = [name for name in ("seeds", "no_effect", "cited") if any(getattr(row, name) for row in table.rows)]
-    columns = [own for number in range(len(table.columns)) for own in _columns(table, number)]
-    columns += [(name, [_told(getattr(row, name)) for row in table.rows]) for name in more]
-    lines = [[name for name, _ in columns], *zip(*(values for _, values in columns), strict=True)]
+    columns = {name: own for number in range(len(table.columns)) for name, own in _columns(table, number)}
+    columns |= {name: [_told(getattr(row, name)) for row in table.rows] for name in more}
+    lines = [[*columns], *zip(*columns.values(), strict=True)]
     return "".join(map(_line, lines if table.rows else lines[:1]))
 
 

@@ -79,12 +79,12 @@ def _widest_of(numbers: Iterable[_Digits]) -> _Digits | None:
     whole = re.sub(r"\d", "0", max((number.whole for number in found), key=len))
     decimals = max((number.decimals for number in found), key=len)
     spread = _widest_of(number.spread for number in found if number.spread)
-    return _Digits(sign, whole, "0" * len(decimals), spread, next((number.suffix for number in found), ""))
+    return _Digits(sign, whole, "0" * len(decimals), spread, next((n.suffix for n in found if n.suffix), ""))
 
 
 def _options(widest: _Digits) -> str:
     """Return siunitx's options for the room that a column needs, ``3.1(2)`` for ``123.4 ± 5.6``, and for a plus."""
-    spread = f"({_count(widest.spread.whole + widest.spread.decimals)})" if widest.spread else ""
+    spread = f"({_count(widest.spread.whole + widest.decimals)})" if widest.spread else ""  # of the same decimals
     point = f".{len(widest.decimals)}" if widest.decimals else ""
     kept = ",retain-explicit-plus=true" if widest.sign == "+" else ""
     behind = f",table-space-text-post={{{widest.suffix}}}" if widest.suffix else ""
