@@ -1,8 +1,8 @@
 """The door for Python: what the verbs of the command line do, as functions for notebooks and scripts.
 
 They take the words of the command line: overrides that name a grid (``"clients=3,10"``), or folders with runs, as text
-or as paths; or the `Cells` that a plan or a sweep returned. Without any, the last sweep is meant, as on the command
-line. ``store`` is the folder of run directories, else FSCOST_STORE, else ``runs`` in the current folder.
+or as paths; or the `Cells` that a plan or a sweep returned, or some of them. Without any, the last sweep is meant, as
+on the command line. ``store`` is the folder of run directories, else FSCOST_STORE, else ``runs`` in the current folder.
 
 A mistake of the user's raises FscostError, in one line that says what to do; a cell that failed is a value. What is
 odd about results is a FscostWarning. The caller's process stays as it was: signal handlers, logging, filters of
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from fscost.errors import ConfigError, FscostWarning
 
 if TYPE_CHECKING:
-    from fscost.api.cell_states import Cells
+    from fscost.api.cell_states import Cells, CellState
     from fscost.api.overrides import TableSettings
     from fscost.api.results import Explanation, Results
     from fscost.api.selection import Selection
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["collect", "explain", "plan", "plot", "reconcile", "report", "rerun", "run", "table"]
 
 
-def plan(*selection: "str | PathLike[str] | Cells", store: str | PathLike[str] | None = None) -> "Cells":
+def plan(*selection: "str | PathLike[str] | Sequence[CellState]", store: str | PathLike[str] | None = None) -> "Cells":
     """Return the cells of a grid, or of the runs in folders, with how far each is; computes nothing.
 
     ``python -m fscost plan`` is the same on the command line. Raises FscostError for a cell that cannot be.
@@ -56,7 +56,7 @@ def run(*overrides: "str | Cells", store: str | PathLike[str] | None = None, qui
 
 
 def rerun(
-    *selection: "str | PathLike[str] | Cells",
+    *selection: "str | PathLike[str] | Sequence[CellState]",
     store: str | PathLike[str] | None = None,
     failed: bool = False,
     missing: bool = False,
@@ -73,7 +73,9 @@ def rerun(
     return compute_again(_selected(selection, store), None if quiet else say, failed=failed, missing=missing)
 
 
-def collect(*selection: "str | PathLike[str] | Cells", store: str | PathLike[str] | None = None) -> "Frames":
+def collect(
+    *selection: "str | PathLike[str] | Sequence[CellState]", store: str | PathLike[str] | None = None
+) -> "Frames":
     """Return the results of runs as four DataFrames, and what is odd about them as ``warnings``.
 
     messages: a row per cell, round, type of message and link, with how many there were and their bytes by measure.
@@ -86,7 +88,7 @@ def collect(*selection: "str | PathLike[str] | Cells", store: str | PathLike[str
 
 
 def table(
-    *selection: "str | PathLike[str] | Cells",
+    *selection: "str | PathLike[str] | Sequence[CellState]",
     store: str | PathLike[str] | None = None,
     layout: str | PathLike[str] | None = None,
     network: Mapping[str, float] | None = None,
@@ -104,7 +106,7 @@ def table(
 
 def plot(
     figure: str,
-    *selection: "str | PathLike[str] | Cells",
+    *selection: "str | PathLike[str] | Sequence[CellState]",
     store: str | PathLike[str] | None = None,
     layout: str | PathLike[str] | None = None,
     network: Mapping[str, float] | None = None,
@@ -125,7 +127,9 @@ def plot(
     return results.plot(figure, width, over=over, from_zero=from_zero, at_ends=at_ends)
 
 
-def explain(*selection: "str | PathLike[str] | Cells", store: str | PathLike[str] | None = None) -> "Explanation":
+def explain(
+    *selection: "str | PathLike[str] | Sequence[CellState]", store: str | PathLike[str] | None = None
+) -> "Explanation":
     """Return for each cell where its numbers come from, factor by factor; printed, it is all of it as text."""
     from fscost.api.results import Explanation
 
@@ -134,7 +138,7 @@ def explain(*selection: "str | PathLike[str] | Cells", store: str | PathLike[str
 
 def reconcile(
     figure: str,
-    *selection: "str | PathLike[str] | Cells",
+    *selection: "str | PathLike[str] | Sequence[CellState]",
     store: str | PathLike[str] | None = None,
     steps: int | None = None,
 ) -> "Reconciliation":
@@ -150,7 +154,7 @@ def reconcile(
 
 
 def report(
-    *selection: "str | PathLike[str] | Cells",
+    *selection: "str | PathLike[str] | Sequence[CellState]",
     out: str | PathLike[str] | None = None,
     store: str | PathLike[str] | None = None,
     layout: str | PathLike[str] | None = None,
@@ -169,7 +173,7 @@ def report(
 
 
 def _results(
-    words: Sequence["str | PathLike[str] | Cells"],
+    words: Sequence["str | PathLike[str] | Sequence[CellState]"],
     store: str | PathLike[str] | None,
     layout: str | PathLike[str] | None = None,
     network: Mapping[str, Any] | None = None,
@@ -202,7 +206,9 @@ def _grid(words: Sequence["str | Cells"], store: str | PathLike[str] | None) -> 
 
 
 def _selected(
-    words: Sequence["str | PathLike[str] | Cells"], store: str | PathLike[str] | None, settings: Sequence[str] = ()
+    words: Sequence["str | PathLike[str] | Sequence[CellState]"],
+    store: str | PathLike[str] | None,
+    settings: Sequence[str] = (),
 ) -> "Selection":
     from fscost.api.cell_states import Cells
     from fscost.api.overrides import store_override
@@ -214,31 +220,35 @@ def _selected(
 
 
 def _words(words: Sequence[Any]) -> list[str | PathLike[str]]:
-    """Return words that name cells, overrides without the + that Hydra would take; raises ConfigError for others."""
+    """Return words that name cells, overrides without the + that Hydra would take; raises ConfigError for others.
+
+    Some of the cells of a plan are their run directories.
+    """
     for word in words:
         if isinstance(word, Sequence) and len(words) > 1 and not isinstance(word, str | bytes):
-            raise ConfigError("cells of a plan are a selection alone; leave the other words out")
+            raise ConfigError(
+                "cells of a plan are a selection alone; leave the other words out, or name them one by one"
+            )
+    named = words[0] if len(words) == 1 and isinstance(words[0], list | tuple) and _are_cells(words[0]) else words
+    for word in named:
         if not isinstance(word, str | PathLike):
-            raise ConfigError(_refusal(word))
-    texts = [word for word in words if isinstance(word, str)]
-    return [*_overrides(texts), *(word for word in words if not isinstance(word, str))]
+            raise ConfigError(f"{word!r}: must be text as clients=3,10, a folder, or cells of a plan")
+    texts = [word for word in named if isinstance(word, str)]
+    return [*_overrides(texts), *(word for word in named if not isinstance(word, str))]
 
 
-def _refusal(word: Any) -> str:
-    """Return why a word names no cells; some of the cells of a plan are told what names them."""
+def _are_cells(words: Sequence[Any]) -> bool:
+    """Return whether these are cells, one at least: no cell is not the last sweep."""
     from fscost.api.cell_states import CellState
 
-    cells = [word] if isinstance(word, CellState) else word if isinstance(word, list | tuple) else []
-    if cells and all(isinstance(cell, CellState) for cell in cells):
-        return f"{len(cells)} of the cells of a plan: name them by their folders, as *[cell.path for cell in cells[:2]]"
-    return f"{word!r}: must be text as clients=3,10, a folder, or alone the cells of a plan"
+    return bool(words) and all(isinstance(word, CellState) for word in words)
 
 
 def _overrides(words: Sequence[Any]) -> list[str]:
     """Return overrides as they are composed; raises ConfigError for what is none."""
     for word in words:
         if not isinstance(word, str):
-            raise ConfigError(f"{word!r}: must be text, as clients=3,10")
+            raise ConfigError(f"{word!r}: must be text, as clients=3,10, or all cells of a plan")
         if word.startswith("-"):
             raise ConfigError(f"{word}: is of the command line; leave it out")
     return [word.lstrip("+") if "=" in word else word for word in words]

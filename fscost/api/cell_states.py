@@ -28,7 +28,7 @@ class CellState:
 
     name: that of its run directory, or where its run lies. path: its run directory, whether or not it is there.
     wall_s: seconds that it took to compute. warnings: what was said when it ended. is_new: whether it ended in the call
-    that returned it.
+    that returned it. What takes folders takes it for its run directory: ``fscost.explain(cells[0])``.
     """
 
     name: str
@@ -40,6 +40,9 @@ class CellState:
     warnings: Sequence[str] = ()
     path: Path = Path()
     is_new: bool = False
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
     @property
     def id(self) -> str:

@@ -89,7 +89,7 @@ def table_overrides(
 def _label_text(key: str, text: Any) -> str:
     if text is None:
         return "null"
-    return written(f"labels.{key}", text) if isinstance(text, Mapping) else quoted(str(text))
+    return written(f"labels.{key}", text) if isinstance(text, Mapping) else _quoted(str(text))
 
 
 def store_override(store: str | PathLike[str] | None) -> list[str]:
@@ -115,7 +115,7 @@ def _label(name: Any) -> str:
 
 
 def written(key: str, value: Any) -> str:
-    """Return a value as it stands in an override: its text is quoted, so that no character of it means anything else.
+    """Return a value as it stands in an override: text that is no plain word is quoted, so that it means nothing else.
 
     Takes text, numbers (numpy's too), True, False, None, paths, and lists and mappings of them; raises ConfigError for
     anything else.
@@ -123,7 +123,7 @@ def written(key: str, value: Any) -> str:
     if isinstance(value, bool | None):
         return _label(value)
     if isinstance(value, str | PathLike):
-        return quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", fspath(value)))  # no interpolation
+        return _quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", fspath(value)))  # no interpolation
     if isinstance(value, int | float):
         return repr(float(value)) if isinstance(value, float) else str(int(value))
     if isinstance(value, Mapping):
@@ -133,6 +133,14 @@ def written(key: str, value: Any) -> str:
     if callable(number := getattr(value, "item", None)) and not getattr(value, "shape", None):
         return written(key, number())
     raise ConfigError(f"{key}={value!r}: must be text, a number, True, False, None, or a list or mapping of these")
+
+
+_WORD = re.compile(r"(?!(null|true|false|nan|inf)\Z)[a-z_]\w*", re.ASCII | re.IGNORECASE)
+"""What Hydra's grammar takes for text without quotes: the commands that tables name are read by people, too."""
+
+
+def _quoted(text: str) -> str:
+    return text if _WORD.fullmatch(text) else quoted(text)
 
 
 def _key(setting: str, name: Any) -> str:

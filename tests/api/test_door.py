@@ -204,12 +204,31 @@ def test_the_keywords_are_the_settings_of_a_table() -> None:
 
 PLAIN = st.one_of(st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False), st.text())
 VALUES = st.one_of(PLAIN, st.lists(PLAIN), st.dictionaries(st.from_regex(r"[a-z_][a-z0-9_]*", fullmatch=True), PLAIN))
+WORDS = [
+    "KiB",
+    "_",
+    "x1",
+    "yes",
+    "On",
+    "null",
+    "NULL",
+    "True",
+    "false",
+    "NaN",
+    "inf",
+    "INF",
+    "e1",
+    "null_",
+    "1_000",
+    "ä",
+]
 HOSTILE = ["it's", "\\", "a\\'", "${oc.env:HOME}", "\\${x}", "a,b", "[1]", "null", "1", " ", "", "\n", {"a": "x}"}]
 
 
 @pytest.mark.pipeline
 @given(st.lists(VALUES, min_size=1, max_size=20))
 @example(HOSTILE)
+@example(WORDS)
 def test_a_value_is_what_it_was_behind_the_words(values: list[Any]) -> None:
     """No character of a text means anything in Hydra's grammar or OmegaConf's."""
     table = planned(["engine=estimate", f"table.rows={written('rows', values)}"], unasked).table
@@ -218,6 +237,7 @@ def test_a_value_is_what_it_was_behind_the_words(values: list[Any]) -> None:
 
 @pytest.mark.pipeline
 @given(st.dictionaries(st.text(min_size=1).filter(lambda key: "=" not in key), st.one_of(st.none(), st.text())))
+@example({word: word for word in WORDS})
 @example({"fedprox": "Ours, (8 'bit') \\", 'a "b", c\'': "${x}", "x": "", "fedprox+quant8": None})
 def test_labels_are_what_they_were(labels: dict[str, str | None]) -> None:
     table = planned(["engine=estimate", *table_overrides(None, None, {"labels": labels})], unasked).table
@@ -441,12 +461,14 @@ def test_a_notebook_runs_and_shows_tables(here: Path, monkeypatch: pytest.Monkey
     assert figure[-1]["data"]["image/png"]
 
 
-def test_some_of_the_cells_are_refused_without_their_values(here: Path) -> None:
-    cells = door.plan(*GRID, *FAST)
-    for some in (cells[0], cells[:2], cells.missing):
-        with pytest.raises(door.FscostError, match=r"name them by their folders, as .*cell\.path") as refused:
-            door.table(some)
-        assert len(str(refused.value)) < 200
+def test_some_of_the_cells_are_their_run_directories(here: Path) -> None:
+    cells = door.run(*GRID, *FAST, quiet=True)
+    assert door.table(cells[1]).to_csv() == door.table(cells[1].path).to_csv()
+    some = [cell.path for cell in cells[:2]]
+    assert door.table(cells[:2]).to_csv() == door.table(*cells[:2]).to_csv() == door.table(*some).to_csv()
+    assert [cell.path for cell in door.rerun(cells[2:], quiet=True)] == [cell.path for cell in cells[2:]]
+    with pytest.raises(door.FscostError, match=r"^\[\]: must be .* cells of a plan$"):
+        door.rerun(cells.failed)  # none, and not the last sweep
 
 
 def test_cells_are_where_they_were_in_another_folder(here: Path) -> None:

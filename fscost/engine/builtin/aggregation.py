@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,19 @@ class Update:
     staleness: int = 0
 
 
+Combine = Callable[[Sequence[Update], Options], Entries]
+"""What makes the entries of one model of the clients' updates."""
+
+
+class Keeping(Protocol):
+    """A `Combine` that keeps something between rounds; it is made with the global model, before the first."""
+
+    def __init__(self, model: nn.Module) -> None: ...
+
+    def __call__(self, updates: Sequence[Update], options: Options) -> Entries:
+        """Return the entries."""
+
+
 class Aggregator:
     """Moves one global model to the aggregate of updates.
 
@@ -40,7 +53,8 @@ class Aggregator:
         arguments = options.server_optimizer
         self.optimizer = make_optimizer(model.parameters(), arguments) if arguments else None
         own = [AGGREGATIONS[method.name] for method in options.used_methods if method.name in AGGREGATIONS]
-        self.combine = (own or [_mean])[0]
+        combine = (own or [_mean])[0]
+        self.combine = combine(model) if isinstance(combine, type) else combine
 
     def aggregate(self, updates: Sequence[Update]) -> None:
         """Aggregate at least one update into the global model."""
@@ -204,7 +218,7 @@ def _recovered(updates: Sequence[Update], _options: Options) -> Entries:
     return {name: torch.from_numpy(np.asarray(value / _FIXED_POINT / size)).float() for name, value in signed.items()}
 
 
-AGGREGATIONS: dict[str, Callable[[Sequence[Update], Options], Entries]] = {
+AGGREGATIONS: dict[str, Combine | type[Keeping]] = {
     "krum": _krum,
     "median": _median,
     "trimmedmean": _trimmed_mean,
