@@ -38,7 +38,8 @@ _MAIN = _PACKAGE / "main.py"
 import_what_it_imports(_MAIN)
 for _lazily in ("torch._dynamo", "fvcore.nn"):  # what a course imports when it first trains, and every fork would again
     with suppress(Exception):  # what it needs and lacks, FederatedScope itself says
-        import_module(_lazily)
+        if "torch" in sys.modules:
+            import_module(_lazily)
 
 _LOGS = ("system_metrics.log", "eval_results.log", "config.yaml")
 _PACKAGES = ("torch", "numpy", "scikit-learn", "pympler", "protobuf", "transformers", "peft")

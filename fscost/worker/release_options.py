@@ -154,12 +154,12 @@ def _crash_of_iid(defaults: Any) -> str:
 def _crash_of_vgg11(defaults: Any) -> str:
     """Return how FederatedScope's own VGG11 fails on images, and what to do; nothing where it works."""
     try:
-        import torch
         from federatedscope.cv.model.model_builder import get_cnn
 
         config = defaults.clone()
         config.model.type, config.model.out_channels = "vgg11", 10
         model = get_cnn(config.model, (3, 32, 32))
+        import torch  # takes seconds where nobody else has imported it
     except Exception:  # who builds models otherwise is not known to fail
         return ""
     try:
