@@ -131,15 +131,20 @@ def _in_our_words() -> Iterator[None]:
     except yaml.YAMLError as error:
         raise ConfigError(f"a configuration file is no YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
-        raise ConfigError("a configuration file leads back to itself; look at its defaults and its ${…}") from error
+        raise ConfigError(_TOO_DEEP) from error
     except (HydraException, OmegaConfBaseException) as error:
         if own := [cause for cause in _causes(error) if isinstance(cause, ConfigError)]:  # of one of our resolvers
             raise own[0] from None
         if isinstance(error, MissingConfigException):
             check_file_of(error)
         first, *_ = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
+        if first.startswith(RecursionError.__name__):
+            raise ConfigError(_TOO_DEEP) from error
         cure = "an option of your own must set it" if "Interpolation key" in first else "see python -m fscost --help"
         raise ConfigError(f"{first.rstrip('.')}; {cure}") from error
+
+
+_TOO_DEEP = "a configuration file leads back to itself; look at its defaults and its ${…}, or is nested too deeply"
 
 
 def _plan(lines: list[str], identify: Identify) -> Plan:

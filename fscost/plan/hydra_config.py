@@ -21,6 +21,7 @@ from typing import Any, ClassVar, cast
 
 import hydra
 import yaml
+from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
 from hydra._internal.defaults_list import create_defaults_list
@@ -40,8 +41,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import ConfigError
+from fscost.plan.bounds import OF_FILE, bounded, counted, in_place_of, spend, spend_on
 from fscost.plan.plain_config import Tree, computed, has, merged, read_yaml, with_value
 from fscost.resources import conf
+from fscost.yaml_text import NoYaml, load
 
 OWN_LAYOUT = "own"
 """The option of the group ``table`` that a layout file becomes."""
@@ -112,15 +115,16 @@ def _opened(folders: ConfigSearchPath) -> Iterator[None]:
 
 
 class _Repository(ConfigRepository):
-    """Hydra's configuration files; what a user's folder has goes through the gate for YAML before Hydra reads it."""
+    """Hydra's configuration files; a user's go through the gate for YAML before Hydra reads them."""
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         source = self._find_object_source(config_path, ObjectType.CONFIG)
         told = source.provider if source is not None else ""
-        if source is not None and told == _OF_USER:
+        if source is not None and source.scheme() == "file" and Path(source.path) != conf():
             file = f"{source.path}/{source._normalize_file_name(config_path)}"
-            told = f"config_dir={file}"
-            read_yaml("config_dir", file)
+            knob = "config_dir" if told == _OF_USER else told.split("=")[0]
+            spend_on(read_yaml(knob, file))
+            told = told if knob == "table" else f"{knob}={file}"
         try:
             return super().load_config(config_path)
         except (HydraException, ValueError, OSError) as error:  # of its defaults, and the lines before them
@@ -152,15 +156,27 @@ def _resolving(resolvers: Resolvers) -> Iterator[None]:
     for name, resolver in resolvers.items():
         register(name, resolver)
         register(f"fscost.{name}", resolver)
-    ours = {f"fscost.{name}" for name in resolvers}
+    register("oc.create", _create)
+    register("hydra", lambda key, _root_: OmegaConf.select(_root_, f"hydra.{key}", throw_on_missing=True))
+    ours = {"hydra", "oc.create", *(f"fscost.{name}" for name in resolvers)}
     known.update({name: resolver for name, resolver in before.items() if name not in ours})
     added = known.keys() - before.keys()
     try:
-        yield
+        with counted(), in_place_of(config_loader_impl, "CachingConfigRepository", _Files):
+            yield
     finally:
         for name in added:
             known.pop(name, None)
         known.update({name: before[name] for name in ours & before.keys()})
+
+
+def _create(content: Any, _parent_: BaseContainer) -> Any:
+    """Make a configuration of a value, as OmegaConf does; of a text, which is YAML, through the gate for that."""
+    try:
+        spend_on(load(content) if isinstance(content, str) else content)
+    except NoYaml as error:
+        raise ConfigError(f"${{oc.create:…}} of what is no YAML: {error}") from error
+    return OmegaConf.create(content, parent=_parent_)
 
 
 def register(name: str, resolver: Callable[..., Any]) -> None:
@@ -180,8 +196,9 @@ def answer_flags(resolvers: Resolvers) -> None:
         pass
 
     base = {} if _BASE is None else {"version_base": _BASE}
-    with _version_base(), _resolving({name: _in_place(resolver) for name, resolver in resolvers.items()}):
-        os.environ["HYDRA_FULL_ERROR"] = "1"  # it raises then; nobody else of this process asks Hydra
+    cast(Any, config_loader_impl).ConfigRepository = _Repository  # nobody else of this process asks Hydra
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # it raises then
+    with _version_base(), _resolving({name: _in_place(resolver) for name, resolver in resolvers.items()}), bounded():
         try:
             cast(Any, hydra.main)(config_path=str(conf()), config_name="config", **base)(nothing)()
         except (HydraException, OmegaConfBaseException, ValueError, OSError, yaml.YAMLError) as error:
@@ -288,7 +305,8 @@ def quoted(text: str) -> str:
 @cache
 def composed(groups: tuple[str, ...]) -> DictConfig:
     """Compose with Hydra's own section, against which a sweep file's is checked."""
-    config = _LOADER.get().load_configuration("config", list(groups), run_mode=RunMode.RUN, from_shell=False)
+    with bounded():
+        config = _LOADER.get().load_configuration("config", list(groups), run_mode=RunMode.RUN, from_shell=False)
     OmegaConf.set_struct(config, False)
     return config
 
@@ -432,7 +450,8 @@ def raw_file(path: str) -> Tree:
 
 def typed_file(path: str) -> DictConfig:
     """Return a configuration file with the types of its values, where it is one of a plugin's that has such."""
-    return cast(DictConfig, cast(Any, _files().load_config(path)).config)
+    with bounded():
+        return cast(DictConfig, cast(Any, _files().load_config(path)).config)
 
 
 @cache
@@ -448,11 +467,17 @@ Chosen = tuple[Sequence[tuple[str, str | None]], dict[str, Any]]
 
 
 class _Files(CachingConfigRepository):
-    """Configuration files that a user added to."""
+    """Configuration files that a user added to, each read once; every time that one is named counts."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """Return what a file says, or None where there is none."""
+        spend(OF_FILE)
+        return super().load_config(config_path)
 
     def chosen(self, groups: tuple[str, ...]) -> Chosen:
         """Return the files of one combination of group choices."""
-        found = create_defaults_list(self, "config", parse([*groups]), prepend_hydra=True, skip_missing=False)
+        with bounded():
+            found = create_defaults_list(self, "config", parse([*groups]), prepend_hydra=True, skip_missing=False)
         parts = [(str(part.config_path), part.package) for part in found.defaults]
         return parts, dict(found.overrides.known_choices)
 

@@ -5,9 +5,7 @@ references and calls of resolvers, as in ``${.relative}``, and where anything is
 """
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
-from itertools import count
 from typing import Any, cast
 
 from omegaconf import OmegaConf
@@ -15,13 +13,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fscost.errors import ConfigError
 from fscost.files import text_of, why
+from fscost.plan.bounds import bounded, spend
 from fscost.protocol.fs_options import leaves, nested
 from fscost.yaml_text import NoYaml, load
 
 Tree = dict[str, Any]
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)*)\}")
-_CALL = re.compile(r"\$\{[A-Za-z_][\w.]*:")
+_CALL = re.compile(r"\$\{(?:fscost\.\w+|oc\.env):")  # others may look at the whole configuration, as oc.select does
 
 
 class _NotSimple(Exception):
@@ -66,12 +65,13 @@ def merged(before: Any, value: Any) -> Any:
 
 def resolved(config: Tree, section: str) -> Any:
     """Return a section, a dotted name, with all interpolations resolved; raises OmegaConf's errors."""
-    try:
-        return _resolved(_at(config, section), config, count())
-    except (_NotSimple, OmegaConfBaseException, RecursionError):
-        pass  # OmegaConf knows better, or what to say
-    found = OmegaConf.select(OmegaConf.create(config), section, throw_on_missing=True)
-    return OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
+    with bounded():
+        try:
+            return _resolved(_at(config, section), config)
+        except (_NotSimple, OmegaConfBaseException, RecursionError):
+            pass  # OmegaConf knows better, or what to say
+        found = OmegaConf.select(OmegaConf.create(config), section, throw_on_missing=True)
+        return OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
 
 
 def of_environment(config: Tree) -> tuple[str, ...]:
@@ -89,25 +89,18 @@ def of_environment(config: Tree) -> tuple[str, ...]:
 _ENVIRONMENT = "${oc.env:"
 
 
-_MOST = 10**6
-"""To how many values, and signs in one of them, interpolations may come: each may name one that names ten others."""
-
-_TOO_MUCH = f"the ${{…}} of a configuration come to more than {_MOST:,} values, or signs in one of them"
-
-
-def _resolved(node: Any, config: Tree, steps: Iterator[int]) -> Any:
-    if next(steps) >= _MOST:
-        raise ConfigError(_TOO_MUCH)
+def _resolved(node: Any, config: Tree) -> Any:
+    spend(1)
     if isinstance(node, dict):
-        return {key: _resolved(value, config, steps) for key, value in node.items()}
+        return {key: _resolved(value, config) for key, value in node.items()}
     if isinstance(node, list):
-        return [_resolved(value, config, steps) for value in node]
+        return [_resolved(value, config) for value in node]
     if not isinstance(node, str) or "${" not in node:
         return node
     names = _REFERENCE.findall(node)
     if node.count("${") != len(names) + len(_CALL.findall(node)) or "\\" in node:
         raise _NotSimple
-    values = [_resolved(_at(config, name), config, steps) for name in names]
+    values = [_resolved(_at(config, name), config) for name in names]
     return values[0] if _REFERENCE.fullmatch(node) else _computed(node, tuple(names), *values)
 
 
@@ -123,8 +116,7 @@ def _at(config: Tree, name: str) -> Any:
 def _computed(text: str, names: tuple[str, ...], *values: Any) -> Any:
     if any(isinstance(value, dict | list) or "${" in str(value) for value in values):
         raise _NotSimple
-    if sum(len(str(value)) for value in values) > _MOST:
-        raise ConfigError(_TOO_MUCH)
+    spend(sum(len(str(value)) for value in values))
     return computed(text, names, *values)
 
 

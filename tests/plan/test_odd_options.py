@@ -1,5 +1,6 @@
 """Options of one's own that are no options: one line that names the file, and nothing is waited for or built up."""
 
+import json
 import os
 from pathlib import Path
 
@@ -13,11 +14,18 @@ from tests.fuzz.mutations import BOMB
 
 HEAD = "# @package _global_\n"
 LONG = f"long: {'x' * 200_000}\nlr: " + "${long}" * 10
+WIDE = "x: [" + "1, " * 9_999 + "1]\ny: [" + "'${..x}', " * 20 + "1]\nlr: ${y}\n"
+TOO_MUCH = "a configuration comes to too much: its ${…}, or defaults, name what names several others"
 
 
 def chain(link: str, end: str) -> str:
     """Options of which each names the one before it ten times."""
     return "\n".join([f"b0: '{end}'", *(f"b{i}: {(link % (i - 1)) * 10}" for i in range(1, 12)), "lr: ${b11}", ""])
+
+
+def created(text: str) -> str:
+    """Text as YAML of which only OmegaConf would see that it is YAML too."""
+    return json.dumps(f"${{oc.create:'{text}'}}")
 
 
 def refusal(folder: Path, *overrides: str) -> str:
@@ -41,8 +49,17 @@ def refusal(folder: Path, *overrides: str) -> str:
         (b"#" * (2**23 + 1), ": cannot be read: has 8,388,609 B, more than the 8,388,608 B that are read"),
         (f"{HEAD}hydra: []\n".encode(), "hydra=[]: is a section"),
         (f"{HEAD}defaults: 2024-01-01\n".encode(), "defaults must be a list (got str)"),
-        (f"{HEAD}{LONG}".encode(), "more than 1,000,000 values, or signs in one of them"),
-        (f"{HEAD}{chain('${b%d}', '')}".encode(), "more than 1,000,000 values, or signs in one of them"),
+        (f"{HEAD}{LONG}".encode(), TOO_MUCH),
+        (f"{HEAD}{chain('${b%d}', '')}".encode(), TOO_MUCH),
+        (f"{HEAD}{chain('${.b%d}', '')}".encode(), TOO_MUCH),
+        (f"{HEAD}{chain('${oc.env:NOWHERE_AT_ALL,${.b%d}}', '')}".encode(), TOO_MUCH),
+        (f"{HEAD}{WIDE}".encode(), TOO_MUCH),
+        (f"{HEAD}lr: '{'${.x}' * 20_000}'\n".encode(), TOO_MUCH),
+        (f"{HEAD}lr: '{'${' * 3_000}x{'}' * 3_000}'\n".encode(), TOO_MUCH),
+        (f"{HEAD}lr: [{'1,' * 40_000}1]\n".encode(), TOO_MUCH),
+        (f"{HEAD}x: ${{.y}}\ny: ${{.x}}\nlr: ${{x}}\n".encode(), "Recursive interpolation detected"),
+        (f"{HEAD}lr: {created('a: &a [*a]')}\n".encode(), "${oc.create:…} of what is no YAML: an alias leads back"),
+        (f"{HEAD}lr: {created(BOMB)}\n".encode(), "its aliases come to more than 1,000,000 values"),
     ],
 )  # fmt: skip
 def test_an_odd_file_is_told(tmp_path: Path, content: bytes, why: str) -> None:

@@ -28,6 +28,8 @@ KNOBS = {"n": 3, "m": 3.0, "text": "a b", "nothing": None, "again": "${n}", "dee
         "${n}", "${again}", "${deep.x}", "${deep}", ["${n}", {"a": "${text}"}], "${nothing}",
         "${typed:${n}}", "${typed:${m}}", "${typed:${text}}", "${typed:${nothing}}", "${typed:3}", "n is ${n}",
         "${typed:'${text}'}", "${oc.env:HOME}", "${oc.env:NOWHERE_AT_ALL,${n}}", "${typed:${deep.l}}",
+        "${oc.select:n}", "${oc.select:none,5}", "${oc.dict.keys:deep}", "${oc.dict.values:deep}", "${typed:3} ${n}",
+        "${oc.decode:'[${n}]'}", "${oc.create:{a: ${n}}}", "${oc.create:'[1, ${text}]'}", "${oc.select:fs.${key},${n}}",
         "${.sibling}", "${deep[x]}", "${deep.l[1]}", "${fs.sibling}", r"\${n}", "${deep.${key}}", "???",
     ],
 )  # fmt: skip
