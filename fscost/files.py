@@ -56,9 +56,26 @@ def text_of(path: str | Path, most: int = MOST_BYTES) -> str:
         ) from error
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is something at `path`, also where the disk does not tell: whoever reads it learns why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def why(error: BaseException) -> str:
     """Return in words why a file cannot be read or written, without its path."""
     return str(getattr(error, "strerror", None) or error)
+
+
+def unreadable(path: str | Path, error: OSError) -> str:
+    """Return in a line that a file of a run cannot be read, why, and the next step."""
+    step = "make it readable" if isinstance(error, PermissionError) else "rerun the cell"
+    return f"{path}: cannot be read: {why(error)}; {step}"
 
 
 @contextmanager

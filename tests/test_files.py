@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fscost.files import content_of, digest_of, opened, text_of
+from fscost.files import content_of, digest_of, is_there, opened, text_of
 
 READERS = [text_of, content_of, digest_of, opened]
 
@@ -33,6 +33,12 @@ def test_what_is_no_file_is_refused_and_not_waited_for(read: Callable[[Path], ob
         with pytest.raises((OSError, ValueError)):
             read(path)
             pytest.fail(name)
+
+
+def test_what_a_disk_does_not_tell_is_there(odd: dict[str, Path]) -> None:
+    assert {name for name, path in odd.items() if not is_there(path)} == {"below", "gone", "a\0b"}
+    assert not is_there(Path("file" * 9))
+    assert is_there(Path("file" * 99)), "a name that is too long is no answer"
 
 
 def test_a_file_of_more_than_is_read_is_refused(tmp_path: Path) -> None:

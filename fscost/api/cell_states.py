@@ -10,6 +10,7 @@ from fscost.api.older_results import older_results
 from fscost.api.selection import Selection
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Status
+from fscost.files import is_there
 from fscost.printable import clean, plural
 from fscost.protocol import fs_options
 from fscost.protocol.no_effect import in_words
@@ -195,6 +196,6 @@ def _read(run: Run, cell: Cell | None, status: Status) -> CellState:
     if status in (Status.MISSING, Status.RUNNING):
         return CellState(name, cell, status, path=run.path)
     outcome = run.outcome()  # nothing where it was removed meanwhile
-    log = run.engine_log if run.engine_log and run.engine_log.exists() else None
+    log = run.engine_log if run.engine_log and is_there(run.engine_log) else None
     ending = outcome.get("reason", ""), log, outcome.get("wall_s", 0.0)
     return CellState(name, cell, status, *ending, warnings_in(outcome), run.path)

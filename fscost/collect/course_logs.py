@@ -14,6 +14,7 @@ from fscost.cells.metric import Direction, direction_of
 from fscost.collect.fs_logs import Evaluations, Row, Warn, are_counts, is_count, read_evaluations, read_system_metrics
 from fscost.collect.ledgers import CLIENT_ROUNDS
 from fscost.collect.rounds import UNKNOWN_PROTOCOL, Ending, Schedule, ending_of, schedule_of
+from fscost.files import is_there
 from fscost.store.run import Reading, Run
 
 
@@ -81,12 +82,12 @@ def course_logs(run: Run, reading: Reading, warn: Warn) -> CourseLogs:
         return CourseLogs(schedule_of(cell.get, cell.protocol))
     schedule, workers = _schedule(reading), list[Row]()
     for log in (process.system_metrics for process in run.processes):
-        if (is_ours and cell and engine_kind(cell.engine).logs_workers) or log.exists():
+        if (is_ours and cell and engine_kind(cell.engine).logs_workers) or is_there(log):
             workers += read_system_metrics(log, warn, server_twice=reading.is_distributed)
     if len(run.processes) > 1:
         workers.sort(key=lambda row: int(row["worker"]))
     evaluations = Evaluations()
-    if is_ours or run.eval_results.exists():
+    if is_ours or is_there(run.eval_results):
         evaluations = read_evaluations(run.eval_results, warn, schedule, _stopped(workers))
     return CourseLogs(schedule, workers, evaluations)
 

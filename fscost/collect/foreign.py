@@ -15,6 +15,7 @@ from fscost.cells.provenance_options import is_provenance
 from fscost.collect.fs_logs import Row, Warn, read_config, read_system_metrics
 from fscost.collect.rounds import UNKNOWN_PROTOCOL
 from fscost.errors import ConfigError
+from fscost.files import is_there
 from fscost.protocol.fs_options import nested, sparse
 from fscost.protocol.release import NAMES, releases_of_dump
 from fscost.store.run import Reading
@@ -72,7 +73,7 @@ class ForeignRun:
 
     @cached_property
     def _config(self) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-        if not self.config_file.exists():
+        if not is_there(self.config_file):
             return None, (f"{self.path}: no config.yaml, so the axes of this run are unknown",)
         warnings = list[str]()
         return read_config(self.config_file, warnings.append), tuple(warnings)
@@ -152,7 +153,7 @@ class ForeignRun:
         return f"no folder of {names}{more} is here, so what they counted is not known" if missing else None
 
     def _workers(self) -> list[Row]:
-        if not self.system_metrics.exists():
+        if not is_there(self.system_metrics):
             return []
         return read_system_metrics(self.system_metrics, _ignore, server_twice=self.is_distributed)
 
@@ -181,7 +182,7 @@ class ForeignRun:
     def is_fs_output(self) -> bool:
         """Return whether this folder holds FederatedScope's output at all."""
         logs = (self.system_metrics, self.eval_results, self.raw_results)
-        return any(log.exists() for log in logs) or self._config[0] is not None
+        return any(map(is_there, logs)) or self._config[0] is not None
 
     def id_without_config(self) -> str:
         """Return an id for a run whose configuration is unknown."""
@@ -206,10 +207,13 @@ class ForeignRun:
             return Status.DONE, None
         if self.options.get("vertical.use"):
             return Status.DONE, "FederatedScope logs no metrics of vertical runs"
-        return (Status.DONE, _LOST) if self.raw_results.exists() else (Status.FAILED, _CRASHED)
+        return (Status.DONE, _LOST) if is_there(self.raw_results) else (Status.FAILED, _CRASHED)
 
     def _is_over(self) -> bool:
-        return self.system_metrics.exists() and self.system_metrics.stat().st_size > 0
+        try:
+            return self.system_metrics.stat().st_size > 0
+        except OSError:  # what the disk does not tell, its reader will be told
+            return is_there(self.system_metrics)
 
 
 _YEAR = 60 * 24 * 366

@@ -1,6 +1,7 @@
 """The command line: ``python -m fscost [VERB] OVERRIDE…``."""
 
 import argparse
+import errno
 import os
 import re
 import sys
@@ -63,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"fscost: {str(error) or 'out of memory'}; its packages need more memory, or to be installed again")
         return 2
     except OSError as error:
-        say(f"fscost: {error.filename or 'standard output'}: {error.strerror or error}")
+        without = "temporary files" if error.errno == errno.ENOENT else "standard output"  # what is written has a name
+        say(f"fscost: {error.filename or without}: {error.strerror or error}")
         return 2 if error.filename else _without_output(2)
 
 

@@ -10,7 +10,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
@@ -83,8 +83,9 @@ def configuration(
         if not config_dir.is_dir():
             raise ConfigError(f"config_dir={config_dir}: no such folder; give one with method/, model/ or data/ in it")
         folders.prepend(_OF_USER, f"file://{config_dir.resolve()}", anchor="schema")
-    with _ONE_AT_A_TIME, _version_base(), _resolving(resolvers or {}), TemporaryDirectory() as folder:
+    with _ONE_AT_A_TIME, _version_base(), _resolving(resolvers or {}), ExitStack() as made:
         if layout is not None:
+            folder = made.enter_context(TemporaryDirectory())
             _write_layout(layout, Path(folder) / "table" / f"{OWN_LAYOUT}.yaml")
             folders.prepend(f"table={layout}", f"file://{folder}", anchor="schema")
         with _opened(folders):

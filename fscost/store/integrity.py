@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fscost.errors import CollectError
-from fscost.files import digest_of, opened, why
+from fscost.files import digest_of, opened, unreadable
 
 LEDGER = "ledger.jsonl"
 _NO_NUMBERS_IN = ("engine.log", "config.yaml", "fs_config.yaml")
@@ -52,13 +52,13 @@ def changes(folder: Path, outcome: Mapping[str, Any], known: Mapping[str, str]) 
         path = folder / name
         try:
             is_same = (known.get(name) or digest_of(path)) == digest
-            how = "the file was edited after the run ended, its digest does not match"
+            told = f"{path}: the file was edited after the run ended, its digest does not match; rerun the cell"
         except OSError as error:
-            is_same, how = False, f"cannot be read: {why(error)}"
+            is_same, told = False, unreadable(path, error)
         if not is_same and name not in _NO_NUMBERS_IN:
-            raise CollectError(f"{path}: {how}; rerun the cell")
+            raise CollectError(told)
         if not is_same:
-            yield f"{path}: {how}; no number comes from it"
+            yield f"{told.rpartition(';')[0]}; no number comes from it"
 
 
 def _digest(path: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Dict, List, Union
 
 from fscost.errors import CollectError
-from fscost.files import opened, text_of, why
+from fscost.files import opened, text_of, unreadable
 from fscost.metering.ledger import LEDGER_FORMAT
 from fscost.store.json_lines import NoJson, loads, loads_lines, problem_of
 
@@ -51,7 +51,7 @@ class LongMessages:
                     read.update(block)
                     yield from map(self.made, _rows(_parted(block)[0], self.schema) or ())
         except OSError as error:
-            raise CollectError(f"{self.path}: cannot be read: {why(error)}; rerun the cell") from error
+            raise CollectError(unreadable(self.path, error)) from error
         if read.hexdigest() != self.digest:
             raise CollectError(f"{self.path}: was written while it was read; try once more")
 
@@ -78,7 +78,7 @@ def read_ledger(path: Path) -> LedgerFile:
             found = _at_once(file, path)
         return found or _line_by_line(text_of(path).splitlines(), path)
     except OSError as error:
-        raise CollectError(f"{path}: cannot be read: {why(error)}; rerun the cell") from error
+        raise CollectError(unreadable(path, error)) from error
 
 
 def _at_once(file: BinaryIO, path: Path) -> LedgerFile | None:

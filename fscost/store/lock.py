@@ -28,10 +28,12 @@ def held(path: Path, holder_name: str) -> Iterator[bool]:
         return
     try:
         with suppress(OSError):  # on a full disk it is held without a name
+            os.ftruncate(descriptor, 0)
             os.write(descriptor, holder_name.encode())
         yield True
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # what is left of it means nothing
+            path.unlink()
         os.close(descriptor)
 
 
@@ -40,7 +42,7 @@ def holder(path: Path) -> str | None:
     try:
         file = opened(path)
     except PermissionError:
-        return "somebody whose files cannot be read here"
+        return "somebody whose files cannot be read here" if os.access(path.parent, os.X_OK) else None
     except OSError:  # it is not there, or is no file
         return None
     with file:
@@ -60,7 +62,6 @@ def _taken(path: Path) -> int | None:
         if not _locked(descriptor, path):
             return None
         if _is_at(path, descriptor):
-            os.ftruncate(descriptor, 0)
             return descriptor
         os.close(descriptor)  # its holder removed it between the two calls: this file is nobody's any more
 
@@ -70,11 +71,19 @@ def _opened_to_write(path: Path) -> int:
     for _ in range(_MOST_REMOVALS):
         with suppress(FileNotFoundError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, _TO_WRITE, 0o644)
-    return os.open(path, _TO_WRITE, 0o644)
+            return _opened(path)
+    return _opened(path)
 
 
-_TO_WRITE = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
+    except PermissionError:
+        with suppress(OSError):  # another user left it, who may be dead
+            return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        raise
+
+
 _MOST_REMOVALS = 100
 """A folder that cannot be made is in one that was removed: that of a command whose working folder is gone."""
 

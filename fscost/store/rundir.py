@@ -13,7 +13,7 @@ from typing import Any, Optional, Tuple
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
 from fscost.errors import CollectError, ConfigError, StoreError
-from fscost.files import sync_folder, text_of, why, write_whole
+from fscost.files import is_there, sync_folder, text_of, unreadable, write_whole
 from fscost.store.integrity import changes, is_whole, sealed
 from fscost.store.json_lines import NoJson, loads, problem_of
 from fscost.store.ledger_file import read_ledger
@@ -131,7 +131,7 @@ class RunDir:
 
     def read_outcome(self) -> dict[str, Any]:
         """Read how the run ended, as JSON values; ``status`` is interrupted where no outcome was written."""
-        if not self.outcome_file.exists():
+        if not is_there(self.outcome_file):
             return {"status": Status.INTERRUPTED, "reason": "the run was interrupted"}
         content, text = _read_json(self.outcome_file, "OutcomeFile")
         if content.get("status") not in [str(status) for status in Status]:
@@ -175,7 +175,7 @@ class RunDir:
 
     def _read(self) -> Reading:
         name = self.path.name.rpartition("-")[2]
-        if not self.path.is_dir():
+        if not is_there(self.path):
             return Reading(id=name, cell=None, status=Status.MISSING, reason="not computed yet")
         cell = ledger = None
         notes: list[str] = []
@@ -220,7 +220,7 @@ def _read_json(path: Path, schema: str, what: str = "") -> tuple[dict[str, Any],
     except NoJson as error:
         raise CollectError(f"{path}:{error.line}: {error}; rerun the cell") from error
     except OSError as error:
-        raise CollectError(f"{path}: cannot be read: {why(error)}; rerun the cell") from error
+        raise CollectError(unreadable(path, error)) from error
     if not isinstance(content, dict) or "format" not in content:
         raise CollectError(f"{path}:1: no format version; rerun the cell")
     if content["format"] != FORMAT:

@@ -14,7 +14,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from fscost.cells.cell import Cell
 from fscost.cells.engine_kinds import engine_kind
 from fscost.cells.outcome import Status
 from fscost.errors import StoreError
-from fscost.files import digest_of
+from fscost.files import digest_of, is_there
 from fscost.store.lock import held, holder
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
@@ -58,7 +58,7 @@ class Store:
     def of(self, cell: Cell) -> RunDir:
         """Return the directory of the cell's run, whether or not it exists."""
         place, replaced = self.place_of(cell), self._replaced(cell.name)
-        if not place.exists() and replaced.exists() and not place.exists():
+        if not is_there(place) and replaced in self._begun() and not is_there(place):
             return RunDir(replaced)  # a swap is between its two renames, or was cut off there
         return RunDir(place)
 
@@ -69,11 +69,13 @@ class Store:
             written_ns = self.path.stat().st_mtime_ns  # before what is looked for: what appears later is no former one
         except OSError:
             return current
-        if current.exists():
+        if not os.access(self.path, os.X_OK):
+            raise StoreError(f"store={self.path}: cannot be read: Permission denied; choose another with store=PATH")
+        if is_there(current):
             return current
         found = _by_id(self.path, written_ns)
         former = found.get(cell.id) or found.get(cell.former_id)
-        return self.path / former if former and not current.exists() else current
+        return self.path / former if former and not is_there(current) else current
 
     def status(self, cell: Cell, run: Run | None = None) -> Status:
         """Return how far the cell is, here or anywhere; what is read of its `run` is kept there for the next `read`."""
@@ -84,7 +86,7 @@ class Store:
 
     def has_nothing_of(self, cell: Cell) -> bool:
         """Return whether the cell is missing: there is no result, nobody computes it, and nobody began to."""
-        return not self.of(cell).path.is_dir() and self.holder(cell) is None and not self._left(cell.name)
+        return not is_there(self.of(cell).path) and self.holder(cell) is None and not self._left(cell.name)
 
     def stamp(self, cell: Cell) -> str:
         """Return a text that is another once somebody has computed the cell again."""
@@ -111,12 +113,12 @@ class Store:
 
     def unfinished(self) -> dict[str, RunDir]:
         """Return the run directories that are being written, or were when their process ended, by cell name."""
-        return {path.name.rpartition(".run-")[0]: RunDir(path) for path in sorted(self.under_way.glob("*.run-*"))}
+        return {path.name.rpartition(".run-")[0]: RunDir(path) for path in self._begun() if ".run-" in path.name}
 
     def tidy(self) -> None:
         """Mend and remove what processes left that were killed."""
-        for name in {re.sub(r"\.(lock|replaced|run-\d+)$", "", path.name) for path in self.under_way.glob("*")}:
-            with self._claimed(name):
+        for name in {re.sub(r"\.(lock|replaced|run-\d+)$", "", path.name) for path in self._begun()}:
+            with suppress(OSError, StoreError), self._claimed(name):  # what is another user's, that one will
                 pass
 
     @contextmanager
@@ -147,9 +149,14 @@ class Store:
 
     def _left(self, name: str) -> list[RunDir]:
         """Return the run directories that were not finished, the newest last."""
-        if not self.under_way.is_dir():
+        return [RunDir(path) for path in self._begun() if path.name.startswith(f"{name}.run-")]
+
+    def _begun(self) -> list[Path]:
+        """Return what lies among what is being computed; nothing where that cannot be looked at, as another user's."""
+        try:
+            return sorted(self.under_way.iterdir())
+        except OSError:
             return []
-        return [RunDir(path) for path in sorted(self.under_way.iterdir()) if path.name.startswith(f"{name}.run-")]
 
     def _lock(self, name: str) -> Path:
         return self.under_way / f"{name}.lock"
@@ -167,7 +174,13 @@ class Claim:
     waits: bool
 
     def begin(self, cell: Cell) -> RunDir:
-        """Create a fresh directory for a new run, beside whatever result there is."""
+        """Create a fresh directory for a new run, beside whatever result there is; raises StoreError.
+
+        What may not be read or replaced, as another user's, is no result that cannot be believed: it stays.
+        """
+        current = self.store.path / self.name
+        if is_there(current) and not os.access(current, os.R_OK | os.W_OK | os.X_OK):
+            raise StoreError(f"{current}: cannot be read or replaced by this user; choose another with store=PATH")
         self.store.clear(self.name)
         try:
             # A name that no process has used: one that was killed may have a last line to write.

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,9 +90,12 @@ WITHOUT_RIGHTS = "setpriv --inh-caps=-all --bounding-set=-all" if os.geteuid() =
 """What root may do as anybody else, it does not without capabilities."""
 
 
-@pytest.mark.skipif(
+without_rights = pytest.mark.skipif(
     bool(subprocess.run(["sh", "-c", f"{WITHOUT_RIGHTS} true"], capture_output=True).returncode), reason="no setpriv"
 )
+
+
+@without_rights
 def test_a_store_that_may_only_be_read_is_shown_where_nothing_is_to_be_computed(tmp_path: Path) -> None:
     words = f"engine=estimate model=lr store={tmp_path}/theirs"
     assert in_process(*words.split(), cwd=tmp_path).code == 0
@@ -113,6 +117,41 @@ def test_a_store_that_may_only_be_read_is_shown_where_nothing_is_to_be_computed(
     found = shell(f"{WITHOUT_RIGHTS} {FSCOST} check ../theirs", mine)
     assert (found.code, found.err) == (2, "fscost: ../theirs: cannot be read: Permission denied\n")
     (tmp_path / "theirs").chmod(0o755)
+
+
+@without_rights
+def test_results_of_another_user_are_neither_lost_nor_waited_for(tmp_path: Path) -> None:
+    """Two results, one closed to others, the other gone with only a lock left of it that may be read alone."""
+    words, theirs = f"engine=estimate model=lr clients=3,4 store={tmp_path}/theirs", tmp_path / "theirs"
+    assert in_process(*words.split(), cwd=tmp_path).code == 0
+    closed, gone = sorted(theirs.glob("fedavg-*"))
+    before = closed.stat()
+    shutil.rmtree(gone)
+    (theirs / ".running" / f"{gone.name}.lock").touch(0o444)
+    closed.chmod(0)
+    found = shell(f"{WITHOUT_RIGHTS} {FSCOST} {words}", tmp_path)
+    told = f"failed: {closed.name}: {closed}: cannot be read or replaced by this user; choose another with store=PATH"
+    assert found.code == 1 and told in found.err.splitlines(), found.err
+    assert f"{gone.name}: done in" in found.err
+    (theirs / ".running").chmod(0)
+    found = shell(f"{WITHOUT_RIGHTS} {FSCOST} plan {words}", tmp_path)
+    assert (found.code, found.out.splitlines()[-1]) == (0, "2 cells, 1 done, 1 corrupt")
+    theirs.chmod(0)
+    found = shell(f"{WITHOUT_RIGHTS} {FSCOST} plan {words}", tmp_path)
+    refused = f"fscost: store={theirs}: cannot be read: Permission denied; choose another with store=PATH\n"
+    assert (found.code, found.err) == (2, refused)
+    for folder in (theirs, theirs / ".running", closed):
+        folder.chmod(0o755)
+    assert closed.stat()[:8] == before[:8]
+
+
+def test_a_disk_without_any_room_is_read_all_the_same(swept: Path) -> None:
+    found = shell(f"ulimit -f 0; {FSCOST} table", swept)
+    assert (found.code, found.err) == (0, "")
+    (swept / "own.yaml").write_text("columns: [total]\n")
+    found = shell(f"ulimit -f 0; {FSCOST} table table=own.yaml", swept)
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert found.err.startswith("fscost: temporary files: No usable temporary directory found in ")
 
 
 TWICE = """

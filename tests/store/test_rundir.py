@@ -106,6 +106,16 @@ def test_a_stamp_changes_with_each_result(store: Store) -> None:
     assert len(stamps) == 3
 
 
+@pytest.mark.parametrize("place", ["", "cell.json", "outcome.json", "ledger.jsonl"])
+def test_what_a_disk_does_not_tell_is_not_taken_for_missing(store: Store, place: str) -> None:
+    """A loop of links cannot be looked at, as what a network file system has lost."""
+    path = run(store, cell(), Status.DONE).path / place
+    shutil.rmtree(path) if not place else path.unlink(missing_ok=True)
+    path.symlink_to(path)
+    assert store.status(cell()) is Status.CORRUPT
+    assert "Too many levels of symbolic links" in (store.of(cell()).read().reason or "")
+
+
 def test_one_process_at_a_time_holds_a_cell(store: Store) -> None:
     with store.claim(cell()) as claim, store.claim(cell()) as another:
         assert claim is not None
