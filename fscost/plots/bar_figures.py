@@ -13,7 +13,7 @@ from fscost.plots.figure_view import Panel, Point, Series, Sketch
 from fscost.plots.looks import CLASSES, LOG, TRUE
 from fscost.plots.panels import arranged, grid, label_outer, legend, room_in, shared
 from fscost.plots.sketches import LOGGED, row_name
-from fscost.plots.style import GREY, Page, linear, logarithmic, width_em
+from fscost.plots.style import GREY, Page, linear, logarithmic, weight, width_em
 from fscost.tables.marks import PARTLY, UNKNOWN
 from fscost.tables.numbers import significant
 
@@ -54,6 +54,8 @@ def _panels(sketch: Sketch, page: Page, rows_of: Callable[[Panel], list[_Bar]]) 
     for number, own in enumerate(axes):
         own.set_ylim(len(rows[number]) - 0.5, -0.5)
         own.set_yticks(range(len(rows[number])), names[number])
+        for text, row in zip(own.get_yticklabels(), rows[number], strict=True):
+            text.set(**weight(row.series.is_ours))
         has_names = number % columns == 0 or names[number] != names[number - 1]
         own.tick_params(axis="y", length=0, labelleft=has_names)
         own.grid(axis="x")

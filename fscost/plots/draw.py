@@ -119,7 +119,7 @@ class Plot:
         if pgf:
             head = "".join(f"% {comment(line)}\n" for line in self.provenance)
             page = replace(self.page, text=for_latex)
-            made[".pgf"] = head.encode() + _saved(_DRAWN[self.kind](self.sketch, page), "pgf")
+            made[".pgf"] = head.encode() + _measured(_DRAWN[self.kind](self.sketch, page))
         return made
 
     def __repr__(self) -> str:
@@ -141,6 +141,18 @@ def _saved(figure: Figure, format: str, **settings: Any) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format=format, **settings)
     return file.getvalue()
+
+
+def _measured(figure: Figure) -> bytes:
+    """Return a figure as PGF; raises TableError where LaTeX cannot measure a name, as with commands of a document."""
+    try:
+        return _saved(figure, "pgf")
+    except ValueError as error:
+        told = next((line[2:] for line in str(error).splitlines() if line.startswith("! ")), "an error")
+        raise TableError(
+            f"--pgf: LaTeX, which measures names, cannot read one of them: {told.rstrip('.')}; "
+            "it knows no command of your document: give labels in those of LaTeX, or leave --pgf out"
+        ) from error
 
 
 def _write(path: Path, content: bytes) -> Path:

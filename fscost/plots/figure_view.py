@@ -25,6 +25,7 @@ from fscost.tables.seeds import counts_of, counts_said, number_of
 from fscost.tables.shown_columns import metric_shown, metrics_of
 from fscost.tables.significance import half_width
 from fscost.tables.table import Column
+from fscost.tables.words import joined
 
 Point = dict[str, Any]
 """Numbers that are drawn together, in base units, by the names of their columns in the CSV."""
@@ -58,17 +59,19 @@ class Part:
 class Series:
     """What has one name in a panel: a line of a table, or several along an axis of the figure.
 
-    `no_effect` says what its method did not do, ``quantised nothing``, each with the models in which.
+    `no_effect` says what its method did not do, ``quantised nothing``, each with the models in which; `is_ours`, that
+    it is one of ``table.ours``.
     """
 
     name: str
     parts: Sequence[Part]
     no_effect: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    is_ours: bool = False
 
     @property
     def label(self) -> str:
         """The name, and what its method did not do, where no legend says it."""
-        return f"{self.name} ({', '.join(self.no_effect)})" if self.no_effect else self.name
+        return self.name + f" ({', '.join(self.no_effect)})" if self.no_effect else self.name
 
     @property
     def records(self) -> list[Point]:
@@ -101,7 +104,7 @@ class Panel:
 
     def only(self, series: Series) -> "Panel":
         """Return a panel of one series, with the others faint behind it."""
-        title = f"{self.title}, {series.label}" if self.title else series.label
+        title = joined([self.title, series.label])
         return Panel(title, (*self.place, series.name), [series], self.series, self.overlaid)
 
 
@@ -142,7 +145,12 @@ class Sketch:
     @property
     def legend(self) -> list[str]:
         """The names of the series, with what a method did not do and in which models."""
-        return [f"{name} ({words})" if (words := self._no_effect_of(name)) else name for name in self.names]
+        return [name + f" ({words})" if (words := self._no_effect_of(name)) else name for name in self.names]
+
+    @property
+    def ours(self) -> set[str]:
+        """The names of the series that are set apart, in bold."""
+        return {series.name for panel in self.panels for series in (*panel.series, *panel.faint) if series.is_ours}
 
     def _no_effect_of(self, name: str) -> str:
         found: dict[str, dict[str, None]] = {}
@@ -223,7 +231,7 @@ class View:
             found.setdefault(place, {}).setdefault(own, []).append(self._part(line, numbers_of, along))
         panels = []
         for place, parts in found.items():
-            title = ", ".join(map(self._axis_text, facets, place))
+            title = joined(map(self._axis_text, facets, place))
             panels.append(Panel(title, place, [self._series(some, along) for some in parts.values()]))
         return panels
 
@@ -234,8 +242,9 @@ class View:
         return [panel.only(series) for panel in panels for series in panel.series]
 
     def _series(self, parts: Sequence[Part], along: Sequence[str]) -> Series:
-        name = self.name(parts[0].line, along)
-        return Series(name, parts, no_effect_words((run for part in parts for run in part.line.runs), self.spec))
+        line, runs = parts[0].line, (run for part in parts for run in part.line.runs)
+        is_ours = str(self._value(self.compare, line)) in map(str, self.spec.ours)
+        return Series(self.name(line, along), parts, no_effect_words(runs, self.spec), is_ours)
 
     def _part(self, line: Line, numbers_of: NumbersOf, along: Sequence[str]) -> Part:
         records, lack = numbers_of(line) if line.status is Status.DONE else ([], mark_of(line.status).sign)
@@ -253,7 +262,7 @@ class View:
         """Return what a line is called beside others of its panel, whatever it has `along` some keys."""
         options = [self._option_text(key, line) for key in self._options(along)]
         method = [] if options and self._of_all else [self._axis_text(self.compare, self._value(self.compare, line))]
-        return ", ".join([*method, *options])
+        return joined([*method, *options])
 
     def _options(self, along: Sequence[str]) -> list[str]:
         """Return the options that tell series apart."""
@@ -270,7 +279,7 @@ class View:
         return self._axis_text(self.compare, *every) if len(every) == 1 else ""
 
     def _option_text(self, key: str, line: Line) -> str:
-        return f"{self.spec.label(key)}={self._label(key, line.axes[key])}"
+        return self.spec.label(key) + "=" + self._label(key, line.axes[key])
 
     def where(self, line: Line) -> str:
         """Return what only this line is called."""
@@ -291,7 +300,7 @@ class View:
     def _label(self, key: str, value: Any) -> str:
         """Return what a value is called; with the value itself where others of its key are called the same."""
         label = self.spec.label(value)
-        return f"{label} ({value})" if self._labels[key].count(label) > 1 else label
+        return label + f" ({value})" if self._labels[key].count(label) > 1 else label
 
     @cached_property
     def _labels(self) -> Mapping[str, Sequence[str]]:

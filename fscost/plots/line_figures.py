@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fscost.cells.measure import UNITS
-from fscost.plots.figure_view import ROUND, Panel, Part, Point, Sketch, around
+from fscost.plots.figure_view import ROUND, Panel, Part, Point, Series, Sketch, around
 from fscost.plots.panels import arranged, grid, label_outer, legend, named_at_ends, room_in, said, shared
 from fscost.plots.sketches import FRONT, THOUSANDS, bytes_name, slope
-from fscost.plots.style import GREY, Page, linear, logarithmic, styled, width_em
+from fscost.plots.style import GREY, Page, linear, logarithmic, styled, weight, width_em
 from fscost.tables.numbers import printed
 
 _PointsOf = Callable[[Sequence[Point]], tuple[float, float]]
@@ -149,7 +149,7 @@ _LINE_PT, _WIDER_PT = 1.2, 1.1
 
 
 def _marks(panel: Panel, page: Page, room_in: float) -> list[str]:
-    return [page.lines(f"{series.name}: {series.mark}", room_in, 6) for series in panel.series if series.mark]
+    return [page.lines(series.name + ": " + series.mark, room_in, 6) for series in panel.series if series.mark]
 
 
 _MARKER_IN = 0.04
@@ -178,7 +178,7 @@ def _around(made: _Panels, sketch: Sketch, page: Page, style: dict[str, Any] | N
     made.figure.supylabel(page.lines(sketch.y, made.figure.get_figheight() - 0.1, _LABEL_PT))
     names = _legend_names(sketch, page)
     lines = [Line2D([], [], **styled(sketch.looks[name]) | (style or {})) for name in sketch.names[: len(names)]]
-    legend(made.figure, lines, names, page, sketch.over)
+    legend(made.figure, lines, names, page, sketch.over, [name in sketch.ours for name in sketch.names])
     return made.figure
 
 
@@ -194,10 +194,12 @@ def _name_ends(own: Axes, panel: Panel, sketch: Sketch, page: Page, made: _Panel
     """Write the names of a panel's lines where they end, if that is asked for."""
     if page.at_ends and not panel.faint:
         names = dict(zip(sketch.names, sketch.legend, strict=True))
-        ends = [
-            (names[s.name], styled(sketch.looks[s.name])["color"], points(s.records)) for s in panel.series if s.records
-        ]
+        ends = [(names[s.name], _named(s, sketch), points(s.records)) for s in panel.series if s.records]
         named_at_ends(own, ends, page, made.height_in, _ends_in(page, made.columns))
+
+
+def _named(series: Series, sketch: Sketch) -> dict[str, Any]:
+    return {"color": styled(sketch.looks[series.name])["color"], **weight(series.is_ours)}
 
 
 def size(sketch: Sketch, page: Page) -> Figure:
@@ -254,7 +256,7 @@ def _slopes(panel: Panel, sketch: Sketch, page: Page, room_in: float) -> list[st
     ordered = [printed(value, 2) for value in sorted(value for _, value in found if value is not None)]
     if len(set(ordered)) == 1 and len(texts) == sum(bool(series.records) for series in panel.series):
         return [f"slope {ordered[0]}"]
-    lines = [page.lines(f"{name}: slope {text}", room_in, 6) for name, text in texts.items()]
+    lines = [page.lines(name + f": slope {text}", room_in, 6) for name, text in texts.items()]
     if sum(line.count("\n") + 1 for line in lines) <= _SLOPES:
         return lines
     ends = dict.fromkeys((ordered[0], ordered[-1]))

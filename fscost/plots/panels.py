@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from fscost.errors import TableError
 from fscost.plots.figure_view import Panel
-from fscost.plots.style import GREY, HIGHEST_IN, WIDTHS_IN, Page, width_em
+from fscost.plots.style import GREY, HIGHEST_IN, WIDTHS_IN, Page, weight, width_em
 from fscost.printable import plural
 
 _NARROWEST_IN = 1.45
@@ -76,8 +76,8 @@ def grid(
         raise TableError(f"{would}; select fewer cells{wider}")
     figure = Figure(figsize=(page.width_in, height_in))
     axes = figure.subplots(len(heights_in), columns, squeeze=False, height_ratios=heights_in).flatten().tolist()
-    for title, own in zip(titles, axes, strict=False):
-        own.set_title(title)
+    for panel, title, own in zip(panels, titles, axes, strict=False):
+        own.set_title(title, **weight(bool(panel.faint) and panel.series[0].is_ours))
     for unused in axes[len(panels) :]:
         unused.set_visible(False)
     return figure, axes[: len(panels)]
@@ -116,12 +116,16 @@ def label_outer(axes: Sequence[Axes], columns: int, *, y_is_shared: bool = False
             own.tick_params(labelleft=False)
 
 
-def legend(figure: Figure, handles: Sequence[Artist], names: Sequence[str], page: Page, title: str) -> None:
-    """Put a legend above the panels, in as many columns as fit."""
+def legend(
+    figure: Figure, handles: Sequence[Artist], names: Sequence[str], page: Page, title: str, ours: Sequence[bool] = ()
+) -> None:
+    """Put a legend above the panels, in as many columns as fit; `ours` says which names are in bold."""
     if names or title:
         columns, title = _legend_columns(names, page), page.lines(title, page.width_in - 0.1, _TITLE_PT)
         made = figure.legend(handles, _entries(names, page), title=title, loc="outside upper center", ncols=columns)
         made.get_title().set_multialignment("center")
+        for text, is_ours in zip(made.get_texts(), ours, strict=False):
+            text.set(**weight(is_ours))
 
 
 _TITLE_PT = 6.5
@@ -167,8 +171,8 @@ def spread(places: Sequence[float], sizes: Sequence[float], highest: float = 1.0
     return moved
 
 
-Ends = Sequence[tuple[str, str, tuple[float, float]]]
-"""The names of lines, their colours, and where they end."""
+Ends = Sequence[tuple[str, dict[str, Any], tuple[float, float]]]
+"""The names of lines, how they are written, and where they end."""
 
 
 def named_at_ends(own: Axes, ends: Ends, page: Page, height_in: float, room_in: float) -> None:
@@ -180,10 +184,11 @@ def named_at_ends(own: Axes, ends: Ends, page: Page, height_in: float, room_in: 
     points = [own.transAxes.inverted().transform(own.transData.transform(point)) for _, _, point in ends]
     sizes = [_SMALL_LINE_IN * (text.count("\n") + 1) / height_in for text in texts]
     places = spread([float(y) for _, y in points], sizes)
-    for text, (_, colour, _), (x, y), place in zip(texts, ends, points, places, strict=True):
-        line = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2}
+    for text, (_, style, _), (x, y), place in zip(texts, ends, points, places, strict=True):
+        line = {"arrowstyle": "-", "color": style["color"], "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2}
         own.annotate(text, (x, y), (1.04, place), xycoords="axes fraction", textcoords="axes fraction",
-                     arrowprops=line, fontsize=_SMALL_PT, va="center", annotation_clip=False)  # fmt: skip
+                     arrowprops=line, fontsize=_SMALL_PT, va="center", annotation_clip=False,
+                     **{name: value for name, value in style.items() if name != "color"})  # fmt: skip
 
 
 _SMALL_PT = 6

@@ -20,6 +20,7 @@ from fscost.tables.lines import Line, Record, bytes_columns, course_of, is_missi
 from fscost.tables.marks import PARTLY, UNKNOWN, Mark
 from fscost.tables.quantities import QUANTITIES
 from fscost.tables.shown_columns import logged_as, metrics_of, refuse_unlogged
+from fscost.tables.words import joined
 
 LOGGED = "logged_bytes"
 _MEAN = "mean of server and clients"
@@ -65,7 +66,7 @@ _ARROWS = {"sent": "↑", "received": "↓"}
 def row_name(series: str, record: Point) -> str:
     """Return what the row of a record is called beside others of its panel."""
     name = series if record["worker"] == _MEAN else record["worker"]
-    return " ".join(filter(None, (name, _ARROWS.get(record["direction"]))))
+    return joined(filter(None, (name, _ARROWS.get(record["direction"]))), " ")
 
 
 def _audited(view: View, line: Line) -> tuple[list[Point], str]:

@@ -15,6 +15,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatt
 from fscost.plots.looks import MARKERS, look
 from fscost.tables.formats.format import clean
 from fscost.tables.formats.tex_escape import escape
+from fscost.tables.words import Words
 
 WIDTHS_IN = {"column": 3.25, "page": 6.75}
 """Usual widths of a column and of a page of two."""
@@ -99,7 +100,12 @@ class Page:
     at_ends: bool = False
 
     def lines(self, text: str, width_in: float, size_pt: float = 7) -> str:
-        """Return text in as many lines as that width needs, ready to be drawn."""
+        """Return text in as many lines as that width needs, ready to be drawn.
+
+        In LaTeX, words of somebody's own stay in one line, as their author wrote them.
+        """
+        if self.text is for_latex and isinstance(text, Words):
+            return for_latex(text)
         return "\n".join(self.text(line) for line in _broken(clean(text), max(width_in, 0.3) * 72 / size_pt))
 
 
@@ -142,9 +148,14 @@ def printable(text: str) -> str:
     return "".join(c if ord(c) in _characters() else f"U+{ord(c):04X}" for c in clean(text))
 
 
+def weight(is_ours: bool) -> dict[str, Any]:
+    """Return how a name is written: of what is ours in bold, as in tables."""
+    return {"fontweight": "bold"} if is_ours else {}
+
+
 def for_latex(text: str) -> str:
-    """Return text for LaTeX."""
-    return escape(clean(text))
+    """Return text for LaTeX, words of somebody's own as they are told."""
+    return escape(text if isinstance(text, Words) else clean(text))
 
 
 # --- numbers on axes ------------------------------------------------------------------------------

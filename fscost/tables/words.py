@@ -1,6 +1,7 @@
 """Words of somebody's own: text that LaTeX prints as it is told, and every other format as text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any, Self
 
 from fscost.errors import TableError
@@ -30,6 +31,11 @@ class Words(str):
 
 def _pieces(text: str) -> tuple[Piece, ...]:
     return text.pieces if isinstance(text, Words) else ((text, None),) if text else ()
+
+
+def joined(texts: Iterable[str], between: str = ", ") -> str:
+    """Return texts one behind the other; `Words` among them stay such, which ``join`` makes plain text."""
+    return reduce(lambda text, part: text + between + part if text else part, texts, "")
 
 
 def as_words(given: Any, setting: str, instead: str = "") -> str:

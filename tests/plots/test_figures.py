@@ -219,6 +219,29 @@ for figure in FIGURES:
 """
 
 
+OURS = "table.labels.fedper={latex: '\\textsc{FedFoo}', text: FedFoo}", "table.ours=[fedper]", "runs"
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("figure", FIGURES)
+def test_what_is_ours_is_in_bold(figure: str, sketched: Sketched, drawn: Drawn) -> None:
+    made = drawn(figure, sketched(figure, *OURS))
+    bold = {text.get_text().split(" ")[0] for text in texts(made) if text.get_fontweight() == "bold"}
+    assert bold == {"FedFoo"}
+
+
+@pytest.mark.slow
+@NEEDS_PDFLATEX
+def test_labels_in_latex_are_so_in_pgf(paper: Path, here: Path, fscost: Fscost) -> None:
+    words = [OURS[0], OURS[1], str(paper / "runs"), "--pgf"]
+    assert fscost("plot", "traffic", *words).code == 0
+    pgf = next(Path("tables").glob("*.pgf")).read_text()
+    assert r"\bfseries" in pgf and r"\textsc{FedFoo}" in pgf
+    done = fscost("plot", "traffic", *words, r"table.labels.fedper={latex: '\mine', text: Mine}", "--out", "other")
+    assert (done.code, done.err.count("\n")) == (2, 1) and "Undefined control sequence" in done.err
+    assert not Path("other").exists()
+
+
 @pytest.fixture(scope="module")
 def made_twice(paper: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, bytes]]:
     """The files of all figures, made in another folder, of another user, in another time zone, at another date."""
