@@ -18,6 +18,7 @@ from fscost.tables.chosen_rows import chosen
 from fscost.tables.column import ColumnSpec
 from fscost.tables.column_style import LEAST, Datum, unit_for
 from fscost.tables.comparison import Comparison, Keys
+from fscost.tables.footnotes import refuse_unknown_ours
 from fscost.tables.lines import Line, OfCells
 from fscost.tables.marks import ESTIMATED, UNKNOWN, mark_of
 from fscost.tables.numbers import deviation_of
@@ -212,6 +213,7 @@ class View:
         shared["metric"] = metric_shown(spec.metric, metrics_of(lines))
         column = ColumnSpec(quantity="total", **shared)
         compare = "method" if spec.compare == along else spec.compare
+        refuse_unknown_ours({str(cls._value(compare, line)) for line in lines}, spec)
         workers = compared.workers if of_workers else {}
         return cls(workers, spec, keys, lines, compare, column, over, most)
 

@@ -29,7 +29,8 @@ def accuracy(sketch: Sketch, page: Page) -> Figure:
     """Return lines of a metric over bytes or rounds, with bands over seeds around them."""
     made, scale, name = _panels(sketch, page), sketch.x_scale, sketch.along
     ends = [[s.records[-1][name] / scale for s in panel.faint or panel.series if s.records] for panel in made.panels]
-    is_log = name != ROUND and any(max(own) > _WIDE * min(own) > 0 for own in ends if own)
+    are_sent = name != ROUND and all(map(all, ends))  # 0 has no place on a logarithmic axis
+    is_log = are_sent and any(max(own) > _WIDE * min(own) for own in ends if own)
     limits = shared(made.panels, [max(own, default=0) for own in ends], _SQUEEZED)
     for panel, own, limit in zip(made.panels, made.axes, limits, strict=True):
         for line in _styled(panel, sketch):

@@ -78,13 +78,18 @@ def _with_ours(table: Table, spec: TableSpec) -> Table:
     if place is None:
         raise TableError(f"table.ours: rows are not told apart by {spec.compare}; add it to table.rows")
     values = {str(row.entries[place].value) for row in table.rows}
+    refuse_unknown_ours(values, spec)
+    own = [str(row.entries[place].value) in map(str, spec.ours) for row in table.rows]
+    rows = [_named_ours(row, place, spec) if is_own else row for row, is_own in zip(table.rows, own, strict=True)]
+    return replace(table, rows=tuple(replace(row, rule=_rule(table.rows, n, own, place)) for n, row in enumerate(rows)))
+
+
+def refuse_unknown_ours(values: set[str], spec: TableSpec) -> None:
+    """Raise TableError where one of ``table.ours`` is none of the values that are compared."""
     for name in map(str, spec.ours):
         if name not in values:
             there = f"there are {', '.join(sorted(values))}"
             raise TableError(f"table.ours={name}: is no {spec.compare} here; {there}{nearest(name, values)}")
-    own = [str(row.entries[place].value) in map(str, spec.ours) for row in table.rows]
-    rows = [_named_ours(row, place, spec) if is_own else row for row, is_own in zip(table.rows, own, strict=True)]
-    return replace(table, rows=tuple(replace(row, rule=_rule(table.rows, n, own, place)) for n, row in enumerate(rows)))
 
 
 def _named_ours(row: Row, place: int, spec: TableSpec) -> Row:

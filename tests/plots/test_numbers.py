@@ -228,6 +228,17 @@ def test_the_log_beside_the_payload(paper: Path, sketched: Sketched, drawn: Draw
             assert float(factors[number][1:]) == pytest.approx(down / told, rel=0.005)
 
 
+def test_what_sends_nothing_is_drawn_whatever_another_panel_needs(sketched: Sketched, drawn: Drawn) -> None:
+    sketch = sketched("accuracy", "runs")
+    silent, large = (panel.series[0].records for panel in sketch.panels[:2])
+    for record in large:
+        record[sketch.along] *= 100
+    assert {own.get_xscale() for own in drawn("accuracy", sketch).axes} == {"log"}
+    for record in silent:
+        record[sketch.along] = 0
+    assert {own.get_xscale() for own in drawn("accuracy", sketch).axes} == {"linear"}
+
+
 @pytest.mark.parametrize(
     ("measure", "name"), [("payload", "payload"), ("content", "content bytes"), ("wire", "wire bytes")]
 )

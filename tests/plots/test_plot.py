@@ -303,6 +303,10 @@ def test_the_axis_and_the_names_of_lines_are_as_asked(store: Path, fscost: Fscos
         (("pareto", "runs", "--over", "rounds"), "plot pareto: --over rounds: must be bytes or uplink"),
         (("accuracy", "runs", "--over", "uplink", "table.measure=network"), "--over uplink: of network bytes each"),
         (("pareto", "runs", "table.better=up"), "table.better=up: must be one of higher, lower"),
+        (
+            ("traffic", "runs", "table.ours=[fedprx]"),
+            "is no method here; there are fedavg, fedper, fedprox (did you mean",
+        ),
         (("traffic", "nowhere"), "nowhere: no such folder"),
         (("traffic", "runs", "--out", "/proc/figures"), "out=/proc/figures: cannot be written"),
         (("accuracy", "method=fedopt", "engine=builtin"), "plot accuracy: there is no number to draw, only missing"),
