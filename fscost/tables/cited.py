@@ -100,7 +100,7 @@ def _row(place: str, row: Mapping[str, Any], keys: Sequence[str], columns: Seque
     numbers: dict[str, Quoted] = {}
     for name, value in given.items():
         if name in keys or name.startswith("fs."):
-            labels[name.removeprefix("fs.")] = _label(_text(value, name))
+            labels[name.removeprefix("fs.")] = _label(_text(value, name), f"{place}: {name}")
         elif name not in ("source", "seeds", *_OF_TABLES):
             found = _WITH_UNIT.fullmatch(name)
             head, unit = (found[1], found[2]) if found and found[2] in _UNITS and name not in columns else (name, "")
@@ -148,16 +148,17 @@ def _text(value: Any, name: str) -> Any:
     return as_words(value, f"cited.{name}") if isinstance(value, Mapping) else value
 
 
-def _label(value: Any) -> Any:
-    if isinstance(value, Words):
-        return value
+def _label(value: Any, place: str) -> Any:
+    if isinstance(value, list):
+        raise TableError(f"{place}={value}: must be text or a number, as 3")
     text = str(value).strip()
-    return int(text.replace(",", "")) if re.fullmatch(r"\d[\d,]*", text) and not isinstance(value, bool) else value
+    is_count = re.fullmatch(r"\d[\d,]{0,39}", text) and not isinstance(value, (Words, bool))
+    return int(text.replace(",", "")) if is_count else value
 
 
 def _seeds(value: Any, place: str) -> int | None:
     if value is None:
         return None
-    if not str(value).isdecimal() or int(str(value)) < 1:
-        raise TableError(f"{place}: seeds={value}: must be a whole number of at least 1")
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", str(value)):
+        raise TableError(f"{place}: seeds={value}: must be a whole number from 1 to 999,999,999")
     return int(str(value))

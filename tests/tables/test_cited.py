@@ -72,6 +72,8 @@ FILES = {
     ),
     "huge.csv": ("source,method\nLi," + "x" * 200_000 + "\n", "is no CSV: field larger"),
     "seeds.yaml": ("- {source: Li, seeds: some}\n", "seeds=some: must be a whole number"),
+    "many_seeds.csv": (f"source,seeds\nLi,{'9' * 5_000}\n", "must be a whole number from 1 to 999,999,999"),
+    "list.yaml": ("- {source: Li, method: [1, [2]]}\n", "row 1: method=[1, [2]]: must be text or a number"),
 }
 
 
@@ -91,6 +93,12 @@ def test_a_file_that_is_not_there_or_binary_is_told(tmp_path: Path) -> None:
             read_cited(str(path), KEYS, COLUMNS)
     with pytest.raises(TableError, match="must be a CSV or YAML file"):
         read_cited([3], KEYS, COLUMNS)
+
+
+def test_a_label_of_thousands_of_digits_is_text(tmp_path: Path) -> None:
+    (tmp_path / "long.csv").write_text(f"source,method,clients\nLi,fedfoo,{'9' * 5_000}\n")
+    (row,) = read_cited(str(tmp_path / "long.csv"), KEYS, COLUMNS)
+    assert row.labels == {"method": "fedfoo", "clients": "9" * 5_000}
 
 
 def test_a_fifo_is_told_at_once_and_a_line_may_have_breaks(tmp_path: Path) -> None:
