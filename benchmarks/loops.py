@@ -20,6 +20,10 @@ _ONE = 'for cfg in "$@"; do "$FSCOST_FS_PYTHON" "$MAIN" --cfg "$cfg" outdir "$cf
 _TWO = 'printf "%s\\n" "$@" | xargs -P 2 -I CFG "$FSCOST_FS_PYTHON" "$MAIN" --cfg CFG outdir CFG.out'
 
 
+_COURSES = "most of what is left are FederatedScope's own courses, once its imports are paid: see the next row"
+_FORKS = "what a sweep in this interpreter cannot avoid: one import, and 24 courses as FederatedScope runs them"
+
+
 def rows(folder: Path) -> Iterator[Row]:
     """Measure 24 small cells one after another and two at a time; a pair takes a part of the loop's cells."""
     python = fs_python()
@@ -33,10 +37,16 @@ def rows(folder: Path) -> Iterator[Row]:
             yield Row(work, beside, ours, theirs, at_most, [], note=NO_FS)
             continue
         chunks = iter([configs[a:b] for a, b in pairwise(accumulate(parts, initial=0))])
-        found = in_turn(partial(swept, jobs), partial(looped, shell, main_of(python), chunks))
-        one, other = (median(took_s) for took_s in zip(*found, strict=True))
-        note = f"{one:.2f} s and {other:.2f} s per cell, most of it main.py's imports; {told(python)}"
-        yield Row(work, beside, ours, theirs, at_most, [a / b for a, b in found], note=note)
+        works = [partial(swept, jobs), partial(looped, shell, main_of(python), chunks)]
+        found = in_turn(*works, *([partial(forked, python, configs)] if jobs == 1 else []))
+        own, other, *_ = (median(took_s) for took_s in zip(*found, strict=True))
+        note = f"{own:.2f} s and {other:.2f} s per cell, most of it main.py's imports; {told(python)}"
+        yield Row(work, beside, ours, theirs, at_most, [a / b for a, b, *_ in found], note=note, limit=_COURSES)
+        if jobs == 1:
+            work = "main.py of the same 24 cells, in forks of one process that has imported it"
+            yield Row(
+                work, beside, "`python forks.py CFG…`", theirs, at_most, [c / b for _, b, c in found], limit=_FORKS
+            )
 
 
 def swept(jobs: int) -> float:
@@ -49,6 +59,12 @@ def looped(shell: str, main: str, chunks: Iterator[list[Path]]) -> float:
     """Return the seconds per cell of a shell loop over the next of `chunks`, the configurations of some cells."""
     chunk = next(chunks)
     return seconds_of("env", f"MAIN={main}", "bash", "-c", shell, "-", *chunk, cwd=chunk[0].parent) / len(chunk)
+
+
+def forked(python: str, configs: list[Path]) -> float:
+    """Return the seconds per cell of one process that imports main.py once and forks for each."""
+    script = Path(__file__).with_name("forks.py")
+    return seconds_of(python, script, *configs, cwd=configs[0].parent) / len(configs)
 
 
 def configurations(folder: Path) -> list[Path]:
