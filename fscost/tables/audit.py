@@ -122,7 +122,7 @@ def _content(worker: Record, way: str) -> float | None:
 def grouped(workers: Sequence[Mapping[str, Any]], measure: str) -> Iterator[WorkerNumbers]:
     """Yield the server and the clients; neighbours with the same numbers share one line."""
     columns = [column for column, _, _ in worker_columns(measure)]
-    figures = [tuple(_value(worker, column) for column in columns) for worker in workers]
+    figures = [*zip(*(_values(workers, column) for column in columns), strict=True)]
     numbers: list[int] = []
     for worker, values, following in zip(workers, figures, [*figures, None][1:], strict=True):
         numbers.append(int(worker["worker"]))
@@ -131,14 +131,18 @@ def grouped(workers: Sequence[Mapping[str, Any]], measure: str) -> Iterator[Work
             numbers = []
 
 
-def _value(worker: Mapping[str, Any], column: str) -> float | None:
-    """Return a worker's figure; of wire bytes, as much as is known."""
-    value = _known(worker.get(column))
-    return _known(worker.get(_known_part(column))) if value is None else value
+def _values(workers: Sequence[Mapping[str, Any]], column: str) -> list[float | None]:
+    """Return the workers' figures; of wire bytes, as much as is known."""
+    values: list[Any] = [worker.get(column) for worker in workers]
+    if {*map(type, values)} == {int}:  # of a hundred thousand most are
+        return [*map(float, values)]
+    part = _known_part(column)
+    pairs = zip(map(_known, values), workers, strict=True)
+    return [_known(worker.get(part)) if value is None else value for value, worker in pairs]
 
 
 def _is_partly(worker: Mapping[str, Any], column: str) -> bool:
-    return _known(worker.get(column)) is None and _known(worker.get(_known_part(column))) is not None
+    return is_missing(worker.get(column)) and not is_missing(worker.get(_known_part(column)))
 
 
 def _known_part(column: str) -> str:
@@ -217,7 +221,7 @@ def _means(cell: Record, workers: Sequence[Mapping[str, Any]], measure: str) -> 
         if column.startswith("total_"):
             entries.append(_as_logged(cell.get(f"sys_avg_{column}")))
             continue
-        known = [value for worker in workers if (value := _value(worker, column)) is not None]
+        known = [value for value in _values(workers, column) if value is not None]
         mean = fmean(known) if known and len(known) == len(workers) else None
         entries.append(_figure(mean, any(_is_partly(worker, column) for worker in workers)))
     return entries

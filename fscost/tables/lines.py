@@ -213,6 +213,8 @@ def is_unknown(value: Any) -> bool:
 
 def is_missing(value: Any) -> bool:
     """Return whether nothing is there: None, nan, or what pandas has in the place of whole numbers."""
+    if type(value) is int:  # most are
+        return False
     return math.isnan(value) if isinstance(value, float) else value is None or type(value).__name__ == "NAType"
 
 
