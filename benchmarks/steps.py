@@ -1,6 +1,6 @@
-"""``python steps.py [evaluate]``: print the seconds of 600 steps of SGD of convnet2, and of 300 evaluations.
+"""``python steps.py [evaluate]``: print the seconds of 600 steps of SGD of convnet2, as 30 clients take in 10 rounds.
 
-As many as 30 clients take in 10 rounds on digits.
+With ``evaluate`` also of their 300 evaluations, and of weights that lie as torch makes them and messages have them.
 """
 
 import sys
@@ -17,15 +17,24 @@ _SPLITS = (6, 6)
 """The samples that a client evaluates on, those to validate with and those to test with."""
 
 
+class _ChannelsLast(nn.Module):
+    """Lets the layers behind it be an order of magnitude faster, as in the builtin engine."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.contiguous(memory_format=torch.channels_last)
+
+
 def main() -> None:
     """Train, after a few steps that warm torch up."""
+    is_as_sent = sys.argv[1:] == ["evaluate"]
     layers = (
-        nn.Conv2d(1, 32, 5, padding=2), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(1, 32, 5, padding=2), _ChannelsLast(), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(32, 64, 5, padding=2), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 10),
     )  # fmt: skip
     model: nn.Module = nn.Sequential(*layers)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # which torch's types leave out
+    if not is_as_sent:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # which torch's types leave out
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     data = [(torch.randn(size, 1, 8, 8), torch.randint(10, (size,))) for size in _BATCHES]
     for _ in range(10):
@@ -33,7 +42,7 @@ def main() -> None:
     begin_s = time.monotonic()
     for _ in range(300):
         _epoch(model, optimizer, data)
-        if sys.argv[1:] == ["evaluate"]:
+        if is_as_sent:
             _evaluate(model)
     print(time.monotonic() - begin_s)
 
