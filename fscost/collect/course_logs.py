@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -107,17 +108,14 @@ def _stopped(workers: Sequence[Row]) -> Any:
 
 def countable(workers: list[Row]) -> list[Row]:
     """Return workers' lines with what is no count of bytes as unknown."""
-    if are_counts(worker[name] for worker in workers for name in _counts_in(tuple(worker))):
+    names = [name for name in {*chain.from_iterable(workers)} if is_count_column(name)]
+    if all(are_counts([worker[name] for worker in workers if name in worker]) for name in names):
         return workers
-    wrong = ([name for name in _counts_in(tuple(worker)) if not is_count(worker[name])] for worker in workers)
+    wrong = ([name for name in names if not is_count(worker.get(name, 0))] for worker in workers)
     return [worker | dict.fromkeys(names) for worker, names in zip(workers, wrong, strict=True)]
 
 
-@lru_cache(maxsize=1024)  # there are many workers, and most have the same counters
-def _counts_in(names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if is_count_column(name)]
-
-
+@lru_cache(maxsize=1024)  # there are many runs, and most have the same columns
 def is_count_column(name: str) -> bool:
     """Return whether a column of the frames holds counts, which are whole numbers."""
     return (name.endswith(_OF_COUNTS) or name in _WHOLE) and not name.startswith("sys_avg")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cached_property
-from itertools import groupby, islice, repeat
+from functools import cached_property, partial
+from itertools import chain, groupby, islice, repeat
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from fscost.cells.measure import COLUMNS
 from fscost.collect.course_logs import is_count_column
 from fscost.collect.frame_cache import Kept, kept_or_made
 from fscost.collect.fs_logs import Row
-from fscost.collect.ledgers import Derive
+from fscost.collect.ledgers import CLIENT_ROUNDS, Derive
 from fscost.collect.plausible import Log, implausible
 from fscost.collect.run_record import RunRecord, record_of
 from fscost.errors import StoreError
@@ -75,24 +75,30 @@ class Frames:
 class _Columns:
     """Rows taken apart into columns as they come: dicts of 200,000 rows take several times as much memory."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, without: Sequence[str] = ()) -> None:
         self._values: dict[str, list[Any]] = {name: [] for name in names}
+        self._without = frozenset(without)
         self._count = 0
 
-    def extend(self, cell: str, rows: Iterable[Row], **beside: Iterable[Row]) -> None:
+    def extend(self, cell: str, rows: Iterable[Row], **beside: Sequence[Row]) -> None:
         """Add rows of a cell; what some of them lack is nan.
 
         `beside` are further parts of the same rows, whose names get the keyword in front (``sent_messages``). Rows
-        after each other that have the same names, which are most, are taken apart at once.
+        that have the same names, which are most, are taken apart at once.
         """
-        prefixes = ["", *(f"{word}_" for word in beside)]
-        for names, alike in groupby(zip(rows, *beside.values(), strict=True), key=_names_of):
-            while parts := [*islice(alike, _AT_ONCE)]:  # a ledger may have a million
-                columns: dict[str, Sequence[Any]] = {"cell": [cell] * len(parts)}
-                for prefix, own, part in zip(prefixes, names, zip(*parts, strict=True), strict=True):
-                    values = zip(*map(dict.values, part), strict=True)
-                    columns |= zip((prefix + name for name in own), values, strict=True)
-                self._add(columns, len(parts))
+        prefixes, left = ["", *(f"{word}_" for word in beside)], zip(rows, *beside.values(), strict=True)
+        while some := [*islice(left, _AT_ONCE)]:  # a ledger may have a million
+            are_alike = all(map(_are_alike, zip(*some, strict=True)))
+            for alike in [some] if are_alike else (group for _, group in groupby(some, key=_names_of)):
+                self._extend(cell, dict(zip(prefixes, zip(*alike, strict=True), strict=True)))
+
+    def _extend(self, cell: str, parts: Mapping[str, Sequence[Row]]) -> None:
+        """Add rows that have the same names, by what these get in front."""
+        columns: dict[str, Sequence[Any]] = {"cell": [cell] * len(parts[""])}
+        for prefix, rows in parts.items():
+            for name in (name for name in rows[0] if name not in self._without):
+                columns[prefix + name] = [row[name] for row in rows]
+        self._add(columns, len(parts[""]))
 
     def add(self, other: "_Columns") -> None:
         """Add all rows of another one."""
@@ -116,21 +122,28 @@ class _Columns:
 _AT_ONCE = 10_000
 
 
+def _are_alike(rows: Sequence[Row]) -> bool:
+    return {*map(len, rows)} == {len({*chain.from_iterable(rows)})}
+
+
 def _names_of(parts: Iterable[Row]) -> list[tuple[str, ...]]:
     return [*map(tuple, parts)]
+
+
+_of_messages = partial(_Columns, *_MESSAGE_COLUMNS, without=[CLIENT_ROUNDS])
 
 
 class _Messages:
     """The rows of messages; those of ledgers of many rounds are read when the frame is asked for."""
 
     def __init__(self) -> None:
-        self._parts: list[_Columns | tuple[str, LongMessages]] = [_Columns(*_MESSAGE_COLUMNS)]
+        self._parts: list[_Columns | tuple[str, LongMessages]] = [_of_messages()]
 
     def extend(self, cell: str, rows: Messages) -> None:
         """Add rows of a cell."""
         last = self._parts[-1]
         if isinstance(rows, LongMessages):
-            self._parts += [(cell, rows), _Columns()]
+            self._parts += [(cell, rows), _of_messages()]
         elif isinstance(last, _Columns):
             last.extend(cell, rows)
 
@@ -141,7 +154,7 @@ class _Messages:
 
     def frame(self) -> pd.DataFrame:
         """Return all rows; raises CollectError where a file is not as it was."""
-        whole = _Columns(*_MESSAGE_COLUMNS)
+        whole = _of_messages()
         for part in self._parts:
             whole.extend(*part) if isinstance(part, tuple) else whole.add(part)
         return whole.frame()

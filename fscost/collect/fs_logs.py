@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,10 +38,13 @@ def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -
     that are no worker's, are warnings with file and line. `server_twice` says that the server writes its line a
     second time, as that of distributed mode does; it is left out.
     """
+    lines = _text(path, warn).splitlines()
+    if (found := _at_once(lines)) is not None:
+        return found
     rows: list[Row] = []
     seen: dict[int, int] = {}
     names = _Names(path, warn)
-    for number, content in _log_lines(path, warn):
+    for number, content in _line_by_line(lines, path, warn):
         worker = int(content.pop("id"))
         if server_twice and worker == SERVER and seen.get(worker) == 1:
             server_twice = False
@@ -52,24 +56,23 @@ def read_system_metrics(path: Path, warn: Warn, *, server_twice: bool = False) -
     return rows
 
 
-def _log_lines(path: Path, warn: Warn) -> Iterator[tuple[int, Row]]:
-    """Yield the lines of workers with their numbers; a line that is none is a warning, unless it merges the others."""
-    text = _text(path, warn)
-    lines = text.splitlines()
+def _at_once(lines: list[str]) -> list[Row] | None:
+    """Return the rows of a log as most are; None where a line is odd, a worker there twice, or a name no column's."""
     of_workers = [line for line in lines if not line.startswith(_MERGED)]
-    own_text = text if len(of_workers) == len(lines) else "\n".join(of_workers)
-    values = loads_lines(own_text, of_workers, "LogLine")
-    if values is None or not all(map(_has_worker, values)):
-        yield from _line_by_line(lines, path, warn)
-        return
-    numbers = (number for number, line in enumerate(lines, start=1) if not line.startswith(_MERGED))
-    yield from zip(numbers, values, strict=True)
+    values = loads_lines("\n".join(of_workers), of_workers, "LogLine") or []
+    ids = [value.pop("id", None) for value in values]
+    if {*map(type, ids)} != {int} or len({*ids}) < len(ids) or min(ids) < 0 or max(ids) >= _MOST_WORKERS:
+        return None
+    if any(map(_is_no_name, {*chain.from_iterable(values)})):
+        return None
+    return [{"worker": id, "run": 1, **value} for id, value in zip(ids, values, strict=True)]
 
 
 _MERGED = '{"id": "sys_'
 
 
 def _line_by_line(lines: list[str], path: Path, warn: Warn) -> Iterator[tuple[int, Row]]:
+    """Yield the lines of workers with their numbers; a line that is none is a warning, unless it merges the others."""
     for number, line in _numbered(lines):
         try:
             content = loads(line)

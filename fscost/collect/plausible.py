@@ -56,8 +56,8 @@ def doubts_of(log: Log) -> Iterator[str]:
 
 def no_counts(workers: Sequence[Row]) -> Iterator[str]:
     """Yield which figures are no number of bytes, or of a counter that went back."""
-    figures = (worker[key] for worker in workers for key in _LINKS.values() if key in worker)
-    if are_counts(figures) and all(worker["run"] == 1 for worker in workers):
+    figures = [worker[key] for key in _LINKS.values() for worker in workers if key in worker]
+    if are_counts(figures) and {worker["run"] for worker in workers} <= {1}:
         return
     before: dict[tuple[int, str], float] = {}
     for worker in workers:

@@ -10,10 +10,10 @@ from fscost.cells.engine_kinds import FEDERATEDSCOPE
 from fscost.cells.outcome import Status
 from fscost.collect.course_logs import CourseLogs, countable, course_logs
 from fscost.collect.fs_logs import Evaluations, Row, Warn
-from fscost.collect.ledgers import CLIENT_ROUNDS, Derive, derived, messages_of, totals, unevenness_of, with_bytes
+from fscost.collect.ledgers import Derive, derived, messages_of, totals, unevenness_of, with_bytes
 from fscost.collect.plausible import Log, doubts_of, no_counts
 from fscost.protocol.no_effect import no_effect_of
-from fscost.store.ledger_file import LedgerFile, Messages, each_of
+from fscost.store.ledger_file import LedgerFile, Messages
 from fscost.store.run import Reading, Run, warnings_in
 
 
@@ -157,21 +157,19 @@ def _with_bytes(row: Row, cell: Cell, ledger: LedgerFile, messages: Messages, lo
     logged, counted = _side_by_side(logs.workers, ledger.workers)
     return RunRecord(
         row,
-        messages=each_of(messages, _without_client_rounds),
+        messages=messages,
         workers=countable(logged),
         counted={way: [row.get(way, {}) for row in counted] for way in ("sent", "received")},
         rounds=with_bytes(logs.evaluations.rows, messages, cell),
     )
 
 
-def _without_client_rounds(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name != CLIENT_ROUNDS}
-
-
 def _side_by_side(logged: list[Row], counted: list[Row]) -> tuple[list[Row], list[Row]]:
     """Return FederatedScope's lines by worker, and as many of the ledger's rows, each about the same worker."""
     if not counted:
         return logged, [{}] * len(logged)
+    if (workers := [row["worker"] for row in counted]) == [row["worker"] for row in logged] == sorted({*workers}):
+        return logged, counted
     logs: dict[int, list[Row]] = {}
     for row in logged:
         logs.setdefault(row["worker"], []).append(row)
