@@ -183,4 +183,4 @@ def _mean(rows: Sequence[Row], key: str) -> str | None:
     values = [row.get(key) for row in rows]
     if not values or not are_counts(values) or any(row["run"] > 1 for row in rows):
         return None
-    return binary_text(float(np.mean([float(value or 0) for value in values])))
+    return binary_text(float(np.mean(np.array(values, dtype=float))))

@@ -1,13 +1,13 @@
 """Where the numbers of a table come from: the command, the engines and a digest of the cells."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fscost import __version__
 from fscost.cells.outcome import Status
 from fscost.printable import plural
-from fscost.tables.lines import Record, is_missing, records_of
+from fscost.tables.lines import Record, is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,22 +36,24 @@ def _shown(name: Any) -> Any:
 
 def digest(cells: Sequence[Record], rounds: "pd.DataFrame | None") -> str:
     """Return the sha256 of the cells' ids, states, totals and metrics: equal for equal results, whenever computed."""
-    columns = () if rounds is None else map(str, rounds)
-    lines = [*_results(cells[0] if cells else (), cells), *_results(columns, records_of(rounds))]
+    names = [*cells[0]] if cells else []
+    of_cells = {name: [cell[name] for cell in cells] for name in names}
+    of_rounds = {} if rounds is None else {str(name): values.tolist() for name, values in rounds.items()}
+    lines = [*_results(of_cells), *_results(of_rounds)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _results(columns: Iterable[str], records: Sequence[Record]) -> list[str]:
+def _results(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     names = sorted(name for name in columns if name not in _NOT_RESULTS)
-    texts = [_canonicals([record[name] for record in records]) for name in names]
-    return [*names, *sorted(repr([*row]) for row in zip(*texts, strict=True))]
+    rows = zip(*(_canonicals(columns[name]) for name in names), strict=True)
+    return [*names, *sorted(f"[{', '.join(row)}]" for row in rows)]
 
 
 def _canonicals(values: Sequence[Any]) -> list[str]:
-    """Return the texts of a column; each of its values is written once, as most columns have few."""
+    """Return the texts of a column in quotes; each of its values is written once, as most columns have few."""
     if len(kinds := {*map(type, values)}) > 1 or not kinds <= {int, float, str}:
-        return [*map(_canonical, values)]
-    texts = {value: _canonical(value) for value in {*values}}
+        return [repr(_canonical(value)) for value in values]
+    texts = {value: repr(_canonical(value)) for value in {*values}}
     return [texts[value] for value in values]
 
 
