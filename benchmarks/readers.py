@@ -1,4 +1,4 @@
-"""``python readers.py frames|first|again|layouts|pandas|duckdb FOLDER``: print the seconds of reading all runs."""
+"""``python readers.py KIND FOLDER``: print the seconds of reading all runs; the kinds are the functions below."""
 
 import sys
 import time
@@ -54,6 +54,28 @@ def frames(folder: Path) -> Callable[[], object]:
 
     (folder / frame_cache.NAME).unlink(missing_ok=True)
     return lambda: gather(runs_below(folder))
+
+
+def hashed(folder: Path) -> Callable[[], object]:
+    """Read and hash every file: what alone tells that none has changed."""
+    from fscost.files import digest_of
+
+    return lambda: [digest_of(path) for path in folder.glob("*/*")]
+
+
+def decoded(folder: Path) -> Callable[[], object]:
+    """Read and hash every file, and decode each line of JSON into a dict, of which nothing is checked or kept."""
+    from hashlib import sha256
+
+    from msgspec.json import Decoder
+
+    from fscost.files import content_of
+
+    def read(path: Path) -> tuple[str, list[object]]:
+        content = content_of(path)
+        return sha256(content).hexdigest(), Decoder().decode_lines(content) if path.name in _KINDS else []
+
+    return lambda: [read(path) for path in folder.glob("*/*")]
 
 
 def pandas(folder: Path) -> Callable[[], object]:
