@@ -61,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ImportError, MemoryError) as error:
         if (getattr(error, "name", None) or "").startswith("fscost"):  # a mistake of ours
             raise
-        say(f"fscost: {str(error) or 'out of memory'}; its packages need more memory, or to be installed again")
+        *_, why = (str(error).strip() or "out of memory").splitlines()  # the last line, as numpy has a page of advice
+        say(f"fscost: {why}; its packages need more memory, or to be installed again")
         return 2
     except OSError as error:
         without = "temporary files" if error.errno == errno.ENOENT else "standard output"  # what is written has a name
