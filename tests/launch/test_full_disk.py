@@ -1,4 +1,4 @@
-"""Disks that are too small, of every size: one line says so, what is there can be read, and room mends it."""
+"""Disks that are too small, in bytes or in files: one line says so, what is there can be read, and room mends it."""
 
 import re
 import subprocess
@@ -11,7 +11,8 @@ from fscost.__main__ import main
 
 pytestmark = pytest.mark.slow
 
-SIZES_KB = range(64, 1025, 16)
+DISKS = [f"size={kb}k,nr_inodes=999" for kb in range(64, 1025, 16)]
+DISKS += [f"size=9m,nr_inodes={files}" for files in (3, 7, 11, 16, 22, 40)]
 SWEEP = ("engine=estimate", "model=lr", "clients=3,4", "rounds=150", "hydra.launcher.n_jobs=1")
 """As large as half of the disks."""
 
@@ -35,16 +36,16 @@ def left_on(disk: Path) -> list[Path]:
 
 def test_a_disk_of_any_size_is_full_at_any_write(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words, codes = (*SWEEP, f"store={disk}/runs", f"out={disk}/tables"), set[int]()
-    for size_kb in SIZES_KB:
-        subprocess.run(["mount", "-o", f"remount,size={size_kb}k", disk], check=True)
+    for small in DISKS:
+        subprocess.run(["mount", "-o", f"remount,{small}", disk], check=True)
         for command in (words, ("collect", *words, "--out", f"{disk}/frames")):
             code, told = main(command), capsys.readouterr().err
-            assert code in (0, 1) or FULL.search(told), (size_kb, told)
-            assert not left_on(disk), (size_kb, command)
+            assert code in (0, 1) or FULL.search(told), (small, told)
+            assert not left_on(disk), (small, command)
             codes.add(code)
-        subprocess.run(["mount", "-o", "remount,size=9m", disk], check=True)
-        assert main(words) == 0, size_kb
-        assert main(("check", *words)) == 0, size_kb
+        subprocess.run(["mount", "-o", "remount,size=9m,nr_inodes=999", disk], check=True)
+        assert main(words) == 0, small
+        assert main(("check", *words)) == 0, small
         assert capsys.readouterr().out.endswith("2 runs: 2 done\n")
         subprocess.run(f"rm -rf {disk}/*", shell=True, check=True)
     assert codes == {0, 1, 2}
