@@ -34,6 +34,7 @@ from fscost.resources import conf
 from fscost.store.integrity import sealed
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
+from tests.waiting import soon
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell's background jobs ignore SIGINT, and so would all processes that the tests start and interrupt."""
@@ -73,6 +74,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture
+def ends_soon() -> Iterator[None]:
+    """For tests of guards: one that is broken fails its test, which else would never end."""
+    with soon():
+        yield
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import pytest
 
 from fscost.files import content_of, digest_of, is_there, opened, text_of
 
+pytestmark = pytest.mark.usefixtures("ends_soon")
+
 READERS = [text_of, content_of, digest_of, opened]
 
 

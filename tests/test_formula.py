@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from fscost.errors import ConfigError
 from fscost.formula import Formula
 
+pytestmark = pytest.mark.usefixtures("ends_soon")
+
 NAMES = {"classes": 10, "dimension": 512, "args.mu": 0.5}
 
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from fscost.yaml_text import NoYaml, load
 from tests.fuzz.mutations import BOMB
 
+pytestmark = pytest.mark.usefixtures("ends_soon")
+
 
 @pytest.mark.parametrize(
     ("text", "value"),

@@ -172,7 +172,7 @@ _WAYS: tuple[tuple[Callable[[Group], list[Group]], Callable[[ForeignRun], Any]],
 
 def _is_complete(group: Group) -> bool:
     workers = sorted(worker for run in group for worker in run.logged_workers)
-    return workers == [*range((group[0].clients or 0) + 1)] and len(workers) > 1
+    return len(workers) == (group[0].clients or 0) + 1 > 1 and workers == [*range(len(workers))]
 
 
 def _over_before(group: Group, following: Group) -> bool:

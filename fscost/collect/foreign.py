@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,10 @@ class ForeignRun:
         found = {worker for process in self.processes for worker in process.logged_workers}
         if not self.is_distributed or self.clients is None or self.is_apart or self.ending()[0] is not Status.DONE:
             return None
-        missing = [worker for worker in range(self.clients + 1) if worker not in found]
-        names = ", ".join("the server" if worker == SERVER else f"client {worker}" for worker in missing[:_MOST])
-        more = f" and {len(missing) - _MOST} more" if len(missing) > _MOST else ""
+        missing = self.clients + 1 - sum(worker <= self.clients for worker in found)
+        first = islice((worker for worker in range(self.clients + 1) if worker not in found), _MOST)
+        names = ", ".join("the server" if worker == SERVER else f"client {worker}" for worker in first)
+        more = f" and {missing - _MOST} more" if missing > _MOST else ""
         return f"no folder of {names}{more} is here, so what they counted is not known" if missing else None
 
     def _workers(self) -> list[Row]:

@@ -84,6 +84,10 @@ class Method:
         return any(options[name] == value for name, value in self.when.items() if name != "federate.method")
 
 
+_MOST_SHARES, _MOST_MODELS = 1_000_000, 1000
+"""Far above any course's: each client, and each model, is named in a message."""
+
+
 # --- conditions -----------------------------------------------------------------------------------
 
 
@@ -98,6 +102,8 @@ def _secretly_shared(options: Options) -> Iterator[str]:
         yield f"clients_per_round={options.clients_per_round}: secret sharing needs all {options.clients} clients"
     if options.clients < 2:
         yield "clients=1: secret sharing needs at least 2 clients"
+    if options.clients > _MOST_SHARES:
+        yield f"clients={options.clients}: in secret sharing each sends to each; take at most {_MOST_SHARES:,}"
     if options["quantization.method"] != "none":
         yield "fs.quantization.method: secret shares are not quantised; take one of them"
 
@@ -150,6 +156,8 @@ def _argument(options: Options, name: str) -> Iterator[str]:
 def _fedem(options: Options) -> Iterator[str]:
     if options.models < 2:
         yield f"fs.model.model_num_per_trainer={options.models}: FedEM mixes at least 2 models"
+    elif options.models > _MOST_MODELS:
+        yield f"fs.model.model_num_per_trainer={options.models}: each model is sent; take at most {_MOST_MODELS:,}"
 
 
 def _ditto(options: Options) -> Iterator[str]:

@@ -59,11 +59,19 @@ def state_dict_of(options: ModelOptions, sample: Sequence[int]) -> list[Shape]:
 
 def names_of(model: str, layers: Any) -> list[str]:
     """Return the names in the state_dict of one of FederatedScope's models, none of another; `layers` are an MLP's."""
-    if model not in MODELS or (MODELS[model].reads_layers and not isinstance(layers, int)):
+    if model not in MODELS or (MODELS[model].reads_layers and not _are_layers(layers)):
         return []
     sizes = dict.fromkeys(("hidden", "out_channels", "in_channels", "embed_size"), 1)
     options = {"type": model, "layer": layers, "use_bias": True, "dropout": 0.0, **sizes}
     return [one.name for one in state_dict_of({f"model.{n}": v for n, v in options.items()}, (1, 32, 32))]
+
+
+def _are_layers(layers: Any) -> bool:
+    """Return whether there can be so many layers: each is written out."""
+    return isinstance(layers, int) and layers <= _MOST_LAYERS
+
+
+_MOST_LAYERS = 10_000
 
 
 # --- state_dicts ----------------------------------------------------------------------------------
@@ -210,6 +218,8 @@ def problems(cell: Cell) -> Iterator[str]:
     resize = _resize_of(cell)
     if data and not (resize is None or isinstance(resize, int) and not isinstance(resize, bool) and resize >= 1):
         yield f"resize={resize}: must be a whole number of pixels of at least 1, or null for the images as they are"
+    elif model in MODELS and MODELS[model].reads_layers and not _are_layers(layers := cell.get("model.layer", 2)):
+        yield f"fs.model.layer={layers}: must be a whole number of at most {_MOST_LAYERS}"
     elif model in MODELS and data:
         yield from _misfits(cell, model, data, resize or data.source.pixels)
     elif model in MODELS and cell.get("data.type") == "toy" and MODELS[model].form != "flat":

@@ -179,3 +179,28 @@ def test_recorded_processes_are_one_federation(tmp_path: Path) -> None:
     assert (Path(row["path"]).name, row["clients"], row["status"]) == ("dist_toy_s", 3, "done")
     assert workers_of(frames, row["cell"]) == [0, 1, 2, 3]
     assert (row["last_evaluated_round"], row["rounds_trained"]) == (3, 3)  # the log says 3, the file of options 5
+
+
+MANY = """
+federate: {client_num: 1000000000000, mode: MODE, total_round_num: 3, method: FedAvg}
+data: {type: toy}
+model: MODEL
+early_stop: {patience: 0}
+seed: 1
+"""
+
+
+@pytest.mark.usefixtures("ends_soon")
+@pytest.mark.parametrize("mode", ["distributed", "standalone"])
+@pytest.mark.parametrize("model", ["{type: mlp, layer: 1000000000000}", "{type: lr}"])
+def test_an_odd_size_in_a_configuration_costs_its_run_alone(tmp_path: Path, mode: str, model: str) -> None:
+    copied(SERVER, tmp_path / "exp")
+    own = MANY.replace("MODEL", model).replace("MODE", mode)
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "config.yaml").write_text(own)
+    (tmp_path / "odd" / "system_metrics.log").write_text('{"id": 0, "total_upload_bytes": 0}\n')
+    rows, frames = cells_of(tmp_path)
+    assert {row["status"] for row in rows} == {"done"}
+    assert [row["clients"] for row in rows] == [3, 10**12]
+    absent = "no folder of client 1, client 2, client 3, client 4, client 5 and 999999999995 more is here"
+    assert any(absent in warning for warning in frames.warnings) == (mode == "distributed")

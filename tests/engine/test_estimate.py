@@ -271,9 +271,16 @@ def test_counters_of_batches_are_of_known_length_until_they_may_pass_127(tmp_pat
         (["fs.trainer.type=sam_trainer"], "uploads all entries of the model, whatever options say"),
         (["clients=1438"], r"^clients=1438: digits_flat has 1437 train samples .*; take at most 1,437 clients$"),
         (["rounds=10000001"], "^rounds=10000001: a ledger has lines for each round; take at most 10,000,000$"),
+        (["clients=1000000000000", "data=toy", "model=lr", "fs.federate.use_ss=true"], "take at most 1,000,000$"),
+        (["data=toy", "model=lr", "method=fedem", "fs.model.model_num_per_trainer=1000000000000"], "at most 1,000$"),
+        (
+            ["fs.model.layer=1000000000000"],
+            r"^fs\.model\.layer=1000000000000: must be a whole number of at most 10000$",
+        ),
         (["fs.data.splits=[0.5,0.5]"], r"^fs\.data\.splits=\[0\.5, 0\.5\]: must be three shares"),
     ],
 )
+@pytest.mark.usefixtures("ends_soon")
 def test_what_has_no_closed_form_is_refused_with_the_reason(overrides: list[str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         EstimateEngine().check(cell_of("engine=estimate", *overrides))

@@ -8,11 +8,10 @@ import csv
 import os
 import random
 import shutil
-import signal
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +25,7 @@ from fscost.store.store import Store
 from tests.conftest import DATA, Result, resealed
 from tests.fuzz.mutations import Mutation, mutate, mutations
 from tests.launch.test_under_way import begun, cell, evaluation
+from tests.waiting import soon
 
 MINUTES = float(os.environ.get("FSCOST_FUZZ_MINUTES", "0"))
 FILES, STORES = 40, 25
@@ -106,7 +106,7 @@ def test_one_odd_file_costs_one_run(
         after = _collected(fscost, store)
         for name in {sorted(store.iterdir())[0].name, sorted(store.iterdir())[-1].name}:
             assert after[name] == before[name], name
-        with _soon():
+        with soon():
             ended = fscost(*verb.split()[:1], str(store), *verb.split()[1:])
         assert ended.code in (0, 1, 2)
         assert ended.code != 2 or ended.err.splitlines()[-1].startswith("fscost: ")
@@ -128,7 +128,7 @@ def _copied(runs: Sequence[Path], store: Path, is_sealed: bool) -> Path:
 def _collected(fscost: Callable[..., Result], store: Path) -> Rows:
     """The rows of cells by the names of their folders."""
     frames = store.parent / "frames"
-    with _soon():
+    with soon():
         ended = fscost("collect", str(store), "--out", str(frames), "table.provenance=full")
     assert ended.code == 0, ended.err
     with (frames / "cells.csv").open(newline="") as file:
@@ -163,22 +163,6 @@ def _check_numbers(before: Rows, after: Rows) -> None:
             assert row == before[name], name
         else:
             assert not row.get("training_uplink_payload_bytes"), name
-
-
-@contextmanager
-def _soon() -> Iterator[None]:
-    """Fail where something never ends."""
-
-    def hangs(*_: object) -> None:
-        raise TimeoutError("it hangs")
-
-    before = signal.signal(signal.SIGALRM, hangs)
-    signal.alarm(120)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def test_one_flipped_bit_is_found_in_whatever_file(originals: dict[str, list[Path]], tmp_path: Path) -> None:
@@ -216,9 +200,9 @@ def test_whatever_a_run_that_is_under_way_has_written_status_goes_on(
             shutil.rmtree(run.path)
             shutil.copytree(tmp_path / "whole", run.path)
             mutate(run.path, odd)
-            with _soon():
+            with soon():
                 assert all(running.round in (None, *range(1, 11)) for running in under_way(store))
 
         goes_on()
-        with _soon():
+        with soon():
             assert fscost("status", str(store.path)).code in (0, 1)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from fscost.resources import conf, templates
 from tests.conftest import Result
 from tests.fuzz.mutations import Mutation, mutate, mutations
-from tests.fuzz.test_fuzz import MINUTES, Clock, _soon, fuzzed
+from tests.fuzz.test_fuzz import MINUTES, Clock, fuzzed
+from tests.waiting import soon
 
 MESSAGES = "round,sender,receiver,bytes,run\n1,server,a,100,x\n1,a,server,100,x\n2,server,b,70,y\n"
 CITED = "- {source: Li, method: fedavg, total: 40.7 GB}\n- {source: Me, method: fedprox, total: 1 ± 0.2 MB, seeds: 3}\n"
@@ -50,7 +51,7 @@ def test_an_odd_file_of_ones_own_is_one_line(here: Path, fscost: Callable[..., R
         file.parent.mkdir(parents=True)
         file.write_text(content if isinstance(content, str) else content.read_text())
         mutate(file.parent, odd if file.suffix == ".yaml" or odd.how == "absent" else replace(odd, how=_bytewise(odd)))
-        with _soon():
+        with soon():
             ended = fscost(*command)
         assert ended.code in (0, 1, 2)
         assert ended.code != 2 or ended.err.splitlines()[-1].startswith("fscost: ")

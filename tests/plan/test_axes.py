@@ -11,6 +11,8 @@ from fscost.protocol import fs_options
 from fscost.resources import root
 from tests.conftest import cells_of
 
+pytestmark = pytest.mark.usefixtures("ends_soon")
+
 
 def values(key: str, *overrides: str) -> list[Any]:
     known = fs_options.known()

@@ -12,6 +12,8 @@ from fscost.plan import plan
 from tests.conftest import cells_of
 from tests.fuzz.mutations import BOMB
 
+pytestmark = pytest.mark.usefixtures("ends_soon")
+
 HEAD = "# @package _global_\n"
 LONG = f"long: {'x' * 200_000}\nlr: " + "${long}" * 10
 WIDE = "x: [" + "1, " * 9_999 + "1]\ny: [" + "'${..x}', " * 20 + "1]\nlr: ${y}\n"

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from fscost.store.json_lines import NoJson, loads, loads_lines
 
+pytestmark = pytest.mark.usefixtures("ends_soon")
+
 _VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists)
 
 

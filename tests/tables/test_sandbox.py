@@ -1,15 +1,19 @@
 """Whatever a user's template does, it ends within seconds and with a line that says why."""
 
+import math
 import re
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fscost.errors import TableError
 from fscost.tables.render import render
-from fscost.tables.sandbox import bounded
+from fscost.tables.sandbox import _BUDGET, Sandbox, _Budget, bounded
 from tests.tables.samples import comm_cost
+
+pytestmark = pytest.mark.usefixtures("ends_soon")
 
 DOUBLES = "{% set n = namespace(x=table.title) %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}"
 
@@ -21,7 +25,7 @@ DOUBLES = "{% set n = namespace(x=table.title) %}{% for i in range(60) %}{% set 
         (
             "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}"
             "{% endfor %}",
-            "loops and calls more than 5,000,000 times",
+            "5,000,000 times|10 s",
         ),
         ("{% set all = [1] %}{% for one in all %}{{ all.append(one) }}{% endfor %}", "5,000,000 times|10 s"),
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
@@ -44,6 +48,20 @@ def test_what_would_never_end_is_stopped(tmp_path: Path, text: str, why: str) ->
     with pytest.raises(TableError, match=rf"mine\.md\.j2:2: .*({why})"):
         render(comm_cost(), "markdown", template)
     assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+@pytest.mark.parametrize(
+    ("left", "why"),
+    [(_Budget(math.inf, left=3), "loops and calls more than 5,000,000 times"), (_Budget(0), "takes more than 10 s")],
+)
+@pytest.mark.parametrize("text", ["{% for i in range(4) %}{% endfor %}", "{% set n = cycler(1) %}{{ n.next() }}" * 2])
+def test_turns_and_calls_are_counted_and_the_time_is_looked_at(left: _Budget, why: str, text: str) -> None:
+    before = _BUDGET.set(replace(left))
+    try:
+        with pytest.raises(OverflowError, match=why):
+            Sandbox().from_string(text).render()
+    finally:
+        _BUDGET.reset(before)
 
 
 def test_a_template_that_calls_itself_over_and_over_is_stopped(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def workers_of(rows: Sequence[Row], way: Way, log: Evidence) -> list[Part]:
     """Return the rows of a ledger's workers, bytes that are not known None.
 
     `rows` are the messages as far as they are known. Clients of which it is not known how often they were sampled are
-    left out.
+    left out, and so are all where a configuration says that there are more than `_MOST_CLIENTS`.
     """
     by_type: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -163,7 +163,8 @@ _LINKS = (Link.DOWNLINK, Link.UPLINK, Link.PEER)
 
 def _times_trained(way: Way, log: Evidence) -> dict[int, int]:
     """Return in how many rounds each client trained: in all, or as often as it logged the bytes of one message."""
-    clients = way.options.clients
+    if (clients := way.options.clients) > _MOST_CLIENTS:
+        return {}
     trained = [row for row in way.rows if row["type"] == "model_para" and row["link"] == Link.DOWNLINK]
     if way.options.clients_per_round == clients:
         return dict.fromkeys(range(1, clients + 1), len(trained))
@@ -176,6 +177,9 @@ def _times_trained(way: Way, log: Evidence) -> dict[int, int]:
     times = {client: (size - last) / each - evaluations for client, size in logged.items()}
     is_right = sum(times.values()) == copies and all(time in range(len(trained) + 1) for time in times.values())
     return {client: int(time) for client, time in times.items()} if is_right else {}
+
+
+_MOST_CLIENTS = 1_000_000
 
 
 def _all(rows: Sequence[Row]) -> Part:
