@@ -86,6 +86,15 @@ def test_sparse_tensors_of_torch_are_their_indices_and_values() -> None:
         assert measure_content(tensor) == (5 * 8 + 4 * 8 + 4 * 4, 0)
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize_per")
+def test_a_quantised_tensor_has_its_scales_and_zero_points() -> None:
+    whole = torch.quantize_per_tensor(torch.ones(3, 4), 0.1, 0, torch.qint8)
+    rows = torch.quantize_per_channel(torch.ones(3, 4), torch.ones(3).double(), torch.zeros(3).long(), 0, torch.qint8)
+    assert [measure_content(tensor) for tensor in (whole, rows)] == [(12 + 8 + 8, 0), (12 + 3 * 8 + 3 * 8, 0)]
+    with pytest.raises(Opaque, match=r"torch\.quint4x2"):
+        measure_content(torch.quantize_per_channel(torch.ones(3, 4), torch.ones(3), torch.zeros(3), 0, torch.quint4x2))
+
+
 OPAQUE = {
     "generator": (n for n in range(3)),
     "iterator": iter([1]),

@@ -181,3 +181,8 @@ def test_the_frame_says_over_how_many(tmp_path: Path) -> None:
         "evaluation_uplink": 0, "evaluation_downlink": 0, "evaluation_peer": 0,
     }  # fmt: skip
     assert not any(name.endswith("client_rounds") for name in gather([run_of("two_types", tmp_path)]).messages)
+
+
+def test_of_traffic_that_was_not_there_no_message_has_a_mean(tmp_path: Path) -> None:
+    row = row_of("two_types", tmp_path, traffic="evaluation")
+    assert row == {"evaluation_uplink": "n/a", "evaluation_downlink": "n/a", "evaluation_total": 0}
