@@ -258,3 +258,12 @@ def test_a_second_table_of_a_large_store_is_that_of_the_first(large: Path, here:
     assert second.out == first.out
     assert KEPT[0] in second.err
     assert KEPT[0] not in first.err
+
+
+def test_what_was_just_written_is_hashed_each_time(tmp_path: Path) -> None:
+    """A file that is written twice within a tick of the clock looks the same: name, size and times."""
+    (tmp_path / "file").write_text("1")
+    stamps = frame_cache._stamps(str(tmp_path))
+    first = frame_cache._content(str(tmp_path), stamps)
+    (tmp_path / "file").write_text("2")
+    assert frame_cache._content(str(tmp_path), stamps) != first
