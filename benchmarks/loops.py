@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.pairs import FSCOST, NO_FS, Row, fs_python, in_turn, seconds_of
+from benchmarks.pairs import FSCOST, NO_FS, PAIRS, Row, fs_python, in_turn, seconds_of
 
 _CELLS = (
     "engine=federatedscope", "data=toy", "model=lr", "method=fedavg,fedprox", "clients=3,5", "rounds=1",
@@ -28,7 +28,7 @@ def rows(folder: Path) -> Iterator[Row]:
     """Measure 24 small cells one after another and two at a time; a pair takes a part of the loop's cells."""
     python = fs_python()
     configs = configurations(folder) if python else []
-    for jobs, shell, at_most, parts in ((1, _ONE, 1 / 6, (3, 3, 3, 3, 3)), (2, _TWO, 1 / 5, (4, 4, 4, 4, 4))):
+    for jobs, shell, at_most, parts in ((1, _ONE, 1 / 6, (3,) * PAIRS), (2, _TWO, 1 / 5, (4,) * PAIRS)):
         work = f"24 small cells of FederatedScope, {jobs} at a time"
         ours = f"`fscost {' '.join(_CELLS)} hydra.launcher.n_jobs={jobs}`"
         beside = "a shell loop over its main.py" + (" under `xargs -P 2`" if jobs == 2 else "")

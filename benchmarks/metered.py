@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Course = Callable[[str], Any]
 
-PAIRS = 5
+PAIRS = 3
 
 
 class Stopwatch:
@@ -72,7 +72,7 @@ def federatedscope(content: dict[str, Any], data: str, watch: Stopwatch) -> Cour
     watch.on(Recorder, "record")
     watch.on(Recorder, "count")
     asked = dict(fs_options.leaves(content["fs"]))
-    request = {"asked": asked, "protocol": content["protocol"], "data_file": data}
+    request = {"asked": asked, "protocol": content["protocol"], "home": "/", "data_file": data}
     return lambda into: fs_course.run_cell({**request, "into": into})
 
 

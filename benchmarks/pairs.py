@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-PAIRS = 5
+PAIRS = 3
 
 FSCOST = (sys.executable, "-m", "fscost")
 
