@@ -107,10 +107,11 @@ def test_two_commands_share_a_sweep_and_compute_each_cell_once(tmp_path: Path) -
     """The first one is held until the other has computed a cell, so that there is something left for both."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    first = Command(*SWEEP, f"store={tmp_path}/runs", cwd=tmp_path / "a")
+    words = (*SWEEP[:-1], "rounds=4", f"store={tmp_path}/runs")
+    first = Command(*words, cwd=tmp_path / "a")
     until(lambda: ": done in " in first.told)
     first.process.send_signal(signal.SIGSTOP)
-    second = Command(*SWEEP, f"store={tmp_path}/runs", cwd=tmp_path / "b")
+    second = Command(*words, cwd=tmp_path / "b")
     until(lambda: ": done in " in second.told)
     first.process.send_signal(signal.SIGCONT)
     both = [first, second]
