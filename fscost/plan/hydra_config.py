@@ -23,7 +23,7 @@ import hydra
 import yaml
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository, IConfigRepository
 from hydra._internal.defaults_list import create_defaults_list
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import ConfigSearchPath
@@ -443,7 +443,7 @@ _OF_ALL_CELLS = (
 @cache
 def raw_file(path: str) -> Tree:
     """Return a configuration file as it is, nothing resolved; an option's is ``GROUP/OPTION``."""
-    content = OmegaConf.to_container(typed_file(path))
+    content = _files().plain(path)
     if not isinstance(content, dict):
         raise ConfigError(f"{path}.yaml: must be a mapping from names to values")
     return cast(Tree, content)
@@ -475,6 +475,13 @@ class _Files(CachingConfigRepository):
         spend(OF_FILE)
         return super().load_config(config_path)
 
+    def __init__(self, delegate: IConfigRepository) -> None:
+        self.delegate, self.cache = delegate, {}  # Hydra copies it, as it looks elsewhere later; nobody does here
+
+    def plain(self, path: str) -> Any:
+        """Return what a file says, which nobody changes."""
+        return OmegaConf.to_container(cast(Any, self.load_config(path)).config)
+
     def chosen(self, groups: tuple[str, ...]) -> Chosen:
         """Return the files of one combination of group choices."""
         with bounded():
@@ -490,6 +497,8 @@ class _ShippedFiles(_Files):
     """
 
     _read: ClassVar[dict[str, tuple[tuple[int, ...], ConfigResult | None]]] = {}
+    _listed: ClassVar[dict[str, tuple[tuple[Any, ...], list[str]]]] = {}
+    _plain: ClassVar[dict[str, tuple[ConfigResult | None, Any]]] = {}
     _known: ClassVar[dict[tuple[str, ...], tuple[Chosen, list[tuple[str, ConfigResult | None]]]]] = {}
 
     def load_config(self, config_path: str) -> ConfigResult | None:
@@ -502,6 +511,20 @@ class _ShippedFiles(_Files):
         if self._read.get(config_path, (None, None))[0] != stamp:
             self._read[config_path] = stamp, super().load_config(config_path)
         return self._read[config_path][1]
+
+    def plain(self, path: str) -> Any:
+        content = self.load_config(path)
+        if path not in self._plain or self._plain[path][0] is not content:
+            self._plain[path] = content, super().plain(path)
+        return self._plain[path][1]
+
+    def get_group_options(self, group_name: str, results_filter: ObjectType | None = ObjectType.CONFIG) -> list[str]:
+        """Return the names of a group's options, listed anew when one was added or taken away."""
+        folder = conf() / group_name
+        stamp = (str(folder), folder.stat().st_mtime_ns if folder.is_dir() else 0, results_filter)
+        if self._listed.get(group_name, ((), []))[0] != stamp:
+            self._listed[group_name] = stamp, super().get_group_options(group_name, results_filter)
+        return [*self._listed[group_name][1]]
 
     def chosen(self, groups: tuple[str, ...]) -> Chosen:
         """Return the files of one combination, asked of Hydra anew when one of them is another than it was."""
