@@ -470,13 +470,13 @@ Chosen = tuple[Sequence[tuple[str, str | None]], dict[str, Any]]
 class _Files(CachingConfigRepository):
     """Configuration files that a user added to, each read once; every time that one is named counts."""
 
+    def __init__(self, delegate: IConfigRepository) -> None:
+        self.delegate, self.cache = delegate, {}  # Hydra copies it, as it looks elsewhere later; nobody does here
+
     def load_config(self, config_path: str) -> ConfigResult | None:
         """Return what a file says, or None where there is none."""
         spend(OF_FILE)
         return super().load_config(config_path)
-
-    def __init__(self, delegate: IConfigRepository) -> None:
-        self.delegate, self.cache = delegate, {}  # Hydra copies it, as it looks elsewhere later; nobody does here
 
     def plain(self, path: str) -> Any:
         """Return what a file says, which nobody changes."""
@@ -513,6 +513,7 @@ class _ShippedFiles(_Files):
         return self._read[config_path][1]
 
     def plain(self, path: str) -> Any:
+        """Return what a file says, made plain once."""
         content = self.load_config(path)
         if path not in self._plain or self._plain[path][0] is not content:
             self._plain[path] = content, super().plain(path)
