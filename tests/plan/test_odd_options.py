@@ -53,8 +53,8 @@ def refusal(folder: Path, *overrides: str) -> str:
         (f"{HEAD}defaults: 2024-01-01\n".encode(), "defaults must be a list (got str)"),
         (f"{HEAD}{LONG}".encode(), TOO_MUCH),
         (f"{HEAD}{chain('${b%d}', '')}".encode(), TOO_MUCH),
-        (f"{HEAD}{chain('${.b%d}', '')}".encode(), TOO_MUCH),
-        (f"{HEAD}{chain('${oc.env:NOWHERE_AT_ALL,${.b%d}}', '')}".encode(), TOO_MUCH),
+        (f"{HEAD}{chain('${.b%d}', 'x')}".encode(), TOO_MUCH),
+        (f"{HEAD}{chain('${oc.env:NOWHERE_AT_ALL,${.b%d}}', 'x')}".encode(), TOO_MUCH),
         (f"{HEAD}{WIDE}".encode(), TOO_MUCH),
         (f"{HEAD}lr: '{'${.x}' * 20_000}'\n".encode(), TOO_MUCH),
         (f"{HEAD}lr: '{'${' * 3_000}x{'}' * 3_000}'\n".encode(), TOO_MUCH),
@@ -68,6 +68,35 @@ def test_an_odd_file_is_told(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "method").mkdir()
     (tmp_path / "method" / "mine.yaml").write_bytes(content)
     assert why in refusal(tmp_path, "method=mine", "engine=estimate")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "lr: ${oc.select:optim.lr,0.7}",
+        "lr: ${oc.select:none,0.25}",
+        "lr: ${optim.sgd.lr}",
+        "lr: ${oc.decode:${oc.env:NOWHERE_AT_ALL,0.25}}",
+        "lr: ${optim.${which}}",
+        "lr: ${optim.by_model.${hydra:runtime.choices.model}}",
+        "all: ${oc.dict.values:optim.by_model}\nlr: ${all.0}",
+        "lr: ${optim[many][1]}",
+    ],
+)
+def test_options_refer_to_others_as_in_hydra(tmp_path: Path, lines: str) -> None:
+    optim = "optim: {lr: 0.25, sgd: {lr: '${..lr}'}, by_model: {lr: 0.25}, many: [1, 0.25]}\nwhich: lr\n"
+    (tmp_path / "method").mkdir()
+    (tmp_path / "method" / "mine.yaml").write_text(f"{HEAD}{optim}{lines}\n")
+    (cell,) = cells_of(f"config_dir={tmp_path}", "method=mine", "model=lr")
+    assert cell.fs["train"]["optimizer"]["lr"] == 0.25
+
+
+def test_options_that_take_in_each_other_twice_are_told(tmp_path: Path) -> None:
+    (tmp_path / "method").mkdir()
+    (tmp_path / "method" / "m0.yaml").write_text("x: 1\n")
+    for i in range(1, 30):
+        (tmp_path / "method" / f"m{i}.yaml").write_text(f"defaults: [m{i - 1}@a, m{i - 1}@b]\n")
+    assert TOO_MUCH in refusal(tmp_path, "method=m29", "engine=estimate")
 
 
 def test_what_is_no_file_is_no_option(tmp_path: Path) -> None:
