@@ -43,6 +43,7 @@ from fscost.cells.engine_kinds import engine_kind
 from fscost.errors import ConfigError
 from fscost.plan.bounds import OF_FILE, bounded, counted, in_place_of, spend, spend_on
 from fscost.plan.plain_config import Tree, computed, has, merged, read_yaml, with_value
+from fscost.protocol.fs_options import leaves
 from fscost.resources import conf
 from fscost.yaml_text import NoYaml, load
 
@@ -322,9 +323,21 @@ def _own_part(groups: tuple[str, ...]) -> Tree:
     tree: Tree = {}
     for path, package in parts:
         content = raw_file(path)
+        if path == "fs":
+            _check_hidden(tree.get("fs"), content["fs"])
         tree = with_value(tree, package, content) if package else merged(tree, content)
     _check_sections(tree)
     return with_value(tree, "hydra.runtime.choices", choices)
+
+
+def _check_hidden(own: Any, knobs: Tree) -> None:
+    """Refuse options of a user's that set what is laid over them: the option would silently have no effect."""
+    given = dict(leaves(own)) if isinstance(own, dict) else {}
+    for name, value in leaves(knobs):
+        if name in given and given[name] != value:
+            knob = re.fullmatch(r"\$\{(.*)\}", str(value))
+            cure = f"set {knob[1]} there" if knob else f"give fs.{name}={given[name]} with the other choices"
+            raise ConfigError(f"fs.{name}={given[name]}: has no effect in an option in config_dir; {cure}")
 
 
 def _check_sections(tree: Tree) -> None:

@@ -120,6 +120,13 @@ def test_an_engine_of_ones_own_says_which_it_is(tmp_path: Path) -> None:
     assert "engine.name=None: the option of the engine must say it" in refusal(tmp_path, "engine=mine")
 
 
+def test_what_a_knob_sets_is_set_by_the_knob(tmp_path: Path) -> None:
+    (tmp_path / "method").mkdir()
+    for option, cure in {"lr: 0.4": "set lr there", "type: Adam": "give fs.train.optimizer.type=Adam"}.items():
+        (tmp_path / "method" / "mine.yaml").write_text(f"{HEAD}fs: {{train: {{optimizer: {{{option}}}}}}}\n")
+        assert cure in refusal(tmp_path, "method=mine")
+
+
 def test_a_layout_of_ones_own_may_have_no_name(tmp_path: Path) -> None:
     (tmp_path / "table").mkdir()
     (tmp_path / "table" / "mine.yaml").write_text("columns: [total]\n")
