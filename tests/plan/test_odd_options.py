@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("ends_soon")
 
 HEAD = "# @package _global_\n"
 LONG = f"long: {'x' * 200_000}\nlr: " + "${long}" * 10
-WIDE = "x: [" + "1, " * 9_999 + "1]\ny: [" + "'${..x}', " * 20 + "1]\nlr: ${y}\n"
+WIDE = "x: [" + "1, " * 3_999 + "1]\ny: [" + "'${..x}', " * 20 + "1]\nlr: ${y}\n"
 TOO_MUCH = "a configuration comes to too much: its ${…}, or defaults, name what names several others"
 
 
