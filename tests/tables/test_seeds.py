@@ -1,5 +1,6 @@
 """Several seeds become one number only where they mean the same, and how is said."""
 
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from fscost.collect import gather, runs_below
@@ -14,7 +16,8 @@ from fscost.store.rundir import RunDir
 from fscost.tables import TableSpec
 from fscost.tables.build import build
 from fscost.tables.comparison import Comparison
-from fscost.tables.marks import not_reached
+from fscost.tables.lines import Line
+from fscost.tables.marks import UNKNOWN, not_reached
 from tests.conftest import Result
 from tests.tables.recorded import (
     CLIENTS,
@@ -274,3 +277,10 @@ def test_ledgers_of_two_formats(two: Path) -> None:
         build(Comparison(cells.assign(ledger_format=formats)), TableSpec(), label="t") for formats in ([1, 1], [1, 2])
     )
     assert one.rows == other.rows
+
+
+@pytest.mark.parametrize("unknown", [None, math.nan, pd.NA])
+def test_what_one_seed_does_not_know_is_known_of_none(unknown: Any) -> None:
+    runs = [{"cell": str(n), "seed": n, "status": "done", "params": size} for n, size in enumerate((5, unknown, 7))]
+    assert Line({}, runs).values("params") == UNKNOWN
+    assert Line({}, [runs[0], runs[2]]).values("params") == [5, 7]
