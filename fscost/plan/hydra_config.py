@@ -325,6 +325,8 @@ def _own_part(groups: tuple[str, ...]) -> Tree:
         content = raw_file(path)
         if path == "fs":
             _check_hidden(tree.get("fs"), content["fs"])
+        if package in ("method", "model", "adapter", "data", "sweeps"):
+            raise ConfigError(f"{path.replace('/', '=', 1)}: its file sets nothing; begin it with # @package _global_")
         tree = with_value(tree, package, content) if package else merged(tree, content)
     _check_sections(tree)
     return with_value(tree, "hydra.runtime.choices", choices)

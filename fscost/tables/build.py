@@ -205,6 +205,7 @@ def _datum(column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpe
         return Datum(values, runs, is_estimate, _fewer(line, values, quantity))
     if quantity.of is not None:
         values = quantity.of(line, column)
+        assert isinstance(values, Mark) or len(values) == len(line.runs), f"{quantity.key}: not a value per run"
         notes = (*quantity.notes(line), *_fewer(line, values, quantity))
         return Datum(values, line.ids, is_estimate, notes)
     runs = _runs_behind(line, baseline)
@@ -232,7 +233,7 @@ def _is_estimate(quantity: Quantity, column: ColumnSpec, line: Line) -> bool:
 def _relative(quantity: Quantity, column: ColumnSpec, line: Line, baseline: Line | None, spec: TableSpec) -> Values:
     """Return what a line's mean is relative to its baseline's, which can be checked against the table itself."""
     of, relative = sources_of(column)[0].of, quantity.relative
-    assert of is not None and relative is not None
+    assert of is not None and relative is not None, f"{quantity.key}: needs `of`, or `relative` and `against`"
     own = of(line, column)
     if isinstance(own, Mark):
         return NOT_REACHED if own.kind is MarkKind.NOT_REACHED else own

@@ -15,16 +15,34 @@ from torch import nn
 from fscost.cells.outcome import Outcome, Status
 from fscost.collect.fs_logs import read_eval_results
 from fscost.engine.builtin import BuiltinEngine
-from fscost.engine.builtin.aggregation import Aggregator, Swa, Update, secret_shares, summed
+from fscost.engine.builtin.aggregation import AGGREGATIONS, Aggregator, Swa, Update, secret_shares, summed
+from fscost.engine.builtin.beside_models import BESIDE
 from fscost.engine.builtin.client_data import load_federation
+from fscost.engine.builtin.local_update import LOCAL_UPDATES
 from fscost.engine.builtin.payloads import Exchange
 from fscost.engine.builtin.server import Server
 from fscost.engine.builtin.training import Pull
 from fscost.errors import ConfigError
 from fscost.protocol.course_options import Options
+from fscost.protocol.fs_options import leaves
+from fscost.protocol.methods import METHODS
 from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
 from tests.conftest import TRAINED_METHODS, cell_of
+from tests.engine.test_golden import GOLDEN
+
+
+def test_what_is_computed_is_named_after_a_method() -> None:
+    """A slip of the pen would be trained as FedAvg."""
+    names = [method.name for method in METHODS]
+    assert len(names) == len({*names}) and {*LOCAL_UPDATES, *AGGREGATIONS, *BESIDE} <= {*names}
+
+
+def test_every_method_of_federatedscope_was_recorded_there() -> None:
+    asked = [{name: str(value).lower() for name, value in leaves(case["config"])} for case in GOLDEN.values()]
+    for method in METHODS:
+        if not method.is_own and method.name != "fedavg":  # its default
+            assert any(one.get(n) == str(v).lower() for one in asked for n, v in method.when.items()), method.name
 
 
 def computed(folder: Path, *overrides: str) -> tuple[RunDir, Outcome]:

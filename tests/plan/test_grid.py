@@ -195,6 +195,8 @@ def test_a_folder_adds_options_of_ones_own(tmp_path: Path) -> None:
     )
     cell = cell_of("method=fedprox_strong", f"config_dir={tmp_path}")
     assert cell.get("fedprox.mu") == 5.0
+    (tmp_path / "method" / "of_none.yaml").write_text("fs: {fedprox: {use: true}}\n")
+    assert "method=of_none: its file sets nothing" in refusal("method=of_none", f"config_dir={tmp_path}")
     assert "no such method" in refusal("method=fedprox_strong")
     assert "no such folder" in refusal("config_dir=nowhere")
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from fscost.api.results import Results
 from fscost.api.selection import select
 from fscost.plots import FIGURES, Sketch
+from fscost.resources import root
 from tests.conftest import DATA, Result
 from tests.plots.conftest import DRAWN
 
@@ -35,6 +36,9 @@ def test_every_figure_is_listed_and_drawn(fscost: Fscost) -> None:
     told = " ".join(fscost("plot", "--help").out.split())
     assert all(f"{name}: {kind.meaning}" in told for name, kind in FIGURES.items())
     assert DRAWN.keys() == FIGURES.keys()
+    script = (root() / "templates" / "report" / "report.js").read_text()
+    assert all(len(re.findall(rf"^  {name}: \(figure", script, re.MULTILINE)) >= 2 for name in FIGURES), "DRAW, FORMS"
+    assert all(f'{name}: "' in script for name in FIGURES), "TITLES"
 
 
 @pytest.mark.pipeline

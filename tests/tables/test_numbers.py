@@ -10,7 +10,7 @@ from fscost.cells.measure import UNITS
 from fscost.tables.column_style import Datum, Style, emphasised, unit_for
 from fscost.tables.numbers import printed
 from fscost.tables.origins import explain
-from fscost.tables.quantities import QUANTITIES
+from fscost.tables.quantities import _LIST, QUANTITIES
 from fscost.tables.spec import PublishedNumber
 from fscost.tables.table import Entry
 
@@ -52,6 +52,11 @@ def test_what_is_printed_as_zero_is_zero(number: float, decimals: int, is_bytes:
     looks_like_zero = not text.strip("+-0.")
     assert looks_like_zero is (number == 0)
     assert text.startswith(("-", ">-")) is (number < 0)
+
+
+def test_quantities_have_names_of_their_own_and_are_computed() -> None:
+    assert len(_LIST) == len(QUANTITIES)
+    assert all(one.of or (one.relative and one.against in QUANTITIES) for one in _LIST)
 
 
 @pytest.mark.parametrize("key", QUANTITIES)
