@@ -10,9 +10,6 @@ _SHORT, _LONG = 1000, 100_000
 _VERBS = ("plan", "-m", "status", "table")
 _ROUNDS = ("engine=estimate", "model=lr", "clients=3")
 
-_MEMORY = (
-    "each line of a ledger is a row of the frame of messages, which is made for every table, and some are held at once"
-)
 _FILES = (
     "the sweep also prints the table, of which the next row is a limit, and writes it and the frames in every format"
 )
@@ -75,7 +72,7 @@ def _long_ledger(folder: Path) -> Row:
     note = " and ".join(f"{peak / 1e6:,.0f} MB" for peak in peaks)
     work = f"`table` of a ledger of {_LONG:,} rounds: peak memory"
     ratio = [peaks[0] / peaks[1]]
-    return Row(work, f"{_SHORT:,} rounds", ours, theirs, 1.5, ratio, of="of bytes", note=note, limit=_MEMORY)
+    return Row(work, f"{_SHORT:,} rounds", ours, theirs, 1.5, ratio, of="of bytes", note=note)
 
 
 def _peak(rounds: int, folder: Path) -> int:
