@@ -45,5 +45,5 @@ def test_an_engine_that_is_not_there_trains_and_logs() -> None:
     """Its runs may lie in a store all the same."""
     assert engine_kind("of_another").trains and engine_kind("of_another").writes_logs
     cell = replace(cell_of("engine=builtin"), engine="of_another")
-    with pytest.raises(ConfigError, match="there are builtin, estimate, command, federatedscope"), Engines() as engines:
+    with pytest.raises(ConfigError, match="there are builtin, .*federatedscope"), Engines() as engines:
         engines.of(cell, DEFAULTS)
