@@ -103,7 +103,7 @@ class Selection:
             found |= {path: [name] for path, whole in paths if path not in found and whole.is_relative_to(place)}
         return found | {path: [""] for path, _ in paths if path not in found}
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """Where the runs of a grid are."""
         return Store(self.at_home(self.plan.store))

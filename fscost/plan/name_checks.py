@@ -31,7 +31,7 @@ from fscost.resources import conf
 
 _NULLABLE = (
     "alpha", "resize", "course", "shapes", "parameters", "lora_rank",
-    "fs_config", "fs_client_config", "config_dir", "sweeps",
+    "fs_config", "fs_client_config", "config_dir",
     "engine.python", "engine.timeout_min", "engine.memory_gb", "network.uplink_mbps", "network.downlink_mbps",
     "codec.error_feedback", "table.across", "table.baseline", "table.decimals", "table.better", "table.top",
     "table.cited", "table.sections",
@@ -110,7 +110,7 @@ def _check_option(group: str, option: str, *, any_word: bool) -> None:
     options = group_options(group)
     if any_word and group in WORDS:
         return
-    if option not in options and option not in ("null", "None"):
+    if option not in options:
         close = nearest(option, options) or nearest(option.rpartition("/")[2], options)  # torchvision/resnet18
         listed = f"there are {', '.join(sorted(options))}{_OTHERWISE.get(group, '')}"
         raise ConfigError(f"{group}={option}: no such {group}{close}; {listed}")

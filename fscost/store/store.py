@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 
 from fscost.cells.cell import Cell
@@ -65,17 +65,21 @@ class Store:
     def place_of(self, cell: Cell) -> Path:
         """Return where the cell's result stands, or will stand: under its name, or one that an older fscost gave it."""
         current = self.path / cell.name
-        try:
-            written_ns = self.path.stat().st_mtime_ns  # before what is looked for: what appears later is no former one
-        except OSError:
+        if not is_there(self.path):
             return current
         if not os.access(self.path, os.X_OK):
             raise StoreError(f"store={self.path}: cannot be read: Permission denied; choose another with store=PATH")
         if is_there(current):
             return current
-        found = _by_id(self.path, written_ns)
-        former = found.get(cell.id) or found.get(cell.former_id)
-        return self.path / former if former and not is_there(current) else current
+        name = self._names.get(cell.id) or self._names.get(cell.former_id)
+        former = self.path / name if name else current
+        return former if is_there(former) and not is_there(current) else current
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The names of directories by the id at their end, listed once: what appears later has no former name."""
+        names = sorted(path.name for path in self.path.iterdir())
+        return {name[-12:]: name for name in names if _NAMED.search(name)}
 
     def status(self, cell: Cell, run: Run | None = None) -> Status:
         """Return how far the cell is, here or anywhere; what is read of its `run` is kept there for the next `read`."""
@@ -226,13 +230,6 @@ def is_named_after(path: Path, cell: Cell) -> bool:
 def is_named_like_a_run(path: Path) -> bool:
     """Return whether a directory has a name as cells give it."""
     return bool(_NAMED.search(path.name))
-
-
-@lru_cache(maxsize=8)
-def _by_id(store: Path, written_ns: int) -> dict[str, str]:
-    """Return the names of a store's directories by the id at their end; listed once for all cells that are missing."""
-    names = sorted(path.name for path in store.iterdir())
-    return {name[-12:]: name for name in names if _NAMED.search(name)}
 
 
 _NAMED = re.compile(r"-c(\d+|all)-s\d+-[0-9a-f]{12}$")

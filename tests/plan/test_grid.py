@@ -144,6 +144,8 @@ def test_every_cell_knows_the_command_that_computes_it_alone() -> None:
         ("lr=nan", ["lr=nan: must be a finite number"]),
         ("store=null", ["store=null: needs a value"]),
         ("method=null", ["method=null: needs a value"]),
+        ("sweeps=null", ["sweeps=null: needs a value"]),
+        ("method=fedavg,null", ["method=None: no such method"]),
         ("=3", ["=3: names nothing"]),
         ("fs.eval.metrics=null", ["fs.eval.metrics=None: expected list"]),
         ("fs.data.args=[resize]", ["must be a list of mappings"]),

@@ -266,4 +266,7 @@ def test_a_long_name_is_cut_and_the_cell_found_under_the_one_that_it_had_before(
     made = run(store, one, Status.DONE)
     assert len(made.path.name) == 110 and made.path.name.endswith(f"-c3-s0-{one.id}")
     former = made.path.rename(store.path / f"fedavg-{'m' * 200}-digits-c3-s0-{one.id}")
-    assert (Store(store.path).of(one).path, store.status(one)) == (former, Status.DONE)
+    again = Store(store.path)
+    assert (again.of(one).path, again.status(one)) == (former, Status.DONE)
+    former.rename(store.path / "elsewhere")
+    assert (again.of(one).path, again.status(one)) == (store.path / one.name, Status.MISSING)
