@@ -9,13 +9,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fscost.cells.measure import BACK, BOTH_WAYS, COLUMNS, FORTH
+from fscost.cells.measure import BACK, BOTH_WAYS, COLUMNS, FORTH, Traffic
 from fscost.collect import gather
 from fscost.engine.estimate import EstimateEngine
 from fscost.store.store import Store
 from fscost.tables import TableSpec
 from fscost.tables.build import build
+from fscost.tables.column import ColumnSpec
 from fscost.tables.comparison import Comparison
+from fscost.tables.lines import course_of
 from fscost.tables.network_model import Connection
 from tests.conftest import Result, cell_of, cells_of, execute
 
@@ -220,6 +222,15 @@ def test_a_round_of_network_bytes_is_that_of_the_columns(here: Path, fscost: Cal
         sending_s = 8 * (float(found["downlink_B"]) / 50e6 + float(found["uplink_B"]) / 10e6)
         assert float(found["round_time_s"]) == pytest.approx(sending_s, rel=1e-12)
         assert float(found["total_time_s"]) == pytest.approx(10 * sending_s, rel=1e-12)
+
+
+def test_an_exchange_that_not_every_round_has_is_as_often_as_its_most_frequent_message() -> None:
+    """A message that comes with a part of the exchanges takes its share of the time of each."""
+    sent = {f"evaluation_{link}_wire_bytes": size for link, size in (("uplink", 600), ("downlink", 60), ("peer", 0))}
+    sent |= {f"evaluation_{link}_messages": number for link, number in (("uplink", 6), ("downlink", 3), ("peer", 0))}
+    course = course_of(sent, 2, ColumnSpec(quantity="total", traffic=Traffic.EVALUATION, measure="wire"))
+    assert course is not None
+    assert (course.uplink.share, course.downlink.share) == ((100.0, 1.0), (10.0, 0.5))
 
 
 def test_asynchronous_courses_have_bytes_and_no_times(tmp_path: Path) -> None:

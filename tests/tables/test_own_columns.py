@@ -190,6 +190,28 @@ def test_a_formula_with_the_baseline_is_of_means(paper: Path) -> None:
         assert row.entries[-1].runs == row.entries[-2].runs
 
 
+def test_of_the_baseline_a_formula_takes_the_mean_over_its_seeds(paper: Path) -> None:
+    table = table_of(
+        paper, columns=[of("final / baseline.final")], baseline="fedper", rows=["model", "clients", "method"]
+    )
+    means = {row: _mean_accuracy(paper, *row.split()) for row in entries(table, "final_baseline_final")}
+    for row, entry in entries(table, "final_baseline_final").items():
+        baseline = means[row.rpartition(" ")[0] + " fedper"]
+        assert entry.value == pytest.approx(means[row] / baseline, rel=1e-12)
+    first = [evaluated(runs_of(paper, *_named(row))[0])[-1] for row in means]
+    assert [*means.values()] != first
+
+
+def _named(row: str) -> tuple[str, str, int]:
+    model, clients, method = row.split()
+    return method, model, int(clients)
+
+
+def _mean_accuracy(paper: Path, model: str, clients: str, method: str) -> float:
+    last = [evaluated(run)[-1] for run in runs_of(paper, method, model, int(clients))]
+    return sum(last) / len(last)
+
+
 @pytest.mark.parametrize("factor", [1, 100])
 def test_accuracies_are_shares_however_they_are_logged(paper: Path, factor: int) -> None:
     run = runs_of(paper, "fedavg", "mlp_s", 3)[0]
