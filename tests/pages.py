@@ -15,7 +15,7 @@ PAGES = (root() / "README.md", root() / "CONTRIBUTING.md", *sorted((root() / "do
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _PROGRAMS = ("fscost", "python", "make", "pip")
-_FILE = re.compile(r"(?:#|<#|%|//) (\S+\.\S+)")
+_FILE = re.compile(r"(?:# @package \S+\n)?(?:#|<#|%|//) (\S+\.\S+)")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """What file it is, where its first line is a comment with a name."""
+        """What file it is, where its first line, or that below Hydra's, is a comment with a name."""
         named = _FILE.match(self.text)
         return named[1].rstrip(":") if named else None
 

@@ -15,7 +15,7 @@ from fscost.collect.fs_logs import Row
 from fscost.errors import ConfigError
 from fscost.protocol.client_options import is_of_client
 from fscost.protocol.fs_options import misfits
-from fscost.protocol.release import release_of
+from fscost.protocol.release import RELEASES, release_of
 from fscost.store.ledger_file import LedgerFile, Messages, each_of
 
 COUNTS = ("messages", *COLUMNS)
@@ -102,7 +102,7 @@ def unevenness_of(cell: Cell, ledger: LedgerFile, row: Mapping[str, Any]) -> str
     return None
 
 
-_OF_MESSAGES = {"model", "llm", "personalization", "quantization", "codec"}
+_OF_MESSAGES = {"model", "personalization", "quantization", "codec", *(release.own_option for release in RELEASES)}
 """Sections of options that decide how large a message is."""
 
 _ALIKE = 1.05

@@ -333,13 +333,13 @@ class View:
         return middle
 
     def unit(self, sizes: Sequence[float]) -> str:
-        """Return the unit that was set, or the largest in which these bytes are around 1 or more.
+        """Return the unit that was set, or the largest in which no bytes are small, or all are around 1 or more.
 
         The least and the largest are on one axis: what is around them is their geometric mean.
         """
         known = [size for size in sizes if size]
-        middle = [math.sqrt(min(known)) * math.sqrt(max(known))] if known else []
-        return unit_for(self.column.unit, [Datum([LEAST * size]) for size in middle], self.spec.aggregate)
+        fitting = [max(min(known), LEAST * math.sqrt(min(known)) * math.sqrt(max(known)))] if known else []
+        return unit_for(self.column.unit, [Datum(fitting)], self.spec.aggregate)
 
     # --- words --------------------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ from typing import Any
 from fscost.metering.wire import message_bytes
 
 _SENT: dict[str, Any] = {"sender": 1, "receivers": [0], "state": 2, "timestamp": 0}
-_ADDRESSES = 4
-"""By how many bytes pickles of the same tensors differ: they hold addresses."""
+_ADDRESSES = 2 * 4
+"""By how many bytes pickles of the same two tensors may differ: each holds an address, in base64."""
 
 
 def pickles_models() -> bool | None:

@@ -325,10 +325,14 @@ def test_hydras_own_flags_work(here: Path) -> None:
         assert "mlp_h99" in in_process("plan", *words, "model=wide", cwd=here).out
     assert "hidden: 99" in in_process("--config-dir", "more", "--cfg", "job", "model=wide", cwd=here).out
     (here / "more" / "model" / "odd.yaml").write_bytes(b"\xff")
-    for words in (["--config-dir", "more", "model=odd"], ["model=nosuch"], ["nosuch=3"]):
+    for words, place in (
+        (["--config-dir", "more", "model=odd"], f"config_dir={here}/more/model/odd.yaml: cannot be read: is no text"),
+        (["model=nosuch"], "--cfg job model=nosuch: "),
+        (["nosuch=3"], "--cfg job nosuch=3: "),
+    ):
         told = in_process("--cfg", "job", *words, cwd=here)
         assert (told.code, told.err.count("\n")) == (2, 1)
-        assert told.err.startswith(f"fscost: --cfg job {' '.join(words)}: ")
+        assert told.err.startswith(f"fscost: {place}")
     assert "asyn, bulyan, ditto, fedavg" in in_process("--help", cwd=here).out
     assert in_process("--version", cwd=here).out.startswith("fscost 0.")
     assert [p.name for p in here.iterdir()] == ["more"]
