@@ -28,7 +28,7 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
     """
     made, store = selection.plan, selection.store
     seen = _stamps(made.cells, store)
-    before = [state_of(cell, run, keep=True) for cell, run in selection.runs]
+    before = [state_of(cell, run, keep=number < _MOST_KEPT) for number, (cell, run) in enumerate(selection.runs)]
     pending = [one for one, state in zip(made.cells, before, strict=True) if state.status is not Status.DONE]
     _begin(store, selection, is_idle=not pending)
     if say:
@@ -40,10 +40,14 @@ def compute_missing(selection: Selection, say: Say | None) -> Cells:
     ended = _compute(pending, seen, store, made, say)
     again = selection.renewed()
     states = [
-        state if state.status is Status.DONE else _after(state_of(cell, run, keep=True), ended)
-        for state, (cell, run) in zip(before, again.runs, strict=True)
+        state if state.status is Status.DONE else _after(state_of(cell, run, keep=number < _MOST_KEPT), ended)
+        for number, (state, (cell, run)) in enumerate(zip(before, again.runs, strict=True))
     ]
     return Cells(states, again)
+
+
+_MOST_KEPT = 5_000
+"""Of how many runs is kept what was read of them, some 30 kB of each; of others it is read again for the table."""
 
 
 def compute_again(selection: Selection, say: Say | None, *, failed: bool, missing: bool) -> Cells:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from fscost.cells.cell import Cell
@@ -78,8 +78,7 @@ class Store:
     @cached_property
     def _names(self) -> dict[str, str]:
         """The names of directories by the id at their end, listed once: what appears later has no former name."""
-        names = sorted(path.name for path in self.path.iterdir())
-        return {name[-12:]: name for name in names if _NAMED.search(name)}
+        return _by_id(self.path, self.path.stat().st_mtime_ns)
 
     def status(self, cell: Cell, run: Run | None = None) -> Status:
         """Return how far the cell is, here or anywhere; what is read of its `run` is kept there for the next `read`."""
@@ -230,6 +229,13 @@ def is_named_after(path: Path, cell: Cell) -> bool:
 def is_named_like_a_run(path: Path) -> bool:
     """Return whether a directory has a name as cells give it."""
     return bool(_NAMED.search(path.name))
+
+
+@lru_cache(maxsize=8)
+def _by_id(store: Path, written_ns: int) -> dict[str, str]:
+    """Return the names of directories by the id at their end; listed once as long as none appears or goes."""
+    names = sorted(path.name for path in store.iterdir())
+    return {name[-12:]: name for name in names if _NAMED.search(name)}
 
 
 _NAMED = re.compile(r"-c(\d+|all)-s\d+-[0-9a-f]{12}$")
