@@ -69,7 +69,7 @@ def test_an_id_knows_no_host_but_what_is_read() -> None:
 
 def as_before(store: Store, one: Cell, name: str = "") -> Path:
     """Write the run of a cell as fscost did when all options were part of the id, and names were others."""
-    path = run(store, one, Status.DONE, log="old").path
+    path = run(Store(store.path), one, Status.DONE, log="old").path
     file = path / "cell.json"
     content = json.loads(file.read_text())
     file.write_text(json.dumps(content | {"id": one.former_id}))
