@@ -86,6 +86,7 @@ class PublishedNumber:
         one_of("figures.measure", self.measure, [*(key for key in MEASURES if key != NETWORK), PARAMETERS])
         one_of("figures.per", self.per, ["total", "message"])
         one_of("figures.unit", self.unit, UNITS)
+        self._check_texts()
         if not isinstance(self.links, list | tuple) or not self.links:
             raise TableError(f"table.figures.links={self.links}: must be a list of links, as [uplink]")
         for link in self.links:
@@ -101,6 +102,11 @@ class PublishedNumber:
             valid = False
         if not valid:
             raise TableError(f"table.figures.published={self.published}: must be a number above 0")
+
+    def _check_texts(self) -> None:
+        for name, text in (("source", self.source), ("quantity", self.quantity), ("why", self.why)):
+            if not isinstance(text, str):
+                raise TableError(f"table.figures.{name}={text}: must be text; put it in quotes")
 
     @property
     def value(self) -> float:

@@ -86,14 +86,15 @@ def test_a_model_that_the_log_contradicts_has_no_bytes(run: Path, fscost: Callab
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("section", "options", "why"),
     [
-        ({"metrics": None}, "eval.metrics=None: is no list"),
-        ({"split": [["test"]]}, "eval.split=[['test']]: is no list"),
+        ("eval", {"metrics": None}, "eval.metrics=None: is no list"),
+        ("eval", {"split": [["test"]]}, "eval.split=[['test']]: is no list"),
+        ("quantization", {"method": "uniform", "nbits": 45045}, "quantization.nbits=45045: FederatedScope quantises"),
     ],
 )
-def test_an_odd_list_in_a_log_costs_its_bytes(run: Path, options: dict[str, object], why: str) -> None:
-    configured(run, eval=options)
+def test_an_odd_option_in_a_log_costs_its_bytes(run: Path, section: str, options: dict[str, object], why: str) -> None:
+    configured(run, **{section: options})
     assert gather(runs_below(run), derive).cells["underived"][0].startswith(why)
 
 

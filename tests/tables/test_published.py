@@ -281,6 +281,8 @@ class TestLayout:
             ([row_of(unit="mb")], "table.figures.unit=mb: must be one of"),
             ([row_of(links=["up"])], "table.figures.links=up: must be one of"),
             ([row_of(measure="payloads")], r"table.figures.measure=payloads: .* \(did you mean payload\?\)"),
+            ([row_of(quantity=-(10**40))], r"table.figures.quantity=-1\d*: must be text; put it in quotes"),
+            ([row_of(why=[1])], r"table.figures.why=\[1\]: must be text"),
             ([row_of(per="round")], "table.figures.per=round: must be one of total, message"),
             ([row_of(published="much")], "table.figures.published=much: must be a number above 0"),
             ([row_of(sorce="x")], r"table.figures.sorce: a row has no such setting \(did you mean source\?\)"),

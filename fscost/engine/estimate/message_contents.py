@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fscost.errors import ConfigError
 from fscost.metering.content import tensor_bytes
 from fscost.protocol.adapters import FROZEN, Base, adapters_of, arguments_of
 from fscost.protocol.course_options import Options
@@ -202,11 +203,12 @@ class Contents:
         """Return entries with int8 or int16 weights and a float scale each for layers named fc or conv."""
         if self.options["quantization.method"] != "uniform":
             return entries
-        dtype = f"int{self.options['quantization.nbits']}"
+        if (bits := self.options["quantization.nbits"]) not in (8, 16):
+            raise ConfigError(f"quantization.nbits={bits}: FederatedScope quantises to 8 or 16 bits")
         found: dict[str, Any] = {}
         for name, value in entries.items():
             if is_quantised(name):
-                found[f"{name}_quant"] = MetaTensor(value.shape, dtype)
+                found[f"{name}_quant"] = MetaTensor(value.shape, f"int{bits:.0f}")
                 found[f"{name}_scale"] = MetaTensor(())
             else:
                 found[name] = value
