@@ -157,7 +157,7 @@ def same_bytes_of_other_models(logs: Mapping[str, Log]) -> dict[str, str]:
     for run, log in logs.items():
         downloads = tuple(sorted(size for worker, size in _counts(log.workers, "download").items() if worker))
         if any(downloads) and _parameters(log):
-            rounds = (log.options.get(name) for name in ("federate.total_round_num", "eval.freq"))
+            rounds = (str(log.options.get(name)) for name in ("federate.total_round_num", "eval.freq"))
             alike.setdefault((downloads, *rounds), []).append(run)
     return {
         run: f"clients downloaded {max(key[0]):,.0f} B each, as those of {other} with a model of another size: "

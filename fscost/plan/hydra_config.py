@@ -344,11 +344,11 @@ def _check_hidden(own: Any, knobs: Tree) -> None:
 
 def _check_sections(tree: Tree) -> None:
     """Refuse options of a user's that make something else of a section, or leave out what an engine must say."""
-    for key in ("fs", "engine", "table", "network", "codec", "hydra"):
-        if not isinstance(tree.get(key), dict):
-            raise ConfigError(
-                f"{key}={tree.get(key)}: is a section; an option in config_dir makes something else of it"
-            )
+    for key in ("fs", "engine", "table", "network", "codec", "hydra", "hydra.sweeper", "hydra.launcher"):
+        *above, name = key.split(".")
+        section = (tree[above[0]] if above else tree).get(name, {} if above else None)
+        if not isinstance(section, dict):
+            raise ConfigError(f"{key}={section}: is a section; an option in config_dir makes something else of it")
     for key in ("name", "protocol"):
         if not isinstance(tree["engine"].get(key), str):
             raise ConfigError(f"engine.{key}={tree['engine'].get(key)}: the option of the engine must say it, as text")

@@ -138,6 +138,12 @@ def test_equal_bytes_of_models_of_different_sizes() -> None:
     assert same_bytes_of_other_models({"a": RIGHT, "c": RIGHT}) == {}
 
 
+def test_rounds_that_are_a_list_are_compared_too() -> None:
+    odd = FEDAVG | {"federate.total_round_num": [6], "eval.freq": {"train": 1}}
+    one, other = (log((ENOUGH, ENOUGH), options=odd, size=size) for size in (MODEL, MODEL // 2))
+    assert same_bytes_of_other_models({"a": one, "b": other, "c": RIGHT}).keys() == {"a", "b"}
+
+
 @pytest.mark.parametrize(
     ("options", "size"),
     [

@@ -50,6 +50,8 @@ def refusal(folder: Path, *overrides: str) -> str:
         (b"# @package a b c\nlr: 1\n", ": cannot be read: Too many components"),
         (b"#" * (2**23 + 1), ": cannot be read: has 8,388,609 B, more than the 8,388,608 B that are read"),
         (f"{HEAD}hydra: []\n".encode(), "hydra=[]: is a section"),
+        (f"{HEAD}hydra: {{launcher: 3}}\n".encode(), "hydra.launcher=3: is a section"),
+        (f"{HEAD}hydra: {{sweeper: null}}\n".encode(), "hydra.sweeper=None: is a section"),
         (f"{HEAD}defaults: 2024-01-01\n".encode(), "defaults must be a list (got str)"),
         (f"{HEAD}{LONG}".encode(), TOO_MUCH),
         (f"{HEAD}{chain('${b%d}', '')}".encode(), TOO_MUCH),
@@ -97,6 +99,13 @@ def test_options_that_take_in_each_other_twice_are_told(tmp_path: Path) -> None:
     for i in range(1, 30):
         (tmp_path / "method" / f"m{i}.yaml").write_text(f"defaults: [m{i - 1}@a, m{i - 1}@b]\n")
     assert TOO_MUCH in refusal(tmp_path, "method=m29", "engine=estimate")
+
+
+@pytest.mark.parametrize("section", ["sweeper", "launcher"])
+def test_an_odd_sweep_file_is_told(tmp_path: Path, section: str) -> None:
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "mine.yaml").write_text(f"{HEAD}hydra: {{{section}: null}}\n")
+    assert f"hydra.{section}=None: is a section" in refusal(tmp_path, "sweeps=mine", "engine=estimate")
 
 
 def test_what_is_no_file_is_no_option(tmp_path: Path) -> None:
