@@ -20,7 +20,7 @@ _ONE = 'for cfg in "$@"; do "$FSCOST_FS_PYTHON" "$MAIN" --cfg "$cfg" outdir "$cf
 _TWO = 'printf "%s\\n" "$@" | xargs -P 2 -I CFG "$FSCOST_FS_PYTHON" "$MAIN" --cfg CFG outdir CFG.out'
 
 
-_COURSES = "most of what is left are FederatedScope's own courses, once its imports are paid: see the next row"
+_COURSES = "most of what is left are FederatedScope's own courses, once its imports are paid: see the row of forks"
 _FORKS = "what a sweep in this interpreter cannot avoid: one import, and 24 courses as FederatedScope runs them"
 
 

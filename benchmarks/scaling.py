@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.pairs import FSCOST, Row, Took, in_turn, seconds_of, took
 
 _FEW, _MANY = 1000, 20_000
-_SHORT, _LONG = 1000, 1_000_000
+_SHORT, _LONG = 1000, 100_000
 _VERBS = ("plan", "-m", "status", "table")
 _ROUNDS = ("engine=estimate", "model=lr", "clients=3")
 
