@@ -226,7 +226,7 @@ def read_evaluations(path: Path, warn: Warn, schedule: Schedule, stopped: Any = 
         numbers = [line.number for line in genuine if line.is_own == is_own]
         usual = FROM_1 if is_own else usual_offset(schedule.protocol)
         found = offset_of(numbers, schedule, usual, ends) if numbers else usual
-        if found is None:
+        if found is None and numbers:
             warn(f"{path}: {_undecided(numbers, schedule)}; its rounds are shown as logged")
         offsets[is_own] = found or FROM_1
     rows = [{"round": line.number + offsets[line.is_own]} | line.metrics for line in logged]

@@ -120,6 +120,8 @@ class _Repository(ConfigRepository):
     """Hydra's configuration files; a user's go through the gate for YAML before Hydra reads them."""
 
     def load_config(self, config_path: str) -> ConfigResult | None:
+        if "\0" in config_path:
+            raise ConfigError(f"{config_path!r}: no option has such a name; leave it out of the defaults")
         source = self._find_object_source(config_path, ObjectType.CONFIG)
         told = source.provider if source is not None else ""
         if source is not None and source.scheme() == "file" and Path(source.path) != conf():

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from fscost.collect import Frames, gather, newest_evaluation, runs_below
+from fscost.collect.fs_logs import read_evaluations
 from fscost.collect.rounds import FROM_0, FROM_1, Schedule, offset_of
 from tests.conftest import Result
 
@@ -205,3 +206,12 @@ def test_progress_counts_like_the_frames(tmp_path: Path) -> None:
         newest = newest_evaluation(log, Schedule(protocol, rounds=6, freq=2))
         assert newest is not None and newest["round"] == 4
     assert newest_evaluation(log, Schedule("master")) == {"round": 5, "test_acc": 0.14, "test_total": 20.0}
+
+
+def test_a_log_with_nothing_but_the_evaluation_after_the_last_round(tmp_path: Path) -> None:
+    """Where no other line tells whether rounds count from 0, there is nothing to warn of either."""
+    log, warnings = tmp_path / "eval_results.log", list[str]()
+    lines = ("'Final', 'Results_raw': {'server_global_eval': {'test_acc': 0.6}}", "8, 'Results_raw': {'test_acc': 0.5}")
+    log.write_text("".join(f"{{'Role': 'Server #', 'Round': {line}}}\n" for line in lines))
+    found = read_evaluations(log, warnings.append, Schedule(rounds=8, freq=1, repeats=True))
+    assert ([row["round"] for row in found.rows], warnings) == ([8], [])

@@ -52,6 +52,7 @@ def refusal(folder: Path, *overrides: str) -> str:
         (f"{HEAD}hydra: []\n".encode(), "hydra=[]: is a section"),
         (f"{HEAD}hydra: {{launcher: 3}}\n".encode(), "hydra.launcher=3: is a section"),
         (f"{HEAD}hydra: {{sweeper: null}}\n".encode(), "hydra.sweeper=None: is a section"),
+        (f'{HEAD}defaults: ["a\\0"]\n'.encode(), "no option has such a name"),
         (f"{HEAD}defaults: 2024-01-01\n".encode(), "defaults must be a list (got str)"),
         (f"{HEAD}{LONG}".encode(), TOO_MUCH),
         (f"{HEAD}{chain('${b%d}', '')}".encode(), TOO_MUCH),
