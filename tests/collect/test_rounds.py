@@ -211,7 +211,10 @@ def test_progress_counts_like_the_frames(tmp_path: Path) -> None:
 def test_a_log_with_nothing_but_the_evaluation_after_the_last_round(tmp_path: Path) -> None:
     """Where no other line tells whether rounds count from 0, there is nothing to warn of either."""
     log, warnings = tmp_path / "eval_results.log", list[str]()
-    lines = ("'Final', 'Results_raw': {'server_global_eval': {'test_acc': 0.6}}", "8, 'Results_raw': {'test_acc': 0.5}")
+    lines = (
+        "'Final', 'Results_raw': {'server_global_eval': {'test_acc': 0.6}}",
+        "8, 'Results_weighted_avg': {'test_acc': 0.5}",
+    )
     log.write_text("".join(f"{{'Role': 'Server #', 'Round': {line}}}\n" for line in lines))
     found = read_evaluations(log, warnings.append, Schedule(rounds=8, freq=1, repeats=True))
     assert ([row["round"] for row in found.rows], warnings) == ([8], [])
