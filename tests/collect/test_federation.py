@@ -193,7 +193,9 @@ seed: 1
 @pytest.mark.usefixtures("ends_soon")
 @pytest.mark.parametrize("mode", ["distributed", "standalone"])
 @pytest.mark.parametrize("model", ["{type: mlp, layer: 1000000000000}", "{type: lr}"])
-def test_an_odd_size_in_a_configuration_costs_its_run_alone(tmp_path: Path, mode: str, model: str) -> None:
+def test_an_odd_size_in_a_configuration_costs_its_run_alone(
+    tmp_path: Path, fscost: Callable[..., Result], mode: str, model: str
+) -> None:
     copied(SERVER, tmp_path / "exp")
     own = MANY.replace("MODEL", model).replace("MODE", mode)
     (tmp_path / "odd").mkdir()
@@ -204,3 +206,4 @@ def test_an_odd_size_in_a_configuration_costs_its_run_alone(tmp_path: Path, mode
     assert [row["clients"] for row in rows] == [3, 10**12]
     absent = "no folder of client 1, client 2, client 3, client 4, client 5 and 999999999995 more is here"
     assert any(absent in warning for warning in frames.warnings) == (mode == "distributed")
+    assert fscost("table", str(tmp_path)).code == 0
