@@ -235,6 +235,7 @@ def message(text: str) -> str:
     return f"messages:\n  - {{type: a, from: sampled, to: server, {text}}}\n"
 
 
+@pytest.mark.usefixtures("ends_soon")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -261,6 +262,7 @@ def message(text: str) -> str:
         (message("tensors: {x: [10 ** 30]}"), "is larger than 2\\^63"),
         (message("tensors: {x: [10 ** 10, 10 ** 10]}"), "torch makes no tensor of the shape"),
         (message("tensors: {x.*: {shape: [1], repeat: 10 ** 9}}"), "make one larger tensor"),
+        (message("numbers: 10 ** 9"), "more than 100,000 belong in a tensor"),
         (message("tensors: {x.*: [1]}"), r"a name with \* needs repeat"),
         (message("tensors: {x: {shape: [1], dtype: float31}}"), "dtype='float31': must be one of float32"),
         (message("tensors: {x: [__import__('os')]}"), "is no part of a formula"),
