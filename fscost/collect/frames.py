@@ -22,7 +22,7 @@ from fscost.cells.measure import COLUMNS
 from fscost.collect.course_logs import is_count_column
 from fscost.collect.frame_cache import Kept, kept_or_made
 from fscost.collect.fs_logs import Row
-from fscost.collect.ledgers import CLIENT_ROUNDS, Derive
+from fscost.collect.ledgers import AT_ONCE, CLIENT_ROUNDS, Derive
 from fscost.collect.plausible import Log, implausible
 from fscost.collect.run_record import RunRecord, record_of
 from fscost.errors import StoreError
@@ -87,7 +87,7 @@ class _Columns:
         that have the same names, which are most, are taken apart at once.
         """
         prefixes, left = ["", *(f"{word}_" for word in beside)], zip(rows, *beside.values(), strict=True)
-        while some := [*islice(left, _AT_ONCE)]:  # a ledger may have a million
+        while some := [*islice(left, AT_ONCE)]:
             are_alike = all(map(_are_alike, zip(*some, strict=True)))
             for alike in [some] if are_alike else (group for _, group in groupby(some, key=_names_of)):
                 self._extend(cell, dict(zip(prefixes, zip(*alike, strict=True), strict=True)))
@@ -117,9 +117,6 @@ class _Columns:
         if not self._count:
             return pd.DataFrame(columns=[*self._values])
         return pd.DataFrame({n: _counts(v) if is_count_column(n) else v for n, v in self._values.items()})
-
-
-_AT_ONCE = 10_000
 
 
 def _are_alike(rows: Sequence[Row]) -> bool:

@@ -20,7 +20,8 @@ from fscost.protocol.release import RELEASES, release_of
 from fscost.store.ledger_file import LedgerFile, Messages, each_of
 
 COUNTS = ("messages", *COLUMNS)
-_AT_ONCE = 10_000
+AT_ONCE = 10_000
+"""How many rows are looked at together: a ledger may have a million."""
 CLIENT_ROUNDS = "client_rounds"
 """In how many rounds of how many clients a message was sent, a column of totals alone."""
 
@@ -67,7 +68,7 @@ def totals(ledger: LedgerFile, messages: Iterable[Row]) -> Row:
     sums: Row = dict(_NOTHING)
     spread = {f"{traffic}_{link}_{CLIENT_ROUNDS}": 0 for traffic in _IN_ROUNDS for link in Link}
     rounds, all_rows = [np.empty(0, int)], iter(messages)  # a set of a million takes ten times as much memory
-    while part := [*islice(all_rows, _AT_ONCE)]:
+    while part := [*islice(all_rows, AT_ONCE)]:
         _add(sums, part)
         _add(spread, (row for row in part if row["traffic"] in _IN_ROUNDS), [CLIENT_ROUNDS])
         of_training = (row["round"] for row in part if row["traffic"] == Traffic.TRAINING)

@@ -346,14 +346,18 @@ def _check_hidden(own: Any, knobs: Tree) -> None:
 
 def _check_sections(tree: Tree) -> None:
     """Refuse options of a user's that make something else of a section, or leave out what an engine must say."""
-    for key in ("fs", "engine", "table", "network", "codec", "hydra", "hydra.sweeper", "hydra.launcher"):
-        *above, name = key.split(".")
-        section = (tree[above[0]] if above else tree).get(name, {} if above else None)
-        if not isinstance(section, dict):
-            raise ConfigError(f"{key}={section}: is a section; an option in config_dir makes something else of it")
+    for key in ("fs", "engine", "table", "network", "codec", "hydra"):
+        _check_section(key, tree.get(key))
+    for key in ("sweeper", "launcher"):
+        _check_section(f"hydra.{key}", tree["hydra"].get(key, {}))
     for key in ("name", "protocol"):
         if not isinstance(tree["engine"].get(key), str):
             raise ConfigError(f"engine.{key}={tree['engine'].get(key)}: the option of the engine must say it, as text")
+
+
+def _check_section(name: str, section: Any) -> None:
+    if not isinstance(section, dict):
+        raise ConfigError(f"{name}={section}: is a section; an option in config_dir makes something else of it")
 
 
 def config_of(parsed: list[Override]) -> Tree:
