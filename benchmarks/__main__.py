@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import (
-    bare_steps,
     collecting,
     loops,
     metering,
@@ -26,7 +25,6 @@ ROWS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "loops": loops.rows,
     "overhead": overhead.rows,
     "training": training.rows,
-    "bare_steps": bare_steps.rows,
     "collecting": collecting.rows,
     "scaling": scaling.rows,
     "metering": metering.rows,

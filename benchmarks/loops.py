@@ -37,16 +37,15 @@ def rows(folder: Path) -> Iterator[Row]:
             yield Row(work, beside, ours, theirs, at_most, [], note=NO_FS)
             continue
         chunks = iter([configs[a:b] for a, b in pairwise(accumulate(parts, initial=0))])
-        works = [partial(swept, jobs), partial(looped, shell, main_of(python), chunks)]
-        found = in_turn(*works, *([partial(forked, python, configs)] if jobs == 1 else []))
-        own, other, *_ = (median(took_s) for took_s in zip(*found, strict=True))
+        found = in_turn(partial(swept, jobs), partial(looped, shell, main_of(python), chunks))
+        own, other = (median(took_s) for took_s in zip(*found, strict=True))
         note = f"{own:.2f} s and {other:.2f} s per cell, most of it main.py's imports; {told(python)}"
-        yield Row(work, beside, ours, theirs, at_most, [a / b for a, b, *_ in found], note=note, limit=_COURSES)
+        yield Row(work, beside, ours, theirs, at_most, [a / b for a, b in found], note=note, limit=_COURSES)
         if jobs == 1:
             work = "main.py of the same 24 cells, in forks of one process that has imported it"
-            yield Row(
-                work, beside, "`python forks.py CFG…`", theirs, at_most, [c / b for _, b, c in found], limit=_FORKS
-            )
+            forked_s = forked(python, configs)  # once: it is the limit of the row above, and takes half a minute
+            forks = [forked_s / b for _, b in found]
+            yield Row(work, beside, "`python forks.py CFG…`", theirs, at_most, forks, limit=_FORKS)
 
 
 def swept(jobs: int) -> float:
