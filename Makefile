@@ -6,6 +6,9 @@ BIN = $(VENV)/bin
 WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)  # side by side, see tests/conftest.py
 
+# Thousands of interpreters start here: what the first compiles, the others load.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What interpreters of FederatedScope and of training code import: Python 3.8.
 WORKER = fscost/worker fscost/record fscost/store fscost/metering fscost/__init__.py fscost/errors.py fscost/files.py \
          fscost/printable.py fscost/cells/__init__.py fscost/cells/cell.py fscost/cells/engine_kinds.py \
