@@ -11,7 +11,8 @@ _VERBS = ("plan", "-m", "status", "table")
 _ROUNDS = ("engine=estimate", "model=lr", "clients=3")
 
 _FILES = (
-    "the sweep also prints the table, of which the next row is a limit, and writes it and the frames in every format"
+    "the sweep also reads every ledger before it believes that a cell is done, and writes the table, of which the next "
+    "row is a limit, and the frames in every format"
 )
 _PRINTED = "most of what it takes beside `status` is `import pandas`"
 

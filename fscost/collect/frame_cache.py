@@ -23,7 +23,7 @@ import pyarrow as pa
 
 import fscost
 from fscost.cells.cell import Cell
-from fscost.files import content_of, digest_of, whole
+from fscost.files import content_of, digest_of, is_there, whole
 from fscost.outputs import remove_left
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
@@ -44,16 +44,18 @@ _LEAST_BYTES = 2**23
 def kept_or_made(runs: Runs, make: Callable[[], Kept]) -> Kept:
     """Return the frames of runs that were made before, where nothing has changed since, else those of `make`.
 
-    Of runs that fscost did not launch, and of few, nothing is kept. What was read just now is not read once more.
+    Of runs that fscost did not launch, and of few, nothing is kept; nor of those of which something was read before.
     """
-    has_files = all(isinstance(run, RunDir) and not run.is_read for _, run in runs)
-    if not has_files or (key := _key(runs)) is None:
+    own = [run for _, run in runs if isinstance(run, RunDir)]
+    if not own or len(own) < len(runs):
         return make()
-    place = runs[0][1].path.parent / NAME
+    place, were_read = own[0].path.parent / NAME, any(run.is_read for run in own)
+    if were_read and not is_there(place) or (key := _key(runs)) is None:
+        return make()
     if (found := _kept(place, key)) is not None:
         return found
     made = make()
-    if _key(runs) == key:  # nothing was written while it was read
+    if not were_read and _key(runs) == key:  # nothing was written while it was read
         with suppress(OSError, pa.ArrowException):
             _keep(place, key, made)
     return made

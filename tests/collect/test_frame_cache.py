@@ -14,10 +14,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fscost.cells.cell import Cell
 from fscost.collect import Frames, frame_cache, gather, runs_below
 from fscost.collect.frame_cache import NAME, kept_or_made
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.estimate import EstimateEngine
+from fscost.store.run import Run
+from fscost.store.rundir import RunDir
 from fscost.store.store import Store
 from tests.conftest import cell_of, execute, in_process, needs_train, resealed
 
@@ -100,6 +103,26 @@ def _folder(file: Path) -> None:
 
 
 CHANGES: list[Callable[[Path], None]] = [_flip, Path.unlink, _fifo, _folder]
+
+
+@needs_train
+def test_what_was_kept_is_taken_after_a_look_at_how_far_runs_are_and_only_then(runs: Path) -> None:
+    def looked_at() -> list[tuple[Cell | None, Run]]:
+        found = runs_below(runs)
+        for _, run in found:
+            assert isinstance(run, RunDir)
+            run.status(keep=True)
+        return found
+
+    for former in (None, b"of another fscost"):
+        if former:
+            (runs / NAME).write_bytes(former)
+        gather(looked_at())
+        kept = (runs / NAME).read_bytes() if (runs / NAME).exists() else None
+        assert kept == former, "what was read a while ago was kept as what is there now"
+    gathered(runs)
+    mark(runs)
+    assert gather(looked_at()).warnings == KEPT
 
 
 @needs_train
