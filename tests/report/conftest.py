@@ -28,40 +28,70 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture
-def opened(browser: Browser) -> Iterator[Opened]:
-    """Open a page and wait until it is ready; whatever it complains of or asks the network for fails the test."""
-    contexts, complaints = [], []
+@pytest.fixture(scope="package")
+def usual(browser: Browser) -> Page:
+    """The window without settings of its own, for one test after the other: a new one costs more than a page in it."""
+    return window(browser)
 
-    def said(message: ConsoleMessage) -> None:
+
+def window(browser: Browser, **settings: object) -> Page:
+    context = browser.new_context(offline=True, **settings)  # type: ignore[arg-type]
+    context.set_default_timeout(1000 * PAGE_S)
+    return context.new_page()
+
+
+class Complaints:
+    """What the page of a file complains of or asks the network for, as long as its window is listened to."""
+
+    def __init__(self, page: Page, file: Path) -> None:
+        self.page, self.found = page, list[str]()
+        self._own = file.absolute().as_uri()
+        self._listeners = {"console": self._said, "pageerror": self._threw, "request": self._asked}
+        for event, listener in self._listeners.items():
+            page.on(event, listener)  # type: ignore[call-overload]
+
+    def end(self) -> None:
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+
+    def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            complaints.append(f"console: {message.text}")
+            self.found.append(f"console: {message.text}")
 
-    def threw(error: Error) -> None:
-        complaints.append(f"page error: {error}")
+    def _threw(self, error: Error) -> None:
+        self.found.append(f"page error: {error}")
+
+    def _asked(self, request: Request) -> None:
+        if request.url.partition("#")[0] != self._own and not request.url.startswith(("data:", "blob:null/")):
+            self.found.append(f"request: {request.url}")
+
+
+@pytest.fixture
+def opened(browser: Browser, usual: Page) -> Iterator[Opened]:
+    """Open a page and wait until it is ready; whatever it complains of or asks the network for fails the test."""
+    heard: list[Complaints] = []
 
     def run(file: Path, at: str = "", **settings: object) -> Page:
-        def asked(request: Request) -> None:
-            if request.url.partition("#")[0] != file.absolute().as_uri() and not request.url.startswith(
-                ("data:", "blob:null/")
-            ):
-                complaints.append(f"request: {request.url}")
-
-        context = browser.new_context(offline=True, **settings)  # type: ignore[arg-type]
-        context.set_default_timeout(1000 * PAGE_S)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", said)
-        page.on("pageerror", threw)
-        page.on("request", asked)
+        page = window(browser, **settings) if settings or heard else usual
+        heard.append(Complaints(page, file))
         page.goto(f"{file.absolute().as_uri()}#{at}" if at else file.absolute().as_uri())
         page.wait_for_selector("html[data-ready]", state="attached")
         return page
 
     yield run
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    for one in heard:
+        one.end()
+        left(one.page, is_kept=one.page is usual)
+    assert [complaint for one in heard for complaint in one.found] == []
+
+
+def left(page: Page, is_kept: bool) -> None:
+    """Close a window, or make it as good as new."""
+    if is_kept:
+        page.mouse.move(0, 0)
+        page.goto("about:blank")
+    else:
+        page.context.close()
 
 
 @pytest.fixture(scope="session")

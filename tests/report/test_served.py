@@ -26,6 +26,16 @@ def server(here: Path) -> Iterator[Server]:
         yield started
 
 
+@pytest.fixture(autouse=True)
+def closed(browser: Browser) -> Iterator[None]:
+    """No window of a test is left: its page asks for newer results as long as it is open."""
+    before = browser.contexts
+    yield
+    for context in browser.contexts:
+        if context not in before:
+            context.close()
+
+
 def opened(browser: Browser, server: Server, **settings: Any) -> tuple[Page, list[str]]:
     """The page in a window of its own, and what it complains of."""
     context = browser.new_context(**settings)
