@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +20,8 @@ from tests.waiting import PATIENCE_S, until
 pytestmark = pytest.mark.slow
 
 SWEEP = ("engine=builtin", "method=fedavg,fedprox", "model=lr,mlp_s", "clients=2,3,4", "rounds=12")
+Fscost = Callable[..., Result]
+
 RUN_TIMES = ["wall_s", "fl_end_time_minutes", "global_convergence_time_minutes", "local_convergence_time_minutes"]
 
 
@@ -50,12 +52,12 @@ class Command:
         return self.end()
 
 
-def frames(folder: Path) -> dict[str, pd.DataFrame]:
-    """The frames of the last sweep, without what depends on time."""
-    done = in_process("collect", "--out", "frames", cwd=folder)
+def frames(fscost: Fscost) -> dict[str, pd.DataFrame]:
+    """The frames of the last sweep in this folder, without what depends on time."""
+    done = fscost("collect", "--out", "frames")
     assert done.code == 0, done.err
     names = ("messages", "workers", "rounds", "cells")
-    read = {name: pd.read_parquet(folder / "frames" / f"{name}.parquet") for name in names}
+    read = {name: pd.read_parquet(f"frames/{name}.parquet") for name in names}
     return {name: frame.drop(columns=RUN_TIMES, errors="ignore") for name, frame in read.items()}
 
 
@@ -74,11 +76,12 @@ def started(*words: str, folder: Path) -> list[int]:
     return found
 
 
-def test_a_sweep_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+def test_a_sweep_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_path: Path, fscost: Fscost) -> None:
     """Twenty kills and more: as many sweeps as that takes, each killed and started again until it is done."""
     (undisturbed := tmp_path / "undisturbed").mkdir()
-    assert in_process(*SWEEP, cwd=undisturbed).code == 0
-    expected, kills, sweeps = frames(undisturbed), 0, 0
+    with chdir(undisturbed):
+        assert fscost(*SWEEP).code == 0
+        expected, kills, sweeps = frames(fscost), 0, 0
     chance = random.Random(0)
     while kills < 20:
         (folder := tmp_path / str(sweeps := sweeps + 1)).mkdir()
@@ -93,11 +96,12 @@ def test_a_sweep_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_pa
             kills += command.kill() == -signal.SIGKILL
             assert before.items() <= results(folder).items(), "a finished cell was computed again"
         before = results(folder)
-        final = in_process(*SWEEP, cwd=folder)
+        with chdir(folder):
+            final, found = fscost(*SWEEP), frames(fscost)
         assert final.code == 0, final.err
         assert f"12 cells: {len(before)} done, {12 - len(before)} to run" in final.err
         assert before.items() <= results(folder).items(), "a finished cell was computed again"
-        for name, frame in frames(folder).items():
+        for name, frame in found.items():
             pd.testing.assert_frame_equal(frame, expected[name])
         assert not list((folder / "runs" / ".running").iterdir())
     until(lambda: not started(folder=folder))
@@ -126,7 +130,7 @@ def test_two_commands_share_a_sweep_and_compute_each_cell_once(tmp_path: Path) -
 
 
 def test_many_commands_at_once_compute_each_of_many_cells_once(tmp_path: Path) -> None:
-    words = ("engine=estimate", "model=lr", "clients=range(2,52)", "seed=0,1", f"store={tmp_path}/runs")
+    words = ("engine=estimate", "model=lr", "clients=range(2,27)", "seed=0,1", f"store={tmp_path}/runs")
     commands = []
     for number in range(4):
         (tmp_path / str(number)).mkdir()
@@ -134,7 +138,7 @@ def test_many_commands_at_once_compute_each_of_many_cells_once(tmp_path: Path) -
     assert [command.end() for command in commands] == [0] * 4
     own = [re.findall(r"^\[\d+/\d+\] (\S+): done in", command.told, re.M) for command in commands]
     assert sorted(name for names in own for name in names) == sorted(results(tmp_path))
-    assert len(results(tmp_path)) == 100
+    assert len(results(tmp_path)) == 50
 
 
 def test_ctrl_c_stops_all_prints_the_summary_and_the_same_command_goes_on(tmp_path: Path) -> None:
@@ -176,7 +180,7 @@ def test_what_nohup_ignores_ends_nothing(tmp_path: Path) -> None:
 class TestABadCell:
     """One cell dies, hangs, eats memory or fills the disk: it alone fails, with the reason, and runs clean later."""
 
-    def test_killed(self, tmp_path: Path) -> None:
+    def test_killed(self, tmp_path: Path, fscost: Fscost) -> None:
         words = ("engine=builtin", "model=lr", "clients=2,3,4", "rounds=100")
         command = Command(*words, cwd=tmp_path)
         until(lambda: [*tmp_path.glob("runs/.running/*-c3-*.run-*/progress.json")])
@@ -184,9 +188,9 @@ class TestABadCell:
         assert command.end() == 1
         (failure,) = re.findall(r"^failed: (.*)$", command.told, re.M)
         assert re.match(r"fedavg-lr-digits-c3-\S+: the process was killed by SIGKILL.*; log: \S+engine.log$", failure)
-        self._is_mended(words, tmp_path, done=2)
+        self._is_mended(fscost, words, tmp_path, done=2)
 
-    def test_killed_with_its_worker_again_and_again(self, tmp_path: Path) -> None:
+    def test_killed_with_its_worker_again_and_again(self, tmp_path: Path, fscost: Fscost) -> None:
         words = ("engine=builtin", "model=lr", "rounds=1000000")
         command, killed = Command(*words, cwd=tmp_path), set[int]()
         while command.process.poll() is None and len(killed) < 2:
@@ -197,44 +201,44 @@ class TestABadCell:
                 killed.add(worker)
         assert command.end() == 1
         assert re.search(r"^failed: fedavg-lr-\S+: the worker process was killed by SIGKILL; log: ", command.told, re.M)
-        assert in_process("plan", cwd=tmp_path).out.splitlines()[-1] == "1 cell, 1 failed"
+        assert fscost("plan").out.splitlines()[-1] == "1 cell, 1 failed"
 
-    def test_hung(self, tmp_path: Path) -> None:
-        words = ("engine=builtin", "model=lr", "rounds=1000000", "engine.timeout_min=0.05")
-        (told,) = self._failures(words, tmp_path, count=1)
-        assert "stopped after 0.05 min" in told
+    def test_hung(self, tmp_path: Path, fscost: Fscost) -> None:
+        words = ("engine=builtin", "model=lr", "rounds=1000000", "engine.timeout_min=0.03")
+        (told,) = self._failures(fscost, words, count=1)
+        assert "stopped after 0.03 min" in told
         unlimited = (*words[:2], "rounds=1,1000000")
-        assert in_process(*words[:2], "rounds=1", cwd=tmp_path).code == 0
-        assert in_process("plan", *unlimited, cwd=tmp_path).out.splitlines()[-1] == "2 cells, 1 done, 1 timeout"
+        assert fscost(*words[:2], "rounds=1").code == 0
+        assert fscost("plan", *unlimited).out.splitlines()[-1] == "2 cells, 1 done, 1 timeout"
 
-    def test_out_of_memory(self, tmp_path: Path) -> None:
+    def test_out_of_memory(self, tmp_path: Path, fscost: Fscost) -> None:
         few = ("fs.data.splits=[0.05,0.9,0.05]", "fs.eval.split=[test]")  # images: it is the model that needs memory
         words = ("engine=builtin", "model=lr,vgg11", "rounds=1", "clients=2", *few)
-        assert in_process(words[0], "model=lr", *words[2:], cwd=tmp_path).code == 0
+        assert fscost(words[0], "model=lr", *words[2:]).code == 0
         (outcome,) = tmp_path.glob("runs/*/outcome.json")
         used_gb = pd.read_json(outcome, typ="series")["peak_rss_bytes"] / 1e9
-        (told,) = self._failures((*words, f"engine.memory_gb={used_gb + 0.2:.2f}"), tmp_path, count=1)
+        (told,) = self._failures(fscost, (*words, f"engine.memory_gb={used_gb + 0.2:.2f}"), count=1)
         assert re.search(r"fedavg-vgg11-\S+: out of memory: stopped at [0-9.]+ GB, engine.memory_gb=", told)
-        self._is_mended(words, tmp_path, done=1)
+        self._is_mended(fscost, words, tmp_path, done=1)
 
-    def test_out_of_disk(self, tmp_path: Path, small_disk: Path) -> None:
+    def test_out_of_disk(self, tmp_path: Path, fscost: Fscost, small_disk: Path) -> None:
         words = ("engine=builtin", "model=lr", "rounds=1,250,2", "hydra.launcher.n_jobs=1", f"store={small_disk}/runs")
-        (told,) = self._failures(words, tmp_path, count=1)
+        (told,) = self._failures(fscost, words, count=1)
         assert "No space left on device" in told
-        assert in_process("plan", *words, cwd=tmp_path).out.count("done  ") == 2
+        assert fscost("plan", *words).out.count("done  ") == 2
         subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
-        self._is_mended(words, tmp_path, done=2)
+        self._is_mended(fscost, words, tmp_path, done=2)
 
-    def _failures(self, words: tuple[str, ...], folder: Path, count: int) -> list[str]:
-        done = in_process(*words, cwd=folder)
+    def _failures(self, fscost: Fscost, words: tuple[str, ...], count: int) -> list[str]:
+        done = fscost(*words)
         assert done.code == 1
         failures = re.findall(r"^(?:failed|timeout): (.*)$", done.err, re.M)
         assert len(failures) == count, done.err
         return failures
 
-    def _is_mended(self, words: tuple[str, ...], folder: Path, done: int) -> None:
+    def _is_mended(self, fscost: Fscost, words: tuple[str, ...], folder: Path, done: int) -> None:
         before = {path: path.stat().st_mtime_ns for path in _store(words, folder).glob("*/outcome.json")}
-        again = in_process("rerun", *words, "--failed", "--missing", cwd=folder)
+        again = fscost("rerun", *words, "--failed", "--missing")
         assert again.code == 0, again.err
         assert again.err.count(": done in ") == 1
         after = {path: path.stat().st_mtime_ns for path in _store(words, folder).glob("*/outcome.json")}
@@ -304,17 +308,17 @@ def test_a_cell_whose_process_died_is_tried_again_as_often_as_asked(tmp_path: Pa
     assert done.err.count("killed by SIGKILL") == min(retries, 2) + 2 * code  # each failure is in the summary, too
 
 
-def test_fail_fast_stops_at_the_first_failure(tmp_path: Path) -> None:
+def test_fail_fast_stops_at_the_first_failure(tmp_path: Path, fscost: Fscost) -> None:
     words = ("engine=builtin", "model=mlp_s", "rounds=1", "clients=43,2,3,4", "hydra.launcher.n_jobs=1")
     stopped = in_process(*words, "fail_fast=true", cwd=tmp_path)  # 43 clients: a last batch of one sample
     assert stopped.code == 1
     assert "4 cells: 1 failed, 3 not computed in" in stopped.err
     assert len(results(tmp_path)) == 1
-    assert in_process(*words, cwd=tmp_path).err.count(": done in ") == 3
+    assert fscost(*words).err.count(": done in ") == 3
 
 
-def test_a_failed_cell_is_told_when_it_fails_and_in_the_summary(tmp_path: Path) -> None:
-    done: Result = in_process("engine=builtin", "model=mlp_s", "rounds=1", "clients=43,2", cwd=tmp_path)
+def test_a_failed_cell_is_told_when_it_fails_and_in_the_summary(fscost: Fscost) -> None:
+    done = fscost("engine=builtin", "model=mlp_s", "rounds=1", "clients=43,2")
     assert done.code == 1
     told = [line for line in done.err.splitlines() if "batch of one sample" in line]
     assert [line.split()[0] for line in told] == ["[1/2]", "failed:"] or [line.split()[0] for line in told] == [
