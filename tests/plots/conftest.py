@@ -24,13 +24,21 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def all_recorded(paper: Path) -> Results:
+    """The results of the recorded store, which are collected once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(paper)
+        return Results(select(["runs"]))
+
+
 @pytest.fixture
-def sketched(paper: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sketch]:
+def sketched(paper: Path, all_recorded: Results, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sketch]:
     """What a figure of recorded runs shows."""
 
     def run(figure: str, *words: str, over: str | None = None) -> Sketch:
         monkeypatch.chdir(paper)
-        return Results(select(words or ["runs"])).sketch(figure, over)
+        return (Results(select(words)) if words else all_recorded).sketch(figure, over)
 
     return run
 

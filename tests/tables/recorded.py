@@ -8,11 +8,12 @@ import re
 import shutil
 import tarfile
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from fscost.cells.cell import Cell
-from fscost.collect import gather, runs_below
+from fscost.collect import Frames, gather, runs_below
 from fscost.store.run import Run
 from fscost.tables import Table, TableSpec
 from fscost.tables.arrangement import transposed
@@ -29,6 +30,8 @@ METHODS, MODELS, CLIENTS, SEEDS, ROUNDS = (
     (0, 1, 2),
     8,
 )
+
+State = frozenset[tuple[str, int, int, int, int]]
 
 TYPES = {"training": {"model_para"}, "evaluation": {"evaluate", "metrics"}, "control": {"join_in", "finish"}}
 """FederatedScope's message types, by what they are for."""
@@ -86,12 +89,27 @@ def edit_outcome(run: Path, **values: Any) -> None:
 
 def table_of(where: Path | Iterable[tuple[Cell | None, Run]], **settings: Any) -> Table:
     """The table of the runs in a folder, or of these, by a layout; rows are model, clients and method."""
-    runs = runs_below(where) if isinstance(where, Path) else [*where]
-    frames, cells = gather(runs), [cell for cell, _ in runs if cell]
+    cells, frames = _collected(where, _state(where)) if isinstance(where, Path) else _of([*where])
     spec = TableSpec(**{"rows": ("model", "clients", "method"), "order": "sorted"} | settings)
     extra = options_of(cells, spec.options) | varying_options(cells)
     table = build(Comparison(frames.cells, frames.rounds, extra=extra), spec, label="t", command="make it")
     return transposed(table) if spec.transpose else table
+
+
+@lru_cache(maxsize=4)
+def _collected(folder: Path, _: State) -> tuple[list[Cell], Frames]:
+    """What is collected from a folder, once for all its tables: a file that is edited gives it another state."""
+    return _of(runs_below(folder))
+
+
+def _state(folder: Path) -> State:
+    """The names, sizes and times of all files below a folder."""
+    stats = ((str(path), path.stat()) for path in folder.rglob("*"))
+    return frozenset((path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in stats)
+
+
+def _of(runs: list[tuple[Cell | None, Run]]) -> tuple[list[Cell], Frames]:
+    return [cell for cell, _ in runs if cell], gather(runs)
 
 
 def entries(table: Table, key: str) -> dict[str, Entry]:
