@@ -20,8 +20,18 @@ class NoYaml(ValueError):
         self.line = line
 
 
+def _too_deep(line: int) -> NoYaml:
+    return NoYaml(f"nested more than {_MOST_DEEP} deep", line)
+
+
 class _Loader(yaml.SafeLoader):
     """Reads what a configuration can hold: mappings, lists, texts, numbers; a date is the text that stands there."""
+
+    def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:  # noqa: N803
+        """Begin a list or mapping in brackets; PyYAML takes seconds for some thousand in each other."""
+        if self.flow_level > _MOST_DEEP:
+            raise _too_deep(self.line + 1)
+        super().fetch_flow_collection_start(TokenClass)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -84,7 +94,7 @@ def _check_size(top: yaml.Node) -> None:
         if known is None:
             sizes[id(node)] = 0
             if depth > _MOST_DEEP:
-                raise NoYaml(f"nested more than {_MOST_DEEP} deep", node.start_mark.line + 1)
+                raise _too_deep(node.start_mark.line + 1)
             known = sizes[id(node)] = 1 + sum(size(below, depth + 1) for below in _below(node))
         if known == 0:
             raise NoYaml("an alias leads back to itself", node.start_mark.line + 1)

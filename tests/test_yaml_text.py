@@ -35,7 +35,7 @@ def test_plain_values_are_read(text: str, value: Any) -> None:
     [
         ("a: 1\nb: [\n", 3, "expected"),
         (f"a: 1\nb: {'[' * 200}{']' * 200}\n", 2, "nested more than 100 deep"),
-        ("a: " + "[" * 100_000, 1, "nested too deeply"),
+        ("a: " + "[" * 100_000, 1, "nested more than 100 deep"),
         ("- " * 50_000, 1, "nested too deeply"),
         ("a: 1\nb: &b [*b]\n", 2, "an alias leads back to itself"),
         ("a: &a {b: *a}\n", 1, "an alias leads back to itself"),

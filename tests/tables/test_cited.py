@@ -64,7 +64,7 @@ FILES = {
     "broken.yaml": ("- {source: [\n", "is no YAML"),
     "second.yaml": ("- {source: Li}\n- {method: fedfoo}\n", "second.yaml: row 2: has no source"),
     "number.yaml": ("- {source: Li, total: much}\n", "number.yaml: row 1: total=much: must be a number"),
-    "deep.yaml": ("[" * 1_000, "is no YAML: nested too deeply"),
+    "deep.yaml": ("[" * 1_000, "is no YAML: nested more than 100 deep"),
     "bomb.yaml": (
         "a: &a [1]\n"
         + "".join(f"b{i}: &b{i} [{', '.join(['*a' if not i else f'*b{i - 1}'] * 10)}]\n" for i in range(9)),
