@@ -43,7 +43,7 @@ def refusal(folder: Path, *overrides: str) -> str:
         (b"# \xe9\nlr: 1\n", ": cannot be read: is no text in UTF-8: byte 0xe9 in line 1"),
         (f"{HEAD}lr: 1\n".encode("utf-16"), ": cannot be read: is no text in UTF-8"),
         (f"{HEAD}lr: {'9' * 5000}\n".encode(), "no YAML: a value that is not what its tag says"),
-        (f"{HEAD}lr: {'[' * 3000}\n".encode(), ":1: no YAML: nested more than 100 deep"),
+        (f"{HEAD}lr: {'[' * 3000}\n".encode(), ":2: no YAML: nested more than 100 deep"),
         (f"{HEAD}{BOMB}".encode(), "no YAML: its aliases come to more than 1,000,000 values"),
         (f"{HEAD}lr: &a [*a]\n".encode(), ":2: no YAML: an alias leads back to itself"),
         (f"{HEAD}lr: !!python/object:os.system x\n".encode(), ":2: no YAML: could not determine a constructor"),
