@@ -260,22 +260,24 @@ def mend(folder: Path) -> None:
 TWELVE = ("engine=command", COMMAND, "seed=range(1,13)", "args.how=trains", "rounds=2")
 
 
-def test_a_sweep_of_twelve_of_which_three_fail_is_completed(folder: Path) -> None:
+def test_a_sweep_of_twelve_of_which_three_fail_is_completed(folder: Path, fscost: Callable[..., Result]) -> None:
     break_three(folder)
     done = in_process(*TWELVE, "hydra.launcher.n_jobs=3", cwd=folder)
     assert done.code == 1 and "9 done, 3 failed" in done.err
     assert failures(done) == EXPECTED
-    assert "12 cells, 9 done, 3 failed" in in_process("status", *TWELVE, cwd=folder).out
+    assert "12 cells, 9 done, 3 failed" in fscost("status", *TWELVE).out
     mend(folder)
-    again = in_process("rerun", "--failed", *TWELVE, cwd=folder)
+    again = fscost("rerun", "--failed", *TWELVE)
     assert again.code == 0 and "3 cells: 3 done" in again.err
-    shown = in_process("table", "runs", cwd=folder)
+    shown = fscost("table", "runs")
     assert shown.code == 0 and not [*members_of(folder)]
     assert "own" in shown.out and "60.0" in shown.out.replace("0.600", "60.0")
 
 
 @pytest.mark.slurm
-def test_the_same_sweep_on_slurm(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_same_sweep_on_slurm(
+    folder: Path, fscost: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     pytest.importorskip("submitit", reason="no submitit: pip install 'fscost[slurm]'")
     if reason := why_not():
         pytest.skip(reason)
@@ -285,7 +287,7 @@ def test_the_same_sweep_on_slurm(folder: Path, tmp_path_factory: pytest.TempPath
         assert done.code == 1 and "9 done, 3 failed" in done.err
         assert failures(done) == EXPECTED
         mend(folder)
-        again = in_process("rerun", "--failed", *TWELVE, "hydra/launcher=slurm", cwd=folder)
+        again = fscost("rerun", "--failed", *TWELVE, "hydra/launcher=slurm")
         assert again.code == 0 and "3 cells: 3 done" in again.err
 
 
@@ -307,7 +309,9 @@ def command(*words: str, folder: Path) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.slow
-def test_a_sweep_killed_at_random_moments_loses_nothing_and_leaves_no_process(folder: Path) -> None:
+def test_a_sweep_killed_at_random_moments_loses_nothing_and_leaves_no_process(
+    folder: Path, fscost: Callable[..., Result]
+) -> None:
     chance, before = random.Random(0), dict[str, int]()
     words = (*TWELVE[:3], "args.how=slow", *TWELVE[4:])
     for _ in range(10):
@@ -320,7 +324,7 @@ def test_a_sweep_killed_at_random_moments_loses_nothing_and_leaves_no_process(fo
         results = {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("runs/*/outcome.json")}
         assert before.items() <= results.items(), "a finished cell was computed again"
         before = results
-    final = in_process(*words, cwd=folder)
+    final = fscost(*words)
     assert final.code == 0 and f"12 cells: {len(before)} done, {12 - len(before)} to run" in final.err
     assert not [*(folder / "runs" / ".running").iterdir()]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fscost.__main__ import main
 from fscost.tables import Table
-from tests.conftest import NO_TRAIN, Result, cell_of, in_process, resealed
+from tests.conftest import NO_TRAIN, Result, cell_of, resealed
 from tests.tables.recorded import entries, rows_of, runs_of, table_of, unpacked
 
 ENDED = ("engine=builtin", "model=mlp_s")
@@ -25,9 +26,11 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which runs ended in every way: 43 clients leave one a single sample."""
     pytest.importorskip("torch", reason=NO_TRAIN)
     folder = tmp_path_factory.mktemp("ended")
-    done = in_process(*ENDED, "rounds=1,2", "clients=2,3,4,43", cwd=folder)
-    assert done.code == 1, done.err
-    assert in_process(*ENDED, "rounds=1000000", "clients=2", "engine.timeout_min=0.01", cwd=folder).code == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("FSCOST_STORE", raising=False)
+        assert main((*ENDED, "rounds=1,2", "clients=2,3,4,43")) == 1
+        assert main((*ENDED, "rounds=1000000", "clients=2", "engine.timeout_min=0.003")) == 1
     for path in (folder / "runs").glob("*-c3-*/outcome.json"):
         path.unlink()
     for path in (folder / "runs").glob("*-c4-*/ledger.jsonl"):
