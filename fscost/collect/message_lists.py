@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from sys import intern
+from typing import Any, NamedTuple
 
 from fscost.cells.cell import Cell
 from fscost.cells.measure import SERVER
@@ -29,7 +30,15 @@ _NAMES = {
 
 _OPTIONAL = ("type", "run")
 
-Line = Mapping[str, str]
+
+class _Line(NamedTuple):
+    """A message: its round as it is there, who sent it and who got it, its bytes, None if not known, and its type."""
+
+    round: int
+    sender: str
+    receiver: str
+    bytes: int | None
+    type: str
 
 
 @dataclass(frozen=True)
@@ -70,27 +79,23 @@ class ListedRun(Run):
 
 def listed_runs(file: Path) -> list[ListedRun]:
     """Return the runs in a file; raises CollectError with file and line for what cannot be."""
-    lines = _lines(file)
-    names = list(dict.fromkeys(line.get("run") or file.stem for _, line in lines))
-    of_runs = ([(n, line) for n, line in lines if (line.get("run") or file.stem) == name] for name in names)
-    return [_run(file, name, own) for name, own in zip(names, of_runs, strict=True)]
+    runs: dict[str, list[_Line]] = {}
+    for name, line in _lines(file):
+        runs.setdefault(name or file.stem, []).append(line)
+    if not runs:
+        raise CollectError(f"{file}:1: no message below the names of the columns")
+    return [_run(file, name, lines) for name, lines in runs.items()]
 
 
-def _run(file: Path, name: str, lines: Sequence[tuple[int, Line]]) -> ListedRun:
-    server = _server(file, [line for _, line in lines])
-    people = dict.fromkeys(who for _, line in lines for who in (line["sender"], line["receiver"]) if who != server)
+def _run(file: Path, name: str, lines: Sequence[_Line]) -> ListedRun:
+    server = _server(file, lines)
+    people = dict.fromkeys(who for line in lines for who in (line.sender, line.receiver) if who != server)
     workers = {server: SERVER} | {who: number for number, who in enumerate(people, start=1)}
-    counted = [(number, line, _whole(file, number, "round", line["round"])) for number, line in lines]
-    first = min(round for *_, round in counted)
+    first, last = (of(line.round for line in lines) for of in (min, max))
     ledger = Ledger({"protocol": NEWEST.protocol, "clients": len(people)})
-    for number, line, round in counted:
-        size = _whole(file, number, "bytes", line["bytes"]) if line["bytes"] else None
-        source, to = workers[line["sender"]], workers[line["receiver"]]
-        if source == to:
-            raise CollectError(f"{file}:{number}: {line['sender']} sends to itself; what is kept is no message")
-        message = Message(line.get("type") or "model_para", source, (to,), round - first, None)
-        ledger.record(message, Sizes(None, None, size, None))
-    last = max(round for *_, round in counted)
+    for line in lines:
+        source, to = workers[line.sender], workers[line.receiver]
+        ledger.record(Message(line.type, source, (to,), line.round - first, None), Sizes(None, None, line.bytes, None))
     return ListedRun(file, name, _cell(name, len(people), last - first + 1), _as_read(ledger))
 
 
@@ -105,9 +110,9 @@ def _as_read(ledger: Ledger) -> LedgerFile:
     return LedgerFile(header, [row for row in rows if "type" in row], [row for row in rows if "worker" in row])
 
 
-def _server(file: Path, lines: Sequence[Line]) -> str:
+def _server(file: Path, lines: Sequence[_Line]) -> str:
     """Return who is the server: who is called so, or is 0, or else the only one that is in every message."""
-    people = Counter(who for line in lines for who in {line["sender"], line["receiver"]})
+    people = Counter(who for line in lines for who in (line.sender, line.receiver))
     for named in ("server", "0"):
         if found := [who for who in people if who.lower() == named]:
             return found[0]
@@ -118,33 +123,30 @@ def _server(file: Path, lines: Sequence[Line]) -> str:
     return everywhere[0]
 
 
-def _lines(file: Path) -> list[tuple[int, Line]]:
-    """Return the lines with their numbers, their columns by our names and without blanks around."""
+def _lines(file: Path) -> Iterator[tuple[str, _Line]]:
+    """Yield the name of its run, nothing where there is none, and each message."""
     try:
         reader = csv.reader(io.StringIO(text_of(file).removeprefix("\ufeff"), newline=""))
-        rows = [(reader.line_num, row) for row in reader]
+        head = next(reader, [])
+        columns = _columns(file, head)
+        for row in reader:
+            if any(map(str.strip, row)):
+                yield _line(f"{file}:{reader.line_num}", row, len(head), columns)
     except (OSError, csv.Error) as error:
         raise CollectError(f"{file}: cannot be read: {why(error)}") from error
-    head, below = rows[0][1] if rows else [], rows[1:]
-    columns = _columns(file, head)
-    lines = [*_cut(file, below, len(head), columns)]
-    if not lines:
-        raise CollectError(f"{file}:1: no message below the names of the columns")
-    return lines
 
 
-def _cut(
-    file: Path, rows: Sequence[tuple[int, Sequence[str]]], fields: int, columns: Mapping[str, int]
-) -> Iterator[tuple[int, Line]]:
-    for number, row in rows:
-        if not any(map(str.strip, row)):
-            continue
-        if len(row) != fields:
-            raise CollectError(f"{file}:{number}: has {len(row)} fields, the first line has {fields}")
-        line = {name: row[place].strip() for name, place in columns.items()}
-        if missing := [name for name in ("round", "sender", "receiver") if not line[name]]:
-            raise CollectError(f"{file}:{number}: {missing[0]} is empty")
-        yield number, line
+def _line(where: str, row: Sequence[str], fields: int, columns: Mapping[str, int]) -> tuple[str, _Line]:
+    if len(row) != fields:
+        raise CollectError(f"{where}: has {len(row)} fields, the first line has {fields}")
+    line = {name: row[place].strip() for name, place in columns.items()}
+    if missing := [name for name in ("round", "sender", "receiver") if not line[name]]:
+        raise CollectError(f"{where}: {missing[0]} is empty")
+    sender, receiver, kind = map(intern, (line["sender"], line["receiver"], line.get("type") or "model_para"))
+    if sender == receiver:
+        raise CollectError(f"{where}: {sender} sends to itself; what is kept is no message")
+    size = _whole(where, "bytes", line["bytes"]) if line["bytes"] else None
+    return line.get("run", ""), _Line(_whole(where, "round", line["round"]), sender, receiver, size, kind)
 
 
 def _columns(file: Path, head: Sequence[str]) -> dict[str, int]:
@@ -158,11 +160,11 @@ def _columns(file: Path, head: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _whole(file: Path, number: int, name: str, text: str) -> int:
+def _whole(where: str, name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         shown = text if len(text) <= 40 else f"{text[:40]}…"
         raise CollectError(
-            f"{file}:{number}: {name}={shown}: must be a whole number of at least 0, of at most {_MOST_DIGITS} digits"
+            f"{where}: {name}={shown}: must be a whole number of at least 0, of at most {_MOST_DIGITS} digits"
         )
     return int(text)
 
