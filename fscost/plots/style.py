@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from matplotlib.axis import Axis, YAxis
@@ -125,6 +125,7 @@ def _broken(text: str, wide_em: float) -> list[str]:
     return [line for line in lines if line] or [""]
 
 
+@lru_cache(maxsize=2**14)  # names are in many panels, and broken letter by letter
 def width_em(text: str) -> float:
     """Return how wide text is in the font of PDF and PNG; those of LaTeX are narrower."""
     font = _font()
