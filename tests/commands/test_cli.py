@@ -310,8 +310,8 @@ def test_the_default_cell_runs_when_it_is_asked_for(here: Path, fscost: Callable
 
 
 @pytest.mark.pipeline
-def test_hydras_own_flags_work(here: Path) -> None:
-    shown = in_process("--cfg", "job", "method=fedprox", "clients=7", cwd=here)
+def test_hydras_own_flags_work(here: Path, fscost: Callable[..., Result]) -> None:
+    shown = fscost("--cfg", "job", "method=fedprox", "clients=7")
     assert "mu: 0.1" in shown.out
     assert "clients: 7" in shown.out
     resolved = in_process("--cfg", "job", "--resolve", "alpha=0.5", cwd=here, env={"PYTHONWARNINGS": "error"})
@@ -322,31 +322,31 @@ def test_hydras_own_flags_work(here: Path) -> None:
         "# @package _global_\nform: flat\nresize: null\nfs: {model: {type: mlp, hidden: 99}}\n"
     )
     for words in (["--config-dir", "more"], ["--config-dir=more"], ["-cd", "more"]):
-        assert "mlp_h99" in in_process("plan", *words, "model=wide", cwd=here).out
-    assert "hidden: 99" in in_process("--config-dir", "more", "--cfg", "job", "model=wide", cwd=here).out
+        assert "mlp_h99" in fscost("plan", *words, "model=wide").out
+    assert "hidden: 99" in fscost("--config-dir", "more", "--cfg", "job", "model=wide").out
     (here / "more" / "model" / "odd.yaml").write_bytes(b"\xff")
     for words, place in (
         (["--config-dir", "more", "model=odd"], f"config_dir={here}/more/model/odd.yaml: cannot be read: is no text"),
         (["model=nosuch"], "--cfg job model=nosuch: "),
         (["nosuch=3"], "--cfg job nosuch=3: "),
     ):
-        told = in_process("--cfg", "job", *words, cwd=here)
+        told = fscost("--cfg", "job", *words)
         assert (told.code, told.err.count("\n")) == (2, 1)
         assert told.err.startswith(f"fscost: {place}")
-    assert "asyn, bulyan, ditto, fedavg" in in_process("--help", cwd=here).out
-    assert in_process("--version", cwd=here).out.startswith("fscost 0.")
+    assert "asyn, bulyan, ditto, fedavg" in fscost("--help").out
+    assert fscost("--version").out.startswith("fscost 0.")
     assert [p.name for p in here.iterdir()] == ["more"]
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_goes_on_where_it_stopped(here: Path) -> None:
+def test_a_killed_sweep_goes_on_where_it_stopped(here: Path, fscost: Callable[..., Result]) -> None:
     words = [sys.executable, "-m", "fscost", "model=convnet2", "rounds=2", "seed=range(0,6)"]
     process = subprocess.Popen(words, cwd=here, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until(lambda: len(runs(here / "runs")) >= 2)
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = runs(here / "runs")
-    done = in_process(*words[3:], cwd=here, env=dict(os.environ))
+    done = fscost(*words[3:])
     assert done.code == 0
     assert f"6 cells: {len(before)} done" in done.err
     assert before.items() <= runs(here / "runs").items()
@@ -354,7 +354,7 @@ def test_a_killed_sweep_goes_on_where_it_stopped(here: Path) -> None:
 
 
 @pytest.mark.pipeline
-def test_an_interrupt_ends_in_one_line(here: Path) -> None:
+def test_an_interrupt_ends_in_one_line(here: Path, fscost: Callable[..., Result]) -> None:
     words = [sys.executable, "-m", "fscost", "model=convnet2", "rounds=1000000"]
     process = subprocess.Popen(words, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until(lambda: list(here.glob("runs/.running/*/progress.json")))
@@ -364,4 +364,4 @@ def test_an_interrupt_ends_in_one_line(here: Path) -> None:
     assert process.returncode in (130, -signal.SIGINT)
     assert err.strip().splitlines()[-1].startswith("fscost: interrupted")
     assert "Traceback" not in err
-    assert "interrupted" in in_process("plan", cwd=here).out
+    assert "interrupted" in fscost("plan").out

@@ -159,16 +159,16 @@ def switches(server: Server) -> dict[Path, str]:
 
 
 @pytest.mark.slow
-def test_results_appear_as_cells_end(here: Path) -> None:
+def test_results_appear_as_cells_end(here: Path, fscost: Callable[..., Result]) -> None:
     with serving(*FAST, cwd=here) as server:
         first = server.told("/progress")
         assert [square["state"] for square in squares(first)] == ["missing", "missing"]
         assert (first["totals"], first["is_over"], first["running"]) == ("2 cells, 2 missing", False, [])
-        assert in_process(*FAST[:-1], "clients=3", cwd=here).code == 0
+        assert fscost(*FAST[:-1], "clients=3").code == 0
         half = server.told_until("/progress", lambda told: told["content"] != first["content"])
         assert [square["state"] for square in squares(half)] == ["missing", "done"]
         assert server.told("/content")["summary"] == "comm_cost: 2 cells, 1 done, 1 missing"
-        assert in_process(*FAST, cwd=here).code == 0
+        assert fscost(*FAST).code == 0
         last = server.told_until("/progress", lambda told: told["is_over"])
         assert (last["totals"], last["problem"]) == ("2 cells, 2 done", "")
         assert last["page"] == first["page"]

@@ -28,7 +28,7 @@ from tests.launch.test_console import SHOW, Terminal, plain
 from tests.waiting import PATIENCE_S
 
 FAST = ("engine=estimate", "model=lr", "rounds=1")
-TRAINED = ("engine=builtin", "model=convnet2", "rounds=40")
+TRAINED = ("engine=builtin", "model=convnet2", "rounds=20")
 
 
 def finish(one: Cell, outcome: Outcome, store: Path = Path("runs")) -> RunDir:
@@ -56,7 +56,7 @@ def test_a_sweep_is_seen_from_outside_until_it_is_done(here: Path, fscost: Calla
     try:
         one = re.escape(cell_of(*TRAINED).name)
         line = (
-            rf"(?m)^{one}  round (?:[3-9]|\d\d)/40  acc \d+\.\d %  \d+ s  moved \d+ s ago  .+, process {process.pid}$"
+            rf"(?m)^{one}  round (?:[3-9]|\d\d)/20  acc \d+\.\d %  \d+ s  moved \d+ s ago  .+, process {process.pid}$"
         )
         shown_until(fscost, line, *TRAINED)
         process.send_signal(signal.SIGSTOP)  # it publishes no result until it may go on

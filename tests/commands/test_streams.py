@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from tests.conftest import Result, in_process
 
 pytestmark = pytest.mark.pipeline
+
+Fscost = Callable[..., Result]
 
 FSCOST = f"{shlex.quote(sys.executable)} -m fscost"
 
@@ -96,9 +99,9 @@ without_rights = pytest.mark.skipif(
 
 
 @without_rights
-def test_a_store_that_may_only_be_read_is_shown_where_nothing_is_to_be_computed(tmp_path: Path) -> None:
+def test_a_store_that_may_only_be_read_is_shown_where_nothing_is_to_be_computed(tmp_path: Path, fscost: Fscost) -> None:
     words = f"engine=estimate model=lr store={tmp_path}/theirs"
-    assert in_process(*words.split(), cwd=tmp_path).code == 0
+    assert fscost(*words.split()).code == 0
     (run,) = tmp_path.glob("theirs/fedavg-*")
     (mine := tmp_path / "mine").mkdir()
     for folder in (tmp_path / "theirs", tmp_path / "theirs" / ".running", run):
@@ -120,10 +123,10 @@ def test_a_store_that_may_only_be_read_is_shown_where_nothing_is_to_be_computed(
 
 
 @without_rights
-def test_results_of_another_user_are_neither_lost_nor_waited_for(tmp_path: Path) -> None:
+def test_results_of_another_user_are_neither_lost_nor_waited_for(tmp_path: Path, fscost: Fscost) -> None:
     """Two results, one closed to others, the other gone with only a lock left of it that may be read alone."""
     words, theirs = f"engine=estimate model=lr clients=3,4 store={tmp_path}/theirs", tmp_path / "theirs"
-    assert in_process(*words.split(), cwd=tmp_path).code == 0
+    assert fscost(*words.split()).code == 0
     closed, gone = sorted(theirs.glob("fedavg-*"))
     before = closed.stat()
     shutil.rmtree(gone)

@@ -1,7 +1,7 @@
 """The page that is served: it follows the sweep, and leaves its reader where they are."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,19 @@ from playwright.sync_api import Browser, Page, expect
 from fscost.cells.outcome import Outcome, Status
 from fscost.store.store import Store
 from tests.commands.test_status import finish
-from tests.conftest import cells_of, in_process
+from tests.conftest import Result, cells_of
 from tests.served import Server, serving
 from tests.waiting import PAGE_S
+
+Fscost = Callable[..., Result]
 
 GRID = ("engine=estimate", "model=lr,mlp_s", "rounds=2", "clients=2,3")
 LONG_MS = 1000 * PAGE_S
 
 
 @pytest.fixture
-def server(here: Path) -> Iterator[Server]:
-    assert in_process(*GRID[:-1], "clients=2", cwd=here).code == 0
+def server(here: Path, fscost: Fscost) -> Iterator[Server]:
+    assert fscost(*GRID[:-1], "clients=2").code == 0
     with serving(*GRID, cwd=here) as started:
         yield started
 
@@ -61,7 +63,9 @@ def until(page: Page, script: str) -> None:
         page.wait_for_timeout(100)
 
 
-def test_what_ends_appears_and_the_reader_is_left_where_they_are(browser: Browser, server: Server, here: Path) -> None:
+def test_what_ends_appears_and_the_reader_is_left_where_they_are(
+    browser: Browser, server: Server, fscost: Fscost, here: Path
+) -> None:
     page, complaints = opened(browser, server)
     assert states(page) == ["done", "missing", "done", "missing"]
     page.select_option("select[name=measure]", "wire")
@@ -78,7 +82,7 @@ def test_what_ends_appears_and_the_reader_is_left_where_they_are(browser: Browse
     page.evaluate("window.isSame = true")
     first = page.evaluate("document.body.dataset.content")
 
-    assert in_process(*GRID, cwd=here).code == 0
+    assert fscost(*GRID).code == 0
     until(page, "document.querySelector('#summary').textContent.includes('4 done')")
 
     assert states(page) == ["done"] * 4
@@ -101,10 +105,12 @@ def test_what_ends_appears_and_the_reader_is_left_where_they_are(browser: Browse
     assert complaints == []
 
 
-def test_newer_results_wait_as_long_as_text_is_selected(browser: Browser, server: Server, here: Path) -> None:
+def test_newer_results_wait_as_long_as_text_is_selected(
+    browser: Browser, server: Server, fscost: Fscost, here: Path
+) -> None:
     page, complaints = opened(browser, server)
     page.locator("#provenance").select_text()
-    assert in_process(*GRID, cwd=here).code == 0
+    assert fscost(*GRID).code == 0
     expect(page.locator("#controls .warning")).to_contain_text("once no text is selected", timeout=LONG_MS)
     assert "2 missing" in page.inner_text("#summary")
     page.evaluate("getSelection().removeAllRanges()")
@@ -113,14 +119,16 @@ def test_newer_results_wait_as_long_as_text_is_selected(browser: Browser, server
     assert complaints == []
 
 
-def test_a_server_that_is_gone_is_told_and_found_again(browser: Browser, server: Server, here: Path) -> None:
+def test_a_server_that_is_gone_is_told_and_found_again(
+    browser: Browser, server: Server, fscost: Fscost, here: Path
+) -> None:
     page, _ = opened(browser, server)
     page.evaluate("window.isSame = true")
     assert server.interrupt()[0] == 0
     trouble = page.locator("#controls .warning")
     expect(trouble).to_contain_text("Connection lost", timeout=LONG_MS)
     assert states(page) == ["done", "missing", "done", "missing"]
-    assert in_process(*GRID, cwd=here).code == 0
+    assert fscost(*GRID).code == 0
     with serving(*GRID, cwd=here, port=str(server.port)):
         expect(trouble).to_have_text("", timeout=LONG_MS)
         expect(page.locator("#summary")).to_contain_text("4 done", timeout=LONG_MS)
@@ -153,8 +161,8 @@ def test_names_are_text_and_states_have_marks(browser: Browser, here: Path) -> N
         assert complaints == []
 
 
-def test_a_page_from_disk_asks_nobody(browser: Browser, here: Path) -> None:
-    assert in_process("report", *GRID, "--out", "page.html", cwd=here).code == 0
+def test_a_page_from_disk_asks_nobody(browser: Browser, here: Path, fscost: Fscost) -> None:
+    assert fscost("report", *GRID, "--out", "page.html").code == 0
     page = browser.new_context(offline=True).new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.partition(":")[0]))
