@@ -38,13 +38,16 @@ def test_a_disk_of_any_size_is_full_at_any_write(disk: Path, capsys: pytest.Capt
     words, codes = (*SWEEP, f"store={disk}/runs", f"out={disk}/tables"), set[int]()
     for small in DISKS:
         subprocess.run(["mount", "-o", f"remount,{small}", disk], check=True)
+        own = set[int]()
         for command in (words, ("collect", *words, "--out", f"{disk}/frames")):
             code, told = main(command), capsys.readouterr().err
             assert code in (0, 1) or FULL.search(told), (small, told)
             assert not left_on(disk), (small, command)
-            codes.add(code)
+            own.add(code)
+        codes |= own
         subprocess.run(["mount", "-o", "remount,size=9m,nr_inodes=999", disk], check=True)
-        assert main(words) == 0, small
+        if own != {0}:
+            assert main(words) == 0, small
         assert main(("check", *words)) == 0, small
         assert capsys.readouterr().out.endswith("2 runs: 2 done\n")
         subprocess.run(f"rm -rf {disk}/*", shell=True, check=True)
