@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from fscost.launch import Ended, How, LineProgress, Sweep, Task
 from fscost.launch.slurm import SlurmLauncher
 from fscost.launch.slurm.squeue import states
 from fscost.store.store import Store
-from tests.conftest import cell_of, cells_of, in_process
+from tests.conftest import Result, cell_of, cells_of, in_process
 from tests.launch.slurm_lab import SlurmLab, one_node, why_not
 from tests.waiting import until
 
@@ -274,7 +274,7 @@ def test_an_interrupted_sweep_leaves_no_job(launcher: SlurmLauncher, store: Stor
 
 
 @pytest.mark.slow
-def test_a_sweep_on_the_command_line(slurm: SlurmLab, here: Path) -> None:
+def test_a_sweep_on_the_command_line(slurm: SlurmLab, here: Path, fscost: Callable[..., Result]) -> None:
     words = ("engine=builtin", "model=lr", "rounds=1,2,3,4", "hydra/launcher=slurm", "retries=0")
     cells, store = cells_of(*words[:3]), Store(here / "runs")
     with ThreadPoolExecutor(1) as pool:
@@ -285,6 +285,6 @@ def test_a_sweep_on_the_command_line(slurm: SlurmLab, here: Path) -> None:
     assert first.code == 1
     assert [store.status(cell) for cell in cells] == [Status.DONE, Status.FAILED, Status.DONE, Status.DONE]
     assert "4 cells: 3 done, 1 failed" in first.err and "was killed by SIGKILL" in first.err
-    again = in_process(*words, cwd=here)
+    again = fscost(*words)
     assert again.code == 0 and "4 cells: 3 done, 1 to run" in again.err
     assert {store.status(cell) for cell in cells} == {Status.DONE}

@@ -14,7 +14,8 @@ from tests.report.conftest import Opened
 from tests.report.pages import Tables, chosen, report, shown, tables_of
 
 MEASURE, TRAFFIC, UNITS = [*MEASURES], [*map(str, Traffic), "all"], ["auto", "auto_binary", "B"]
-FEW = ("fedavg-mlp_s-digits-c3-s0", "fedper-mlp_s-digits-c3-s0")
+SOME = {"small": "fed[ap][ve]?-mlp_s-digits-c3-s0-*", "medium": "fed[ap][ve]?-mlp_[sm]-*"}
+"""FedAvg and FedPer: with one cell each, and with two models, two numbers of clients and three seeds."""
 
 
 def told(table: Table) -> dict[str, object]:
@@ -36,33 +37,27 @@ def told(table: Table) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def small(paper: Path) -> Path:
-    """What reports of two runs are selected by: a folder with these alone."""
-    folder = paper / "small"
-    folder.mkdir()
-    for start in FEW:
-        (run,) = (paper / "runs").glob(f"{start}-*")
-        shutil.copytree(run, folder / run.name)
-    return folder
+def some(paper: Path) -> Path:
+    """A folder with folders of some of the recorded runs."""
+    for name, runs in SOME.items():
+        for run in (paper / "runs").glob(runs):
+            shutil.copytree(run, paper / name / run.name)
+    assert [len([*(paper / name).iterdir()]) for name in SOME] == [2, 24]
+    return paper
 
 
 TIMES = ("table=time", "network.uplink_mbps=10", "network.downlink_mbps=50")
 
 
-@pytest.mark.parametrize(("folder", "words", "least"), [("runs", (), 50), ("small", TIMES, 16)])
+@pytest.mark.parametrize(("folder", "words", "least"), [("medium", (), 50), ("small", TIMES, 16)])
 def test_every_entry_in_every_measure_traffic_and_unit(
-    folder: str,
-    words: tuple[str, ...],
-    least: int,
-    paper: Path,
-    small: Path,
-    opened: Opened,
-    request: pytest.FixtureRequest,
+    folder: str, words: tuple[str, ...], least: int, some: Path, opened: Opened
 ) -> None:
     """All of it, refusals included: communication times are those of training alone."""
-    file = report(paper, folder, *words, name="times.html") if words else request.getfixturevalue("paper_report")
-    page = opened(file, viewport={"width": 1280, "height": 200})  # so that no figure is drawn again and again
-    tables, seen = tables_of(paper, folder, *words), set()
+    page = opened(
+        report(some, folder, *words, name=f"{folder}.html"), viewport={"width": 1280, "height": 200}
+    )  # so that no figure is drawn again and again
+    tables, seen = tables_of(some, folder, *words), set()
     for measure, traffic, unit in product(MEASURE, TRAFFIC, UNITS):
         chosen(page, measure=measure, traffic=traffic, unit=unit)
         now = shown(page)
