@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ from fscost.tables.table import VENUES, Table
 from tests.tables import samples
 from tests.tables.recorded import of_one_model, unpacked
 from tests.tables.test_layouts import LAYOUTS
-from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, compiled
+from tests.tables.tex import NEEDS_PDFLATEX, NEEDS_PDFTOTEXT, Compiled, compiled
 
 PACKAGES = (
     "adjustbox,array,booktabs,longtable,makecell,multirow,pdflscape,rotating,siunitx,textcomp,threeparttable,"
@@ -91,23 +90,31 @@ def by_hand() -> tuple[Table, ...]:
     return samples.narrow(), samples.comm_cost(), samples.wide(), samples.long(samples.comm_cost())
 
 
-@NEEDS_PDFLATEX
-@pytest.mark.slow
-@pytest.mark.parametrize("one", CLASSES, ids=named)
-def test_every_layout_compiles_and_fits(layouts: list[Table], one: Class, tmp_path: Path) -> None:
-    """On slides, what was not made for them stands too, but for what is turned or goes on overleaf."""
+@pytest.fixture(scope="module", params=CLASSES, ids=named)
+def typeset(
+    request: pytest.FixtureRequest, layouts: list[Table], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Class, list[str], Compiled]:
+    """A document of one class with all tables, the narrow one on its first page.
+
+    On slides, what was not made for them stands too, but for what is turned or goes on overleaf.
+    """
+    one: Class = request.param
     needs(one)
-    tables = [replace(table, venue=one.venue, floats_to="" if one.name == "beamer" else "!t") for table in layouts]
-    tables += [replace(table, venue=one.venue) for table in by_hand()]
+    tables = [replace(table, venue=one.venue) for table in by_hand()]
+    tables += [replace(table, venue=one.venue, floats_to="" if one.name == "beamer" else "!t") for table in layouts]
     texts = [render(table, "latex") for table in tables]
     if (one.name, one.venue) == ("beamer", "any"):
         texts = [text for text in texts if "longtable}" not in text and "sideways" not in text]
     if "twocolumn" in one.options or one.name in ("IEEEtran", "acmart", "elsarticle"):
         texts = [rf"\onecolumn{text}\twocolumn" if r"\begin{longtable}" in text else text for text in texts]
-        assert all(
-            "% goes on over pages: in two columns, \\onecolumn before it" in t for t in texts if "\\onecolumn" in t
-        )
-    done = compiled(one.document(texts), tmp_path)
+    return one, texts, compiled(one.document(texts), tmp_path_factory.mktemp("typeset"))
+
+
+@NEEDS_PDFLATEX
+@pytest.mark.slow
+def test_every_layout_compiles_and_fits(typeset: tuple[Class, list[str], Compiled]) -> None:
+    one, texts, done = typeset
+    assert all("% goes on over pages: in two columns, \\onecolumn before it" in t for t in texts if "\\onecolumn" in t)
     assert len(texts) > 6 and done.pages >= len(texts)
     assert max(done.overfull_pt, default=0) <= 1
     if one.venue == "beamer":
@@ -117,12 +124,10 @@ def test_every_layout_compiles_and_fits(layouts: list[Table], one: Class, tmp_pa
 @NEEDS_PDFLATEX
 @NEEDS_PDFTOTEXT
 @pytest.mark.slow
-@pytest.mark.parametrize("one", CLASSES, ids=named)
-def test_the_gap_between_caption_and_rule_is_right(one: Class, tmp_path: Path) -> None:
+def test_the_gap_between_caption_and_rule_is_right(typeset: tuple[Class, list[str], Compiled]) -> None:
     """About 6 pt, whether the package caption is loaded, by the class even, or not."""
-    needs(one)
-    pdf = compiled(one.document([render(replace(samples.narrow(), venue=one.venue), "latex")]), tmp_path).pdf
-    found = subprocess.run(["pdftotext", "-bbox", pdf, "-"], capture_output=True, text=True, check=True).stdout
+    first = ["pdftotext", "-bbox", "-l", "1", typeset[2].pdf, "-"]
+    found = subprocess.run(first, capture_output=True, text=True, check=True).stdout
     words = [(float(top), float(end), word) for top, end, word in _WORD.findall(found)]
     head = max(top for top, _, word in words if word == "Total")
     assert 5 <= head - max(end for _, end, _ in words if end <= head + 1) <= 15
