@@ -1,5 +1,6 @@
 """What every test shares: a folder of its own, and the command line in this process or in a fresh one."""
 
+import gc
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 
+gc.set_threshold(100_000, 20, 20)  # what tests make is rarely cyclic: a twentieth of their time
 os.environ["OMP_NUM_THREADS"] = "1"  # as torch is imported: tests that run side by side have a core each
 os.environ.pop("COLUMNS", None)  # of a terminal that nobody sees: workers of pytest-xdist have it
 os.environ.pop("LINES", None)
@@ -61,9 +63,9 @@ FOREIGN = {"federatedscope", "slurm", "ray"}
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A process per core, and two more for slow tests: these wait half of their time, for jobs, browsers and clocks."""
+    """A process per core, and one more for slow tests, which wait for jobs, browsers and clocks."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if "not slow" in config.option.markexpr else cores + 2
+    return cores if "not slow" in config.option.markexpr else cores + 1
 
 
 @pytest.hookimpl(tryfirst=True)
