@@ -15,7 +15,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 
-gc.set_threshold(100_000, 20, 20)  # what tests make is rarely cyclic: a twentieth of their time
 os.environ["OMP_NUM_THREADS"] = "1"  # as torch is imported: tests that run side by side have a core each
 os.environ.pop("COLUMNS", None)  # of a terminal that nobody sees: workers of pytest-xdist have it
 os.environ.pop("LINES", None)
@@ -37,6 +36,8 @@ from fscost.store.integrity import sealed
 from fscost.store.rundir import RunDir
 from fscost.store.store import Store
 from tests.waiting import soon
+
+gc.set_threshold(100_000, 20, 20)  # what tests make is rarely cyclic: a twentieth of their time
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell's background jobs ignore SIGINT, and so would all processes that the tests start and interrupt."""
