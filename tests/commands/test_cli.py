@@ -311,7 +311,7 @@ def test_the_default_cell_runs_when_it_is_asked_for(here: Path, fscost: Callable
 
 @pytest.mark.pipeline
 def test_hydras_own_flags_work(here: Path, fscost: Callable[..., Result]) -> None:
-    shown = fscost("--cfg", "job", "method=fedprox", "clients=7")
+    shown = in_process("--cfg", "job", "method=fedprox", "clients=7", cwd=here)
     assert "mu: 0.1" in shown.out
     assert "clients: 7" in shown.out
     resolved = in_process("--cfg", "job", "--resolve", "alpha=0.5", cwd=here, env={"PYTHONWARNINGS": "error"})
@@ -323,17 +323,17 @@ def test_hydras_own_flags_work(here: Path, fscost: Callable[..., Result]) -> Non
     )
     for words in (["--config-dir", "more"], ["--config-dir=more"], ["-cd", "more"]):
         assert "mlp_h99" in fscost("plan", *words, "model=wide").out
-    assert "hidden: 99" in fscost("--config-dir", "more", "--cfg", "job", "model=wide").out
+    assert "hidden: 99" in in_process("--config-dir", "more", "--cfg", "job", "model=wide", cwd=here).out
     (here / "more" / "model" / "odd.yaml").write_bytes(b"\xff")
     for words, place in (
         (["--config-dir", "more", "model=odd"], f"config_dir={here}/more/model/odd.yaml: cannot be read: is no text"),
         (["model=nosuch"], "--cfg job model=nosuch: "),
         (["nosuch=3"], "--cfg job nosuch=3: "),
     ):
-        told = fscost("--cfg", "job", *words)
+        told = in_process("--cfg", "job", *words, cwd=here)
         assert (told.code, told.err.count("\n")) == (2, 1)
         assert told.err.startswith(f"fscost: {place}")
-    assert "asyn, bulyan, ditto, fedavg" in fscost("--help").out
+    assert "asyn, bulyan, ditto, fedavg" in in_process("--help", cwd=here).out
     assert fscost("--version").out.startswith("fscost 0.")
     assert [p.name for p in here.iterdir()] == ["more"]
 
