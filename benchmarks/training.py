@@ -16,8 +16,7 @@ _STEPS = (
     "see the next row. torch.func.vmap over clients takes longer than one client after the other, as grouped "
     "convolutions are slower on a CPU"
 )
-
-
+_UNAVOIDABLE = "what an engine that takes these steps cannot avoid"
 _REST = (
     "most of the rest are the evaluations and weights that lie as messages have them, see the next row: where they lie "
     "otherwise, losses change in the seventh digit; then come asizeof and a meter of each message, and copies of models"
@@ -54,25 +53,16 @@ def _courses(folder: Path) -> Iterator[Row]:
         if fs_python():
             other.append(cell(folder, "federatedscope", seed, words))
     own_s, other_s = ([wall_s for wall_s, _ in cells] for cells in (own, other))
-    cell_of = "convnet2 on digits, 30 clients, 10 rounds: builtin engine"
-    builtin, federatedscope = (
-        f"`fscost engine={name} {' '.join(_CELL)} seed=…`" for name in ("builtin", "federatedscope")
-    )
+    ours, theirs = (f"`fscost engine={name} {' '.join(_CELL)} seed=…`" for name in ("builtin", "federatedscope"))
     steps, evaluations = "`python benchmarks/steps.py`", "`python benchmarks/steps.py evaluate`"
-    beside = "FederatedScope's time in the same cell"
-    note = (
-        f"final accuracy over {PAIRS} seeds {_accuracy(own)}, FederatedScope's {_accuracy(other)}" if other else NO_FS
-    )
-    yield Row(cell_of, beside, builtin, federatedscope, 0.25, _ratios(own_s, other_s), note=note, limit=_STEPS)
-    alone, limit = (
-        "its 600 steps of SGD alone, torch in a bare loop",
-        "what an engine that takes these steps cannot avoid",
-    )
-    yield Row(
-        alone, beside, steps, federatedscope, 0.25, _ratios(steps_s, other_s), note="" if other else NO_FS, limit=limit
-    )
+    work, beside = "convnet2 on digits, 30 clients, 10 rounds: builtin engine", "FederatedScope's time in the same cell"
+    missing = "" if other else NO_FS
+    note = missing or f"final accuracy over {PAIRS} seeds {_accuracy(own)}, FederatedScope's {_accuracy(other)}"
+    yield Row(work, beside, ours, theirs, 0.25, _ratios(own_s, other_s), note=note, limit=_STEPS)
+    alone, found = "its 600 steps of SGD alone, torch in a bare loop", _ratios(steps_s, other_s)
+    yield Row(alone, beside, steps, theirs, 0.25, found, note=missing, limit=_UNAVOIDABLE)
     beside = "its 600 steps of SGD in a bare loop"
-    yield Row(cell_of, beside, builtin, steps, 1.25, _ratios(own_s, steps_s), limit=_REST)
+    yield Row(work, beside, ours, steps, 1.25, _ratios(own_s, steps_s), limit=_REST)
     work = "the same steps and 300 evaluations alone, weights as torch makes them, in a bare loop"
     yield Row(work, beside, evaluations, steps, 1.25, _ratios(with_evaluations_s, steps_s), limit=_ALONE)
 
