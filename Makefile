@@ -16,7 +16,7 @@ WORKER = fscost/worker fscost/record fscost/store fscost/metering fscost/__init_
          fscost/protocol/__init__.py fscost/protocol/client_options.py fscost/protocol/datasets.py \
          fscost/protocol/effective_options.py fscost/protocol/fs_options.py \
          fscost/protocol/methods.py fscost/protocol/no_effect.py fscost/protocol/release.py \
-         fscost/protocol/models.py
+         fscost/protocol/models.py fscost/protocol/splits.py
 
 # The next Hydra and OmegaConf, beside those of constraints.txt.
 HYDRA14 = hydra-core==1.4.0rc3 omegaconf==2.4.1rc1

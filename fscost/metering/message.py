@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from typing import Any, NamedTuple
 
 from fscost.metering.content import Opaque, measure_content
@@ -74,33 +72,14 @@ def enclosed(message: Message, content: Sizes) -> Sizes:
     return content._replace(wire_bytes=_wire(message, content.wire_bytes))
 
 
-def _private_asizeof() -> Any:
-    """Load pympler's asizeof a second time.
-
-    It caches the types it has seen, and what it returns for arrays depends on that cache; FederatedScope counts with
-    the first one, and its figures must not depend on ours. Returns None where there is no pympler.
-    """
-    if not find_spec("pympler"):  # in an interpreter of somebody's training code
-        return None
-    found = find_spec("pympler.asizeof")
-    spec = spec_from_file_location("fscost._asizeof", found.origin) if found and found.origin else None
-    if spec is None or spec.loader is None:
-        raise ImportError("pympler.asizeof has no source file")
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # it looks itself up there
-    spec.loader.exec_module(module)
-    return module.asizeof
-
-
-_asizeof = _private_asizeof()
-
-
 def reported_bytes(message: Message) -> int | None:
     """Return asizeof of a message's content, None where pympler fails at it or is not installed."""
-    if _asizeof is None:
+    from fscost.metering.private_asizeof import asizeof  # with it comes numpy, which a plan needs not
+
+    if asizeof is None:
         return None
     try:
-        return int(_asizeof(message.content))
+        return int(asizeof(message.content))
     except ValueError:  # pympler 1.1 cannot size some views of arrays
         return None
 

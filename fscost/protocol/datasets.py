@@ -13,12 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fscost.errors import ConfigError
 from fscost.printable import plural
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _LABELS = Path(__file__).parent / "labels"
@@ -27,7 +26,6 @@ _SUFFIXES = {"image": "", "flat": "_flat", "sequence": "_seq"}
 """The forms of an image: (1, h, w), a vector of its pixels, its pixels one after another as tokens."""
 
 SPLITTERS = ("iid_fixed", "lda")
-_MAX_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,8 @@ class DataSet:
 
     def labels(self) -> NDArray[np.int64]:
         """Return the labels (samples,) without the images: a split over clients needs no more of them."""
+        import numpy as np  # a plan asks for names and shapes alone, and needs none of it
+
         text = (_LABELS / f"{self.name}.txt").read_text(encoding="ascii")
         return np.array([int(digit) for digit in text if digit != "\n"], dtype=np.int64)
 
@@ -55,6 +55,8 @@ class DataSet:
 
         numpy before 1.23 takes seconds to read that as a table.
         """
+        import numpy as np
+
         with gzip.open(file) as text:
             numbers = np.fromstring(text.read().strip().replace(b"\n", b","), dtype=np.int64, sep=",")
         rows = numbers.reshape(self.samples, -1)
@@ -102,6 +104,8 @@ class DataType:
         An image is scaled by its nearest pixels. `file` is what `file()` returned in an interpreter that has the
         package, if this one need not.
         """
+        import numpy as np
+
         images, labels = self.source.table(file or self.file())
         if resize:
             nearest = np.arange(resize) * images.shape[1] // resize
@@ -152,14 +156,6 @@ class Split:
     seed: int
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Indices of samples: of the server, by split, and of each client 1…N, by split."""
-
-    server: dict[str, NDArray[np.int64]]
-    clients: dict[int, dict[str, NDArray[np.int64]]]
-
-
 def split_sizes(shares: Sequence[float], samples: int) -> dict[str, int]:
     """Return how many of the samples are in train, val and test before they are split over clients."""
     train, val = (int(share * samples) for share in shares[:2])
@@ -178,84 +174,3 @@ def split_problems(data_type: str, shares: Sequence[float], clients: int, needed
             f"clients={clients}: {data_type} has {sizes[split]} {split} samples and every client needs one; take at "
             f"most {plural(sizes[split], 'client')}"
         )
-
-
-def split_digits(y: NDArray[np.int64], split: Split) -> Parts:
-    """Split the samples with labels `y`; equal seeds give equal splits.
-
-    The order of the draws is that of FederatedScope's own translator and splitters. Raises ValueError where `alpha`
-    leaves a client without samples.
-    """
-    rng = np.random.RandomState(split.seed)
-    order = rng.permutation(np.arange(len(y)))
-    sizes = split_sizes(split.shares, len(y))
-    bounds = np.cumsum([sizes["train"], sizes["val"]])
-    server = dict(zip(("train", "val", "test"), np.split(order, bounds)))
-    over_clients = _by_chance(server, split, rng) if split.alpha is None else _by_label(server, y, split, rng)
-    clients = {c: {name: parts[c - 1] for name, parts in over_clients.items()} for c in range(1, split.clients + 1)}
-    return Parts(server, clients)
-
-
-def _by_chance(
-    server: dict[str, NDArray[np.int64]], split: Split, rng: np.random.RandomState
-) -> dict[str, list[NDArray[np.int64]]]:
-    return {name: np.array_split(rng.permutation(index), split.clients) for name, index in server.items()}
-
-
-def _by_label(
-    server: dict[str, NDArray[np.int64]], y: NDArray[np.int64], split: Split, rng: np.random.RandomState
-) -> dict[str, list[NDArray[np.int64]]]:
-    assert split.alpha is not None
-    train = _by_dirichlet(y[server["train"]], split.clients, split.alpha, rng)
-    counts = np.stack([np.bincount(y[server["train"]][index], minlength=y.max() + 1) for index in train])
-    parts = {"train": [server["train"][index] for index in train]}
-    for name in ("val", "test"):
-        labels = y[server[name]]
-        if split.consistent:
-            local = _by_counts(labels, counts, rng)
-        else:
-            local = _by_dirichlet(labels, split.clients, split.alpha, rng)
-        parts[name] = [server[name][index] for index in local]
-    return parts
-
-
-def _by_dirichlet(
-    labels: NDArray[np.int64], clients: int, alpha: float, rng: np.random.RandomState
-) -> list[NDArray[np.int64]]:
-    """Split each label over clients in proportions drawn from a symmetric Dirichlet distribution (Hsu et al., 2019).
-
-    Draws again until every client has a sample. Raises ValueError when that does not happen.
-    """
-    for _ in range(_MAX_DRAWS):
-        shares: list[list[NDArray[np.int64]]] = [[] for _ in range(clients)]
-        for label in np.unique(labels):
-            index = np.flatnonzero(labels == label)
-            rng.shuffle(index)
-            cuts = (np.cumsum(rng.dirichlet(np.full(clients, alpha))) * len(index)).astype(int)[:-1]
-            for share, part in zip(shares, np.split(index, cuts)):
-                share.append(part)
-        merged = [np.concatenate(share) for share in shares]
-        if min(len(share) for share in merged) > 0:
-            return _shuffled(merged, rng)
-    raise ValueError(f"alpha={alpha} leaves a client of {clients} without samples; raise alpha or take fewer clients")
-
-
-def _by_counts(
-    labels: NDArray[np.int64], counts: NDArray[np.int64], rng: np.random.RandomState
-) -> list[NDArray[np.int64]]:
-    """Split each label in the proportions of `counts` (clients, labels), such that every sample is given once."""
-    shares: list[list[NDArray[np.int64]]] = [[] for _ in range(len(counts))]
-    for label in np.unique(labels):
-        index = np.flatnonzero(labels == label)
-        rng.shuffle(index)
-        wanted = np.ceil(counts[:, label] / counts[:, label].sum() * len(index)).astype(int)
-        while wanted.sum() > len(index):
-            client = rng.choice(range(len(counts)))
-            wanted[client] -= wanted[client] > 0
-        for share, part in zip(shares, np.split(index, np.cumsum(wanted)[:-1])):
-            share.append(part)
-    return _shuffled([np.concatenate(share) for share in shares], rng)
-
-
-def _shuffled(shares: list[NDArray[np.int64]], rng: np.random.RandomState) -> list[NDArray[np.int64]]:
-    return [rng.permutation(share) for share in shares]

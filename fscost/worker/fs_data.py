@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fscost.protocol.datasets import DATA_TYPES, SPLITTERS, Split, split_digits
+from fscost.protocol.datasets import DATA_TYPES, SPLITTERS, Split
+from fscost.protocol.splits import split_digits
 
 
 def register(file: str | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+import fscost.metering.private_asizeof  # noqa: F401  # here, once, not in the fork of every cell
 from fscost.cells.measure import SERVER
 from fscost.metering import Ledger, Message, meter_unreported, reported_bytes
 from fscost.worker.round_file import Progress

@@ -10,7 +10,8 @@ pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'fscost[t
 from sklearn.datasets import load_digits
 
 from fscost.errors import ConfigError
-from fscost.protocol.datasets import DATA_TYPES, Split, are_of_one_source, split_digits, type_of
+from fscost.protocol.datasets import DATA_TYPES, Split, are_of_one_source, type_of
+from fscost.protocol.splits import split_digits
 from tests.conftest import needs_mnist
 
 TYPES = [pytest.param(name, marks=needs_mnist if name.startswith("mnist") else []) for name in DATA_TYPES]

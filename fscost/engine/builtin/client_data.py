@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fscost.protocol.course_options import Options
-from fscost.protocol.datasets import DATA_TYPES, split_digits
+from fscost.protocol.datasets import DATA_TYPES
+from fscost.protocol.splits import split_digits
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from fscost.protocol.no_effect import without_effect
 from fscost.store.rundir import RunDir
 from fscost.worker.round_file import Progress
 
-for _lazily in ("torch._dynamo", "torch.profiler._cupti_monitor"):  # what torch imports in the first local update
+for _lazily in ("torch._dynamo", "torch.profiler._cupti_monitor", "fscost.metering.private_asizeof"):  # by first use
     try:
         import_module(_lazily)
     except ImportError:  # a torch that does without

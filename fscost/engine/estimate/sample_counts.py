@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fscost.protocol.course_options import Options
-from fscost.protocol.datasets import DATA_TYPES, Split, split_digits, split_sizes
+from fscost.protocol.datasets import DATA_TYPES, Split, split_sizes
+from fscost.protocol.splits import split_digits
 
 _TOY_SAMPLES = 1000
 ONE_BYTE = 127
