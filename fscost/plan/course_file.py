@@ -28,8 +28,9 @@ def with_course(flat: Mapping[str, Any], sizes: Any) -> dict[str, Any]:
     if method and method.name == BY_NAME and not named:
         raise ConfigError(f"method=spec: give course=FILE, or one of {', '.join(shipped())}")
     if not isinstance(named, str):
-        own = _known(shipped().get(method.course if method else "", {}), sizes, f"method={flat.get('federate.method')}")
-        return {**flat, **_as_options(own if method and method.course else {})}
+        spec = shipped()[method.course] if method and method.course else {}
+        own = _known(spec, sizes, f"method={flat.get('federate.method')}")
+        return {**flat, **_as_options(own if spec else {})}
     shown = f"course={named}"
     spec = shipped()[named] if named in shipped() else _read(Path(str(named)), shown)
     given = _known(spec, sizes, shown)
@@ -79,7 +80,7 @@ def _with_shapes(message: Any, folder: Path, shown: str) -> Any:
 def _known(spec: Mapping[str, Any], sizes: Mapping[str, Any], shown: str) -> dict[str, Any]:
     """Return the sizes that were given and that a course has; raises ConfigError for one that none has."""
     own = names_of_sizes(spec)
-    others = {name for other in shipped().values() for name in names_of_sizes(other)}
+    others = {name for other in shipped().values() for name in names_of_sizes(other)} if sizes.keys() - own else own
     for name, value in sizes.items():
         if name not in own | others:
             has = ", ".join(map(str, spec.get("sizes") or {})) or "none of its own"

@@ -124,6 +124,8 @@ _OTHERWISE = {
 
 
 def _exists(key: str) -> bool:
+    if has(raw_file("config"), key):  # nothing need be composed to know it
+        return True
     is_set = has(config_of([]), key) or OmegaConf.select(composed(()), key, default=ABSENT) is not ABSENT
     return is_set or key in _engine_knobs() or key in _knobs()
 

@@ -214,3 +214,18 @@ def test_a_shipped_option_that_changed_is_read_anew(tmp_path: Path, monkeypatch:
             fs = config_of(parse(["method=mine"]))["fs"]
         assert fs.get("fedprox", {}).get("mu") == expected
         assert ("ditto" in str(fs["federate"]["method"]).lower()) is (defaults == "ditto")
+
+
+@pytest.mark.parametrize("written, meant", [("1e-3", 0.001), ("012", 10), ("1_0", 10), ("2026-11-29", "2026-11-29")])
+def test_a_shipped_option_says_what_omegaconf_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, meant: Any
+) -> None:
+    shutil.copytree(conf(), tmp_path / "conf")
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path)
+    option = tmp_path / "conf" / "method" / "mine.yaml"
+    option.write_text(f"# @package _global_\ndefaults: [fedprox, _self_]\nfs: {{fedprox: {{mu: {written}}}}}\n")
+    with configuration(None):
+        assert config_of(parse(["method=mine"]))["fs"]["fedprox"]["mu"] == meant == OmegaConf.load(option).fs.fedprox.mu
+    option.write_text("# @package _global_\ndefaults: [fedprox]\nlr: 1\nlr: 2\n")
+    with configuration(None), pytest.raises(yaml.YAMLError, match="duplicate key lr"):
+        config_of(parse(["method=mine"]))
