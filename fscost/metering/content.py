@@ -47,12 +47,20 @@ def _is_torchs(kind: type) -> bool:
     return all(hasattr(kind, name) for name in ("shape", "dtype", "numel"))
 
 
+@lru_cache(maxsize=None)
+def _is_torchs_own(kind: type) -> bool:
+    """Return whether a type is torch's tensor itself, of whatever layout, or a parameter of a model."""
+    return (kind.__module__, kind.__name__) in (("torch", "Tensor"), ("torch.nn.parameter", "Parameter"))
+
+
 def tensor_bytes(tensor: Any) -> int:
     """Return numel × itemsize of a torch tensor (on any device, meta too) or a numpy array; of sparse ones, its parts'.
 
     One that wraps others, as a quantised tensor does, is as large as these. Raises Opaque for an array of another
     library that does not say its bytes.
     """
+    if _is_torchs_own(tensor.__class__) and not (_sparse(tensor.layout) or tensor.is_quantized):
+        return int(tensor.numel() * tensor.element_size())  # what nearly all are
     if parts := _parts_of_sparse(tensor) or _wrapped(tensor):
         return sum(map(tensor_bytes, parts))
     if hasattr(tensor, "element_size"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Tuple
@@ -105,9 +106,9 @@ class Ledger:
     """
 
     header: dict[str, Any]
-    by_type: dict[Key, Tally] = field(default_factory=dict)
-    sent: dict[int, Tally] = field(default_factory=dict)
-    received: dict[int, Tally] = field(default_factory=dict)
+    by_type: dict[Key, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    sent: dict[int, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    received: dict[int, Tally] = field(default_factory=lambda: defaultdict(Tally))
     texts: dict[str, tuple[int, int]] = field(default_factory=dict)
     traffic: dict[str, Traffic] = field(default_factory=dict)
     _clients: _Clients = field(init=False, repr=False, compare=False)
@@ -118,10 +119,10 @@ class Ledger:
     def record(self, message: Message, each: Sizes) -> None:
         """Count one message to all its receivers; `each` are the bytes of one copy."""
         for receiver in message.receivers:
-            self.received.setdefault(receiver, Tally()).add(1, each)
-        self.sent.setdefault(message.sender, Tally()).add(len(message.receivers), each)
+            self.received[receiver].add(1, each)
+        self.sent[message.sender].add(len(message.receivers), each)
         for key, receivers in _by_link(message):
-            tally = self.by_type.setdefault(key, Tally())
+            tally = self.by_type[key]
             tally.add(len(receivers), each)
             who = receivers if message.sender == SERVER else (message.sender,)
             tally.client_rounds += self._clients.named(key, who)
@@ -144,7 +145,7 @@ class Ledger:
 
     def add(self, key: Key, messages: Tally, clients: int) -> None:
         """Add messages of one round that were counted together, to or from `clients` clients."""
-        tally = self.by_type.setdefault(key, Tally())
+        tally = self.by_type[key]
         tally.merge(messages)
         tally.client_rounds += self._clients.counted(key, clients if messages.messages else 0)
 

@@ -55,7 +55,7 @@ class CourseLogs:
 
     def worker(self, worker: int, network: Network) -> None:
         """Add a worker's line, when FederatedScope does: before the server sends ``finish``, after a client got it."""
-        reported = network.reported[worker]
+        reported = network.reported(worker)
         stop_round, stop_minutes = self.stop or (0, 0)
         self.workers.append(
             {

@@ -1,4 +1,4 @@
-"""The links of the federation: messages are metered when they are sent, and counted the way FederatedScope logs it."""
+"""The links of the federation: messages are metered as they were sent, and counted the way FederatedScope logs it."""
 
 import heapq
 from collections import deque
@@ -20,13 +20,20 @@ class Reported:
     download_bytes: int = 0
 
 
+@dataclass
+class Sent:
+    """A message that was sent, and asizeof of one copy of it, None until it is metered."""
+
+    message: Message
+    reported_bytes: int | None = None
+
+
 @dataclass(frozen=True)
 class Delivery:
-    """One copy of a message on its way, and its asizeof."""
+    """One copy of a message on its way."""
 
     receiver: int
-    message: Message
-    reported_bytes: int
+    sent: Sent
 
 
 Handler = Callable[[int, Message], None]
@@ -46,22 +53,20 @@ class Network:
     pickled: bool
     online: bool = False
     progress: Progress | None = None
-    reported: dict[int, Reported] = field(default_factory=dict)
+    _counted: dict[int, Reported] = field(default_factory=dict)
+    _unmetered: list[Sent] = field(default_factory=list)
     _to_clients: deque[Delivery] = field(default_factory=deque)
     _to_server: list[tuple[int, int, Delivery]] = field(default_factory=list)
     _number: "count[int]" = field(default_factory=count)
 
     def send(self, msg_type: str, sender: int, receivers: list[int], state: int, content: Any) -> None:
-        """Meter one message to each of `receivers` and send it off; nothing is copied or serialised."""
-        message = Message(msg_type, sender, tuple(receivers), state, content)
-        each = meter(message, pickled=self.pickled)
-        self.ledger.record(message, each)
+        """Send one message to each of `receivers`; nothing is copied or serialised."""
+        sent = Sent(Message(msg_type, sender, tuple(receivers), state, content))
+        self._unmetered.append(sent)
         if self.progress:
-            self.progress.sees(message)
-        size = each.reported_bytes or 0
-        self._of(sender).upload_bytes += size * len(receivers)
+            self.progress.sees(sent.message)
         for receiver in receivers:
-            delivery = Delivery(receiver, message, size)
+            delivery = Delivery(receiver, sent)
             if receiver == SERVER:
                 heapq.heappush(self._to_server, (state, next(self._number), delivery))
             else:
@@ -73,11 +78,33 @@ class Network:
         A message counts as downloaded once its handler returns: a worker's log line, written inside a handler, misses
         the message being handled.
         """
-        while self._to_clients or self._to_server:
-            delivery = self._to_clients.popleft() if self._to_clients else heapq.heappop(self._to_server)[-1]
-            handlers[delivery.message.msg_type](delivery.receiver, delivery.message)
-            if not (self.online and delivery.receiver != SERVER):
-                self._of(delivery.receiver).download_bytes += delivery.reported_bytes
+        try:
+            while self._to_clients or self._to_server:
+                delivery = self._to_clients.popleft() if self._to_clients else heapq.heappop(self._to_server)[-1]
+                self._deliver(delivery.receiver, delivery.sent, handlers[delivery.sent.message.msg_type])
+        finally:
+            self._meter()
+
+    def reported(self, worker: int) -> Reported:
+        """Return what a worker has counted by now."""
+        self._meter()
+        return self._of(worker)
+
+    def _deliver(self, receiver: int, sent: Sent, handler: Handler) -> None:
+        if sent.reported_bytes is None:
+            self._meter()
+        handler(receiver, sent.message)
+        if not (self.online and receiver != SERVER):
+            self._of(receiver).download_bytes += sent.reported_bytes or 0
+
+    def _meter(self) -> None:
+        """Meter what was sent, message by message; the uploads of a round one after another, as that is quicker."""
+        for sent in self._unmetered:
+            each = meter(sent.message, pickled=self.pickled)
+            self.ledger.record(sent.message, each)
+            sent.reported_bytes = each.reported_bytes or 0
+            self._of(sent.message.sender).upload_bytes += sent.reported_bytes * len(sent.message.receivers)
+        self._unmetered.clear()
 
     def _of(self, worker: int) -> Reported:
-        return self.reported.setdefault(worker, Reported())
+        return self._counted.setdefault(worker, Reported())
