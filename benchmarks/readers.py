@@ -44,8 +44,10 @@ def _table(folder: Path, layout: str) -> object:
 def _forget() -> None:
     """Forget what this process knows of files: another command would be one of its own."""
     from fscost.collect import frame_cache
+    from fscost.store import rundir
 
     frame_cache._hashed.cache_clear()
+    rundir._cell_in.cache_clear()
 
 
 def frames(folder: Path) -> Callable[[], object]:

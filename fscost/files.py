@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -65,6 +66,14 @@ def is_there(path: Path) -> bool:
     except OSError:
         return True
     return True
+
+
+def is_settled(written_ns: int) -> bool:
+    """Return whether a file was written so long ago that its times change when it is written again."""
+    return written_ns < time.time_ns() - _SETTLED_NS
+
+
+_SETTLED_NS = 2 * 10**9
 
 
 def why(error: BaseException) -> str:

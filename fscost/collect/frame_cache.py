@@ -12,7 +12,6 @@ import json
 import os
 import stat
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -23,7 +22,7 @@ import pyarrow as pa
 
 import fscost
 from fscost.cells.cell import Cell
-from fscost.files import content_of, digest_of, is_there, whole
+from fscost.files import content_of, digest_of, is_settled, is_there, whole
 from fscost.outputs import remove_left
 from fscost.store.run import Run
 from fscost.store.rundir import RunDir
@@ -137,11 +136,7 @@ def _stamps(folder: str) -> tuple[Stamp, ...]:
 def _content(folder: str, stamps: tuple[Stamp, ...]) -> str:
     """Return the digest of the files in a folder; those of long ago are hashed once in a process."""
     newest_ns = max((max(stamp[4:]) for stamp in stamps), default=0)
-    is_settled = newest_ns < time.time_ns() - _SETTLED_NS  # later, it may be written again in the same instant
-    return (_hashed if is_settled else _hashed.__wrapped__)(folder, stamps)
-
-
-_SETTLED_NS = 2 * 10**9
+    return (_hashed if is_settled(newest_ns) else _hashed.__wrapped__)(folder, stamps)
 
 
 @lru_cache(maxsize=2**15)

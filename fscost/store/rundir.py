@@ -7,13 +7,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Optional, Tuple
 
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
 from fscost.errors import CollectError, ConfigError, StoreError
-from fscost.files import is_there, sync_folder, text_of, unreadable, write_whole
+from fscost.files import is_settled, is_there, sync_folder, text_of, unreadable, write_whole
 from fscost.store.integrity import changes, is_whole, sealed
 from fscost.store.json_lines import NoJson, loads, problem_of
 from fscost.store.ledger_file import read_ledger
@@ -24,8 +25,11 @@ FORMAT = 1
 RUN_DIR = "FSCOST_RUN_DIR"
 """The variable that tells the recorder in a command, in whatever process of it, where its run directory is."""
 
-Stamp = Tuple[Optional[Tuple[int, int, int]], ...]
-"""Of each file the inode, the time of writing in ns, and the size in bytes; None where it is absent."""
+_FileStamp = Tuple[int, int, int, int]
+"""When a file and its inode were written, in ns, the inode, and the size in bytes."""
+
+Stamp = Tuple[Optional[_FileStamp], ...]
+"""That of each file; None where it is absent."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,6 @@ class RunDir:
 
     path: Path
     _kept: dict[Stamp, Reading] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _cells: dict[Any, tuple[Cell, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def cell_file(self) -> Path:
@@ -108,26 +111,10 @@ class RunDir:
         return self._believed_cell()[0]
 
     def _believed_cell(self) -> tuple[Cell, str]:
-        """Return the cell with the digest of its file, which is read again only where it was written since."""
+        """Return the cell with the digest of its file; one of long ago is read once in a process, unless it changes."""
         stamp = _stamp(self.cell_file)
-        if stamp not in self._cells:
-            cell = self._cell_in(*_read_json(self.cell_file, "CellFile", "no valid cell: "))
-            self._cells.clear()
-            self._cells[stamp] = cell
-        return self._cells[stamp]
-
-    def _cell_in(self, content: dict[str, Any], text: str) -> tuple[Cell, str]:
-        try:
-            cell = Cell(engine=content["engine"], protocol=content["protocol"], fs=content["fs"])
-            ids = cell.id, cell.former_id
-        except (KeyError, AttributeError, ConfigError) as error:
-            raise CollectError(f"{self.cell_file}:1: no valid cell: {error}; rerun the cell") from error
-        if content.get("id") not in ids:
-            raise CollectError(
-                f"{self.cell_file}:3: the file was edited: its content hashes to {cell.id}, "
-                f"not to its id {content.get('id')}; rerun the cell"
-            )
-        return cell, hashlib.sha256(text.encode()).hexdigest()
+        may_be_known = stamp is not None and is_settled(max(stamp[:2]))
+        return (_cell_in if may_be_known else _cell_in.__wrapped__)(self.cell_file, stamp)
 
     def read_outcome(self) -> dict[str, Any]:
         """Read how the run ended, as JSON values; ``status`` is interrupted where no outcome was written."""
@@ -200,12 +187,29 @@ class RunDir:
         return tuple(map(_stamp, files))
 
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
+def _stamp(file: Path) -> _FileStamp | None:
     try:
         found = file.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+
+
+@lru_cache(maxsize=2**15)
+def _cell_in(file: Path, _stamp: _FileStamp | None) -> tuple[Cell, str]:
+    """Return the cell in a file, hashed again, and the digest of the file; raises CollectError with file and line."""
+    content, text = _read_json(file, "CellFile", "no valid cell: ")
+    try:
+        cell = Cell(engine=content["engine"], protocol=content["protocol"], fs=content["fs"])
+        ids = cell.id, cell.former_id
+    except (KeyError, AttributeError, ConfigError) as error:
+        raise CollectError(f"{file}:1: no valid cell: {error}; rerun the cell") from error
+    if content.get("id") not in ids:
+        raise CollectError(
+            f"{file}:3: the file was edited: its content hashes to {cell.id}, "
+            f"not to its id {content.get('id')}; rerun the cell"
+        )
+    return cell, hashlib.sha256(text.encode()).hexdigest()
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fscost import files
 from fscost.cells.cell import Cell
 from fscost.collect import Frames, frame_cache, gather, runs_below
 from fscost.collect.frame_cache import NAME, kept_or_made
@@ -168,7 +169,7 @@ def test_numbers_of_a_rerun_are_its_own(runs: Path) -> None:
 def test_in_one_process_a_file_of_long_ago_is_hashed_once_and_still_seen_to_change(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frame_cache, "_SETTLED_NS", 10**7)
+    monkeypatch.setattr(files, "_SETTLED_NS", 10**7)
     time.sleep(0.05)
     gathered(runs)
     mark(runs)

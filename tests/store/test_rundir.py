@@ -6,14 +6,16 @@ import platform
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
 
+from fscost import files
 from fscost.cells.cell import Cell
 from fscost.cells.outcome import Outcome, Status
 from fscost.errors import CollectError, StoreError
-from fscost.files import write_whole
+from fscost.files import is_settled, write_whole
 from fscost.metering import Ledger
 from fscost.store.ledger_file import read_ledger
 from fscost.store.rundir import RunDir
@@ -127,13 +129,52 @@ def test_one_process_at_a_time_holds_a_cell(store: Store) -> None:
 def test_what_status_has_read_is_not_read_again(store: Store) -> None:
     made = run(store, cell(), Status.DONE)
     assert made.status(keep=True) is Status.DONE
-    written = made.ledger.stat()
-    made.ledger.write_text("x" * written.st_size)  # which reading it again would refuse
-    os.utime(made.ledger, ns=(written.st_atime_ns, written.st_mtime_ns))
-    reading = made.read()
-    assert (reading.cell, reading.status) == (cell(), Status.DONE)
-    assert reading.ledger is not None
-    assert made.read().status is Status.CORRUPT  # once
+    (kept,) = made._kept.values()
+    assert made.read() is kept and kept.ledger is not None
+    assert made.read() is not kept  # once
+
+
+def long_ago(file: Path) -> None:
+    """Wait until a file counts as written long ago; its times can be set back but for one."""
+    while not is_settled(file.stat().st_ctime_ns):
+        sleep(0.01)
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_SETTLED_NS", 10**7)
+
+
+@pytest.mark.usefixtures("soon")
+def test_the_cell_of_a_run_of_long_ago_is_read_once(store: Store) -> None:
+    made = run(store, cell(), Status.DONE)
+    long_ago(made.cell_file)
+    first = made.read_cell()
+    assert store.of(cell()).read_cell() is first
+    assert RunDir(made.path).read_cell() is first
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_cell_that_was_edited_behind_our_back_is_read_again(store: Store, in_place: bool) -> None:
+    made = run(store, cell(), Status.DONE)
+    long_ago(made.cell_file)
+    assert made.read_cell() == cell()
+    written, text = made.cell_file.stat(), made.cell_file.read_text()
+    target = made.cell_file if in_place else made.path / "other"
+    target.write_text(text.replace('"client_num": 3', '"client_num": 4'))
+    os.utime(target, ns=(written.st_atime_ns, written.st_mtime_ns))
+    target.replace(made.cell_file)
+    long_ago(made.cell_file)
+    with pytest.raises(CollectError, match="was edited"):
+        made.read_cell()
+    assert RunDir(made.path).read().status is Status.CORRUPT
+
+
+def test_a_cell_that_was_just_written_is_read_each_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_SETTLED_NS", 10**12)
+    made = run(store, cell(), Status.DONE)
+    assert made.read_cell() is not made.read_cell()
 
 
 @pytest.mark.parametrize("name", ["cell_file", "outcome_file", "ledger"])
