@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from fscost.collect import Frames, gather, runs_below, write_frames
-from fscost.collect.frames import _whole
+from fscost.collect.frames import _Columns, _whole
 from fscost.collect.fs_logs import read_eval_results, read_system_metrics
-from fscost.collect.ledgers import messages_of, totals, unevenness_of
+from fscost.collect.ledgers import AT_ONCE, messages_of, totals, unevenness_of
 from fscost.engine.builtin import BuiltinEngine
 from fscost.engine.estimate import EstimateEngine
 from fscost.errors import StoreError
@@ -293,3 +293,28 @@ def test_a_row_of_csv_is_a_line_whatever_it_holds(frames: Frames, tmp_path: Path
 @pytest.mark.parametrize("values", [[1e25], [float("inf"), 1.0], [10**30, 1e300], [10**30, None], [2, None]])
 def test_figures_called_like_counts_stay_what_they_are(values: list[float | None]) -> None:
     assert [None if pd.isna(kept) else kept for kept in _whole(pd.Series(values, dtype=object))] == values
+
+
+@pytest.mark.parametrize(
+    "odd", [0, 2**63 - 1, 2**63, 2**70, -5, 1.5, math.nan, None, True, "text"], ids=lambda value: str(value)
+)
+@pytest.mark.parametrize("place", [0, AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE])
+def test_many_rows_make_the_columns_that_few_make(odd: Any, place: int) -> None:
+    """Columns of counts and of figures hold the values that came, of the types that pandas gives them in all."""
+    values: list[Any] = [*range(2 * AT_ONCE + 1)]
+    values[place] = odd
+    columns = _Columns("cell")
+    columns.extend("a", ({"total_bytes": value, "figure": value} for value in values))
+    frame = columns.frame()
+    assert frame["cell"].tolist() == ["a"] * len(values)
+    pd.testing.assert_series_equal(frame["figure"], pd.Series(values, name="figure"), check_exact=True)
+    is_count = odd is None or isinstance(odd, int) or (isinstance(odd, float) and math.isnan(odd))
+    for found, value in zip(frame["total_bytes"], values, strict=True):
+        assert pd.isna(found) if is_count and (value is None or value != value) else found == value
+
+
+@pytest.mark.parametrize("largest", [2**63, 2**70])
+def test_what_is_no_whole_number_is_not_cut_beside_a_large_one(largest: int) -> None:
+    columns = _Columns("cell")
+    columns.extend("a", [{"total_bytes": value} for value in (1.5, largest, 7)])
+    assert columns.frame()["total_bytes"].tolist() == [1.5, largest, 7]

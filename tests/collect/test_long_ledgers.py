@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fscost.collect import Frames, gather, runs_below
-from fscost.collect.ledgers import messages_of, with_bytes
+from fscost.collect.ledgers import messages_of, totals, with_bytes
 from fscost.engine.estimate import EstimateEngine
 from fscost.errors import CollectError
 from fscost.store.ledger_file import LongMessages, read_ledger
@@ -136,3 +136,23 @@ def test_a_line_that_is_none_is_named(store: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(CollectError, match=rf"ledger.jsonl:{place + 1}: .*link"):
         read_ledger(run.ledger)
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        [],
+        [-1, -1],
+        [0],
+        [3, 1, 1, 2],
+        [0, 2, 4],
+        [7, 8, 0, 1, 3, -1],
+        [0, 2**62],
+        [*range(30_000)] * 2,
+        [*range(10_000), *[5] * 10_000, 8],
+    ],
+)
+def test_each_round_is_counted_once_however_many_lines_name_it(store: Path, rounds: list[int]) -> None:
+    ledger = read_ledger(long_run(store).ledger)
+    like = next(row for row in messages_of(ledger, long_run(store).read_cell()) if row["type"] == "model_para")
+    assert totals(ledger, [like | {"round": number} for number in rounds])["rounds_trained"] == len({*rounds} - {-1})
