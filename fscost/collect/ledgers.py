@@ -3,13 +3,11 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import groupby, islice, pairwise
 from math import inf, isqrt, nan
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fscost.cells.cell import Cell
 from fscost.cells.measure import COLUMNS, Link, Traffic, traffic_of
@@ -68,30 +66,28 @@ def totals(ledger: LedgerFile, messages: Iterable[Row]) -> Row:
     sizes = {key: ledger.header.get(key) for key in ("params", "trainable_bytes", "state_dict_bytes")}
     sums: Row = dict(_NOTHING)
     spread = {f"{traffic}_{link}_{CLIENT_ROUNDS}": 0 for traffic in _IN_ROUNDS for link in Link}
-    spans, all_rows = [_spans(np.empty(0, int))], iter(messages)  # a set of a million rounds takes 60 MB
+    spans, all_rows = list[tuple[int, int]](), iter(messages)  # a set of a million rounds takes 60 MB
     while part := [*islice(all_rows, AT_ONCE)]:
         _add(sums, part)
         _add(spread, (row for row in part if row["traffic"] in _IN_ROUNDS), [CLIENT_ROUNDS])
-        of_training = (row["round"] for row in part if row["traffic"] == Traffic.TRAINING)
-        spans.append(_spans(np.fromiter(of_training, int)))
-    return sizes | {"rounds_trained": _covered(np.concatenate(spans))} | sums | spread
+        spans += _spans(row["round"] for row in part if row["traffic"] == Traffic.TRAINING)
+    return sizes | {"rounds_trained": _covered(spans)} | sums | spread
 
 
-def _spans(rounds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return rounds as the first and last of those that follow one another, (spans, 2); vertical clients stay at -1."""
-    found = np.unique(rounds[rounds >= 0])
-    gaps = np.flatnonzero(np.diff(found) > 1)
-    return np.stack([found[np.append(0, gaps + 1)], found[np.append(gaps, -1)]], axis=1) if len(found) else _NO_SPANS
+def _spans(rounds: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield rounds as spans of those that follow one another: the first, and the one behind the last."""
+    for _, span in groupby(enumerate(sorted({*rounds})), key=lambda numbered: numbered[1] - numbered[0]):
+        numbers = [number for _, number in span]
+        yield numbers[0], numbers[-1] + 1
 
 
-_NO_SPANS = np.empty((0, 2), int)
-
-
-def _covered(spans: NDArray[np.int64]) -> int:
-    """Return how many rounds are in spans, each once."""
-    ordered = spans[np.argsort(spans[:, 0])]
-    before = np.maximum.accumulate(np.append(-1, ordered[:, 1]))[:-1]  # the last round of all spans before
-    return int(np.maximum(ordered[:, 1] - np.maximum(ordered[:, 0] - 1, before), 0).sum())
+def _covered(spans: Iterable[tuple[int, int]]) -> int:
+    """Return how many rounds from 0 are in spans, each once; vertical clients stay at -1."""
+    covered = behind = 0
+    for first, end in sorted(spans):
+        covered += max(0, end - max(first, behind))
+        behind = max(behind, end)
+    return covered
 
 
 def _add(sums: Row, messages: Iterable[Row], counts: Sequence[str] = COUNTS) -> None:
