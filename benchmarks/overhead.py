@@ -1,7 +1,7 @@
 """What a cell costs beside its engine: planned, launched, stored, collected, in the table."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +17,12 @@ def main(_config):
 main()
 """
 
-_KEPT = "of at most 5,000 runs, what was read stays until the table is made, so that no ledger is read twice"
+_GATHER = "from pathlib import Path; from fscost.collect import gather, runs_below; gather(runs_below(Path('runs')))"
+_KEPT = (
+    "each cell has 42 rows of messages: see the next row; of at most 5,000 runs what was read stays until the table is "
+    "made, so that no ledger is read twice, and a line of a table is objects, too"
+)
+_ALONE = "a part of the row above, as every number in a table comes from these frames"
 
 
 def rows(folder: Path) -> Iterator[Row]:
@@ -29,18 +34,25 @@ def rows(folder: Path) -> Iterator[Row]:
     yield Row(
         "200 trivial cells, from the command to the table, their engine included",
         "Hydra's own sweeper and launcher, empty jobs", few, f"`python {' '.join(jobs[1:])}`", 0.5,
-        [one.wall_s / hydra_s for hydra_s, one, _ in found],
+        [one.wall_s / hydra_s for hydra_s, (one, _), _ in found],
     )  # fmt: skip
-    per_cell = [ten.wall_s / 10 / one.wall_s for _, one, ten in found]
+    per_cell = [ten.wall_s / 10 / one.wall_s for _, (one, _), (ten, _) in found]
     yield Row("2,000 trivial cells: time per cell", "200 of them", many, few, 1, per_cell)
-    peak_mb = [
-        max(peak) / 1e6 for peak in zip(*((one.peak_bytes, ten.peak_bytes) for _, one, ten in found), strict=True)
-    ]
-    yield Row(
-        "2,000 trivial cells: peak memory", "200 of them", many, few, 1.2,
-        [ten.peak_bytes / one.peak_bytes for _, one, ten in found], "of bytes",
-        note="{:.0f} MB at 200 cells, {:.0f} MB at 2,000".format(*peak_mb), limit=_KEPT,
-    )  # fmt: skip
+    sweeps, frames = zip(*(zip(one, ten, strict=True) for _, one, ten in found), strict=True)
+    yield _peaks("2,000 trivial cells: peak memory", many, few, sweeps, limit=_KEPT)
+    gathered = f'`python -c "{_GATHER}"`'
+    yield _peaks("their frames alone: peak memory", gathered, "the same", frames, note=_ALONE)
+
+
+def _peaks(
+    work: str, many: str, few: str, found: Sequence[tuple[Took, Took]], *, note: str = "", limit: str = ""
+) -> Row:
+    ratios = [ten.peak_bytes / one.peak_bytes for one, ten in found]
+    most = [max(one.peak_bytes for one in own) / 1e6 for own in zip(*found, strict=True)]
+    told = "{:.0f} MB at 200 cells, {:.0f} MB at 2,000".format(*most)
+    return Row(
+        work, "200 of them", many, few, 1.2, ratios, "of bytes", note="; ".join(filter(None, (told, note))), limit=limit
+    )
 
 
 def cells(count: int) -> tuple[str, ...]:
@@ -48,7 +60,8 @@ def cells(count: int) -> tuple[str, ...]:
     return ("engine=estimate", "model=lr", f"clients=range(1,{count // 2 + 1})", "method=fedavg,fedprox")
 
 
-def swept(count: int) -> Took:
-    """Return what a whole sweep into an empty store takes."""
+def swept(count: int) -> tuple[Took, Took]:
+    """Return what a whole sweep into an empty store takes, and then its frames alone."""
     with TemporaryDirectory() as folder:
-        return took(*FSCOST, *cells(count), cwd=Path(folder))
+        sweep = took(*FSCOST, *cells(count), cwd=Path(folder))
+        return sweep, took(sys.executable, "-c", _GATHER, cwd=Path(folder))

@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 _KINDS = ("ledger.jsonl", "system_metrics.log")
 
@@ -58,26 +59,45 @@ def frames(folder: Path) -> Callable[[], object]:
     return lambda: gather(runs_below(folder))
 
 
-def hashed(folder: Path) -> Callable[[], object]:
-    """Read and hash every file: what alone tells that none has changed."""
-    from fscost.files import digest_of
+def unchanged(folder: Path) -> Callable[[], object]:
+    """Find the runs, read their cells and hash every file: what alone tells that none has changed."""
+    from fscost.collect import frame_cache, runs_below
 
-    return lambda: [digest_of(path) for path in folder.glob("*/*")]
+    return lambda: frame_cache._key([*runs_below(folder)])
 
 
-def decoded(folder: Path) -> Callable[[], object]:
-    """Read and hash every file, and decode each line of JSON into a dict, of which nothing is checked or kept."""
+def bare(folder: Path) -> Callable[[], object]:
+    """Read with a bare loop: every file once, its digest, its JSON, frames of that; nothing of it is checked."""
+    from collections import defaultdict
     from hashlib import sha256
 
+    import pandas as pd
     from msgspec.json import Decoder
 
     from fscost.files import content_of
 
-    def read(path: Path) -> tuple[str, list[object]]:
-        content = content_of(path)
-        return sha256(content).hexdigest(), Decoder().decode_lines(content) if path.name in _KINDS else []
+    def read() -> list[pd.DataFrame]:
+        columns: dict[str, dict[str, list[object]]] = {kind: defaultdict(list) for kind in ("type", "worker", "id")}
+        for path in folder.glob("*/*"):
+            content = content_of(path)
+            sha256(content).hexdigest()
+            rows = Decoder().decode_lines(content) if path.name in _KINDS else []
+            for kind, into in columns.items():
+                for name, values in _columns([row for row in rows if kind in row]):
+                    into[name] += values
+        return [pd.DataFrame(of_kind) for of_kind in columns.values()]
 
-    return lambda: [read(path) for path in folder.glob("*/*")]
+    return read
+
+
+def _columns(rows: list[dict[str, Any]]) -> Iterator[tuple[str, list[object]]]:
+    """Yield the columns of rows that have the names of the first, those of a mapping in it too."""
+    for name, first in rows[0].items() if rows else ():
+        values: list[Any] = [row.get(name) for row in rows]
+        if isinstance(first, dict):
+            yield from ((f"{name}_{below}", own) for below, own in _columns(values))
+        else:
+            yield name, values
 
 
 def pandas(folder: Path) -> Callable[[], object]:

@@ -1,14 +1,21 @@
 """Sweeps of many estimated cells, and ledgers of many rounds: time and memory, beside those of few."""
 
+import json
+import shutil
 from collections.abc import Iterator
+from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.pairs import FSCOST, Row, Took, in_turn, seconds_of, took
+from fscost.cells.cell import Cell
+from fscost.store.integrity import sealed
+from fscost.store.rundir import RunDir
 
 _FEW, _MANY = 1000, 20_000
-_SHORT, _LONG = 1000, 100_000
+_SHORT, _LONG = 1000, 1_000_000
 _VERBS = ("plan", "-m", "status", "table")
-_ROUNDS = ("engine=estimate", "model=lr", "clients=3")
+_ROUNDS = ("engine=estimate", "model=lr", "clients=3", f"rounds={_SHORT}")
 
 _FILES = (
     "the sweep also reads every ledger before it believes that a cell is done, and writes the table, of which the next "
@@ -63,15 +70,32 @@ def _cells(count: int) -> tuple[str, ...]:
 
 
 def _long_ledger(folder: Path) -> Row:
-    peaks = [_peak(rounds, folder) for rounds in (_LONG, _SHORT)]
-    ours, theirs = (f"`fscost table {' '.join(_ROUNDS)} rounds={rounds}`" for rounds in (_LONG, _SHORT))
-    note = " and ".join(f"{peak / 1e6:,.0f} MB" for peak in peaks)
-    work = f"`table` of a ledger of {_LONG:,} rounds: peak memory"
-    ratio = [peaks[0] / peaks[1]]
-    return Row(work, f"{_SHORT:,} rounds", ours, theirs, 1.5, ratio, of="of bytes", note=note)
+    seconds_of(*FSCOST, *_ROUNDS, f"store={folder / 'short'}", cwd=folder)
+    long = _lengthened(folder / "short", folder / "long")
+    peaks = [took(*FSCOST, "table", store, cwd=folder).peak_bytes for store in ("long", "short")]
+    note = f"{' and '.join(f'{peak / 1e6:,.0f} MB' for peak in peaks)}; the ledger has {long / 1e6:,.0f} MB"
+    work, beside = f"`table` of a ledger of {_LONG:,} rounds: peak memory", f"{_SHORT:,} rounds"
+    ours, theirs = f"`fscost table` of {_LONG:,} rounds", f"`fscost table {' '.join(_ROUNDS)}`"
+    return Row(work, beside, ours, theirs, 1.5, [peaks[0] / peaks[1]], of="of bytes", note=note)
 
 
-def _peak(rounds: int, folder: Path) -> int:
-    words = (*_ROUNDS, f"rounds={rounds}", f"store={folder / 'rounds'}")
-    seconds_of(*FSCOST, *words, cwd=folder)
-    return took(*FSCOST, "table", *words, cwd=folder).peak_bytes
+def _lengthened(store: Path, into: Path) -> int:
+    """Write the one run of a store with more rounds, which are all as its last one; return the bytes of its ledger."""
+    like = next(path.parent for path in store.glob("*/cell.json"))
+    cell = RunDir(like).read_cell()
+    fs = {**cell.fs, "federate": {**cell.fs["federate"], "total_round_num": _LONG}}
+    other = Cell(engine=cell.engine, protocol=cell.protocol, fs=fs)
+    run = RunDir(Path(shutil.copytree(like, into / other.name)))
+    run.write_cell(other)
+    last = f'"round": {_SHORT - 1},'
+    *lines, _ = run.ledger.read_bytes().splitlines(keepends=True)
+    of_last = b"".join(line for line in lines if last.encode() in line).decode()
+    digest = sha256()
+    with run.ledger.open("wb") as file:
+        for text in chain(lines, (of_last.replace(last, f'"round": {n},').encode() for n in range(_SHORT, _LONG))):
+            digest.update(text)
+            file.write(text)
+        file.write(f"{json.dumps({'sha256': digest.hexdigest()})}\n".encode())
+    outcome = {name: value for name, value in run.read_outcome().items() if name not in ("files", "digest")}
+    run.outcome_file.write_text(f"{sealed(outcome, run.path)}\n")
+    return run.ledger.stat().st_size
