@@ -20,7 +20,7 @@ _ONE = 'for cfg in "$@"; do "$FSCOST_FS_PYTHON" "$MAIN" --cfg "$cfg" outdir "$cf
 _TWO = 'printf "%s\\n" "$@" | xargs -P 2 -I CFG "$FSCOST_FS_PYTHON" "$MAIN" --cfg CFG outdir CFG.out'
 
 
-_COURSES = "most of what is left are FederatedScope's own courses, once its imports are paid: see the row of forks"
+_COURSES = "most of what is left are FederatedScope's own courses, once its imports are paid: see the next row"
 _FORKS = "what a sweep in this interpreter cannot avoid: one import, and 24 courses as FederatedScope runs them"
 
 
@@ -41,11 +41,10 @@ def rows(folder: Path) -> Iterator[Row]:
         own, other = (median(took_s) for took_s in zip(*found, strict=True))
         note = f"{own:.2f} s and {other:.2f} s per cell, most of it main.py's imports; {told(python)}"
         yield Row(work, beside, ours, theirs, at_most, [a / b for a, b in found], note=note, limit=_COURSES)
-        if jobs == 1:
-            work = "main.py of the same 24 cells, in forks of one process that has imported it"
-            forked_s = forked(python, configs)  # once: it is the limit of the row above, and takes half a minute
-            forks = [forked_s / b for _, b in found]
-            yield Row(work, beside, "`python forks.py CFG…`", theirs, at_most, forks, limit=_FORKS)
+        work = f"main.py of the same 24 cells, {jobs} at a time in forks of one process that has imported it"
+        forked_s = forked(python, jobs, configs)  # once: it is the limit of the row above, and takes half a minute
+        forks = [forked_s / b for _, b in found]
+        yield Row(work, beside, f"`python forks.py {jobs} CFG…`", theirs, at_most, forks, limit=_FORKS)
 
 
 def swept(jobs: int) -> float:
@@ -60,10 +59,10 @@ def looped(shell: str, main: str, chunks: Iterator[list[Path]]) -> float:
     return seconds_of("env", f"MAIN={main}", "bash", "-c", shell, "-", *chunk, cwd=chunk[0].parent) / len(chunk)
 
 
-def forked(python: str, configs: list[Path]) -> float:
+def forked(python: str, jobs: int, configs: list[Path]) -> float:
     """Return the seconds per cell of one process that imports main.py once and forks for each."""
     script = Path(__file__).with_name("forks.py")
-    return seconds_of(python, script, *configs, cwd=configs[0].parent) / len(configs)
+    return seconds_of(python, script, str(jobs), *configs, cwd=configs[0].parent) / len(configs)
 
 
 def configurations(folder: Path) -> list[Path]:

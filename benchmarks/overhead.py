@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.pairs import FSCOST, PAIRS, Row, Took, seconds_of, took
+from benchmarks.pairs import FSCOST, GATHERED, GATHERED_SHOWN, PAIRS, Row, Took, seconds_of, took
 
 _EMPTY = """
 import hydra
@@ -17,7 +17,6 @@ def main(_config):
 main()
 """
 
-_GATHER = "from pathlib import Path; from fscost.collect import gather, runs_below; gather(runs_below(Path('runs')))"
 _KEPT = (
     "each cell has 42 rows of messages: see the next row; of at most 5,000 runs what was read stays until the table is "
     "made, so that no ledger is read twice, and a line of a table is objects, too"
@@ -40,8 +39,7 @@ def rows(folder: Path) -> Iterator[Row]:
     yield Row("2,000 trivial cells: time per cell", "200 of them", many, few, 1, per_cell)
     sweeps, frames = zip(*(zip(one, ten, strict=True) for _, one, ten in found), strict=True)
     yield _peaks("2,000 trivial cells: peak memory", many, few, sweeps, limit=_KEPT)
-    gathered = f'`python -c "{_GATHER}"`'
-    yield _peaks("their frames alone: peak memory", gathered, "the same", frames, note=_ALONE)
+    yield _peaks("their frames alone: peak memory", GATHERED_SHOWN, "the same", frames, note=_ALONE)
 
 
 def _peaks(
@@ -64,4 +62,4 @@ def swept(count: int) -> tuple[Took, Took]:
     """Return what a whole sweep into an empty store takes, and then its frames alone."""
     with TemporaryDirectory() as folder:
         sweep = took(*FSCOST, *cells(count), cwd=Path(folder))
-        return sweep, took(sys.executable, "-c", _GATHER, cwd=Path(folder))
+        return sweep, took(*GATHERED, "runs", cwd=Path(folder))

@@ -14,6 +14,12 @@ PAIRS = 3
 
 FSCOST = (sys.executable, "-m", "fscost")
 
+_GATHER = "import sys, pathlib, fscost.collect as c; c.gather(c.runs_below(pathlib.Path(sys.argv[1])))"
+GATHERED = (sys.executable, "-c", _GATHER)
+"""Reads the runs below a folder into frames, and does nothing else."""
+
+GATHERED_SHOWN = f"`python -c '{_GATHER}'`"
+
 Seconds = Callable[[], float]
 
 
