@@ -14,7 +14,7 @@ PAIRS = 3
 
 FSCOST = (sys.executable, "-m", "fscost")
 
-_GATHER = "import sys, pathlib, fscost.collect as c; c.gather(c.runs_below(pathlib.Path(sys.argv[1])))"
+_GATHER = "import pathlib, sys; from fscost.collect import *; gather(runs_below(pathlib.Path(sys.argv[1])))"
 GATHERED = (sys.executable, "-c", _GATHER)
 """Reads the runs below a folder into frames, and does nothing else."""
 
