@@ -14,7 +14,9 @@ PAIRS = 3
 
 FSCOST = (sys.executable, "-m", "fscost")
 
-_GATHER = "import pathlib, sys; from fscost.collect import *; gather(runs_below(pathlib.Path(sys.argv[1])))"
+_GATHER = (
+    "import pathlib, sys; from fscost.collect import gather, runs_below; gather(runs_below(pathlib.Path(sys.argv[1])))"
+)
 GATHERED = (sys.executable, "-c", _GATHER)
 """Reads the runs below a folder into frames, and does nothing else."""
 

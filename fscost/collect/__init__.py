@@ -28,6 +28,6 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     frames = import_module("fscost.collect.frames")
-    own = ("Frames", "gather", "no_garbage_collection", "write_frames")
+    own = ("Derive", "Frames", "gather", "no_garbage_collection", "write_frames")
     globals().update({name: getattr(frames, name) for name in own})
     return globals()[name]
