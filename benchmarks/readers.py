@@ -66,6 +66,15 @@ def unchanged(folder: Path) -> Callable[[], object]:
     return lambda: frame_cache._key([*runs_below(folder)])
 
 
+def parts(folder: Path) -> Callable[[], object]:
+    """Read with a bare loop, and the evaluations as fscost does, and make a table of frames that are there."""
+    from fscost.collect.fs_logs import read_eval_results
+
+    read, logs = bare(folder), [*folder.glob("*/eval_results.log")]
+    first(folder)()
+    return lambda: [read(), [read_eval_results(path, print, "master") for path in logs], _table(folder, _LAYOUTS[0])]
+
+
 def bare(folder: Path) -> Callable[[], object]:
     """Read with a bare loop: every file once, its digest, its JSON, frames of that; nothing of it is checked."""
     from collections import defaultdict
