@@ -180,14 +180,7 @@ def _mean(rows: Sequence[Row], key: str) -> str | None:
     None where a worker is there twice, as FederatedScope then merges nothing, or where the counter is missing or is
     no number of bytes.
     """
-    values: list[Any] = [row.get(key) for row in rows]
+    values = [row.get(key) for row in rows]
     if not values or not are_counts(values) or any(row["run"] > 1 for row in rows):
         return None
-    total = sum(values)
-    if isinstance(total, int) and total < _EXACT:
-        return binary_text(total / len(values))
-    return binary_text(float(np.mean(np.array(values, dtype=float))))  # which adds floats up in another order
-
-
-_EXACT = 2**53
-"""Below, whole numbers are the same as floats, in whatever order they are added up."""
+    return binary_text(float(np.mean(np.array(values, dtype=float))))

@@ -6,8 +6,7 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn, TextIO
@@ -44,10 +43,11 @@ _HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 all done, 1 some cell failed, 2 the user's mistake."""
+    gc.set_threshold(200_000, 50, 50)  # most of what a command makes stays to its end, and is looked through in vain
     _fill_standard_files()
     words = _with_config_dir(list(sys.argv[1:] if argv is None else argv))
     try:
-        with ended_by_signals(), _collected_rarely():
+        with ended_by_signals():
             code = _dispatch(words)
             sys.stdout.flush()
         return code
@@ -70,17 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         without = "temporary files" if error.errno == errno.ENOENT else "standard output"  # what is written has a name
         say(f"fscost: {error.filename or without}: {error.strerror or error}")
         return 2 if error.filename else _without_output(2)
-
-
-@contextmanager
-def _collected_rarely() -> Iterator[None]:
-    """Have Python's garbage collector look through what a command holds, most of it to its end, less often."""
-    before = gc.get_threshold()
-    gc.set_threshold(200_000, 50, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _fill_standard_files() -> None:

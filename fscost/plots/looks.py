@@ -52,8 +52,3 @@ def look_numbers(names: Mapping[str, Any]) -> dict[str, int]:
         left.insert(len(_OWN) - len(found), left.pop(0))
     free = iter(left)
     return {name: found[name] if name in found else next(free) for name in names}
-
-
-def looks_of(names: Mapping[str, Any]) -> list[Look]:
-    """Return the looks of series in their order, from name → method."""
-    return [look(number) for number in look_numbers(names).values()]

@@ -149,11 +149,6 @@ class Lstm(nn.Module):
         return out[:, -1]
 
 
-def parameter_count(model: nn.Module) -> int:
-    """Return the model size: the number of trainable parameters."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-
 def forward_flops(model: nn.Module, sample: Tensor) -> int:
     """Return the multiply-adds of one training forward pass of one sample, counted as fvcore does.
 

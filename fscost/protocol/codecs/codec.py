@@ -31,7 +31,6 @@ class Codec:
     name: ClassVar[str]
     paper: ClassVar[str]
     formula: ClassVar[str]
-    leaves_what: ClassVar[str] = "buffers"
     uplink_takes_model: ClassVar[bool] = False
     downlink_takes_model: ClassVar[bool] = False
     needs_tensors: ClassVar[bool] = True

@@ -20,7 +20,6 @@ class LowRank(Codec):
     name = "lowrank"
     paper = "PowerSGD, Vogels et al., 2019"
     formula = "r·(d₁ + n/d₁)·itemsize for two dimensions and more, r = min(rank, d₁, n/d₁)"
-    leaves_what = "buffers, vectors"
 
     def problems(self) -> Iterator[str]:
         """Yield what makes no code."""
