@@ -57,14 +57,17 @@ def tensor_bytes(tensor: Any) -> int:
     """Return numel × itemsize of a torch tensor (on any device, meta too) or a numpy array; of sparse ones, its parts'.
 
     One that wraps others, as a quantised tensor does, is as large as these. Raises Opaque for an array of another
-    library that does not say its bytes.
+    library that does not say its bytes, and for a lazy parameter that has no shape yet.
     """
     if _is_torchs_own(tensor.__class__) and not (_sparse(tensor.layout) or tensor.is_quantized):
         return int(tensor.numel() * tensor.element_size())  # what nearly all are
     if parts := _parts_of_sparse(tensor) or _wrapped(tensor):
         return sum(map(tensor_bytes, parts))
     if hasattr(tensor, "element_size"):
-        return int(tensor.numel() * tensor.element_size()) + _scale_bytes(tensor)
+        try:
+            return int(tensor.numel() * tensor.element_size()) + _scale_bytes(tensor)
+        except ValueError as error:
+            raise Opaque("a lazy parameter has no shape before its first batch") from error
     if not hasattr(tensor, "nbytes"):
         return _shape_bytes(tensor)
     return int(tensor.nbytes)

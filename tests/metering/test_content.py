@@ -95,6 +95,15 @@ def test_a_quantised_tensor_has_its_scales_and_zero_points() -> None:
         measure_content(torch.quantize_per_channel(torch.ones(3, 4), torch.ones(3), torch.zeros(3), 0, torch.quint4x2))
 
 
+def test_a_model_that_has_not_seen_a_batch_is_of_unknown_size() -> None:
+    model = torch.nn.Sequential(torch.nn.LazyLinear(3), torch.nn.Linear(3, 2))
+    with pytest.raises(Opaque, match="before its first batch"):
+        measure_content(model.state_dict())
+    assert meter(Message("model_para", 0, (1,), 0, model.state_dict()), pickled=True)[:2] == (None, None)
+    model(torch.zeros(1, 4))
+    assert measure_content(model.state_dict()) == (4 * (4 * 3 + 3 + 3 * 2 + 2), 0)
+
+
 OPAQUE = {
     "generator": (n for n in range(3)),
     "iterator": iter([1]),
