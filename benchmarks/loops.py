@@ -44,7 +44,7 @@ def rows(folder: Path) -> Iterator[Row]:
         work = f"main.py of the same 24 cells, {jobs} at a time in forks of one process that has imported it"
         forked_s = forked(python, jobs, configs)  # once: it is the limit of the row above, and takes half a minute
         forks = [forked_s / b for _, b in found]
-        yield Row(work, beside, f"`python forks.py {jobs} CFG…`", theirs, at_most, forks, limit=_FORKS)
+        yield Row(work, beside, f"`python forks.py {jobs} CFG…`", theirs, at_most, forks, note=_FORKS)
 
 
 def swept(jobs: int) -> float:

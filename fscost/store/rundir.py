@@ -195,7 +195,7 @@ def _stamp(file: Path) -> _FileStamp | None:
     return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
 
 
-@lru_cache(maxsize=2**15)
+@lru_cache(maxsize=2**13)
 def _cell_in(file: Path, _stamp: _FileStamp | None) -> tuple[Cell, str]:
     """Return the cell in a file, hashed again, and the digest of the file; raises CollectError with file and line."""
     content, text = _read_json(file, "CellFile", "no valid cell: ")
