@@ -155,14 +155,18 @@ def _sparse(layout: Any) -> tuple[str, ...]:
     return _SPARSE.get(str(layout), ())
 
 
+_OF_CLASS = {type(None): 0, float: NUMBER_BYTES}
+"""The bytes of what evaluations mostly answer, and of nothing."""
+
+
 def measure_content(content: Any) -> tuple[int, int]:
     """Return (payload_bytes, scalar_bytes): tensors, and the numbers and strings beside them.
 
     Keys of mappings are structure, not content, and count in neither. Raises Opaque for any other object; iterators are
     of those, as looking at them would use them up.
     """
-    if content is None:
-        return 0, 0
+    if (known := _OF_CLASS.get(content.__class__)) is not None:
+        return 0, known
     if _is_plain_tensor(content):
         return tensor_bytes(content), 0
     if isinstance(content, (bytes, bytearray)) and (tensors := tensors_in(content)) is not None:
@@ -206,6 +210,8 @@ def _largest(content: Any, counts: Callable[[Any], bool]) -> int:
 
 def _is_plain_tensor(value: Any) -> bool:
     """Return whether `value` is an array of numbers: one of objects has but their addresses, one of texts is text."""
+    if _is_torchs(value.__class__):
+        return True
     if not is_tensor(value):
         return False
     return getattr(value.dtype, "kind", "") not in tuple("SUT") and not getattr(value.dtype, "hasobject", False)

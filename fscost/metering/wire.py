@@ -141,6 +141,8 @@ _FLOAT = 7
 
 def _value(value: Any, as_pickle: bool = False) -> int:
     """Return the size of one MsgValue."""
+    if value.__class__ is float:  # most of what an evaluation answers
+        return _FLOAT
     if as_pickle and hasattr(value, "tolist"):
         return _pickled(value)
     if is_tensor(value):
