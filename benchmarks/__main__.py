@@ -8,17 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import (
-    collecting,
-    loops,
-    metering,
-    opening,
-    overhead,
-    reporting,
-    scaling,
-    start,
-    training,
-)
+from benchmarks import collecting, loops, metering, opening, overhead, reporting, scaling, start, training
 from benchmarks.pairs import PAIRS, Row, machine
 
 ROWS: Mapping[str, Callable[[Path], Iterator[Row]]] = {

@@ -66,8 +66,9 @@ class Formula:
                 raise ValueError(f"longer than {_LONGEST} characters")
             return ast.parse(self.text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            why = str(error.msg) if isinstance(error, SyntaxError) else str(error) or "nested too deeply"
             shown = self.text if len(self.text) <= 80 else f"{self.text[:80]}…"
-            raise ConfigError(f"{shown}: is no formula ({_reason(error)}); write it as a * (b + 2) / c") from None
+            raise ConfigError(f"{shown}: is no formula ({why}); write it as a * (b + 2) / c") from None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -94,10 +95,6 @@ class Formula:
             return _value(self._root, values, functions)
         except (ArithmeticError, ValueError, TypeError) as error:
             raise ConfigError(f"{self.text}: has no value ({error})") from None
-
-
-def _reason(error: BaseException) -> str:
-    return str(error.msg) if isinstance(error, SyntaxError) else str(error) or "nested too deeply"
 
 
 def _dotted(node: ast.AST) -> str | None:

@@ -80,7 +80,8 @@ def direction_of(metric: str) -> Direction:
 @lru_cache(maxsize=4096)
 def is_accuracy(metric: str) -> bool:
     """Return whether a metric is a share of samples, which is printed in percent."""
-    return {*_terms(metric)} <= {*_ACCURACY} and direction_of(metric) == "higher"
+    terms = {term for _, term in _pieces(_before_at(metric)) if term}
+    return terms <= {*_ACCURACY} and direction_of(metric) == "higher"
 
 
 def percent(accuracy: float) -> float:
@@ -109,10 +110,6 @@ def metric_title(metric: str) -> str:
 
 _HYPHENED: Final = re.compile(r"\b(ROUGE|BLEU|top) ?(\d+|l|lsum|w|s|su)\b", re.IGNORECASE)
 _ROUGE: Final = re.compile(r"(rouge|bleu)(\d|l|lsum|w|s|su)")
-
-
-def _terms(metric: str) -> list[str]:
-    return [term for _, term in _pieces(_before_at(metric)) if term]
 
 
 def _before_at(metric: str) -> str:

@@ -140,7 +140,8 @@ class ForeignRun:
     @property
     def setting(self) -> str:
         """What the configurations of the processes of one course have in common."""
-        own = {name: value for name, value in self.options.items() if name in _SHARED or not _is_of_process(name)}
+        apart = {name for name in self.options if is_provenance(name) or name in _OF_PROCESS} - {*_SHARED}
+        own = {name: value for name, value in self.options.items() if name not in apart}
         return repr(sorted(own.items()))
 
     def absent(self) -> str | None:
@@ -226,10 +227,6 @@ _MOST = 5
 _SHARED = ("distribute.server_port",)
 _OF_PROCESS = ("federate.make_global_eval",)
 """Options that the processes of a course share though they say where it runs, and that they may set differently."""
-
-
-def _is_of_process(name: str) -> bool:
-    return is_provenance(name) or name in _OF_PROCESS
 
 
 def _ignore(_warning: str) -> None:

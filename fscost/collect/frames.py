@@ -89,8 +89,10 @@ class _Columns:
         """
         prefixes, left = ["", *(f"{word}_" for word in beside)], zip(rows, *beside.values(), strict=True)
         while some := [*islice(left, AT_ONCE)]:
-            are_alike = all(map(_are_alike, zip(*some, strict=True)))
-            for alike in [some] if are_alike else (group for _, group in groupby(some, key=_names_of)):
+            parts = zip(*some, strict=True)
+            are_alike = all({*map(len, own)} == {len({*chain.from_iterable(own)})} for own in parts)
+            grouped = groupby(some, key=lambda parts: [*map(tuple, parts)])
+            for alike in [some] if are_alike else (group for _, group in grouped):
                 self._extend(cell, dict(zip(prefixes, zip(*alike, strict=True), strict=True)))
 
     def _extend(self, cell: str, parts: Mapping[str, Sequence[Row]]) -> None:
@@ -158,14 +160,6 @@ def _packed(values: list[Any]) -> NDArray[np.int64] | list[Any]:
         return values
     array = np.array(values)
     return array if array.dtype == np.int64 else values
-
-
-def _are_alike(rows: Sequence[Row]) -> bool:
-    return {*map(len, rows)} == {len({*chain.from_iterable(rows)})}
-
-
-def _names_of(parts: Iterable[Row]) -> list[tuple[str, ...]]:
-    return [*map(tuple, parts)]
 
 
 _of_messages = partial(_Columns, *_MESSAGE_COLUMNS, without=[CLIENT_ROUNDS])

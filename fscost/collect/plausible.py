@@ -86,7 +86,8 @@ def _zeros(log: Log) -> Iterator[str]:
         yield _NOTHING if log.is_distributed or not log.options else _NO_COUNT
         return
     for link, counts in known.items():
-        trained = {worker["worker"] for worker in log.workers if _trained(worker)} & counts.keys()
+        did = [own for own in log.workers if own.get("total_flops") or own.get("total_model_size")]
+        trained = {own["worker"] for own in did if own["worker"]} & counts.keys()
         silent = sorted(worker for worker in trained if not counts[worker])
         if link == "upload" and trained and not any(counts.values()):
             yield _NO_UPLOAD
@@ -100,10 +101,6 @@ def _counts(workers: Sequence[Row], link: str) -> dict[int, float]:
     """Return what each worker logged of a link, where that is a count; of several lines the last."""
     key = _LINKS[link]
     return {worker["worker"]: worker[key] for worker in workers if key in worker and is_count(worker[key])}
-
-
-def _trained(worker: Row) -> bool:
-    return bool(worker["worker"] and (worker.get("total_flops") or worker.get("total_model_size")))
 
 
 # --- less than one model --------------------------------------------------------------------------
@@ -220,7 +217,8 @@ def parameters_sent(size: float, options: Mapping[str, Any]) -> float:
 def least_bytes(size: float, options: Mapping[str, Any], link: str) -> Least:
     """Return the bound for a model of ``total_model_size`` parameters, for upload or download."""
     number = parameters_sent(size, options)
-    if _is_partial(options) or (link == "upload" and options.get("personalization.local_param")):
+    is_partial = any(_PART.fullmatch(name.lower()) and _is_on(name, value) for name, value in options.items())
+    if is_partial or (link == "upload" and options.get("personalization.local_param")):
         return Least(0, "")
     if not _is_known(options):
         return Least(number / 8, "even with one bit each")
@@ -231,10 +229,6 @@ def least_bytes(size: float, options: Mapping[str, Any], link: str) -> Least:
     if any(_HALF.fullmatch(_last(name)) and value for name, value in options.items()):
         return Least(number * 2, "with 16 bits each")
     return Least(number * 4, "with 32 bits each")
-
-
-def _is_partial(options: Mapping[str, Any]) -> bool:
-    return any(_PART.fullmatch(name.lower()) and _is_on(name, value) for name, value in options.items())
 
 
 def _is_on(name: str, value: Any) -> bool:

@@ -35,10 +35,7 @@ def view(look: Look, console: Console, most: int | None = None) -> list[Renderab
     blocks: list[list[RenderableType]] = [
         *grids,
         [*_more(look.running, most), *([running_lines(running, console.width)] if running else [])],
-        [
-            *_more(failed, most),
-            *_failures(failed[-(most or 0) :], console.width),
-        ],
+        [*_more(failed, most), *_failures(failed[-(most or 0) :], console.width)],
         [*_without_effect(look.cells)],
         [Text(clean(line)) for line in ([] if most else older_results_of(look.cells))],
         [*_others(look.others), Text(look.totals, "bold")],

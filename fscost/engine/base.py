@@ -27,7 +27,8 @@ class EngineSettings:
 
     def __post_init__(self) -> None:
         for name, value, unit in (("timeout_min", self.timeout_min, "minutes"), ("memory_gb", self.memory_gb, "GB")):
-            if value is not None and not _is_above_0(value):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (is_number and 0 < value < math.inf):
                 raise ConfigError(f"engine.{name}={value}: must be a number of {unit} above 0, or null for no limit")
         if not isinstance(self.threads, int) or isinstance(self.threads, bool) or self.threads < 1:
             raise ConfigError(f"engine.threads={self.threads}: must be a whole number of at least 1")
@@ -51,10 +52,6 @@ class EngineSettings:
             "memory_bytes": None if self.memory_gb is None else 1e9 * self.memory_gb,
             "env": {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu},
         }
-
-
-def _is_above_0(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 DEFAULTS = EngineSettings()

@@ -118,7 +118,7 @@ def _check_option(group: str, option: str, *, any_word: bool) -> None:
 
 _OTHERWISE = {
     "model": "; any other is counted from its shapes or its number of parameters: engine=estimate model=spec "
-    "data=samples and shapes=FILE or parameters=COUNT",
+    "data=samples and shapes=FILE or parameters=COUNT"
 }
 """What to do where none of a group's options is meant."""
 

@@ -21,9 +21,6 @@ def read_shapes(path: Any) -> Mapping[str, Any]:
         return spec_in(Path(str(path)), f"shapes={path}")
     if not isinstance(tree, dict) or not tree:
         raise ConfigError(f"shapes={path}: no spec of a model: expected tensors with their shapes, or parameters")
-    spec = {"tensors": tree} if all(_is_tensor(value) for value in tree.values()) else tree
+    shapes = (value.get("shape") if isinstance(value, dict) else value for value in tree.values())
+    spec = {"tensors": tree} if all(isinstance(shape, list) for shape in shapes) else tree
     return {"name": Path(str(path)).stem} | spec
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, list) or (isinstance(value, dict) and isinstance(value.get("shape"), list))

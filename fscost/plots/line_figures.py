@@ -84,7 +84,8 @@ def _panels(sketch: Sketch, page: Page) -> _Panels:
     """Return panels as high as they look well, or lower where only so all fit on a page."""
     panels, columns = _fitting(sketch, page)
     names = _legend_names(sketch, page)
-    height_in = min(_height_in(page, columns), max(_LOWEST_IN, room_in(panels, columns, page, names, _LEFT_IN)))
+    room = room_in(panels, columns, page, names, _LEFT_IN)
+    height_in = min(2.0, 0.72 * page.width_in / columns, max(_LOWEST_IN, room))
     figure, axes = grid(panels, columns, [height_in] * -(-len(panels) // columns), page, names, _LEFT_IN)
     wide_in = page.width_in / columns - 0.5 - _ends_in(page, columns)
     return _Panels(figure, panels, axes, columns, wide_in, height_in)
@@ -98,10 +99,6 @@ def _ends_in(page: Page, columns: int) -> float:
 _LEFT_IN = 0.45
 _LOWEST_IN = 0.55
 """A panel that is lower shows nothing."""
-
-
-def _height_in(page: Page, columns: int) -> float:
-    return min(2.0, 0.72 * page.width_in / columns)
 
 
 def _fitting(sketch: Sketch, page: Page) -> tuple[list[Panel], int]:

@@ -51,13 +51,10 @@ def shared(panels: Sequence[Panel], largest: Sequence[float], squeezed: float) -
         groups: dict[Any, list[float]] = {}
         for panel, value in zip(panels, largest, strict=True):
             groups.setdefault(way(panel), []).append(value)
-        if not any(_is_squeezed(values, squeezed) for values in groups.values()):
+        above_0 = {key: [value for value in values if value > 0] for key, values in groups.items()}
+        if not any(max(values) > squeezed * min(values) for values in above_0.values() if values):
             break
     return [max(groups[way(panel)]) or 1.0 for panel in panels]
-
-
-def _is_squeezed(values: Sequence[float], squeezed: float) -> bool:
-    return max(values) > squeezed * min((value for value in values if value > 0), default=0)
 
 
 def grid(

@@ -432,11 +432,7 @@ _KINDS = (
         "pareto",
         "accuracy against all bytes, a point for each cell, and the front",
         pareto,
-        lambda column: {
-            "bytes": bytes_name(column),
-            "y": column.metric,
-            "front": FRONT,
-        },
+        lambda column: {"bytes": bytes_name(column), "y": column.metric, "front": FRONT},
         lambda sketch, series: {
             "point": [part.point for part in series.parts if part.records],
             **_band(sketch, series),

@@ -174,17 +174,14 @@ def sparse(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return what differs from FederatedScope's defaults, so that spelling one out does not change a cell."""
     used = asked(flat)
     always = {name: used.get(name, default(name)) for name in _ALWAYS}
-    if used.get("federate.sample_client_num") == always["federate.client_num"] and not _has_unseen(used):
+    has_unseen = bool(used.get("federate.unseen_clients_rate"))
+    if used.get("federate.sample_client_num") == always["federate.client_num"] and not has_unseen:
         used.pop("federate.sample_client_num", None)
     differing = {n: value for n, value in used.items() if n not in known() or value != default(n)}
     found = {**differing, **always}
     if found["model.type"] in ("lr", "spec"):
         del found["model.hidden"]  # they have no such layer
     return dict(sorted(found.items()))
-
-
-def _has_unseen(used: Mapping[str, Any]) -> bool:
-    return bool(used.get("federate.unseen_clients_rate"))
 
 
 def asked(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -113,7 +113,8 @@ class KnownOptions:
         return literal if kind_of(literal) in _PLAIN else value
 
     def _is_lacking(self, name: str, value: Any) -> bool:
-        return not self.is_known(name) and not _is_default(name, value)
+        is_default = name in fs_options.known() and fs_options.default(name) == value
+        return not self.is_known(name) and not is_default
 
     def _lacks(self, name: str, *others: str) -> str:
         nor = f"; nor has it {', '.join(others)}" if others else ""
@@ -123,10 +124,6 @@ class KnownOptions:
 def kind_of(value: Any) -> str:
     """Return the name of a value's type; a tuple counts as a list, as FederatedScope turns each into the other."""
     return "list" if isinstance(value, tuple) else type(value).__name__
-
-
-def _is_default(name: str, value: Any) -> bool:
-    return name in fs_options.known() and fs_options.default(name) == value
 
 
 def _literal(value: Any) -> Any:

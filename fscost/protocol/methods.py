@@ -225,12 +225,7 @@ _ROBUST_RULE = "fs.aggregator.robust_rule"
 
 def _robust(name: str, problems: Callable[[Options], Iterator[str]]) -> Method:
     return Method(
-        name,
-        {"aggregator.robust_rule": name},
-        _ROBUST,
-        problems,
-        uploads_differences=True,
-        aggregates=_ROBUST_RULE,
+        name, {"aggregator.robust_rule": name}, _ROBUST, problems, uploads_differences=True, aggregates=_ROBUST_RULE
     )
 
 
@@ -354,10 +349,7 @@ WITHOUT_MODEL = tuple(name for name, method in BY_FEDERATE_METHOD.items() if not
 """Methods that send no model for training."""
 
 
-_SWITCHED_OFF: Mapping[str, tuple[Any, ...]] = {
-    "aggregator.robust_rule": ("fedavg",),
-    "quantization.method": ("none",),
-}
+_SWITCHED_OFF: Mapping[str, tuple[Any, ...]] = {"aggregator.robust_rule": ("fedavg",), "quantization.method": ("none",)}
 """The values of options that name a method where they name none."""
 
 

@@ -89,11 +89,9 @@ def _content(message: Any) -> list[Any]:
     """Return the arrays as stored, the metrics and the settings; an array that is stored otherwise as it is."""
     found = message.content
     others = [dict(record) for kind in (found.metric_records, found.config_records) for record in kind.values()]
-    return [*(_stored(array) for record in found.array_records.values() for array in record.values()), *others]
-
-
-def _stored(array: Any) -> Any:
-    return array.data if tensors_in(array.data) is not None else ForeignArray(array)
+    arrays = [array for record in found.array_records.values() for array in record.values()]
+    stored = [array.data if tensors_in(array.data) is not None else ForeignArray(array) for array in arrays]
+    return [*stored, *others]
 
 
 class ForeignArray:

@@ -92,7 +92,8 @@ class RunDir:
     def write_cell(self, cell: Cell) -> None:
         """Write the cell into the directory, which is made where there is none."""
         self.path.mkdir(parents=True, exist_ok=True)
-        _write_json(self.cell_file, {"format": FORMAT, "id": cell.id, **cell.as_dict()})
+        content = {"format": FORMAT, "id": cell.id, **cell.as_dict()}
+        write_whole(self.cell_file, [json.dumps(content, indent=1)], synced=False)  # publishing the run does
 
     def write_outcome(self, outcome: Outcome) -> None:
         """Close the run."""
@@ -210,10 +211,6 @@ def _cell_in(file: Path, _stamp: _FileStamp | None) -> tuple[Cell, str]:
             f"not to its id {content.get('id')}; rerun the cell"
         )
     return cell, hashlib.sha256(text.encode()).hexdigest()
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_whole(path, [json.dumps(content, indent=1)], synced=False)  # publishing the run does
 
 
 def _read_json(path: Path, schema: str, what: str = "") -> tuple[dict[str, Any], str]:

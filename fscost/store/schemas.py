@@ -71,17 +71,22 @@ class HeaderLine(TypedDict):
     state_dict_bytes: NotRequired[Count | None]
 
 
-class FormerMessageLine(TypedDict):
-    """The messages of a round, a type and a link, in a ledger of format 1."""
+class Counted(TypedDict):
+    """How many messages, and their bytes by measure."""
 
-    round: Round
-    type: Name
-    link: Link
     messages: Count
     payload_bytes: Count | None
     scalar_bytes: Count | None
     reported_bytes: Count | None
     wire_bytes: Count | None
+
+
+class FormerMessageLine(Counted):
+    """The messages of a round, a type and a link, in a ledger of format 1."""
+
+    round: Round
+    type: Name
+    link: Link
     traffic: NotRequired[Traffic]
 
 
@@ -91,14 +96,9 @@ class MessageLine(FormerMessageLine):
     client_rounds: Count
 
 
-class Sums(TypedDict):
+class Sums(Counted):
     """What a worker sent, or received."""
 
-    messages: Count
-    payload_bytes: Count | None
-    scalar_bytes: Count | None
-    reported_bytes: Count | None
-    wire_bytes: Count | None
     wire_known_bytes: NotRequired[Count | None]
 
 

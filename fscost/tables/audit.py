@@ -16,7 +16,7 @@ from fscost.tables.chosen_rows import chosen_runs
 from fscost.tables.headings import label_of
 from fscost.tables.lines import OfCells, Record, is_derived, is_missing, plain, records_of
 from fscost.tables.log_gaps import reasons
-from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, UNKNOWN, Mark, mark_of
+from fscost.tables.marks import ESTIMATED, NO_EFFECT, PARTLY, UNKNOWN, mark_of
 from fscost.tables.numbers import Number
 from fscost.tables.option_values import given
 from fscost.tables.provenance import provenance
@@ -191,7 +191,8 @@ def _rows(cell: Record, workers: OfCells, keys: Sequence[str], spec: TableSpec) 
         entries.append(_means(cell, own, spec.measure))
         names.append("sys_avg")
     else:
-        entries.append([Entry(mark=_mark(cell))] * len(WORKER_COLUMNS))
+        mark = UNKNOWN if cell["status"] == Status.DONE else mark_of(cell["status"])
+        entries.append([Entry(mark=mark)] * len(WORKER_COLUMNS))
         names.append("all")
     axes = [plain(cell[key]) for key in keys[:-1]]
     for number, (name, figures) in enumerate(zip(names, entries, strict=True)):
@@ -208,10 +209,6 @@ def _marked(figures: Sequence[Entry], *, is_derived: bool) -> Iterator[Entry]:
     for (column, _, _), entry in zip(WORKER_COLUMNS, figures, strict=True):
         is_closed_form = is_derived and not column.startswith("total_") and not entry.mark
         yield replace(entry, notes=(ESTIMATED, *entry.notes)) if is_closed_form else entry
-
-
-def _mark(cell: Record) -> Mark:
-    return UNKNOWN if cell["status"] == Status.DONE else mark_of(cell["status"])
 
 
 def _means(cell: Record, workers: Sequence[Mapping[str, Any]], measure: str) -> list[Entry]:

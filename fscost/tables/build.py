@@ -181,11 +181,7 @@ def _shares_unit(one: ColumnSpec, other: ColumnSpec) -> bool:
 
 
 def _data(
-    column: ColumnSpec,
-    lines: Sequence[Line],
-    baselines: Sequence[Line | None],
-    compared: Comparison,
-    spec: TableSpec,
+    column: ColumnSpec, lines: Sequence[Line], baselines: Sequence[Line | None], compared: Comparison, spec: TableSpec
 ) -> list[Datum]:
     """Return a datum for each line; tables of the same lines in other units share them."""
     counted = replace(column, unit="auto", precision=3, decimals=None, head="")

@@ -134,11 +134,8 @@ def _times(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> Iterator[str
 
 def _have_peers(lines: Sequence[Line], columns: Sequence[ColumnSpec]) -> bool:
     names = {f"{traffic}_peer_messages" for column in columns for traffic in column.traffics}
-    return any(not _is_zero(run.get(name)) for line in lines for run in line.runs for name in names)
-
-
-def _is_zero(value: Any) -> bool:
-    return is_missing(value) or value == 0
+    sent = (run.get(name) for line in lines for run in line.runs for name in names)
+    return any(not is_missing(messages) and messages != 0 for messages in sent)
 
 
 def units_said(units: Iterable[str]) -> Iterator[str]:
@@ -215,7 +212,8 @@ def notes(
     marks = {entry.mark.sign: entry.mark for entry in entries if entry.mark}
     for mark in marks.values():
         yield Note(mark.sign, "; ".join([mark.meaning, *_reasons(mark, entries)]), mark.status)
-    if lines and any(map(_is_counted_zero, entries)):
+    zeros = (entry for entry in entries if entry.number is not None and entry.text == "0")
+    if lines and any(isinstance(entry.value, float) for entry in zeros):
         yield Note("0", "counted: exactly 0 bytes")
     behind = {mark for entry in entries for mark in entry.notes} | {column.mark for column in columns}
     if SO_FAR in behind:
@@ -245,10 +243,6 @@ def _meaning(measure: str, lines: Sequence[Line]) -> str:
     usual, own = MEASURES[measure].meaning, _OWN.get(measure, "")
     found = {line.encodes_itself for line in lines} if own else {False}
     return own if found == {True} else f"{usual}, or {own}" if True in found else usual
-
-
-def _is_counted_zero(entry: Entry) -> bool:
-    return entry.number is not None and entry.text == "0" and isinstance(entry.value, float)
 
 
 def _reasons(mark: Mark, entries: Sequence[Entry]) -> Iterator[str]:

@@ -211,11 +211,7 @@ def emphasised(
 
 
 def best_by_test(
-    entries: Sequence[Entry],
-    samples: Sequence[Sample],
-    groups: Sequence[Hashable],
-    better: str,
-    judge: Judge,
+    entries: Sequence[Entry], samples: Sequence[Sample], groups: Sequence[Hashable], better: str, judge: Judge
 ) -> list[Entry]:
     """Return the entries, of each group those emphasised that a test over seeds does not tell from the best mean.
 

@@ -8,7 +8,7 @@ from fscost.errors import TableError, nearest
 from fscost.tables.arrangement import transposed
 from fscost.tables.marks import FOOTNOTE, Mark
 from fscost.tables.spec import TableSpec
-from fscost.tables.table import Column, Entry, Note, Row, Table
+from fscost.tables.table import Entry, Note, Row, Table
 from fscost.tables.words import as_words
 
 _DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -125,7 +125,7 @@ def _with_footnotes(table: Table, footnotes: Sequence[Footnote], spec: TableSpec
         behind.setdefault(place, []).append(marks[n])
     return replace(
         table,
-        columns=tuple(_noted(column, behind.get((-1, i))) for i, column in enumerate(table.columns)),
+        columns=tuple(replace(c, notes=(*c.notes, *behind.get((-1, i), ()))) for i, c in enumerate(table.columns)),
         rows=tuple(_noted_row(row, r, behind) if behind else row for r, row in enumerate(table.rows)),
         reading=(*table.reading, *sentences),
         notes=(*table.notes, *(Note(marks[n].sign, footnotes[n].text) for n in numbers)),
@@ -136,10 +136,6 @@ def _turned(place: tuple[int, int], table: Table) -> tuple[int, int]:
     """Return where a place is met once rows are columns: labels are the head, heads are labels."""
     row, column = place
     return (column, row) if table.columns[column].is_number else (-1, row)
-
-
-def _noted(column: Column, marks: Sequence[Mark] | None) -> Column:
-    return replace(column, notes=(*column.notes, *marks)) if marks else column
 
 
 def _noted_row(row: Row, number: int, behind: Mapping[tuple[int, int], Sequence[Mark]]) -> Row:

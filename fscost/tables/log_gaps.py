@@ -105,14 +105,14 @@ def _of_cell(workers: Sequence[Record], messages: Sequence[Record]) -> Iterator[
     finish_bytes, clients = finish_bytes_of(messages), sum(worker["worker"] != SERVER for worker in workers)
     alike = {(count.worker == SERVER, *count[1:]): count for count in known}  # clients have few different figures
     yield from (gap.value for count in alike.values() if (gap := gap_of(count, finish_bytes, clients)))
-    if any("sent_wire_known_bytes" in worker and _lacks_wire(worker) for worker in workers):
+    wires = [worker[f"{way}_wire_bytes"] for worker in workers if "sent_wire_known_bytes" in worker for way in _WAYS]
+    if any(map(is_missing, wires)):
         yield _PARTLY
     if known:
         yield _BLIND
 
 
-def _lacks_wire(worker: Record) -> bool:
-    return is_missing(worker["sent_wire_bytes"]) or is_missing(worker["received_wire_bytes"])
+_WAYS = ("sent", "received")
 
 
 def _about(cells: Sequence[Record], column: str, words: str) -> Iterator[str]:

@@ -77,15 +77,14 @@ def _cell_of(where: Mapping[str, Any], selected: Sequence[Cell]) -> Cell | None:
     for name in where:
         if name not in AXES and not str(name).startswith("fs."):
             raise TableError(f"table.figures.where.{name}: is no axis{nearest(str(name), AXES)} and no fs.… option")
-    fitting = [cell for cell in selected if all(_axis(cell, name) == value for name, value in where.items())]
+    own = (
+        {name: cell.axes[name] if name in AXES else option_of(cell, name[3:]) for name in where} for cell in selected
+    )
+    fitting = [cell for cell, values in zip(selected, own, strict=True) if values == {**where}]
     if len(fitting) > 1:
         both = f"{fitting[0].name} and {fitting[1].name}"
         raise TableError(f"table.figures.where={dict(where)}: {both} fit; name more of their options")
     return fitting[0] if fitting else None
-
-
-def _axis(cell: Cell, name: str) -> Any:
-    return cell.axes[name] if name in AXES else option_of(cell, name.removeprefix("fs."))
 
 
 def _row(
@@ -97,7 +96,8 @@ def _row(
         *_computed(asked, row, of),
     )
     behind: tuple[Mark, ...] = (NO_EFFECT,) if options_in(row.get("no_effect")) else ()
-    if computed.number and not _has_published_digits(asked, computed.number.value):
+    digits = f".{asked.decimals}f"
+    if computed.number and f"{computed.number.value:{digits}}" != f"{asked.value:{digits}}":
         behind += (OTHER_DIGITS,)
     runs = (cell.id,) if cell else ()
     numbers = (published, replace(computed, notes=behind), difference)
@@ -122,10 +122,6 @@ def _convention(asked: PublishedNumber) -> str:
 
 
 _WAYS = {"uplink": "up", "downlink": "down"}
-
-
-def _has_published_digits(asked: PublishedNumber, value: float) -> bool:
-    return f"{value:.{asked.decimals}f}" == f"{asked.value:.{asked.decimals}f}"
 
 
 def _other_digits(rows: Sequence[Row], numbers: Sequence[PublishedNumber]) -> Iterator[Note]:

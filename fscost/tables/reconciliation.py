@@ -74,7 +74,8 @@ class Reconciliation:
         yield ("computed", "bytes", "" if self.hits else "difference", "convention")
         for one in self.hits or self.nearest:
             number = _number(float(one.value), self.figure.decimals + _MORE_DIGITS)
-            percent = "" if self.hits else _percent(100 * (float(one.value / self.figure.value) - 1))
+            off = 100 * (float(one.value / self.figure.value) - 1)
+            percent = "" if self.hits else f"{off:+,.2f} %" if off < _FAR_PERCENT else f"{off:+.2g} %"
             yield (f"{number} {one.unit}", _bytes(one.convention.size), percent, str(one.convention))
 
 
@@ -103,10 +104,6 @@ def _short(number: float) -> str:
 def _number(value: float, decimals: int) -> str:
     """Return a number with its decimals; what has no two digits then is another order of magnitude than the figure."""
     return f"{value:,.{decimals}f}" if value >= 10 ** (1 - decimals) else f"{value:.3g}"
-
-
-def _percent(value: float) -> str:
-    return f"{value:+,.2f} %" if value < _FAR_PERCENT else f"{value:+.2g} %"
 
 
 def _bytes(size: Fraction) -> str:

@@ -1,6 +1,6 @@
 """The seeds of a line: how many there are is said, and lines of other seeds are not compared."""
 
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +40,7 @@ def groups_of(lines: Sequence[Line], keys: Keys) -> list[Hashable]:
 
 def with_counts(table: Table, lines: Sequence[Line]) -> Table:
     """Return the table with a column of how many seeds each row has, where that is not the same and one number each."""
-    if not _have_column([row.seeds for row in table.rows if not row.cited], lines):
+    if len(counts_of(lines)) < 2 or None in [row.seeds for row in table.rows if not row.cited]:
         return table
     rows = (replace(row, entries=(*row.entries, _count(row.seeds))) for row in table.rows)
     return replace(table, columns=(*table.columns, _COLUMN), rows=tuple(rows), whole=table.whole or table)
@@ -48,10 +48,6 @@ def with_counts(table: Table, lines: Sequence[Line]) -> Table:
 
 def _count(seeds: int | None) -> Entry:
     return Entry(mark=UNKNOWN) if seeds is None else Entry(value=seeds, number=Number(seeds))
-
-
-def _have_column(seeds: Collection[int | None], lines: Sequence[Line]) -> bool:
-    return len(counts_of(lines)) > 1 and None not in seeds
 
 
 def sentences(table: Table, lines: Sequence[Line], keys: Keys, spec: TableSpec) -> Iterator[str]:

@@ -110,7 +110,8 @@ def as_logged(columns: Sequence[ColumnSpec], lines: Sequence[Line]) -> tuple[lis
     names = metrics_of(lines)
     instead = metric_shown(_DEFAULT, names)
     is_told = bool(names) or all(line.status is Status.DONE for line in lines)
-    without = [column for column in columns if is_told and _DEFAULT not in names and _is_of_default(column)]
+    of_default = [c for c in columns if c.metric == _DEFAULT and quantity_of(c).kind is Kind.METRIC]
+    without = of_default if is_told and _DEFAULT not in names else []
     shown = [replace(column, metric=instead) if column in without else column for column in columns]
     found = [_known(column, lines, names) for column in shown if not (column in without and instead == _DEFAULT)]
     if without and not found:
@@ -129,10 +130,6 @@ def _said_of_default(instead: str, names: Collection[str]) -> Iterator[str]:
 
 def _shows_metric(column: ColumnSpec) -> bool:
     return quantity_of(column).waits or any(part.kind is Kind.METRIC for part in sources_of(column))
-
-
-def _is_of_default(column: ColumnSpec) -> bool:
-    return column.metric == _DEFAULT and quantity_of(column).kind is Kind.METRIC
 
 
 _LOSSES = ("test_avg_loss", "val_avg_loss", "test_loss", "val_loss")

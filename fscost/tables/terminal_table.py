@@ -171,12 +171,9 @@ def _rows(
 def _styled(text: str, entry: Entry) -> Text:
     """Return an entry with its style, which the blanks around it have none of."""
     styled = Text(text)
-    styled.stylize(_style(entry), len(text) - len(text.lstrip()), len(text.rstrip()))
+    style = _of_status(entry.mark.status) if entry.mark else _EMPHASIS[entry.emphasis]
+    styled.stylize(style, len(text) - len(text.lstrip()), len(text.rstrip()))
     return styled
-
-
-def _style(entry: Entry) -> str:
-    return _of_status(entry.mark.status) if entry.mark else _EMPHASIS[entry.emphasis]
 
 
 def _of_status(status: Status | None) -> str:

@@ -68,12 +68,7 @@ def test_less_than_one_model(options: dict[str, Any], least: int, words: str) ->
 
 @pytest.mark.parametrize(
     "options",
-    [
-        {"federate.method": "local"},
-        {"llm.adapter.use": True},
-        {"federate.topk_rate": 0.01},
-        {"vertical.use": True},
-    ],
+    [{"federate.method": "local"}, {"llm.adapter.use": True}, {"federate.topk_rate": 0.01}, {"vertical.use": True}],
 )
 def test_where_a_part_of_the_model_or_none_is_sent_there_is_no_bound(options: dict[str, Any]) -> None:
     assert doubts(log((10, 10), server=(10, 10), options=FEDAVG | options)) == ""

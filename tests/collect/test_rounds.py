@@ -20,13 +20,7 @@ OF_CLIENT = "{{'Role': 'Client #1', 'Round': {}, 'Results_raw': {{'test_acc': 0.
 
 
 def output(
-    folder: Path,
-    lines: Sequence[str],
-    *,
-    rounds: int = 6,
-    freq: int = 1,
-    stopped: int | None = 0,
-    more: str = "",
+    folder: Path, lines: Sequence[str], *, rounds: int = 6, freq: int = 1, stopped: int | None = 0, more: str = ""
 ) -> Path:
     """Write one output of FederatedScope; without `stopped` its server tells nothing of early stopping."""
     folder.mkdir(parents=True)

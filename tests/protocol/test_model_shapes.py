@@ -218,10 +218,7 @@ class TestCells:
     )
     def test_other_engines_refuse_in_one_line(self, engine: str, own: list[str]) -> None:
         cell = cell_of(f"engine={engine}", "engine.protocol=master", *own)
-        with (
-            pytest.raises(ConfigError, match=r"^fs\.[^\n]*; engine=estimate counts it$"),
-            Engines() as engines,
-        ):
+        with pytest.raises(ConfigError, match=r"^fs\.[^\n]*; engine=estimate counts it$"), Engines() as engines:
             engines.of(cell, DEFAULTS).check(cell)
 
 

@@ -78,12 +78,7 @@ def test_a_section_tells_configuration_provenance_ledger_arithmetic_and_log(
     own.locator("dl").wait_for()
     told = own.inner_text()
     provenance = outcome["provenance"]
-    for fact in (
-        cell["protocol"],
-        provenance["device"],
-        provenance["fs_commit"],
-        f"runs/{run.name}",
-    ):
+    for fact in (cell["protocol"], provenance["device"], provenance["fs_commit"], f"runs/{run.name}"):
         assert fact in told
     assert "host" not in own.locator("dt").all_inner_texts()
     assert all(f"{name} {version}" in told for name, version in provenance["versions"].items())

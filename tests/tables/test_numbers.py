@@ -92,16 +92,7 @@ def test_numbers_below_the_last_decimal_are_in_their_order() -> None:
 
 @pytest.mark.parametrize(
     ("text", "decimals"),
-    [
-        ("0.1", 1),
-        ("1,663,370", 0),
-        ("4.021", 3),
-        ("1e-3", 3),
-        ("1.5e9", 0),
-        (0.25, 2),
-        (1e-5, 5),
-        (7, 0),
-    ],
+    [("0.1", 1), ("1,663,370", 0), ("4.021", 3), ("1e-3", 3), ("1.5e9", 0), (0.25, 2), (1e-5, 5), (7, 0)],
 )
 def test_a_published_figure_has_the_decimals_that_were_published(text: Any, decimals: int) -> None:
     assert PublishedNumber(source="s", quantity="q", published=text, where={"model": "lr"}).decimals == decimals

@@ -110,8 +110,7 @@ def test_federatedscopes_message_in_the_grpc_channel(store: Store, cells: list[C
 
 
 @pytest.mark.parametrize(
-    ("model", "params", "each_bytes"),
-    [("mcmahan_cnn", 1_663_370, 6_653_480), ("mcmahan_2nn", 199_210, 796_840)],
+    ("model", "params", "each_bytes"), [("mcmahan_cnn", 1_663_370, 6_653_480), ("mcmahan_2nn", 199_210, 796_840)]
 )
 def test_the_models_of_fedavg(model: str, params: int, each_bytes: int, store: Store, cells: list[Cell]) -> None:
     found = message(store, cells, model)
@@ -151,8 +150,7 @@ def in_flower(shape: Shape) -> int:
 
 
 @pytest.mark.parametrize(
-    ("model", "payload", "serialised"),
-    [("mistral_7b_lora", "40.625", "40.65"), ("llama32_3b_lora", "27.344", "27.36")],
+    ("model", "payload", "serialised"), [("mistral_7b_lora", "40.625", "40.65"), ("llama32_3b_lora", "27.344", "27.36")]
 )
 def test_what_flower_adds_to_the_payload(model: str, payload: str, serialised: str, cells: list[Cell]) -> None:
     """The leaderboard counts serialised messages; 2 clients, both ways, 200 rounds."""

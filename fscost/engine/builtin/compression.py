@@ -179,7 +179,8 @@ class Broadcasts:
         if SERVER not in self._held:
             return self._hold(SERVER, entries)
         pairs = zip(entries, self._held[SERVER], strict=True)
-        contents = [self.compression.packed(one | _minus(one, held), state) for one, held in pairs]
+        moves = [one | {name: one[name] - value for name, value in held.items()} for one, held in pairs]
+        contents = [self.compression.packed(move, state) for move in moves]
         moved = [*self._moved(SERVER, contents, state)]
         if not self.compression.feedback:
             for model, own in zip(models, moved, strict=True):
@@ -203,10 +204,6 @@ class Broadcasts:
             told = self.compression.unpacked(content, state)
             held.update({name: value + told[name] for name, value in held.items()})
             yield told | held
-
-
-def _minus(entries: Entries, others: Entries) -> Entries:
-    return {name: entries[name] - value for name, value in others.items()}
 
 
 # --- what a cell asks for -------------------------------------------------------------------------

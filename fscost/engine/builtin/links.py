@@ -1,7 +1,7 @@
 """The links of the federation: messages are metered as they were sent, and counted the way FederatedScope logs it."""
 
 import heapq
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -28,12 +28,8 @@ class Sent:
     reported_bytes: int | None = None
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """One copy of a message on its way."""
-
-    receiver: int
-    sent: Sent
+Delivery = tuple[int, Sent]
+"""One copy of a message on its way: to whom, and what."""
 
 
 Handler = Callable[[int, Message], None]
@@ -53,7 +49,7 @@ class Network:
     pickled: bool
     online: bool = False
     progress: Progress | None = None
-    _counted: dict[int, Reported] = field(default_factory=dict)
+    _counted: dict[int, Reported] = field(default_factory=lambda: defaultdict(Reported))
     _unmetered: list[Sent] = field(default_factory=list)
     _to_clients: deque[Delivery] = field(default_factory=deque)
     _to_server: list[tuple[int, int, Delivery]] = field(default_factory=list)
@@ -66,7 +62,7 @@ class Network:
         if self.progress:
             self.progress.sees(sent.message)
         for receiver in receivers:
-            delivery = Delivery(receiver, sent)
+            delivery = receiver, sent
             if receiver == SERVER:
                 heapq.heappush(self._to_server, (state, next(self._number), delivery))
             else:
@@ -80,22 +76,22 @@ class Network:
         """
         try:
             while self._to_clients or self._to_server:
-                delivery = self._to_clients.popleft() if self._to_clients else heapq.heappop(self._to_server)[-1]
-                self._deliver(delivery.receiver, delivery.sent, handlers[delivery.sent.message.msg_type])
+                receiver, sent = self._to_clients.popleft() if self._to_clients else heapq.heappop(self._to_server)[-1]
+                self._deliver(receiver, sent, handlers[sent.message.msg_type])
         finally:
             self._meter()
 
     def reported(self, worker: int) -> Reported:
         """Return what a worker has counted by now."""
         self._meter()
-        return self._of(worker)
+        return self._counted[worker]
 
     def _deliver(self, receiver: int, sent: Sent, handler: Handler) -> None:
         if sent.reported_bytes is None:
             self._meter()
         handler(receiver, sent.message)
         if not (self.online and receiver != SERVER):
-            self._of(receiver).download_bytes += sent.reported_bytes or 0
+            self._counted[receiver].download_bytes += sent.reported_bytes or 0
 
     def _meter(self) -> None:
         """Meter what was sent, message by message; the uploads of a round one after another, as that is quicker."""
@@ -103,8 +99,5 @@ class Network:
             each = meter(sent.message, pickled=self.pickled)
             self.ledger.record(sent.message, each)
             sent.reported_bytes = each.reported_bytes or 0
-            self._of(sent.message.sender).upload_bytes += sent.reported_bytes * len(sent.message.receivers)
+            self._counted[sent.message.sender].upload_bytes += sent.reported_bytes * len(sent.message.receivers)
         self._unmetered.clear()
-
-    def _of(self, worker: int) -> Reported:
-        return self._counted.setdefault(worker, Reported())

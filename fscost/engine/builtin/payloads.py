@@ -61,15 +61,13 @@ class Exchange:
         return [self._in_full(entries) for entries in (content if self.several_models else [content])]
 
     def upload(
-        self,
-        client: int,
-        sample_size: int | float,
-        updated: Sequence[Entries],
-        received: Sequence[Entries],
-        state: int,
+        self, client: int, sample_size: int | float, updated: Sequence[Entries], received: Sequence[Entries], state: int
     ) -> Any:
         """Return what a client sends after the local update of round `state`, of the entries that it received."""
-        sent = [_difference(*pair) for pair in zip(updated, received, strict=True)] if self.differs else updated
+        sent = updated
+        if self.differs:
+            pairs = zip(updated, received, strict=True)
+            sent = [{name: value - old[name] for name, value in new.items()} for new, old in pairs]
         if self.uplink:
             packed = [self.uplink.packed(one, state, client, number) for number, one in enumerate(sent)]
             return sample_size, self._one_or_several(packed)
@@ -135,7 +133,3 @@ class Exchange:
             elif not name.endswith("_scale"):
                 found[name] = value
         return found
-
-
-def _difference(new: Entries, old: Entries) -> Entries:
-    return {name: value - old[name] for name, value in new.items()}

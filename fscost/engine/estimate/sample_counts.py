@@ -74,7 +74,8 @@ def _same_for_all(options: Options) -> dict[str, int]:
 def _digits(options: Options) -> Iterator[tuple[int, dict[str, int]]]:
     """Yield each client with its samples by split; an iid split deals them out evenly, the first ones get one more."""
     if options.split.alpha is None:
-        sizes, clients = _in_all(options), options.clients
+        sizes = split_sizes(options["data.splits"], DATA_TYPES[options["data.type"]].source.samples)
+        clients = options.clients
         for client in range(1, clients + 1):
             yield client, {name: size // clients + (client <= size % clients) for name, size in sizes.items()}
         return
@@ -86,10 +87,6 @@ def _by_label(data_type: str, split: Split) -> dict[int, dict[str, int]]:
     """Return each client with its samples of a Dirichlet split, drawn once for the cells of all models and methods."""
     clients = split_digits(_labels(data_type), split).clients
     return {client: {name: len(index) for name, index in splits.items()} for client, splits in clients.items()}
-
-
-def _in_all(options: Options) -> dict[str, int]:
-    return split_sizes(options["data.splits"], DATA_TYPES[options["data.type"]].source.samples)
 
 
 @cache

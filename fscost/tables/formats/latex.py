@@ -249,13 +249,10 @@ def _lines(table: Table, writers: list[_Writer], layout: Layout) -> Iterator[_Li
         )
         rule = _rule(rules[number], len(writers), layout)
         if row.section:
-            yield _Line(rule, (_over_all(row.section, len(writers)),), Raw(r"\\*" if layout.page == "long" else r"\\"))
+            over_all = Raw(rf"\multicolumn{{{len(writers)}}}{{@{{}}l}}{{\emph{{{escape(row.section)}}}}}")
+            yield _Line(rule, (over_all,), Raw(r"\\*" if layout.page == "long" else r"\\"))
             rule = Raw("")
         yield _Line(rule, tuple(cells), Raw(end))
-
-
-def _over_all(section: str, columns: int) -> Raw:
-    return Raw(rf"\multicolumn{{{columns}}}{{@{{}}l}}{{\emph{{{escape(section)}}}}}")
 
 
 def _rule(column: int | None, columns: int, layout: Layout) -> Raw:

@@ -116,7 +116,8 @@ class Layout:
 
 def layout_of(table: Table) -> Layout:
     """Return how `table` stands; by itself one that is too wide is turned, and one that is too high broken."""
-    wrapped = [i for i, column in enumerate(table.columns) if not column.numeric and _longest(table, i) > _LONG_LABEL]
+    longest = [max((len(entry.text) for entry in table.column(i)), default=0) for i in range(len(table.columns))]
+    wrapped = [i for i, column in enumerate(table.columns) if not column.numeric and longest[i] > _LONG_LABEL]
     venue = _VENUES[table.venue]
     full, widths, widened = _measured(table, wrapped, _HEADS_EM[0])
     if _pt(widths, *_STEPS[-1]) > venue.page_pt:
@@ -155,10 +156,6 @@ def _texts(table: Table, entries: Sequence[Entry]) -> chain[str]:
     heads = (text for column in table.columns for text in (column.top, column.bottom))
     notes = (text for note in table.notes for text in (note.mark, note.meaning))
     return chain([table.caption], table.reading, heads, notes, (entry.full for entry in entries))
-
-
-def _longest(table: Table, number: int) -> int:
-    return max((len(entry.text) for entry in table.column(number)), default=0)
 
 
 def _measured(table: Table, wrapped: Sequence[int], head_em: float) -> tuple[list[float], list[float], frozenset[int]]:
