@@ -89,8 +89,7 @@ class _Columns:
         """
         prefixes, left = ["", *(f"{word}_" for word in beside)], zip(rows, *beside.values(), strict=True)
         while some := [*islice(left, AT_ONCE)]:
-            parts = zip(*some, strict=True)
-            are_alike = all({*map(len, own)} == {len({*chain.from_iterable(own)})} for own in parts)
+            are_alike = all({*map(len, own)} == {len({*chain.from_iterable(own)})} for own in zip(*some, strict=True))
             grouped = groupby(some, key=lambda parts: [*map(tuple, parts)])
             for alike in [some] if are_alike else (group for _, group in grouped):
                 self._extend(cell, dict(zip(prefixes, zip(*alike, strict=True), strict=True)))

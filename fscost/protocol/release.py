@@ -117,7 +117,10 @@ V020 = replace(
     ),
 )  # fmt: skip
 
-RELEASES = (MASTER, BETWEEN, LLM, V030, V020)
+RELEASES = (
+    MASTER, BETWEEN,
+    LLM, V030, V020,
+)  # fmt: skip
 """What a course may have run on that nobody metered; commits since 2022 send the messages of one of these."""
 
 _BY_NAME = {release.name: release for release in RELEASES}
