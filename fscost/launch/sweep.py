@@ -51,9 +51,7 @@ class Sweep:
 
     def failures(self) -> list[str]:
         """Return the ids of the cells that ended otherwise than done."""
-        return [
-            cell for cell, ended in self.results.items() if not (own := ended.outcome) or own.status is not Status.DONE
-        ]
+        return [cell for cell, ended in self.results.items() if ended.outcome is None or not _is_done(ended.outcome)]
 
     def _is_over(self) -> bool:
         return self._fail_fast and bool(self.failures())
@@ -127,3 +125,7 @@ def _end_of(future: Future[Ended]) -> Ended:
         return future.result()
     except WorkerDied as died:
         return Ended(How.DIED, reason=str(died))
+
+
+def _is_done(outcome: Outcome) -> bool:
+    return outcome.status is Status.DONE

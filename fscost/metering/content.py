@@ -155,8 +155,7 @@ def _sparse(layout: Any) -> tuple[str, ...]:
     return _SPARSE.get(str(layout), ())
 
 
-_OF_CLASS = {type(None): 0, float: NUMBER_BYTES}
-"""The bytes of what evaluations mostly answer, and of nothing."""
+_OF_CLASS = {type(None): 0, float: NUMBER_BYTES}  # nothing, and most of what an evaluation answers
 
 
 def measure_content(content: Any) -> tuple[int, int]:
@@ -210,7 +209,7 @@ def _largest(content: Any, counts: Callable[[Any], bool]) -> int:
 
 def _is_plain_tensor(value: Any) -> bool:
     """Return whether `value` is an array of numbers: one of objects has but their addresses, one of texts is text."""
-    if _is_torchs(value.__class__):
+    if _is_torchs_own(value.__class__):
         return True
     if not is_tensor(value):
         return False

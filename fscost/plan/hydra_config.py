@@ -10,7 +10,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
@@ -566,17 +566,15 @@ _MOST_KNOWN = 500
 _YAML_LOADER: Callable[[], type] | None = getattr(_utils, "get_yaml_loader", None)  # OmegaConf 2.4 has it elsewhere
 
 
-@contextmanager
-def _reading_quickly() -> Iterator[None]:
+def _reading_quickly() -> AbstractContextManager[None]:
     """Have OmegaConf parse with libyaml, in a tenth of the time, where PyYAML has that."""
     if _YAML_LOADER is None or not yaml.__with_libyaml__:
-        yield
-        return
-    with in_place_of(_utils, "get_yaml_loader", _quick_loader):
-        yield
+        return nullcontext()
+    return in_place_of(_utils, "get_yaml_loader", _quick_loader)
 
 
 @cache
 def _quick_loader() -> type:
     """Return OmegaConf's own loader, which knows its numbers and refuses a key that is there twice, on libyaml."""
-    return type("QuickLoader", (yaml.CSafeLoader, *([_YAML_LOADER()] if _YAML_LOADER else [])), {})
+    assert _YAML_LOADER is not None
+    return type("QuickLoader", (yaml.CSafeLoader, _YAML_LOADER()), {})

@@ -1,7 +1,7 @@
-"""Handwritten digits, in the forms that models take them in, and their split over clients.
+"""Handwritten digits, in the forms that models take them in, and how they can be split over clients.
 
-Every engine that trains uses this one module, FederatedScope's interpreter included, so that runs of one cell are
-comparable; hence it keeps to Python 3.8 and numpy.
+Every engine that trains uses this and `fscost.protocol.splits`, FederatedScope's interpreter included, so that runs of
+one cell are comparable; hence they keep to Python 3.8 and numpy, which only what loads or splits data imports.
 """
 
 from __future__ import annotations

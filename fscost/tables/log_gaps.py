@@ -105,14 +105,11 @@ def _of_cell(workers: Sequence[Record], messages: Sequence[Record]) -> Iterator[
     finish_bytes, clients = finish_bytes_of(messages), sum(worker["worker"] != SERVER for worker in workers)
     alike = {(count.worker == SERVER, *count[1:]): count for count in known}  # clients have few different figures
     yield from (gap.value for count in alike.values() if (gap := gap_of(count, finish_bytes, clients)))
-    wires = [worker[f"{way}_wire_bytes"] for worker in workers if "sent_wire_known_bytes" in worker for way in _WAYS]
-    if any(map(is_missing, wires)):
+    metered = [worker for worker in workers if "sent_wire_known_bytes" in worker]
+    if any(is_missing(worker[f"{way}_wire_bytes"]) for worker in metered for way in ("sent", "received")):
         yield _PARTLY
     if known:
         yield _BLIND
-
-
-_WAYS = ("sent", "received")
 
 
 def _about(cells: Sequence[Record], column: str, words: str) -> Iterator[str]:

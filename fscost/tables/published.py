@@ -77,14 +77,15 @@ def _cell_of(where: Mapping[str, Any], selected: Sequence[Cell]) -> Cell | None:
     for name in where:
         if name not in AXES and not str(name).startswith("fs."):
             raise TableError(f"table.figures.where.{name}: is no axis{nearest(str(name), AXES)} and no fs.… option")
-    own = (
-        {name: cell.axes[name] if name in AXES else option_of(cell, name[3:]) for name in where} for cell in selected
-    )
-    fitting = [cell for cell, values in zip(selected, own, strict=True) if values == {**where}]
+    fitting = [cell for cell in selected if all(_axis(cell, name) == value for name, value in where.items())]
     if len(fitting) > 1:
         both = f"{fitting[0].name} and {fitting[1].name}"
         raise TableError(f"table.figures.where={dict(where)}: {both} fit; name more of their options")
     return fitting[0] if fitting else None
+
+
+def _axis(cell: Cell, name: str) -> Any:
+    return cell.axes[name] if name in AXES else option_of(cell, name.removeprefix("fs."))
 
 
 def _row(

@@ -78,14 +78,17 @@ class Best:
         if key is None:
             return
         before, new = self.results.get(form, {}).get(key), _scalar(results[key])
-        sign = 1 if larger_is_better(self.deciding) else -1
-        if before is None or sign * new > sign * _scalar(before):
+        if before is None or _is_better(new, _scalar(before), larger=larger_is_better(self.deciding)):
             self.results[form] = dict(results)
 
     def update_individual(self, form: str, columns: Mapping[str, Any]) -> None:
         """Take the best client of each metric, if the deciding metric's best client improved."""
         best = {key: float(v.max() if larger_is_better(key) else v.min()) for key, v in columns.items()}
         self.update(form, best)
+
+
+def _is_better(new: float, old: float, *, larger: bool) -> bool:
+    return new > old if larger else new < old
 
 
 def _scalar(value: Any) -> float:
