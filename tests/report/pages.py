@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from fscost.__main__ import main
 from fscost.api.results import Results
@@ -23,6 +23,7 @@ __all__ = [
     "column",
     "drawn",
     "labels",
+    "open_sections",
     "plotted",
     "recorded",
     "report",
@@ -120,6 +121,13 @@ class Tables:
 
     def counted(self, **settings: str) -> Table:
         return self.of(replace(self.spec, **settings))
+
+
+def open_sections(page: Page) -> None:
+    """Open every section with the keyboard, and wait until each is filled: a browser tells of it a moment later."""
+    for summary in page.locator("#sections summary").all():
+        summary.press("Enter")
+    expect(page.locator("#sections details:not([open]), #sections details > div:empty")).to_have_count(0)
 
 
 def drawn(page: Page, figure: str) -> None:

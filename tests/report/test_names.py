@@ -16,7 +16,7 @@ from fscost.report import content, page
 from fscost.store.rundir import RunDir
 from fscost.tables.formats.format import clean
 from tests.report.conftest import Opened
-from tests.report.pages import labels, plotted, recorded, report, shown
+from tests.report.pages import labels, open_sections, plotted, recorded, report, shown
 
 HOSTILE = (
     "<script>window.ran=1</script>",
@@ -121,8 +121,7 @@ def hovered(page: Page, number: int) -> str:
 
 def test_names_are_shown_in_sections(named: Path, named_report: Path, opened: Opened) -> None:
     page = opened(named_report)
-    for summary in page.locator("#sections summary").all():
-        summary.press("Enter")
+    open_sections(page)
     for text in map(seen, HOSTILE):
         for status, count in (("done", 3), ("failed", 4)):  # log, versions, warning, reason
             own = [one for one in texts(page, f"#sections details:has(.{status})") if one.count(text) >= count]

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.report.conftest import Opened
-from tests.report.pages import chosen, column, drawn, recorded, report, shown
+from tests.report.pages import chosen, column, drawn, open_sections, recorded, report, shown
 
 FIT = """() => [...document.querySelectorAll('.plot .main-svg')]
   .every(svg => svg.getBoundingClientRect().width <= svg.closest('.panel').clientWidth + 1)"""
@@ -32,8 +32,7 @@ def opened_wide(page: Page) -> None:
     """Draw all figures and open all sections."""
     for figure in ("accuracy", "size", "traffic", "audit"):
         drawn(page, figure)
-    for summary in page.locator("#sections summary").all():
-        summary.press("Enter")
+    open_sections(page)
 
 
 def test_on_a_phone_only_boxes_scroll_sideways(few: Path, opened: Opened) -> None:
